@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Reading the source
+//!
+//! Data goes one way. Each file is a room that knows only the ones above it, in the order of this
+//! list:
+//!
+//! | file | in, out |
+//! |---|---|
+//! | `http.rs` | requests and responses as data; which URLs are safe |
+//! | `error.rs` | whose fault it is |
+//! | `clock.rs` | both clocks and sleep |
+//! | `pem.rs` | PEM text as people have it, to DER |
+//! | `der.rs` | what a DER is that is no RSA key |
+//! | `jwt.rs` | **key and claims to assertion: the whole crypto path** |
+//! | `token.rs` | an access token and its life |
+//! | `endpoint.rs` | where the token endpoint is, or is written |
+//! | `profile.rs`, `profile/*.rs` | everything one server wants, as data |
+//! | `discovery.rs` | metadata document to token endpoint |
+//! | `exchange.rs` | profile and key to request, response to token |
+//! | `transport.rs` | one request, one bounded response |
+//! | `slot.rs` | one token for many callers |
+//! | `source.rs` | a token whenever it is asked for |
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
