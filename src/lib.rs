@@ -32,3 +32,7 @@
         clippy::arithmetic_side_effects
     )
 )]
+
+mod http;
+
+pub use http::{Request, Response};

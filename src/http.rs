@@ -1,0 +1,339 @@
+//! What goes out and what comes back, as data; which URLs may carry an assertion.
+//!
+//! Nothing here sends anything. A [`Url`] is parsed once, by the parser that ureq uses, so that
+//! what was checked is what is sent.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime};
+
+use http::Uri;
+use http::uri::Scheme;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+/// Bytes of a response: a token response is a few kilobytes, and a server that sends more is not
+/// one.
+pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
+
+/// RFC 3986 §2.3: everything but the unreserved characters is encoded, so a JWT passes as it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A URL that may carry an assertion: https, or http to this very machine.
+#[derive(Clone)]
+pub(crate) struct Url {
+    /// As it was given: `aud` may be this text, and servers compare it byte for byte.
+    text: Zeroizing<String>,
+    uri: Uri,
+    host: String,
+}
+
+impl Url {
+    pub(crate) fn parse(text: impl Into<String>) -> Result<Self, &'static str> {
+        let text = Zeroizing::new(text.into());
+        if text.contains(['"', '\'']) {
+            return Err("holds a stray quote, as the printed document does: remove it");
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("holds white space or a character that must be percent-encoded");
+        }
+        if text.contains('#') {
+            return Err("holds a fragment"); // http::Uri would drop it without a word
+        }
+        let uri = Uri::try_from(text.as_str()).map_err(|_| "is not a URL")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err("has no scheme and host: write https://...");
+        };
+        if authority.as_str().contains('@') {
+            return Err("holds a user name or password");
+        }
+        let host = authority.host();
+        let written = authority
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        if host.is_empty() || written != authority.as_str() {
+            return Err("has no proper host and port");
+        }
+        if *scheme != Scheme::HTTPS && !(*scheme == Scheme::HTTP && is_loopback(host)) {
+            return Err("is not https (http is for loopback alone)");
+        }
+        let host = written;
+        Ok(Self { text, uri, host })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+    #[cfg(feature = "ureq")]
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+    /// `host` or `host:port`, for people.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+    /// Scheme, host and port; then the path, without a slash at its end.
+    pub(crate) fn origin_and_path(&self) -> (String, &str) {
+        let scheme = self.uri.scheme_str().unwrap_or_default();
+        let path = self.uri.path().trim_end_matches('/');
+        (format!("{scheme}://{}", self.host), path)
+    }
+    pub(crate) fn has_query(&self) -> bool {
+        self.text.contains('?')
+    }
+    /// An endpoint's own query stays: RFC 6749 §3.2.
+    pub(crate) fn with_query(&self, query: &str) -> Result<Self, &'static str> {
+        let joint = if self.has_query() { '&' } else { '?' };
+        let joined = Zeroizing::new(format!("{}{joint}{query}", self.as_str()));
+        Self::parse(joined.as_str())
+    }
+}
+
+/// Names that cannot lead off this machine, whatever a resolver or another parser makes of them.
+fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
+}
+
+/// A request that has not been sent. It carries an assertion: `Debug` shows method and host only.
+pub struct Request {
+    method: &'static str,
+    url: Url,
+    content_type: Option<&'static str>,
+    body: Zeroizing<String>,
+}
+
+impl Request {
+    /// `GET` for metadata, `POST` for a token.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+    /// Where to, query included.
+    ///
+    /// With [`Placement::Query`](crate::Placement::Query) the assertion is in it: as secret as
+    /// [`body`](Self::body).
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+    /// Header names and values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [("Accept", "application/json"), ("User-Agent", USER_AGENT)]
+            .into_iter()
+            .chain(self.content_type.map(|value| ("Content-Type", value)))
+    }
+    /// The parameters, the assertion among them; empty for `GET`.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    #[cfg(feature = "ureq")]
+    pub(crate) fn uri(&self) -> &Uri {
+        self.url.uri()
+    }
+    pub(crate) fn host(&self) -> &str {
+        self.url.host()
+    }
+    pub(crate) fn get(url: Url) -> Self {
+        Self {
+            method: "GET",
+            url,
+            content_type: None,
+            body: Zeroizing::default(),
+        }
+    }
+    /// Parameters in a form body: RFC 6749 §4.
+    pub(crate) fn post_form(url: &Url, parameters: &[(&str, &str)]) -> Self {
+        Self {
+            method: "POST",
+            url: url.clone(),
+            content_type: Some("application/x-www-form-urlencoded"),
+            body: form(parameters),
+        }
+    }
+    /// Parameters as one JSON object of strings.
+    pub(crate) fn post_json(url: &Url, parameters: &[(&str, &str)]) -> Self {
+        let members: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| format!("{}:{}", Value::from(*name), Value::from(*value)))
+            .map(Zeroizing::new)
+            .collect();
+        Self {
+            method: "POST",
+            url: url.clone(),
+            content_type: Some("application/json"),
+            body: wrapped("{", ",", "}", &members),
+        }
+    }
+    /// Parameters in the query of an empty `POST`.
+    pub(crate) fn post_query(url: &Url, parameters: &[(&str, &str)]) -> Result<Self, &'static str> {
+        Ok(Self {
+            method: "POST",
+            url: url.with_query(&form(parameters))?,
+            content_type: None,
+            body: Zeroizing::default(),
+        })
+    }
+}
+
+fn form(parameters: &[(&str, &str)]) -> Zeroizing<String> {
+    let pairs: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| {
+            let [name, value] = [name, value].map(|text| utf8_percent_encode(text, RESERVED));
+            Zeroizing::new(format!("{name}={value}"))
+        })
+        .collect();
+    wrapped("", "&", "", &pairs)
+}
+
+/// Joined in one allocation: a string that grows leaves copies of the assertion behind.
+fn wrapped(
+    before: &str,
+    between: &str,
+    after: &str,
+    parts: &[Zeroizing<String>],
+) -> Zeroizing<String> {
+    let mut all = vec![before];
+    for (n, part) in parts.iter().enumerate() {
+        all.extend((n > 0).then_some(between));
+        all.push(part);
+    }
+    all.push(after);
+    Zeroizing::new(all.concat())
+}
+
+/// An answer, however it was fetched. It may carry a token: `Debug` shows status and length only.
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// An answer without headers. More than 64 KiB is refused when it is read.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Zeroizing::new(body.into()),
+        }
+    }
+    /// With one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+    /// All headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+    /// The body as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The members of a JSON object. `Content-Type` is not asked: servers get it wrong.
+    ///
+    /// Of an array the first element speaks: Salesforce's APIs answer errors as
+    /// `[{"message":...}]`.
+    pub(crate) fn members(&self) -> Option<Map<String, Value>> {
+        match serde_json::from_slice(&self.body).ok()? {
+            Value::Object(members) => Some(members),
+            Value::Array(elements) => match elements.into_iter().next()? {
+                Value::Object(members) if self.status >= 400 => Some(members),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    /// 200 and a JSON object: somebody who knows answered.
+    pub(crate) fn is_document(&self) -> bool {
+        self.status == 200 && self.members().is_some()
+    }
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.body.len() > MAX_RESPONSE
+    }
+    /// Worth another try later.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+    }
+    /// The server's clock: RFC 9110 §6.6.1.
+    fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.header("Date")?.trim()).ok()
+    }
+    /// Seconds by which the server's clock is ahead of `now`.
+    pub(crate) fn clock_offset(&self, now: SystemTime) -> Option<i64> {
+        let date = self.date()?;
+        let seconds = |ahead: Duration| i64::try_from(ahead.as_secs()).ok();
+        match date.duration_since(now) {
+            Ok(ahead) => seconds(ahead),
+            Err(behind) => seconds(behind.duration())?.checked_neg(),
+        }
+    }
+    /// RFC 9110 §10.2.3, in seconds or as a date; a date is compared with the server's clock,
+    /// else ours.
+    pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
+        let value = self.header("Retry-After")?.trim();
+        let until = || {
+            let date = httpdate::parse_http_date(value).ok()?;
+            Some(
+                date.duration_since(self.date().or(now)?)
+                    .unwrap_or_default(),
+            )
+        };
+        value.parse().ok().map(Duration::from_secs).or_else(until)
+    }
+    /// Where a redirect leads, by its host alone: the rest may hold anything.
+    pub(crate) fn redirect_host(&self) -> Option<Cow<'static, str>> {
+        let location = Uri::try_from(self.header("Location")?).ok()?;
+        Some(match location.host() {
+            Some(host) => Cow::Owned(host.to_owned()),
+            None => Cow::Borrowed("the same host"),
+        })
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &self.host())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
