@@ -35,4 +35,7 @@
 
 mod http;
 
+mod error;
+
+pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};
