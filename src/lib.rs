@@ -37,5 +37,8 @@ mod http;
 
 mod error;
 
+mod clock;
+
+pub use clock::{Clock, ManualClock};
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};

@@ -1,0 +1,109 @@
+//! Both clocks and sleep, in one place: the only room that reads time, so that tests own it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A year: no caller waits longer, and no platform's clock overflows by it.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Time, for a [`TokenSource`](crate::TokenSource).
+pub trait Clock: Send + Sync {
+    /// The wall clock. It may jump.
+    fn now(&self) -> SystemTime;
+    /// A clock that never goes back. It may stand still while the machine is suspended.
+    fn monotonic(&self) -> Instant;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+}
+
+/// The machine's clocks.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+/// A clock for tests: it moves when told to, and sleeping moves it at once.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<(SystemTime, Instant)>);
+
+impl ManualClock {
+    /// Stands at `now`.
+    pub fn new(now: SystemTime) -> Self {
+        Self(Mutex::new((now, Instant::now())))
+    }
+    /// Both clocks go on by `time`; one that cannot go so far stays where it is.
+    pub fn advance(&self, time: Duration) {
+        let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        both.0 = both.0.checked_add(time).unwrap_or(both.0);
+        both.1 = both.1.checked_add(time).unwrap_or(both.1);
+    }
+    /// The wall clock jumps: somebody set it, or the machine was suspended.
+    pub fn set(&self, now: SystemTime) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> SystemTime {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+    fn monotonic(&self) -> Instant {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+    fn sleep(&self, time: Duration) {
+        self.advance(time);
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
+    }
+    fn monotonic(&self) -> Instant {
+        (**self).monotonic()
+    }
+    fn sleep(&self, time: Duration) {
+        (**self).sleep(time);
+    }
+}
+
+/// One look at both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
+    /// Time passed since `earlier`, by whichever clock says more: the wall clock may have been set
+    /// back, the monotonic one may have slept with the machine.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
+    }
+    /// The deadline of a caller who comes now.
+    pub(crate) fn after(self, timeout: Duration) -> Instant {
+        self.monotonic
+            .checked_add(timeout.min(FOREVER))
+            .unwrap_or(self.monotonic)
+    }
+    pub(crate) fn until(self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(self.monotonic)
+    }
+}
