@@ -39,6 +39,8 @@ mod error;
 
 mod clock;
 
+mod pem;
+
 pub use clock::{Clock, ManualClock};
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};

@@ -1,0 +1,249 @@
+//! PEM text as people have it to DER, and what had to be repaired.
+//!
+//! Files are saved with a byte order mark, keys are copied out of JSON with `\n` in them,
+//! environment variables lose their line ends. All of that still says which bytes are meant, so
+//! it is read, and what a strict reader (RFC 7468 §3) would have refused is reported. Nothing of
+//! the key is ever quoted.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pem::PemError;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// Bytes of a file with a key in it: a bundle of all public roots has a fifth of that.
+const MAX_TEXT: usize = 1024 * 1024;
+
+const BEGIN: &str = "-----BEGIN";
+const END: &str = "-----END";
+const DASHES: &str = "-----";
+
+pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
+
+pub(crate) struct PrivateKey {
+    pub(crate) der: Zeroizing<Vec<u8>>,
+    /// PKCS#8 under a passphrase.
+    pub(crate) encrypted: bool,
+    pub(crate) repairs: Vec<&'static str>,
+}
+
+/// What is not a private key for RSA, by the label of its block.
+const OTHER_LABELS: &[(&str, &str)] = &[
+    ("PUBLIC KEY", "this is a public key"),
+    ("RSA PUBLIC KEY", "this is a public key"),
+    ("CERTIFICATE", "this is a certificate"),
+    ("X509 CERTIFICATE", "this is a certificate"),
+    ("TRUSTED CERTIFICATE", "this is a certificate"),
+    ("CERTIFICATE REQUEST", "this is a certificate request"),
+    ("NEW CERTIFICATE REQUEST", "this is a certificate request"),
+    ("EC PRIVATE KEY", "this is an EC key; RS256 needs RSA"),
+    ("EC PARAMETERS", "this is an EC key; RS256 needs RSA"),
+    ("DSA PRIVATE KEY", "this is a DSA key; RS256 needs RSA"),
+    (
+        "OPENSSH PRIVATE KEY",
+        "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM",
+    ),
+];
+
+/// What is no PEM at all, by how it begins.
+const OTHER_BEGINNINGS: &[(&str, &str)] = &[
+    ("{", "this is JSON without a PEM in it"),
+    ("ssh-", "this is a public key"),
+    (
+        "PuTTY-",
+        "this is a PuTTY key: export it from PuTTYgen in the OpenSSH format",
+    ),
+];
+
+/// What is repaired, and how it is told. The repair itself is the same for all: see
+/// [`Block::read`].
+#[allow(clippy::type_complexity)]
+const REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
+    ("a byte order mark stood before the key", |b| {
+        b.before == Some('\u{feff}')
+    }),
+    ("the key stood in quotes", |b| {
+        matches!(b.before, Some('"' | '\''))
+    }),
+    ("line ends were written as \\n", |b| {
+        b.all.contains("\\n") || b.all.contains("\\r")
+    }),
+    ("line ends were missing", |b| !b.body.contains(['\n', '\\'])),
+    ("lines were indented", |b| {
+        matches!(b.before, Some(' ' | '\t'))
+            || b.body.lines().skip(1).any(|l| l.starts_with([' ', '\t']))
+    }),
+    ("blank lines stood inside the key", |b| {
+        b.body.trim().lines().any(|l| l.trim().is_empty())
+    }),
+    ("the BEGIN or END line was wrapped", |b| {
+        [b.label, b.end_label]
+            .iter()
+            .any(|l| unescaped(l).trim().contains('\n'))
+    }),
+];
+
+/// Finds the first private key in `text`.
+pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, Error> {
+    if text.len() > MAX_TEXT {
+        return Err(Error::key("this is too long for a key"));
+    }
+    let text = str::from_utf8(text).map_err(|_| {
+        Error::key(match text {
+            [0x30, ..] => "this is DER, not PEM text",
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16 text: save it as UTF-8",
+            _ => "this is not text",
+        })
+    })?;
+    match text.contains(BEGIN) {
+        true => first_of_blocks(text),
+        false => without_markers(text),
+    }
+}
+
+fn first_of_blocks(text: &str) -> Result<PrivateKey, Error> {
+    let mut seen = None;
+    let mut rest = text;
+    while let Some(block) = Block::next(rest) {
+        let block = block?;
+        match words(block.label).as_str() {
+            "PRIVATE KEY" | "RSA PRIVATE KEY" => return block.read(false),
+            "ENCRYPTED PRIVATE KEY" => return block.read(true),
+            other => seen = seen.or_else(|| told(OTHER_LABELS, |label| label == other)),
+        }
+        rest = block.after;
+    }
+    Err(Error::key(
+        seen.unwrap_or("there is no private key in this PEM"),
+    ))
+}
+
+/// Base64 of the whole PEM, or a PEM's body alone, as build servers hold keys in one line.
+fn without_markers(text: &str) -> Result<PrivateKey, Error> {
+    let bare = Zeroizing::new(text.chars().filter(is_solid).collect::<String>());
+    let decoded = Zeroizing::new(STANDARD.decode(&*bare).unwrap_or_default());
+    if let Some(inner) = str::from_utf8(&decoded)
+        .ok()
+        .filter(|inner| inner.contains(BEGIN))
+    {
+        let mut key = first_of_blocks(inner)?;
+        key.repairs.insert(0, "the PEM was in base64 once more");
+        return Ok(key);
+    }
+    if decoded.first() == Some(&0x30) {
+        return Ok(PrivateKey {
+            der: decoded,
+            encrypted: false,
+            repairs: vec!["the BEGIN and END lines were missing"],
+        });
+    }
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    Err(Error::key(match text {
+        "" => "this is empty",
+        name if name.len() < 256 && [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
+            "this is the name of a file: give what is in it"
+        }
+        _ => told(OTHER_BEGINNINGS, |begin| text.starts_with(begin))
+            .unwrap_or("this is not a PEM private key"),
+    }))
+}
+
+fn told(table: &[(&str, &'static str)], fits: impl Fn(&str) -> bool) -> Option<&'static str> {
+    table
+        .iter()
+        .find(|(what, _)| fits(what))
+        .map(|(_, message)| *message)
+}
+
+/// `-----BEGIN label-----body-----END end_label-----`, with what surrounds it.
+struct Block<'t> {
+    before: Option<char>,
+    all: &'t str,
+    label: &'t str,
+    body: &'t str,
+    end_label: &'t str,
+    after: &'t str,
+}
+
+impl<'t> Block<'t> {
+    fn next(text: &'t str) -> Option<Result<Self, Error>> {
+        let (before, block) = text.split_at_checked(text.find(BEGIN)?)?;
+        let parts = || {
+            let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
+            let (body, rest) = rest.split_once(END)?;
+            let (end_label, after) = rest.split_once(DASHES)?;
+            let all = block.strip_suffix(after)?;
+            let before = before.chars().next_back();
+            let whole = !body.contains(DASHES); // else the END is another block's
+            whole.then_some(Self {
+                before,
+                all,
+                label,
+                body,
+                end_label,
+                after,
+            })
+        };
+        Some(parts().ok_or_else(|| Error::key(CUT_OFF)))
+    }
+
+    /// The repair: markers in one line, everything but base64 out of the body.
+    fn read(&self, encrypted: bool) -> Result<PrivateKey, Error> {
+        if self.body.contains("Proc-Type:") {
+            return Err(Error::key(
+                "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
+            ));
+        }
+        let [label, end_label] = [self.label, self.end_label].map(words);
+        let body = Zeroizing::new(
+            unescaped(self.body)
+                .chars()
+                .filter(is_solid)
+                .collect::<String>(),
+        );
+        let lines = [
+            BEGIN, " ", &label, DASHES, "\n", &body, "\n", END, " ", &end_label, DASHES, "\n",
+        ];
+        let text = Zeroizing::new(lines.concat());
+        // The parser's own errors quote what they read.
+        let block = pem::parse(text.as_bytes()).map_err(|error| {
+            Error::key(match error {
+                PemError::MismatchedTags(..) => {
+                    "the BEGIN and END lines of this key do not belong together"
+                }
+                PemError::InvalidData(base64::DecodeError::InvalidByte(..)) => {
+                    "this key holds characters that are not base64"
+                }
+                _ => CUT_OFF,
+            })
+        })?;
+        Ok(PrivateKey {
+            der: Zeroizing::new(block.into_contents()),
+            encrypted,
+            repairs: REPAIRS
+                .iter()
+                .filter(|(_, had)| had(self))
+                .map(|(what, _)| *what)
+                .collect(),
+        })
+    }
+}
+
+/// Escapes of a JSON or shell string are line ends.
+fn unescaped(text: &str) -> Zeroizing<String> {
+    let text = Zeroizing::new(text.replace("\\r", "\n"));
+    Zeroizing::new(text.replace("\\n", "\n"))
+}
+
+/// Words with one space between them, however they were wrapped.
+fn words(text: &str) -> String {
+    unescaped(text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn is_solid(c: &char) -> bool {
+    !c.is_whitespace() && !matches!(c, '\\' | '"' | '\'' | '\u{feff}')
+}
