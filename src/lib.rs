@@ -41,6 +41,11 @@ mod clock;
 
 mod pem;
 
+mod der;
+
+mod jwt;
+
 pub use clock::{Clock, ManualClock};
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};
+pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};

@@ -1,0 +1,414 @@
+//! Key and claims to assertion: **the whole crypto path**. Read this file and you have audited it.
+//!
+//! A [`Signer`] is a key; its type decides `alg`. [`Assertion`] is the compact serialization (RFC
+//! 7515 §7.1), built by hand: header and claims to JSON in a fixed order, base64url without
+//! padding, one signature over exactly the bytes that are sent. RSA is PKCS#1 v1.5 with SHA-256
+//! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
+//! Nothing here reads a clock or sends anything.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::DecodeRsaPrivateKey as _;
+use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::rand_core::OsRng;
+use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
+use rsa::traits::PublicKeyParts as _;
+use serde_json::Value;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::error::{BoxError, Error};
+use crate::{der, pem};
+
+/// Fewer bits can be broken (RFC 7518 §3.3 asks for 2048); more take seconds a signature.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// Bytes of DER: a key of 8192 bits has 4.7 thousand, and reading a larger one takes its square
+/// in time.
+const MAX_DER: usize = 8 * 1024;
+
+/// A signature algorithm of RFC 7518 §3.1 or RFC 8037, as `alg` names it.
+///
+/// This crate signs with [`Rs256`] and [`Hs256`]. The others are for signers of your own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    Es512,
+    EdDsa,
+    Hs256,
+    Hs384,
+    Hs512,
+}
+
+impl Algorithm {
+    /// The value of `alg`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+        }
+    }
+}
+
+/// A key that can sign, wherever it lives: in memory, an HSM, a KMS.
+pub trait Signer: Send + Sync {
+    /// What [`sign`](Self::sign) does. It becomes `alg`; nobody else can choose it.
+    fn algorithm(&self) -> Algorithm;
+    /// Becomes `kid` (RFC 7515 §4.1.4): which of several registered keys this is.
+    fn key_id(&self) -> Option<&str> {
+        None
+    }
+    /// The signature of `message` as RFC 7518 defines it, not encoded: for ES256 the 64 bytes of
+    /// R and S, no DER.
+    ///
+    /// # Errors
+    /// Whatever the key's keeper says. It becomes the [source](std::error::Error::source) of an
+    /// error of kind [`Key`](crate::ErrorKind::Key), so its text should hold no secret.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
+}
+
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn algorithm(&self) -> Algorithm {
+        (**self).algorithm()
+    }
+    fn key_id(&self) -> Option<&str> {
+        (**self).key_id()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        (**self).sign(message)
+    }
+}
+
+impl<S: Signer + ?Sized> Signer for Box<S> {
+    fn algorithm(&self) -> Algorithm {
+        (**self).algorithm()
+    }
+    fn key_id(&self) -> Option<&str> {
+        (**self).key_id()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        (**self).sign(message)
+    }
+}
+
+/// An RSA private key of 2048 to 8192 bits that signs RS256.
+///
+/// There is no `Clone`: one copy of a key is enough, share it in an [`Arc`]. It is wiped when
+/// dropped.
+pub struct Rs256 {
+    key: SigningKey<Sha256>,
+    key_id: Option<String>,
+    repairs: Vec<&'static str>,
+}
+
+impl Rs256 {
+    /// Reads a PEM private key, PKCS#1 or PKCS#8, and repairs what copying does to it.
+    ///
+    /// Of several blocks the first private key is taken. The text stays yours to wipe.
+    ///
+    /// # Errors
+    /// [`Key`](crate::ErrorKind::Key), and what the text is instead. It is never quoted.
+    pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let found = pem::private_key(text.as_ref())?;
+        match found.encrypted {
+            true => Err(Error::key(der::ENCRYPTED)),
+            false => Self::from_der(&found.der).map(|key| key.repaired(found.repairs)),
+        }
+    }
+    /// Reads a DER private key, PKCS#1 or PKCS#8.
+    ///
+    /// # Errors
+    /// [`Key`](crate::ErrorKind::Key), and what the bytes are instead.
+    pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let der = within_limit(der.as_ref())?;
+        let key =
+            RsaPrivateKey::from_pkcs8_der(der).or_else(|_| RsaPrivateKey::from_pkcs1_der(der));
+        key.map_err(|_| Error::key(der::instead_of_rsa(der))) // the parser's own errors are dropped
+            .and_then(Self::checked)
+    }
+    /// Reads a PKCS#8 key in PEM that a passphrase protects; one without passphrase is read as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem); and where the passphrase is wrong, or the encryption is
+    /// not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt (RFC 8018, RFC 7914).
+    #[cfg(feature = "encrypted-keys")]
+    pub fn from_encrypted_pem(
+        text: impl AsRef<[u8]>,
+        passphrase: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        let found = pem::private_key(text.as_ref())?;
+        let key = match found.encrypted {
+            true => Self::from_encrypted_der(&found.der, passphrase),
+            false => Self::from_der(&found.der),
+        };
+        key.map(|key| key.repaired(found.repairs))
+    }
+    /// Reads a PKCS#8 key in DER that a passphrase protects.
+    ///
+    /// # Errors
+    /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
+    #[cfg(feature = "encrypted-keys")]
+    pub fn from_encrypted_der(
+        der: impl AsRef<[u8]>,
+        passphrase: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        let der = within_limit(der.as_ref())?;
+        let sealed = rsa::pkcs8::EncryptedPrivateKeyInfo::try_from(der).map_err(|_| {
+            Error::key(match der::instead_of_rsa(der) {
+                der::ENCRYPTED => UNKNOWN_ENCRYPTION,
+                other => other,
+            })
+        })?;
+        let open = sealed.decrypt(passphrase).map_err(|error| {
+            use rsa::pkcs8::{Error::EncryptedPrivateKey, pkcs5};
+            Error::key(match error {
+                EncryptedPrivateKey(pkcs5::Error::UnsupportedAlgorithm { .. }) => {
+                    UNKNOWN_ENCRYPTION
+                }
+                _ => WRONG_PASSPHRASE,
+            })
+        })?;
+        // One wrong passphrase in 256 unpads all the same, to noise.
+        rsa::pkcs8::PrivateKeyInfo::try_from(open.as_bytes())
+            .map_err(|_| Error::key(WRONG_PASSPHRASE))?;
+        Self::from_der(open.as_bytes())
+    }
+    /// Sets `kid`.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+    /// What a strict reader would have refused in the PEM, one sentence each.
+    pub fn repairs(&self) -> &[&'static str] {
+        &self.repairs
+    }
+
+    fn checked(key: RsaPrivateKey) -> Result<Self, Error> {
+        let bits = key.n().bits();
+        if !RSA_BITS.contains(&bits) {
+            let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
+            return Err(Error::key(format!(
+                "this RSA key has {bits} bits; {least} to {most} are taken"
+            )));
+        }
+        Ok(Self {
+            key: SigningKey::new(key),
+            key_id: None,
+            repairs: Vec::new(),
+        })
+    }
+    fn repaired(self, repairs: Vec<&'static str>) -> Self {
+        Self { repairs, ..self }
+    }
+}
+
+impl Signer for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Rs256
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        // The random numbers blind the private-key operation against timing; the signature does
+        // not depend on them.
+        Ok(self.key.try_sign_with_rng(&mut OsRng, message)?.to_vec())
+    }
+}
+
+/// A shared secret that signs HS256.
+///
+/// RFC 7518 §3.2 asks for 32 bytes or more. Fewer are taken, since servers hand such secrets out:
+/// a short one can be guessed by whoever sees an assertion. It is wiped when dropped.
+pub struct Hs256 {
+    secret: Zeroizing<Vec<u8>>,
+    key_id: Option<String>,
+}
+
+impl Hs256 {
+    /// Takes the secret's bytes as they are: no base64, no hex, no trimming.
+    ///
+    /// A file written by `echo` ends with a line end that is not part of the secret: remove it
+    /// first.
+    ///
+    /// # Errors
+    /// [`Key`](crate::ErrorKind::Key) where there are none.
+    pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, Error> {
+        let secret = Zeroizing::new(secret.into());
+        match secret.is_empty() {
+            true => Err(Error::key("the HMAC secret is empty")),
+            false => Ok(Self {
+                secret,
+                key_id: None,
+            }),
+        }
+    }
+    /// Sets `kid`.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+}
+
+impl Signer for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Hs256
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)?;
+        mac.update(message);
+        Ok(mac.finalize().into_bytes().to_vec())
+    }
+}
+
+/// The members of a header or a claims set, each name once, in the order they are written.
+#[derive(Default)]
+pub(crate) struct Members<'a>(Vec<(&'a str, Value)>);
+
+impl<'a> Members<'a> {
+    /// Nothing where there is no value: an absent claim is absent, never `null`.
+    pub(crate) fn set(&mut self, name: &'a str, value: Option<impl Into<Value>>) {
+        self.0.extend(value.map(|value| (name, value.into())));
+    }
+    /// The rest, sorted by name.
+    pub(crate) fn set_others(&mut self, others: &'a [(String, Value)]) {
+        let mut others: Vec<_> = others
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.clone()))
+            .collect();
+        others.sort_by_key(|(name, _)| *name);
+        self.0.append(&mut others);
+    }
+    /// By hand, since a JSON map would sort all names.
+    fn to_json(&self) -> String {
+        let members: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{}:{value}", Value::from(*name)))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+}
+
+/// A signed JWT in compact serialization. Whoever holds it can spend it until it expires.
+pub struct Assertion(Zeroizing<String>);
+
+impl Assertion {
+    /// `header.claims.signature`.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
+    /// Header order: `typ`, `alg`, `kid`, then others sorted.
+    pub(crate) fn sign(
+        signer: &dyn Signer,
+        typ: Option<&str>,
+        header: &[(String, Value)],
+        claims: &Members<'_>,
+    ) -> Result<Self, Error> {
+        let mut members = Members::default();
+        members.set("typ", typ);
+        members.set("alg", Some(signer.algorithm().name()));
+        members.set("kid", signer.key_id());
+        members.set_others(header);
+        let encode = |members: &Members<'_>| URL_SAFE_NO_PAD.encode(members.to_json());
+        let message = [encode(&members), encode(claims)].join(".");
+        let signature = signer
+            .sign(message.as_bytes())
+            .map_err(|error| Error::key("the signer failed").because(error))?;
+        let signature = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(signature)));
+        // The bytes signed are the bytes sent.
+        Ok(Self(Zeroizing::new([&message, ".", &signature].concat())))
+    }
+}
+
+/// A random UUID, version 4 (RFC 9562 §5.4), for `jti`.
+pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::getrandom(&mut bytes)
+        .map_err(|error| Error::key("the system has no random numbers").because(error))?;
+    let version_4 =
+        (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let mut text = format!("{version_4:032x}");
+    if hyphens {
+        [20, 16, 12, 8]
+            .into_iter()
+            .for_each(|at| text.insert(at, '-'));
+    }
+    Ok(text)
+}
+
+/// The claims of a JWT whose signature nobody here can check: a hint, never a proof.
+pub(crate) fn unverified_claims(jwt: &str) -> Option<Value> {
+    let mut segments = jwt.split('.');
+    let (_header, claims, _signature) = (segments.next()?, segments.next()?, segments.next()?);
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
+    serde_json::from_slice(&claims).ok()
+}
+
+#[cfg(feature = "encrypted-keys")]
+const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
+#[cfg(feature = "encrypted-keys")]
+const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC and \
+    PBKDF2-HMAC-SHA-2 or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc";
+
+fn within_limit(der: &[u8]) -> Result<&[u8], Error> {
+    match der.len() <= MAX_DER {
+        true => Ok(der),
+        false => Err(Error::key("this is too long for an RSA key of 8192 bits")),
+    }
+}
+
+impl fmt::Debug for Rs256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rs256")
+            .field("key_id", &self.key_id)
+            .field("repairs", &self.repairs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Hs256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hs256")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Assertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Assertion(..)")
+    }
+}
