@@ -45,7 +45,10 @@ mod der;
 
 mod jwt;
 
+mod token;
+
 pub use clock::{Clock, ManualClock};
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};
 pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};
+pub use token::AccessToken;

@@ -1,0 +1,96 @@
+//! An access token: its header value, its life, and what came with it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use zeroize::Zeroizing;
+
+const SCHEME: &str = "Bearer ";
+
+/// A bearer token (RFC 6750) and what came with it. Cloning shares it; it is wiped when the last
+/// clone is dropped.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Inner>);
+
+struct Inner {
+    authorization: Zeroizing<String>, // the token is its tail
+    issued: SystemTime,
+    lifetime: Duration,
+    scope: Option<String>,
+    members: Vec<(String, Zeroizing<String>)>,
+}
+
+impl AccessToken {
+    /// The token itself. Whoever holds it can spend it.
+    pub fn secret(&self) -> &str {
+        self.authorization()
+            .strip_prefix(SCHEME)
+            .unwrap_or_default()
+    }
+    /// The value of an `Authorization` header: RFC 6750 §2.1.
+    pub fn authorization(&self) -> &str {
+        &self.0.authorization
+    }
+    /// When the server will stop accepting it, as far as it said; by our clock.
+    pub fn expires_at(&self) -> SystemTime {
+        self.0
+            .issued
+            .checked_add(self.0.lifetime)
+            .unwrap_or(self.0.issued)
+    }
+    /// What was granted, else what was asked: RFC 6749 §5.1.
+    pub fn scope(&self) -> Option<&str> {
+        self.0.scope.as_deref()
+    }
+    /// Another member of the response: a string as it is, anything else as its JSON text.
+    ///
+    /// `access_token` is not among them; it has a door of its own. `null` is `None`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .members
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// `None` unless `secret` is visible ASCII (RFC 6749 §A.12): anything else could forge a
+    /// header.
+    pub(crate) fn new(
+        secret: &str,
+        issued: SystemTime,
+        lifetime: Duration,
+        scope: Option<String>,
+        members: Vec<(String, Zeroizing<String>)>,
+    ) -> Option<Self> {
+        let visible = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic());
+        visible.then(|| {
+            let authorization = Zeroizing::new([SCHEME, secret].concat());
+            Self(Arc::new(Inner {
+                authorization,
+                issued,
+                lifetime,
+                scope,
+                members,
+            }))
+        })
+    }
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.0.lifetime
+    }
+    /// This very token, not one that reads the same: a server may hand out one string twice.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.members.iter().map(|(name, _)| name).collect();
+        f.debug_struct("AccessToken")
+            .field("expires_at", &self.expires_at())
+            .field("scope", &self.0.scope)
+            .field("members", &names)
+            .finish_non_exhaustive()
+    }
+}
