@@ -47,7 +47,10 @@ mod jwt;
 
 mod token;
 
+mod endpoint;
+
 pub use clock::{Clock, ManualClock};
+pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};
 pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};
