@@ -49,9 +49,15 @@ mod token;
 
 mod endpoint;
 
+mod profile;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use http::{Request, Response};
 pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};
+pub use profile::{
+    Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
+    salesforce,
+};
 pub use token::AccessToken;

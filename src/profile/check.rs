@@ -1,0 +1,128 @@
+//! What can be known wrong with a profile before anything is signed.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
+use crate::endpoint::Place;
+use crate::error::Error;
+
+/// Claims with settings of their own (RFC 7519 §4: no name twice).
+const OWN_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
+/// Header members with settings of their own (RFC 7515 §4).
+const OWN_HEADER: &[&str] = &["typ", "alg", "kid"];
+/// The only parameters that may come twice: RFC 8707 §2, RFC 8693 §2.1.
+const REPEATABLE: &[&str] = &["resource", "audience"];
+/// An `nbf` beyond this is no number of seconds; it is the year 5138.
+const MAX_SECONDS: u64 = 100_000_000_000;
+
+impl Profile {
+    /// What can be known wrong before anything is signed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let place = self.endpoint.place()?;
+        self.check_texts()?;
+        self.check_times()?;
+        self.check_names()?;
+        match (&self.audience, place) {
+            (Audience::Issuer, Place::Token { .. }) => self.aud().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_texts(&self) -> Result<(), Error> {
+        let aud = match &self.audience {
+            Audience::Fixed(aud) => Some(aud),
+            _ => None,
+        };
+        let texts = [
+            ("issuer", Some(&self.issuer)),
+            ("subject", self.subject.as_ref()),
+            ("audience", aud),
+        ];
+        for (what, text) in texts {
+            let Some(text) = text else { continue };
+            let wrong = match text.as_str() {
+                "" => "is empty",
+                text if text.contains('"') => {
+                    "holds a stray quote, as the printed document does: remove it"
+                }
+                text if text.trim() != text || text.contains(char::is_control) => {
+                    "begins or ends with white space, or holds a control character"
+                }
+                _ => continue,
+            };
+            return Err(Error::config(format!("{what} {wrong}")));
+        }
+        let scope_token = |t: &str| {
+            !t.is_empty()
+                && t.bytes()
+                    .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+        };
+        match self
+            .scope
+            .as_deref()
+            .is_none_or(|scope| scope.split(' ').all(scope_token))
+        {
+            true => Ok(()),
+            false => Err(Error::config(
+                "scope is not a list of names with one space between them",
+            )),
+        }
+    }
+
+    fn check_times(&self) -> Result<(), Error> {
+        let wrong = if self.exp.is_some_and(|exp| exp < Duration::from_secs(1)) {
+            "exp lies less than a second ahead"
+        } else if self
+            .exp
+            .unwrap_or_default()
+            .saturating_add(self.iat.unwrap_or_default())
+            > self.max_exp_after_iat
+        {
+            "exp lies further after iat than this server accepts"
+        } else if self.jti == Jti::None && self.iat.is_none() {
+            "an assertion needs jti or iat: without both, two of them are the same"
+        } else if self.token_lifetime.is_zero() || self.token_lifetime > MAX_TOKEN_LIFETIME {
+            "the lifetime of a token is from above zero to 31 days"
+        } else {
+            return Ok(());
+        };
+        Err(Error::config(wrong))
+    }
+
+    /// No name twice, in the claims, the header or the parameters.
+    fn check_names(&self) -> Result<(), Error> {
+        let twice = |what: &str, name: &str| {
+            Error::config(format!(
+                "{what} {name} is set twice, or has a setting of its own"
+            ))
+        };
+        let scope_claim = self.scope_claim().map(|(name, _)| name);
+        let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
+        if let Some(name) = repeated(OWN_CLAIMS.iter().copied().chain(claims.map(String::as_str))) {
+            return Err(twice("claim", name));
+        }
+        let header = self.header.iter().map(|(name, _)| name.as_str());
+        if let Some(name) = repeated(OWN_HEADER.iter().copied().chain(header)) {
+            return Err(twice("header member", name));
+        }
+        let names = self.parameters.iter().map(|(name, _)| name.as_ref());
+        let once =
+            names.filter(|name| self.placement == Placement::Json || !REPEATABLE.contains(name));
+        if let Some(name) = repeated([self.assertion_parameter, "scope"].into_iter().chain(once)) {
+            return Err(twice("parameter", name));
+        }
+        let nbf = self.claims.iter().find(|(name, _)| name == "nbf");
+        match nbf
+            .is_none_or(|(_, value)| value.as_u64().is_some_and(|seconds| seconds < MAX_SECONDS))
+        {
+            true => Ok(()),
+            false => Err(Error::config("claim nbf is not a whole number of seconds")),
+        }
+    }
+}
+
+fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}

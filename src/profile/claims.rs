@@ -1,0 +1,230 @@
+//! Profile and time to assertion, and to the parameters that carry it.
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::{Audience, Jti, Profile, ScopePlacement};
+use crate::endpoint::Place;
+use crate::error::Error;
+use crate::jwt::{self, Assertion, Members, Signer};
+
+impl Profile {
+    /// Signs a new assertion and sends nothing: for an exchange of your own.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work, or its audience is
+    /// known by discovery only; [`Key`](crate::ErrorKind::Key) where the signer fails.
+    pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
+        let jti = match self.jti {
+            Jti::None => None,
+            Jti::Uuid => Some(jwt::uuid(true)?),
+            Jti::Hex => Some(jwt::uuid(false)?),
+        };
+        self.assertion_at(signer, now, jti.as_deref())
+    }
+
+    /// The seam for known answers. Claim order: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, then
+    /// others sorted.
+    pub(crate) fn assertion_at(
+        &self,
+        signer: &dyn Signer,
+        now: SystemTime,
+        jti: Option<&str>,
+    ) -> Result<Assertion, Error> {
+        self.check()?;
+        let seconds = |time: Option<SystemTime>| {
+            time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+                .map(|since| since.as_secs())
+                .ok_or_else(|| Error::config("the clock or a duration is out of range"))
+        };
+        let exp = self
+            .exp
+            .map(|ahead| seconds(now.checked_add(ahead)))
+            .transpose()?;
+        let iat = self
+            .iat
+            .map(|back| seconds(now.checked_sub(back)))
+            .transpose()?;
+        let others: Vec<_> = self
+            .claims
+            .iter()
+            .cloned()
+            .chain(self.scope_claim())
+            .collect();
+        let mut claims = Members::default();
+        claims.set("iss", Some(self.issuer.as_str()));
+        claims.set("sub", self.subject.as_deref());
+        claims.set("aud", self.aud()?);
+        claims.set("exp", exp);
+        claims.set("iat", iat);
+        claims.set("jti", jti);
+        claims.set_others(&others);
+        Assertion::sign(signer, self.typ.as_deref(), &self.header, &claims)
+    }
+
+    pub(super) fn aud(&self) -> Result<Option<&str>, Error> {
+        match (&self.audience, self.endpoint.place()?) {
+            (Audience::None, _) => Ok(None),
+            (Audience::Fixed(aud), _) => Ok(Some(aud)),
+            (Audience::TokenEndpoint, Place::Token { url, .. }) => Ok(Some(url.as_str())),
+            (
+                Audience::Issuer,
+                Place::Token {
+                    issuer: Some(issuer),
+                    ..
+                },
+            ) => Ok(Some(issuer)),
+            (Audience::Issuer, Place::Token { issuer: None, .. }) => Err(Error::config(
+                "the audience is to be the issuer, and no metadata named one: give Audience::Fixed",
+            )),
+            (_, Place::Issuer(_) | Place::Metadata(_)) => Err(Error::config(
+                "the audience is known by discovery only: read the metadata first",
+            )),
+        }
+    }
+
+    pub(super) fn scope_claim(&self) -> Option<(String, Value)> {
+        let scopes: Vec<_> = self.scope.as_deref()?.split(' ').collect();
+        match &self.scope_placement {
+            ScopePlacement::Parameter => None,
+            ScopePlacement::ClaimArray(name) => Some((name.to_string(), scopes.into())),
+            ScopePlacement::ClaimWithCommas(name) => {
+                Some((name.to_string(), scopes.join(",").into()))
+            }
+            ScopePlacement::ClaimWithSpaces(name) => {
+                Some((name.to_string(), scopes.join(" ").into()))
+            }
+        }
+    }
+
+    /// All parameters, the assertion last.
+    pub(crate) fn parameters<'a>(&'a self, assertion: &'a Assertion) -> Vec<(&'a str, &'a str)> {
+        let scope = self
+            .scope
+            .as_deref()
+            .filter(|_| self.scope_placement == ScopePlacement::Parameter);
+        let own = self
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_str()));
+        own.chain(scope.map(|scope| ("scope", scope)))
+            .chain([(self.assertion_parameter, assertion.secret())])
+            .collect()
+    }
+}
+
+/// Known answers: every literal was made by PyJWT 2.15.1, none by this crate.
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::{Endpoint, Hs256, Rs256, cylance, marketing_cloud_intelligence};
+
+    const UUID: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap()
+    }
+    fn rsa() -> Rs256 {
+        Rs256::from_pem(vectors()["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
+    }
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+    fn segment(jwt: &str, n: usize) -> Value {
+        let bytes = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(n).unwrap());
+        serde_json::from_slice(&bytes.unwrap()).unwrap()
+    }
+    /// Header and claims as JSON values are those of the vector, whatever the order of its members.
+    #[track_caller]
+    fn same_as_vector(ours: &Assertion, system: &str) {
+        let vector = &vectors()[system];
+        assert_eq!(segment(ours.secret(), 0), vector["header"]);
+        assert_eq!(segment(ours.secret(), 1), vector["claims"]);
+    }
+    fn mci() -> Profile {
+        let endpoint = Endpoint::token(marketing_cloud_intelligence::US1);
+        Profile::marketing_cloud_intelligence(endpoint, "svc-0001")
+    }
+    fn salesforce() -> Profile {
+        let login = "https://login.salesforce.com";
+        Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com")
+    }
+    fn cylance() -> (Profile, Hs256) {
+        let vector = &vectors()["cylance"];
+        let claim = |name: &str| vector["claims"][name].as_str().unwrap().to_owned();
+        let profile = Profile::cylance(cylance::NORTH_AMERICA, claim("tid"), claim("sub"));
+        let secret = vector["secret_utf8"].as_str().unwrap();
+        (
+            profile.with_exp(Duration::from_secs(1800)),
+            Hs256::new(secret).unwrap(),
+        )
+    }
+
+    #[test]
+    fn marketing_cloud_intelligence_as_its_vector_and_byte_for_byte() {
+        let jti = "45911cd010b846f9810b150c969b0007";
+        let ours = mci().assertion_at(&rsa(), at(1_690_129_371), Some(jti));
+        let ours = ours.unwrap();
+        same_as_vector(&ours, "mci");
+        assert_eq!(
+            ours.secret(),
+            include_str!("../../tests/data/mci.jwt").trim_end()
+        );
+    }
+
+    #[test]
+    fn salesforce_as_its_vector_and_byte_for_byte() {
+        let bare = salesforce()
+            .without_typ()
+            .with_exp(Duration::from_secs(180));
+        let ours = bare.assertion_at(&rsa(), at(1_700_000_000), None).unwrap();
+        same_as_vector(&ours, "salesforce");
+        let ours = salesforce().assertion_at(&rsa(), at(1_700_000_000), Some(UUID));
+        assert_eq!(
+            ours.unwrap().secret(),
+            include_str!("../../tests/data/salesforce.jwt").trim_end()
+        );
+    }
+
+    #[test]
+    fn cylance_as_its_vector_and_byte_for_byte() {
+        let (profile, key) = cylance();
+        let ours = profile.assertion_at(&key, at(1_700_000_000), Some(UUID));
+        let ours = ours.unwrap();
+        same_as_vector(&ours, "cylance");
+        assert_eq!(
+            ours.secret(),
+            include_str!("../../tests/data/cylance.jwt").trim_end()
+        );
+    }
+
+    #[test]
+    fn header_members_and_claims_have_a_fixed_order() {
+        let profile = salesforce()
+            .with_header("x5t#S256", "t")
+            .with_header("a", 1)
+            .with_claim("z", true)
+            .with_claim("b", serde_json::json!({ "n": null }))
+            .with_claim("absent", Value::Null);
+        let key = rsa().with_key_id("k1");
+        let ours = profile.assertion_at(&key, at(0), Some("j")).unwrap();
+        let text = |n| {
+            let bytes = URL_SAFE_NO_PAD.decode(ours.secret().split('.').nth(n).unwrap());
+            String::from_utf8(bytes.unwrap()).unwrap()
+        };
+        assert_eq!(
+            text(0),
+            r#"{"typ":"JWT","alg":"RS256","kid":"k1","a":1,"x5t#S256":"t"}"#
+        );
+        assert_eq!(
+            text(1),
+            r#"{"iss":"3MVG9TESTKEY","sub":"ci@example.com","aud":"https://login.salesforce.com","exp":120,"jti":"j","b":{"n":null},"z":true}"#
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! Salesforce Platform, OAuth 2.0 JWT bearer flow; and what its response brings beside the token.
+//!
+//! - Flow: <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>
+//! - Hosts: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm>
+//! - Errors: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm>
+//! - `id`: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_openid.htm>
+//! - Tokens that are JWTs: <https://help.salesforce.com/s/articleView?id=xcloud.jwt_access_tokens.htm>
+
+use std::time::Duration;
+
+use super::hint::Hint;
+use super::{Audience, Profile};
+use crate::endpoint::Endpoint;
+use crate::token::AccessToken;
+
+impl Profile {
+    /// Salesforce Platform: `login_url` is `https://login.salesforce.com`,
+    /// `https://test.salesforce.com`, a My Domain, a sandbox of it, or an Experience Cloud site
+    /// with its path.
+    ///
+    /// `aud` is `login_url` without a slash at its end, unless [set](Self::with_audience): some
+    /// organisations want `https://login.salesforce.com` at their My Domain, newer ones the My
+    /// Domain in both.
+    ///
+    /// `exp` lies 120 seconds ahead; the document allows three minutes, and exactly 180 seconds
+    /// fail when this machine's clock is a second fast. The response names no lifetime: the
+    /// token's own `exp` is read where it is a JWT, else 15 minutes are believed, since an
+    /// organisation's sessions may be that short.
+    pub fn salesforce(
+        login_url: impl AsRef<str>,
+        consumer_key: impl Into<String>,
+        username: impl Into<String>,
+    ) -> Self {
+        let login_url = login_url.as_ref().trim_end_matches('/');
+        let endpoint = Endpoint::below("login URL", login_url, "/services/oauth2/token");
+        Self {
+            subject: Some(username.into()),
+            iat: None, // not in the documented set
+            exp: Some(Duration::from_secs(120)),
+            token_lifetime: Duration::from_secs(15 * 60),
+            token_is_read: true,
+            hints: HINTS,
+            ..Self::jwt_bearer(
+                endpoint,
+                consumer_key,
+                Audience::Fixed(login_url.to_owned()),
+            )
+        }
+    }
+}
+
+/// Where the token is good: `instance_url`, or `api_instance_url` with a token that is a JWT.
+pub fn instance_url(token: &AccessToken) -> Option<&str> {
+    token
+        .get("instance_url")
+        .or_else(|| token.get("api_instance_url"))
+}
+
+/// The organisation, 15 or 18 characters: the last segment but one of `id`.
+pub fn organization_id(token: &AccessToken) -> Option<&str> {
+    identity(token).map(|(organization, _)| organization)
+}
+
+/// The user, 15 or 18 characters: the last segment of `id`.
+pub fn user_id(token: &AccessToken) -> Option<&str> {
+    identity(token).map(|(_, user)| user)
+}
+
+/// `https://login.salesforce.com/id/00D.../005...`; the host varies and may have a port.
+fn identity(token: &AccessToken) -> Option<(&str, &str)> {
+    let (_scheme, rest) = token.get("id")?.split_once("://")?;
+    let (_host, path) = rest.split_once('/')?;
+    let (front, user) = path.rsplit_once('/')?;
+    let organization = front.rsplit('/').next()?;
+    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    [organization, user]
+        .into_iter()
+        .all(is_id)
+        .then_some((organization, user))
+}
+
+/// Codes and descriptions as the document and users report them.
+const HINTS: &[Hint] = &[
+    (
+        "invalid_grant",
+        "audience",
+        "set the audience the org expects: login.salesforce.com, test.salesforce.com or its My Domain",
+    ),
+    (
+        "invalid_grant",
+        "invalid assertion",
+        "upload the certificate of this very key to the app, and check the consumer key",
+    ),
+    (
+        "invalid_grant",
+        "hasn't approved",
+        "pre-authorise the user in the app, and check the audience; a new app takes ten minutes",
+    ),
+    (
+        "invalid_grant",
+        "authentication failure",
+        "check the username, the login URL, and that the user may log in by API",
+    ),
+    (
+        "invalid_grant",
+        "ip restricted",
+        "allow this machine's address and these login hours in the user's profile",
+    ),
+    (
+        "invalid_grant",
+        "login hours",
+        "allow this machine's address and these login hours in the user's profile",
+    ),
+    (
+        "invalid_grant",
+        "login rate exceeded",
+        "keep a token as long as it lives: an hour has 3,600 logins for a user",
+    ),
+    ("invalid_grant", "expired", "check this machine's clock"),
+    (
+        "invalid_grant",
+        "",
+        "check username, audience, this machine's clock, and the certificate in the app",
+    ),
+    (
+        "invalid_app_access",
+        "",
+        "give the user's profile or permission set access to the app",
+    ),
+    // as the document once spelled it
+    (
+        "invalid_app_acess",
+        "",
+        "give the user's profile or permission set access to the app",
+    ),
+    (
+        "invalid_client_id",
+        "",
+        "check the consumer key, and that the login URL is of its org",
+    ),
+    (
+        "invalid_client",
+        "",
+        "check the consumer key, and that the app allows this flow",
+    ),
+    (
+        "invalid_client_credentials",
+        "",
+        "check the consumer key, and that the app allows this flow",
+    ),
+    (
+        "invalid_request",
+        "refresh_token scope",
+        "add refresh_token to the app's scopes and pre-authorise the user; that takes ten minutes",
+    ),
+    (
+        "app_not_found",
+        "",
+        "use the org's My Domain as login URL and as audience",
+    ),
+    ("inactive_user", "", "activate the user, or use another"),
+    (
+        "inactive_org",
+        "",
+        "the org is locked, closed or suspended: ask Salesforce",
+    ),
+    (
+        "rate_limit_exceeded",
+        "",
+        "keep a token as long as it lives: an hour has 3,600 logins for a user",
+    ),
+    (
+        "unsupported_grant_type",
+        "",
+        "allow the app the JWT bearer flow, and check the login URL",
+    ),
+];
