@@ -51,6 +51,8 @@ mod endpoint;
 
 mod profile;
 
+mod discovery;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};

@@ -1,0 +1,98 @@
+//! Metadata document to token endpoint; no I/O.
+//!
+//! Of an issuer two documents are asked for, RFC 8414's and then OpenID Connect's, and the first
+//! JSON object with 200 decides. What it names must be as safe as what a caller would name.
+
+use serde_json::Value;
+
+use crate::endpoint::{Endpoint, Place};
+use crate::error::{Answer, Error, ErrorKind};
+use crate::http::{Request, Response, Url};
+use crate::profile::Profile;
+
+/// Sans-I/O, first half: nothing to do where the token endpoint is known.
+impl Profile {
+    /// Requests for the metadata, to be sent in this order until
+    /// [`with_metadata`](Self::with_metadata) takes an answer. Empty where the token endpoint is
+    /// known.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) where the profile cannot work.
+    pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
+        self.check()?;
+        let urls = match self.endpoint.place()? {
+            Place::Token { .. } => Vec::new(),
+            Place::Metadata(url) => vec![url.clone()],
+            Place::Issuer(issuer) => well_known(issuer)?,
+        };
+        Ok(urls.into_iter().map(Request::get).collect())
+    }
+
+    /// The same profile with its token endpoint, and its issuer, known.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) where the answer is no metadata, or of another issuer,
+    /// or names no token endpoint, or one that is not safe;
+    /// [`Unavailable`](ErrorKind::Unavailable) where the server cannot answer now.
+    pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
+        let place = self.endpoint.place()?;
+        if matches!(place, Place::Token { .. }) {
+            return Ok(self.clone());
+        }
+        let (url, issuer) = read(place, response).map_err(|(kind, message)| {
+            Error::new(kind, message).answered(Answer::new(response.clone(), None))
+        })?;
+        let known = Self {
+            endpoint: Endpoint::found(url, issuer),
+            ..self.clone()
+        };
+        known.check().map(|()| known)
+    }
+}
+
+/// RFC 8414 §3.1 puts its path between host and path, OpenID Connect Discovery §4.1 behind the
+/// path.
+fn well_known(issuer: &Url) -> Result<Vec<Url>, Error> {
+    let (origin, path) = issuer.origin_and_path();
+    let urls = [
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{origin}{path}/.well-known/openid-configuration"),
+    ];
+    urls.into_iter()
+        .map(|url| Url::parse(url).map_err(|wrong| Error::config(format!("issuer {wrong}"))))
+        .collect()
+}
+
+fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), (ErrorKind, String)> {
+    let protocol = |message: String| Err((ErrorKind::Protocol, message));
+    if response.is_too_long() {
+        return protocol("metadata is longer than 64 KiB".to_owned());
+    }
+    if response.is_unavailable() {
+        return Err((
+            ErrorKind::Unavailable,
+            "the server cannot answer for metadata now".to_owned(),
+        ));
+    }
+    if response.status() != 200 {
+        return protocol("metadata is not there".to_owned());
+    }
+    let Some(document) = response.members() else {
+        return protocol("metadata is not a JSON object: check its address".to_owned());
+    };
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let issuer = text("issuer");
+    if let Place::Issuer(expected) = place {
+        // RFC 8414 §3.3: identical, or the document is somebody else's
+        if issuer != Some(expected.as_str()) {
+            return protocol("metadata is of another issuer".to_owned());
+        }
+    }
+    let Some(token_endpoint) = text("token_endpoint") else {
+        return protocol("metadata names no token_endpoint".to_owned());
+    };
+    match Url::parse(token_endpoint) {
+        Ok(url) => Ok((url, issuer.map(str::to_owned))),
+        Err(wrong) => protocol(format!("the token_endpoint of the metadata {wrong}")),
+    }
+}
