@@ -53,9 +53,12 @@ mod profile;
 
 mod discovery;
 
+mod exchange;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
+pub use exchange::Exchange;
 pub use http::{Request, Response};
 pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};
 pub use profile::{

@@ -1,0 +1,288 @@
+//! Profile and key to request, response to token; no I/O, no clock.
+//!
+//! It never asks which server it is talking to: a profile says which parameter carries the
+//! assertion, what goes with it and where. A response is believed only as far as it makes sense
+//! (RFC 6749 §5.1 and §5.2).
+
+use std::collections::HashSet;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::endpoint::Place;
+use crate::error::{Answer, Error, ErrorKind};
+use crate::http::{Request, Response};
+use crate::jwt::{self, Assertion, Signer};
+use crate::profile::hint::hint;
+use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
+use crate::token::AccessToken;
+
+/// Characters of a server's own words: a sentence and a URL; the rest is in [`Error::response`].
+const MAX_DESCRIPTION: usize = 256;
+/// Characters of a server's own words that are looked at.
+const MAX_READ: usize = 8 * 1024;
+/// Bytes of an assertion or a token in a row that do not come about by chance in a sentence.
+const RUN: usize = 16;
+
+/// One assertion on its way to one token. Reading the response consumes it: no assertion is sent
+/// twice.
+///
+/// ```
+/// # use jwt_bearer::{Audience, Endpoint, Exchange, Hs256, Profile, Request, Response};
+/// # use std::time::SystemTime;
+/// # fn send(request: &Request) -> Response { Response::new(200, r#"{"access_token":"t"}"#) }
+/// let endpoint = Endpoint::token("https://as.example.com/token");
+/// let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+/// let key = Hs256::new("a secret of at least thirty-two bytes")?;
+///
+/// let exchange = Exchange::new(&profile, &key, SystemTime::now())?;
+/// let response = send(exchange.request());
+/// let token = exchange.read(response)?;
+/// assert_eq!(token.authorization(), "Bearer t");
+/// # Ok::<(), jwt_bearer::Error>(())
+/// ```
+pub struct Exchange<'p> {
+    profile: &'p Profile,
+    assertion: Assertion,
+    request: Request,
+    signed_at: SystemTime,
+}
+
+impl<'p> Exchange<'p> {
+    /// Signs a new assertion for `profile`, whose token endpoint is known.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) where the profile cannot work, or its endpoint is known by
+    /// discovery only; [`Key`](ErrorKind::Key) where the signer fails.
+    pub fn new(profile: &'p Profile, signer: &dyn Signer, now: SystemTime) -> Result<Self, Error> {
+        let Place::Token { url, .. } = profile.endpoint.place()? else {
+            return Err(Error::config(
+                "the token endpoint is known by discovery only: read the metadata first",
+            ));
+        };
+        let assertion = profile.assertion(signer, now)?;
+        let parameters = profile.parameters(&assertion);
+        let request = match profile.placement {
+            Placement::Form => Request::post_form(url, &parameters),
+            Placement::Json => Request::post_json(url, &parameters),
+            Placement::Query => Request::post_query(url, &parameters)
+                .map_err(|wrong| Error::config(format!("the URL with its parameters {wrong}")))?,
+        };
+        Ok(Self {
+            profile,
+            assertion,
+            request,
+            signed_at: now,
+        })
+    }
+
+    /// The assertion that the request carries.
+    pub fn assertion(&self) -> &Assertion {
+        &self.assertion
+    }
+    /// What to send, once.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Reads the response.
+    ///
+    /// # Errors
+    /// [`Denied`](ErrorKind::Denied) where the server said no,
+    /// [`Unavailable`](ErrorKind::Unavailable) where it cannot answer now,
+    /// [`Protocol`](ErrorKind::Protocol) where this is no token response.
+    pub fn read(self, response: Response) -> Result<AccessToken, Error> {
+        let members = match response.is_too_long() {
+            true => {
+                return Err(self.refused(
+                    response,
+                    ErrorKind::Protocol,
+                    "the response is longer than 64 KiB",
+                    None,
+                ));
+            }
+            false => response.members(),
+        };
+        match self.judge(&response, members.as_ref()) {
+            Ok(token) => Ok(token),
+            Err((kind, message)) => Err(self.refused(response, kind, message, members.as_ref())),
+        }
+    }
+
+    /// The request did not complete.
+    pub(crate) fn failed(self, cause: io::Error) -> Error {
+        Error::network(self.request.host(), cause).without(self.assertion.secret())
+    }
+
+    /// The table of responses.
+    fn judge(
+        &self,
+        response: &Response,
+        members: Option<&Map<String, Value>>,
+    ) -> Result<AccessToken, (ErrorKind, String)> {
+        let says = |name| members.and_then(|m| m.get(name)).is_some_and(is_said);
+        let denied = says("error") || (self.profile.denies_by_message && says("message"));
+        let (kind, message) = match response.status() {
+            200..=299 if says("error") => (
+                ErrorKind::Denied,
+                "the authorization server answered with an error",
+            ),
+            200..=299 => {
+                return self
+                    .token(members)
+                    .map_err(|message| (ErrorKind::Protocol, message.to_owned()));
+            }
+            300..=399 => {
+                let host = response.redirect_host().unwrap_or("nowhere".into());
+                let message =
+                    format!("the token endpoint redirects to {host}, where no assertion is sent");
+                return Err((ErrorKind::Protocol, message));
+            }
+            _ if response.is_unavailable() => (
+                ErrorKind::Unavailable,
+                "the authorization server cannot answer now",
+            ),
+            400..=499 if denied => (ErrorKind::Denied, "the authorization server refused"),
+            // A server was seen to say no that way.
+            400 | 401 | 403 if response.body().is_empty() => (
+                ErrorKind::Denied,
+                "the authorization server refused and gave no reason",
+            ),
+            _ => (
+                ErrorKind::Protocol,
+                "something other than an authorization server answered",
+            ),
+        };
+        Err((kind, message.to_owned()))
+    }
+
+    fn token(&self, members: Option<&Map<String, Value>>) -> Result<AccessToken, &'static str> {
+        let members = members.ok_or("the response is not a JSON object")?;
+        let value = |name: &str| members.get(name).filter(|value| !value.is_null());
+        let bearer = |kind: &Value| {
+            kind.as_str()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
+        };
+        if !value("token_type").is_none_or(bearer) {
+            return Err("the token is not a bearer token");
+        }
+        let secret = value("access_token").ok_or("the response has no access_token")?;
+        let secret = secret.as_str().ok_or("the access_token is not a string")?;
+        let granted = value("scope").and_then(Value::as_str);
+        let scope = granted.or(self.profile.scope.as_deref()).map(str::to_owned);
+        let others = members
+            .iter()
+            .filter(|(name, value)| *name != "access_token" && !value.is_null());
+        let others = others
+            .map(|(name, value)| (name.clone(), text_of(value)))
+            .collect();
+        let lifetime = self.lifetime(value("expires_in"), secret);
+        AccessToken::new(secret, self.signed_at, lifetime, scope, others)
+            .ok_or("the access_token is empty or holds something other than visible ASCII")
+    }
+
+    /// `expires_in`, else the token's own `exp` where the profile reads it, else the profile's
+    /// word.
+    fn lifetime(&self, expires_in: Option<&Value>, token: &str) -> Duration {
+        let own = || {
+            let claims = jwt::unverified_claims(token).filter(|_| self.profile.token_is_read)?;
+            let issued = claims.get("iat").and_then(seconds);
+            let signed = self.signed_at.duration_since(SystemTime::UNIX_EPOCH).ok();
+            seconds(claims.get("exp")?)?.checked_sub(issued.or(signed)?)
+        };
+        let told = expires_in
+            .and_then(seconds)
+            .or_else(|| own().filter(|life| !life.is_zero()));
+        told.unwrap_or(self.profile.token_lifetime)
+            .min(MAX_TOKEN_LIFETIME)
+    }
+
+    fn refused(
+        self,
+        response: Response,
+        kind: ErrorKind,
+        message: impl Into<String>,
+        members: Option<&Map<String, Value>>,
+    ) -> Error {
+        let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
+        let secrets = [Some(self.assertion.secret()), text("access_token")];
+        let cut = |text: &str| without_runs(text, secrets.into_iter().flatten());
+        let mut answer = Answer::new(response.clone(), Some(self.signed_at));
+        answer.code = text("error").map(cut);
+        answer.description = text("error_description")
+            .or_else(|| text("message"))
+            .map(cut);
+        answer.hint = hint(
+            self.profile.hints,
+            response.status(),
+            answer.code.as_deref(),
+            answer.description.as_deref(),
+        );
+        Error::new(kind, message.into()).answered(answer)
+    }
+}
+
+/// Not `null`, not empty.
+fn is_said(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
+/// Servers write seconds as number, string or float. Zero, below and unreadable are as good as
+/// missing.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())?;
+    let number = Some(number).filter(|n| n.is_finite() && *n > 0.0)?;
+    Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok()
+}
+
+/// The year 5138 as seconds: no lifetime and no date of a token is beyond it.
+const MAX_SECONDS: f64 = 1e11;
+
+/// A string as it is, anything else as its JSON text: `issued_at` comes as either.
+fn text_of(value: &Value) -> Zeroizing<String> {
+    Zeroizing::new(
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned),
+    )
+}
+
+/// A server's words without control characters, and without what they repeat of `secrets`.
+fn without_runs<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String {
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_READ)
+        .collect();
+    let known: HashSet<&[u8]> = secrets
+        .flat_map(|secret| secret.as_bytes().windows(RUN))
+        .collect();
+    let mut kept = String::new();
+    let mut rest = text.as_str();
+    while let Some(next) = rest.chars().next() {
+        // A secret is ASCII, and so is a run of it: every cut is between characters.
+        let run = (rest.as_bytes().windows(RUN))
+            .take_while(|window| known.contains(window))
+            .count();
+        let (skip, put) = match run {
+            0 => (next.len_utf8(), Some(next)),
+            _ => (run.saturating_add(RUN).saturating_sub(1), None),
+        };
+        match put {
+            Some(c) => kept.push(c),
+            None => kept.push_str("[..]"),
+        }
+        rest = rest.get(skip..).unwrap_or_default();
+    }
+    kept.chars().take(MAX_DESCRIPTION).collect()
+}
