@@ -55,6 +55,8 @@ mod discovery;
 
 mod exchange;
 
+mod transport;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
@@ -66,3 +68,4 @@ pub use profile::{
     salesforce,
 };
 pub use token::AccessToken;
+pub use transport::Transport;

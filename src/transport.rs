@@ -1,0 +1,132 @@
+//! One request, one bounded response. All of the network is here.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::http::{Request, Response};
+
+/// Sends a request: a `ureq::Agent`, a closure, or any other HTTP client.
+///
+/// An implementation sends once, follows no redirect, returns every status as a [`Response`],
+/// gives up after `timeout` over all, and reads at most 64 KiB and one byte of the body (a longer
+/// one is refused by whoever reads the response).
+pub trait Transport: Send + Sync {
+    /// Sends `request` once.
+    ///
+    /// # Errors
+    /// The [kind](io::Error::kind) says what went wrong: `TimedOut`; `ConnectionRefused` and
+    /// `NotFound` (nobody listens, no such host) make a discovered endpoint be looked up again;
+    /// `NotFound`, `InvalidData` (a certificate, a protocol) and `InvalidInput` are not worth a
+    /// retry. Anything else is.
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response>;
+}
+
+impl<F> Transport for F
+where
+    F: Fn(&Request, Duration) -> io::Result<Response> + Send + Sync,
+{
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+        self(request, timeout)
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+        (**self).send(request, timeout)
+    }
+}
+
+#[cfg(feature = "ureq")]
+mod agent {
+    use std::io::{self, Read as _};
+    use std::time::Duration;
+
+    use ureq::{Agent, Error};
+
+    use super::Transport;
+    use crate::http::{MAX_RESPONSE, Request, Response};
+
+    /// An agent that reads no proxy from the environment.
+    pub(crate) fn new() -> Agent {
+        let config = Agent::config_builder().proxy(None);
+        #[cfg(any(feature = "native-tls", feature = "platform-verifier"))]
+        let config = {
+            use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+            let mut tls = TlsConfig::builder();
+            if cfg!(feature = "native-tls") {
+                tls = tls.provider(TlsProvider::NativeTls);
+            }
+            if cfg!(feature = "platform-verifier") {
+                tls = tls.root_certs(RootCerts::PlatformVerifier);
+            }
+            config.tls_config(tls.build())
+        };
+        config.build().into()
+    }
+
+    /// Proxy, roots and middleware are the agent's. What keeps an assertion safe is set on the
+    /// request, so that no agent loosens it: no redirect, a timeout over all, a bounded body.
+    /// Middleware sees the request, assertion included.
+    impl Transport for Agent {
+        fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+            let mut call = http::Request::builder()
+                .method(request.method())
+                .uri(request.uri().clone());
+            for (name, value) in request.headers() {
+                call = call.header(name, value);
+            }
+            let call = call
+                .body(request.body().to_owned())
+                .map_err(io::Error::other)?;
+            let call = self
+                .configure_request(call)
+                .http_status_as_error(false) // a 4xx body holds the reason
+                .max_redirects(0)
+                .timeout_global(Some(timeout)) // ureq has none by default
+                .build();
+            let (head, body) = self.run(call).map_err(told)?.into_parts();
+            let mut bytes = Vec::new();
+            let limit = u64::try_from(MAX_RESPONSE)
+                .unwrap_or(u64::MAX)
+                .saturating_add(1);
+            let read = body.into_reader().take(limit).read_to_end(&mut bytes);
+            read.map_err(|error| told(Error::from(error)))?;
+            Ok(head.headers.iter().fold(
+                Response::new(head.status.as_u16(), bytes),
+                |response, (name, value)| {
+                    response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+                },
+            ))
+        }
+    }
+
+    /// ureq's errors in the words of [`Transport::send`].
+    fn told(error: Error) -> io::Error {
+        use io::ErrorKind::{InvalidData, InvalidInput, NotFound, TimedOut};
+        match error {
+            Error::Io(error) => match is_unknown_host(&error) {
+                true => io::Error::new(NotFound, error),
+                false => error,
+            },
+            Error::Timeout(_) => io::Error::new(TimedOut, error),
+            Error::HostNotFound => io::Error::new(NotFound, error),
+            Error::Protocol(_) | Error::Tls(_) | Error::LargeResponseHeader(..) => {
+                io::Error::new(InvalidData, error)
+            }
+            Error::RequireHttpsOnly(_) => {
+                io::Error::new(InvalidInput, "the agent takes https only")
+            } // its text has the URL
+            error => io::Error::other(error),
+        }
+    }
+
+    /// The standard library has a kind of its own for this, and keeps it to itself.
+    fn is_unknown_host(error: &io::Error) -> bool {
+        let text = error.to_string();
+        text.starts_with("failed to lookup address information") && !text.contains("emporary")
+    }
+}
+
+#[cfg(feature = "ureq")]
+pub(crate) use agent::new as agent;
