@@ -57,6 +57,8 @@ mod exchange;
 
 mod transport;
 
+mod slot;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
