@@ -59,6 +59,8 @@ mod transport;
 
 mod slot;
 
+mod source;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
@@ -69,5 +71,6 @@ pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
     salesforce,
 };
+pub use source::TokenSource;
 pub use token::AccessToken;
 pub use transport::Transport;
