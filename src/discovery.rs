@@ -74,6 +74,11 @@ fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), (Er
             "the server cannot answer for metadata now".to_owned(),
         ));
     }
+    if let Some(host) = response.redirect_host() {
+        return protocol(format!(
+            "metadata redirects to {host}, which is not followed"
+        ));
+    }
     if response.status() != 200 {
         return protocol("metadata is not there".to_owned());
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{error, fmt, io};
 
+use crate::echo;
 use crate::http::Response;
 
 /// What a foreign [`Signer`](crate::Signer) may fail with.
@@ -28,9 +29,9 @@ struct Repr {
 /// What an error takes from a response.
 #[derive(Clone)]
 pub(crate) struct Answer {
-    response: Response,
-    retry_after: Option<Duration>,
-    clock_offset: Option<i64>,
+    pub(crate) response: Response,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) clock_offset: Option<i64>,
     pub(crate) code: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) hint: Option<&'static str>,
@@ -150,10 +151,9 @@ impl Error {
     }
     /// Without its cause where that, a foreign text, repeats `secret`.
     pub(crate) fn without(self, secret: &str) -> Self {
-        let repeats = |e: &dyn error::Error| format!("{e}{e:?}").contains(secret);
         let mut cause = error::Error::source(&self);
         while let Some(e) = cause {
-            if repeats(e) {
+            if echo::repeats(&format!("{e} {e:?}"), secret) {
                 return self.edit(|e| e.source = None);
             }
             cause = e.source();

@@ -4,13 +4,13 @@
 //! assertion, what goes with it and where. A response is believed only as far as it makes sense
 //! (RFC 6749 §5.1 and §5.2).
 
-use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::echo::cut;
 use crate::endpoint::Place;
 use crate::error::{Answer, Error, ErrorKind};
 use crate::http::{Request, Response};
@@ -18,13 +18,6 @@ use crate::jwt::{self, Assertion, Signer};
 use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::token::AccessToken;
-
-/// Characters of a server's own words: a sentence and a URL; the rest is in [`Error::response`].
-const MAX_DESCRIPTION: usize = 256;
-/// Characters of a server's own words that are looked at.
-const MAX_READ: usize = 8 * 1024;
-/// Bytes of an assertion or a token in a row that do not come about by chance in a sentence.
-const RUN: usize = 16;
 
 /// One assertion on its way to one token. Reading the response consumes it: no assertion is sent
 /// twice.
@@ -94,21 +87,13 @@ impl<'p> Exchange<'p> {
     /// [`Unavailable`](ErrorKind::Unavailable) where it cannot answer now,
     /// [`Protocol`](ErrorKind::Protocol) where this is no token response.
     pub fn read(self, response: Response) -> Result<AccessToken, Error> {
+        // A body that is too long is not even parsed.
         let members = match response.is_too_long() {
-            true => {
-                return Err(self.refused(
-                    response,
-                    ErrorKind::Protocol,
-                    "the response is longer than 64 KiB",
-                    None,
-                ));
-            }
+            true => None,
             false => response.members(),
         };
-        match self.judge(&response, members.as_ref()) {
-            Ok(token) => Ok(token),
-            Err((kind, message)) => Err(self.refused(response, kind, message, members.as_ref())),
-        }
+        let judgement = self.judge(&response, members.as_ref());
+        judgement.map_err(|verdict| self.refused(verdict, response, members.as_ref()))
     }
 
     /// The request did not complete.
@@ -121,41 +106,32 @@ impl<'p> Exchange<'p> {
         &self,
         response: &Response,
         members: Option<&Map<String, Value>>,
-    ) -> Result<AccessToken, (ErrorKind, String)> {
+    ) -> Result<AccessToken, (ErrorKind, &'static str)> {
+        use ErrorKind::{Denied, Protocol, Unavailable};
         let says = |name| members.and_then(|m| m.get(name)).is_some_and(is_said);
         let denied = says("error") || (self.profile.denies_by_message && says("message"));
-        let (kind, message) = match response.status() {
-            200..=299 if says("error") => (
-                ErrorKind::Denied,
-                "the authorization server answered with an error",
+        Err(match response.status() {
+            _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
+            200..=299 if says("error") => (Denied, "the authorization server answered an error"),
+            200..=299 => return self.token(members).map_err(|message| (Protocol, message)),
+            300..=399 => (
+                Protocol,
+                "the token endpoint redirects, and no assertion is sent there",
             ),
-            200..=299 => {
-                return self
-                    .token(members)
-                    .map_err(|message| (ErrorKind::Protocol, message.to_owned()));
+            _ if response.is_unavailable() => {
+                (Unavailable, "the authorization server cannot answer now")
             }
-            300..=399 => {
-                let host = response.redirect_host().unwrap_or("nowhere".into());
-                let message =
-                    format!("the token endpoint redirects to {host}, where no assertion is sent");
-                return Err((ErrorKind::Protocol, message));
-            }
-            _ if response.is_unavailable() => (
-                ErrorKind::Unavailable,
-                "the authorization server cannot answer now",
-            ),
-            400..=499 if denied => (ErrorKind::Denied, "the authorization server refused"),
+            400..=499 if denied => (Denied, "the authorization server refused"),
             // A server was seen to say no that way.
             400 | 401 | 403 if response.body().is_empty() => (
-                ErrorKind::Denied,
+                Denied,
                 "the authorization server refused and gave no reason",
             ),
             _ => (
-                ErrorKind::Protocol,
+                Protocol,
                 "something other than an authorization server answered",
             ),
-        };
-        Err((kind, message.to_owned()))
+        })
     }
 
     fn token(&self, members: Option<&Map<String, Value>>) -> Result<AccessToken, &'static str> {
@@ -199,28 +175,35 @@ impl<'p> Exchange<'p> {
             .min(MAX_TOKEN_LIFETIME)
     }
 
+    /// An error with what the server said, without what it repeats of our secrets.
     fn refused(
         self,
+        (kind, message): (ErrorKind, &'static str),
         response: Response,
-        kind: ErrorKind,
-        message: impl Into<String>,
         members: Option<&Map<String, Value>>,
     ) -> Error {
         let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
-        let secrets = [Some(self.assertion.secret()), text("access_token")];
-        let cut = |text: &str| without_runs(text, secrets.into_iter().flatten());
-        let mut answer = Answer::new(response.clone(), Some(self.signed_at));
-        answer.code = text("error").map(cut);
-        answer.description = text("error_description")
-            .or_else(|| text("message"))
-            .map(cut);
-        answer.hint = hint(
+        let token = text("access_token").unwrap_or_default();
+        let client_secret = self.profile.client_secret().unwrap_or_default();
+        let secrets = [self.assertion.secret(), token, client_secret];
+        let said = text("error_description").or_else(|| text("message"));
+        let code = text("error").map(|text| cut(text, &secrets));
+        let description = said
+            .map(str::to_owned)
+            .or_else(|| response.redirect_host())
+            .map(|text| cut(&text, &secrets));
+        let hint = hint(
             self.profile.hints,
             response.status(),
-            answer.code.as_deref(),
-            answer.description.as_deref(),
+            code.as_deref(),
+            description.as_deref(),
         );
-        Error::new(kind, message.into()).answered(answer)
+        Error::new(kind, message).answered(Answer {
+            code,
+            description,
+            hint,
+            ..Answer::new(response, Some(self.signed_at))
+        })
     }
 }
 
@@ -255,34 +238,4 @@ fn text_of(value: &Value) -> Zeroizing<String> {
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned),
     )
-}
-
-/// A server's words without control characters, and without what they repeat of `secrets`.
-fn without_runs<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String {
-    let text: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_READ)
-        .collect();
-    let known: HashSet<&[u8]> = secrets
-        .flat_map(|secret| secret.as_bytes().windows(RUN))
-        .collect();
-    let mut kept = String::new();
-    let mut rest = text.as_str();
-    while let Some(next) = rest.chars().next() {
-        // A secret is ASCII, and so is a run of it: every cut is between characters.
-        let run = (rest.as_bytes().windows(RUN))
-            .take_while(|window| known.contains(window))
-            .count();
-        let (skip, put) = match run {
-            0 => (next.len_utf8(), Some(next)),
-            _ => (run.saturating_add(RUN).saturating_sub(1), None),
-        };
-        match put {
-            Some(c) => kept.push(c),
-            None => kept.push_str("[..]"),
-        }
-        rest = rest.get(skip..).unwrap_or_default();
-    }
-    kept.chars().take(MAX_DESCRIPTION).collect()
 }

@@ -3,7 +3,6 @@
 //! Nothing here sends anything. A [`Url`] is parsed once, by the parser that ureq uses, so that
 //! what was checked is what is sent.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
@@ -305,12 +304,12 @@ impl Response {
         value.parse().ok().map(Duration::from_secs).or_else(until)
     }
     /// Where a redirect leads, by its host alone: the rest may hold anything.
-    pub(crate) fn redirect_host(&self) -> Option<Cow<'static, str>> {
-        let location = Uri::try_from(self.header("Location")?).ok()?;
-        Some(match location.host() {
-            Some(host) => Cow::Owned(host.to_owned()),
-            None => Cow::Borrowed("the same host"),
-        })
+    pub(crate) fn redirect_host(&self) -> Option<String> {
+        let redirects = matches!(self.status, 300..=399);
+        let location = self.header("Location").filter(|_| redirects)?;
+        let uri = Uri::try_from(location).ok();
+        let host = uri.as_ref().and_then(Uri::host);
+        Some(host.unwrap_or("another path").to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "ureq", doc = include_str!("../README.md"))]
 //!
 //! # Reading the source
 //!
@@ -8,6 +8,7 @@
 //! | file | in, out |
 //! |---|---|
 //! | `http.rs` | requests and responses as data; which URLs are safe |
+//! | `echo.rs` | a foreign text without what it repeats of our secrets |
 //! | `error.rs` | whose fault it is |
 //! | `clock.rs` | both clocks and sleep |
 //! | `pem.rs` | PEM text as people have it, to DER |
@@ -34,6 +35,8 @@
 )]
 
 mod http;
+
+mod echo;
 
 mod error;
 

@@ -5,6 +5,8 @@
 //! it is read, and what a strict reader (RFC 7468 §3) would have refused is reported. Nothing of
 //! the key is ever quoted.
 
+use std::str;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pem::PemError;

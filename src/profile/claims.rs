@@ -98,6 +98,13 @@ impl Profile {
         }
     }
 
+    /// RFC 6749 §2.3.1; some servers want it beside the assertion.
+    pub(crate) fn client_secret(&self) -> Option<&str> {
+        let mut parameters = self.parameters.iter();
+        let (_, value) = parameters.find(|(name, _)| name == "client_secret")?;
+        Some(value)
+    }
+
     /// All parameters, the assertion last.
     pub(crate) fn parameters<'a>(&'a self, assertion: &'a Assertion) -> Vec<(&'a str, &'a str)> {
         let scope = self
