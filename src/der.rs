@@ -7,9 +7,10 @@ use rsa::pkcs8::der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, 
 
 use crate::pem::CUT_OFF;
 
+const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
-/// What a DER is that is no RSA private key, by its algorithm or else by its first two elements.
+/// What a DER is that is no RSA private key, by its algorithm or else by its elements.
 pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
     if let Ok(info) = PrivateKeyInfo::try_from(der) {
         return match info.algorithm.oid.to_string().as_str() {
@@ -20,22 +21,47 @@ pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
             _ => "this is a key of another kind; RS256 needs RSA",
         };
     }
-    match first_two_tags(der) {
-        Ok((Tag::Integer, Tag::OctetString)) => "this is an EC key; RS256 needs RSA",
-        Ok((Tag::Integer, Tag::Integer)) => "the parts of this RSA key do not belong together",
-        Ok((Tag::Sequence, Tag::BitString)) => "this is a public key",
-        Ok((Tag::Sequence, Tag::OctetString)) => ENCRYPTED,
-        Ok((Tag::Sequence, Tag::Sequence)) => "this is a certificate",
-        Err(error) if matches!(error.kind(), ErrorKind::Incomplete { .. }) => CUT_OFF,
-        _ => "this is not an RSA private key in PKCS#1 or PKCS#8",
+    let elements = match elements(der) {
+        Ok(elements) => elements,
+        Err(error) if is_cut_off(der, error.kind()) => return CUT_OFF,
+        Err(_) => return NO_KEY,
+    };
+    let tags: Vec<_> = elements.iter().map(|element| element.tag()).collect();
+    match tags.as_slice() {
+        [Tag::Integer, Tag::OctetString, ..] => "this is an EC key; RS256 needs RSA",
+        [Tag::Integer, Tag::Integer] => "this is a public key", // PKCS#1: n and e
+        [Tag::Integer, Tag::Integer, ..] => "the parts of this RSA key do not belong together",
+        [Tag::Sequence, Tag::BitString] => "this is a public key",
+        [Tag::Sequence, Tag::OctetString] => ENCRYPTED,
+        [Tag::Sequence, Tag::Sequence, ..] => certificate_or_request(&elements),
+        _ => NO_KEY,
     }
 }
 
-fn first_two_tags(der: &[u8]) -> Result<(Tag, Tag)> {
-    let outer = AnyRef::from_der(der)?;
-    let mut inner = SliceReader::new(outer.value())?;
-    Ok((
-        inner.decode::<AnyRef<'_>>()?.tag(),
-        inner.decode::<AnyRef<'_>>()?.tag(),
-    ))
+/// A request's first part has up to four elements (RFC 2986 §4.1), a certificate's six or more
+/// (RFC 5280 §4.1).
+fn certificate_or_request(elements: &[AnyRef<'_>]) -> &'static str {
+    let part = elements.first().map(|part| values(part.value()));
+    match part {
+        Some(Ok(part)) if part.len() <= 4 => "this is a certificate request",
+        _ => "this is a certificate",
+    }
+}
+
+fn is_cut_off(der: &[u8], kind: ErrorKind) -> bool {
+    matches!(der, [] | [0x30, ..]) && matches!(kind, ErrorKind::Incomplete { .. })
+}
+
+/// The elements of a SEQUENCE.
+fn elements(der: &[u8]) -> Result<Vec<AnyRef<'_>>> {
+    values(AnyRef::from_der(der)?.value())
+}
+
+fn values(bytes: &[u8]) -> Result<Vec<AnyRef<'_>>> {
+    let mut reader = SliceReader::new(bytes)?;
+    let mut values = Vec::new();
+    while !reader.is_finished() {
+        values.push(reader.decode()?);
+    }
+    Ok(values)
 }

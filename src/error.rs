@@ -149,11 +149,12 @@ impl Error {
     pub(crate) fn answered(self, answer: Answer) -> Self {
         self.edit(|e| e.answer = Some(answer))
     }
-    /// Without its cause where that, a foreign text, repeats `secret`.
-    pub(crate) fn without(self, secret: &str) -> Self {
+    /// Without its cause where that, a foreign text, repeats one of `secrets`.
+    pub(crate) fn without(self, secrets: &[&str]) -> Self {
         let mut cause = error::Error::source(&self);
         while let Some(e) = cause {
-            if echo::repeats(&format!("{e} {e:?}"), secret) {
+            let text = format!("{e} {e:?}");
+            if secrets.iter().any(|secret| echo::repeats(&text, secret)) {
                 return self.edit(|e| e.source = None);
             }
             cause = e.source();

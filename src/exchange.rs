@@ -98,7 +98,9 @@ impl<'p> Exchange<'p> {
 
     /// The request did not complete.
     pub(crate) fn failed(self, cause: io::Error) -> Error {
-        Error::network(self.request.host(), cause).without(self.assertion.secret())
+        let client_secret = self.profile.client_secret().unwrap_or_default();
+        let secrets = [self.assertion.secret(), client_secret];
+        Error::network(self.request.host(), cause).without(&secrets)
     }
 
     /// The table of responses.
@@ -111,6 +113,9 @@ impl<'p> Exchange<'p> {
         let says = |name| members.and_then(|m| m.get(name)).is_some_and(is_said);
         let denied = says("error") || (self.profile.denies_by_message && says("message"));
         Err(match response.status() {
+            _ if response.is_unavailable() => {
+                (Unavailable, "the authorization server cannot answer now")
+            }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
             200..=299 if says("error") => (Denied, "the authorization server answered an error"),
             200..=299 => return self.token(members).map_err(|message| (Protocol, message)),
@@ -118,9 +123,6 @@ impl<'p> Exchange<'p> {
                 Protocol,
                 "the token endpoint redirects, and no assertion is sent there",
             ),
-            _ if response.is_unavailable() => {
-                (Unavailable, "the authorization server cannot answer now")
-            }
             400..=499 if denied => (Denied, "the authorization server refused"),
             // A server was seen to say no that way.
             400 | 401 | 403 if response.body().is_empty() => (
@@ -188,10 +190,8 @@ impl<'p> Exchange<'p> {
         let secrets = [self.assertion.secret(), token, client_secret];
         let said = text("error_description").or_else(|| text("message"));
         let code = text("error").map(|text| cut(text, &secrets));
-        let description = said
-            .map(str::to_owned)
-            .or_else(|| response.redirect_host())
-            .map(|text| cut(&text, &secrets));
+        let host = response.redirect_host();
+        let description = host.as_deref().or(said).map(|text| cut(text, &secrets));
         let hint = hint(
             self.profile.hints,
             response.status(),

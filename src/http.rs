@@ -47,9 +47,12 @@ impl Url {
         if text.contains('#') {
             return Err("holds a fragment"); // http::Uri would drop it without a word
         }
+        if !text.contains("://") {
+            return Err("has no scheme and host: write https://...");
+        }
         let uri = Uri::try_from(text.as_str()).map_err(|_| "is not a URL")?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err("has no scheme and host: write https://...");
+            return Err("is not a URL");
         };
         if authority.as_str().contains('@') {
             return Err("holds a user name or password");

@@ -135,10 +135,7 @@ impl Rs256 {
     /// [`Key`](crate::ErrorKind::Key), and what the text is instead. It is never quoted.
     pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
         let found = pem::private_key(text.as_ref())?;
-        match found.encrypted {
-            true => Err(Error::key(der::ENCRYPTED)),
-            false => Self::from_der(&found.der).map(|key| key.repaired(found.repairs)),
-        }
+        Self::from_der(&found.der).map(|key| key.repaired(found.repairs))
     }
     /// Reads a DER private key, PKCS#1 or PKCS#8.
     ///
@@ -163,13 +160,10 @@ impl Rs256 {
         passphrase: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
         let found = pem::private_key(text.as_ref())?;
-        let key = match found.encrypted {
-            true => Self::from_encrypted_der(&found.der, passphrase),
-            false => Self::from_der(&found.der),
-        };
-        key.map(|key| key.repaired(found.repairs))
+        Self::from_encrypted_der(&found.der, passphrase).map(|key| key.repaired(found.repairs))
     }
-    /// Reads a PKCS#8 key in DER that a passphrase protects.
+    /// Reads a PKCS#8 key in DER that a passphrase protects; one without passphrase is read as it
+    /// is.
     ///
     /// # Errors
     /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
@@ -179,24 +173,23 @@ impl Rs256 {
         passphrase: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
         let der = within_limit(der.as_ref())?;
-        let sealed = rsa::pkcs8::EncryptedPrivateKeyInfo::try_from(der).map_err(|_| {
-            Error::key(match der::instead_of_rsa(der) {
-                der::ENCRYPTED => UNKNOWN_ENCRYPTION,
-                other => other,
-            })
-        })?;
+        let Ok(sealed) = rsa::pkcs8::EncryptedPrivateKeyInfo::try_from(der) else {
+            return match der::instead_of_rsa(der) {
+                der::ENCRYPTED => Err(Error::key(UNKNOWN_ENCRYPTION)),
+                _ => Self::from_der(der),
+            };
+        };
         let open = sealed.decrypt(passphrase).map_err(|error| {
             use rsa::pkcs8::{Error::EncryptedPrivateKey, pkcs5};
             Error::key(match error {
-                EncryptedPrivateKey(pkcs5::Error::UnsupportedAlgorithm { .. }) => {
-                    UNKNOWN_ENCRYPTION
-                }
-                _ => WRONG_PASSPHRASE,
+                EncryptedPrivateKey(
+                    pkcs5::Error::UnsupportedAlgorithm { .. }
+                    | pkcs5::Error::AlgorithmParametersInvalid { .. }
+                    | pkcs5::Error::NoPbes1CryptSupport,
+                ) => UNKNOWN_ENCRYPTION,
+                _ => WRONG_PASSPHRASE, // one in 256 unpads all the same, to noise that is no DER
             })
         })?;
-        // One wrong passphrase in 256 unpads all the same, to noise.
-        rsa::pkcs8::PrivateKeyInfo::try_from(open.as_bytes())
-            .map_err(|_| Error::key(WRONG_PASSPHRASE))?;
         Self::from_der(open.as_bytes())
     }
     /// Sets `kid`.

@@ -25,20 +25,12 @@ pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
 
 pub(crate) struct PrivateKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
-    /// PKCS#8 under a passphrase.
-    pub(crate) encrypted: bool,
     pub(crate) repairs: Vec<&'static str>,
 }
 
-/// What is not a private key for RSA, by the label of its block.
+/// What is not a private key for RSA, by the label of its block. Of several the first row speaks:
+/// a key is told before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
-    ("PUBLIC KEY", "this is a public key"),
-    ("RSA PUBLIC KEY", "this is a public key"),
-    ("CERTIFICATE", "this is a certificate"),
-    ("X509 CERTIFICATE", "this is a certificate"),
-    ("TRUSTED CERTIFICATE", "this is a certificate"),
-    ("CERTIFICATE REQUEST", "this is a certificate request"),
-    ("NEW CERTIFICATE REQUEST", "this is a certificate request"),
     ("EC PRIVATE KEY", "this is an EC key; RS256 needs RSA"),
     ("EC PARAMETERS", "this is an EC key; RS256 needs RSA"),
     ("DSA PRIVATE KEY", "this is a DSA key; RS256 needs RSA"),
@@ -46,6 +38,13 @@ const OTHER_LABELS: &[(&str, &str)] = &[
         "OPENSSH PRIVATE KEY",
         "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM",
     ),
+    ("PUBLIC KEY", "this is a public key"),
+    ("RSA PUBLIC KEY", "this is a public key"),
+    ("CERTIFICATE", "this is a certificate"),
+    ("X509 CERTIFICATE", "this is a certificate"),
+    ("TRUSTED CERTIFICATE", "this is a certificate"),
+    ("CERTIFICATE REQUEST", "this is a certificate request"),
+    ("NEW CERTIFICATE REQUEST", "this is a certificate request"),
 ];
 
 /// What is no PEM at all, by how it begins.
@@ -58,31 +57,40 @@ const OTHER_BEGINNINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What is repaired, and how it is told. The repair itself is the same for all: see
-/// [`Block::read`].
+/// What is repaired around a key, and how it is told: by the character before it, and by its text.
 #[allow(clippy::type_complexity)]
-const REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
-    ("a byte order mark stood before the key", |b| {
-        b.before == Some('\u{feff}')
+const AROUND: &[(&str, fn(Option<char>, &str) -> bool)] = &[
+    ("a byte order mark stood before the key", |before, _| {
+        before == Some('\u{feff}')
     }),
-    ("the key stood in quotes", |b| {
-        matches!(b.before, Some('"' | '\''))
+    ("the key stood in quotes", |before, _| {
+        matches!(before, Some('"' | '\''))
     }),
-    ("line ends were written as \\n", |b| {
-        b.all.contains("\\n") || b.all.contains("\\r")
+    ("line ends were written as \\n", |_, text| {
+        text.contains("\\n") || text.contains("\\r")
     }),
-    ("line ends were missing", |b| !b.body.contains(['\n', '\\'])),
+];
+
+/// What is repaired within a block. The repair itself is the same for all: see [`Block::read`].
+#[allow(clippy::type_complexity)]
+const WITHIN: &[(&str, fn(&Block<'_>) -> bool)] = &[
+    ("line ends were missing", |b| {
+        !b.body.trim().contains(['\n', '\r', '\\'])
+    }),
     ("lines were indented", |b| {
-        matches!(b.before, Some(' ' | '\t'))
-            || b.body.lines().skip(1).any(|l| l.starts_with([' ', '\t']))
+        let first = matches!(b.before, Some(' ' | '\t')) && b.body.contains('\n');
+        first || (b.body.lines().skip(1)).any(|line| line.starts_with([' ', '\t']))
     }),
     ("blank lines stood inside the key", |b| {
-        b.body.trim().lines().any(|l| l.trim().is_empty())
+        // What follows the BEGIN and what precedes the END are not lines of their own.
+        let mut lines = b.body.split('\n').skip(1).peekable();
+        std::iter::from_fn(|| lines.next().filter(|_| lines.peek().is_some()))
+            .any(|line| line.trim().is_empty())
     }),
     ("the BEGIN or END line was wrapped", |b| {
         [b.label, b.end_label]
             .iter()
-            .any(|l| unescaped(l).trim().contains('\n'))
+            .any(|label| unescaped(label).contains('\n'))
     }),
 ];
 
@@ -91,13 +99,18 @@ pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, Error> {
     if text.len() > MAX_TEXT {
         return Err(Error::key("this is too long for a key"));
     }
-    let text = str::from_utf8(text).map_err(|_| {
-        Error::key(match text {
-            [0x30, ..] => "this is DER, not PEM text",
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16 text: save it as UTF-8",
-            _ => "this is not text",
-        })
-    })?;
+    let text = match str::from_utf8(text) {
+        Ok(text) if !text.contains('\0') => text,
+        _ => {
+            return Err(Error::key(match text {
+                [0x30, ..] => "this is DER, not PEM text",
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
+                    "this is UTF-16 text: save it as UTF-8"
+                }
+                _ => "this is not text",
+            }));
+        }
+    };
     match text.contains(BEGIN) {
         true => first_of_blocks(text),
         false => without_markers(text),
@@ -105,42 +118,52 @@ pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, Error> {
 }
 
 fn first_of_blocks(text: &str) -> Result<PrivateKey, Error> {
-    let mut seen = None;
+    let mut seen = Vec::new();
     let mut rest = text;
     while let Some(block) = Block::next(rest) {
         let block = block?;
         match words(block.label).as_str() {
-            "PRIVATE KEY" | "RSA PRIVATE KEY" => return block.read(false),
-            "ENCRYPTED PRIVATE KEY" => return block.read(true),
-            other => seen = seen.or_else(|| told(OTHER_LABELS, |label| label == other)),
+            // Which of them it is the DER says itself.
+            "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => return block.read(),
+            other => seen.push(other.to_owned()),
         }
         rest = block.after;
     }
+    let other = told(OTHER_LABELS, |label| {
+        seen.iter().any(|other| other == label)
+    });
     Err(Error::key(
-        seen.unwrap_or("there is no private key in this PEM"),
+        other.unwrap_or("there is no private key in this PEM"),
     ))
 }
 
 /// Base64 of the whole PEM, or a PEM's body alone, as build servers hold keys in one line.
 fn without_markers(text: &str) -> Result<PrivateKey, Error> {
-    let bare = Zeroizing::new(text.chars().filter(is_solid).collect::<String>());
+    let bare = unescaped(text);
+    let bare = Zeroizing::new(bare.chars().filter(is_solid).collect::<String>());
     let decoded = Zeroizing::new(STANDARD.decode(&*bare).unwrap_or_default());
-    if let Some(inner) = str::from_utf8(&decoded)
+    let inner = str::from_utf8(&decoded)
         .ok()
-        .filter(|inner| inner.contains(BEGIN))
-    {
-        let mut key = first_of_blocks(inner)?;
-        key.repairs.insert(0, "the PEM was in base64 once more");
+        .filter(|inner| inner.contains(BEGIN));
+    let key = match (inner, decoded.first()) {
+        (Some(inner), _) => Some(first_of_blocks(inner)?),
+        (None, Some(0x30)) => Some(PrivateKey {
+            der: decoded.clone(),
+            repairs: Vec::new(),
+        }),
+        _ => None,
+    };
+    if let Some(mut key) = key {
+        let what = match inner {
+            Some(_) => "the PEM was in base64 once more",
+            None => "the BEGIN and END lines were missing",
+        };
+        let before = text.trim_start().chars().next();
+        let outer = around(before, text).chain([what]);
+        key.repairs = outer.chain(key.repairs.iter().copied()).collect();
         return Ok(key);
     }
-    if decoded.first() == Some(&0x30) {
-        return Ok(PrivateKey {
-            der: decoded,
-            encrypted: false,
-            repairs: vec!["the BEGIN and END lines were missing"],
-        });
-    }
-    let text = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    let text = text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     Err(Error::key(match text {
         "" => "this is empty",
         name if name.len() < 256 && [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
@@ -149,6 +172,11 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
         _ => told(OTHER_BEGINNINGS, |begin| text.starts_with(begin))
             .unwrap_or("this is not a PEM private key"),
     }))
+}
+
+fn around(before: Option<char>, text: &str) -> impl Iterator<Item = &'static str> {
+    let had = AROUND.iter().filter(move |(_, had)| had(before, text));
+    had.map(|(what, _)| *what)
 }
 
 fn told(table: &[(&str, &'static str)], fits: impl Fn(&str) -> bool) -> Option<&'static str> {
@@ -191,7 +219,7 @@ impl<'t> Block<'t> {
     }
 
     /// The repair: markers in one line, everything but base64 out of the body.
-    fn read(&self, encrypted: bool) -> Result<PrivateKey, Error> {
+    fn read(&self) -> Result<PrivateKey, Error> {
         if self.body.contains("Proc-Type:") {
             return Err(Error::key(
                 "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
@@ -220,14 +248,11 @@ impl<'t> Block<'t> {
                 _ => CUT_OFF,
             })
         })?;
+        let within = WITHIN.iter().filter(|(_, had)| had(self));
+        let within = within.map(|(what, _)| *what);
         Ok(PrivateKey {
             der: Zeroizing::new(block.into_contents()),
-            encrypted,
-            repairs: REPAIRS
-                .iter()
-                .filter(|(_, had)| had(self))
-                .map(|(what, _)| *what)
-                .collect(),
+            repairs: around(self.before, self.all).chain(within).collect(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `TokenSource`: discovery, exchange and slot put together. All that a caller needs.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,6 +18,10 @@ use crate::transport::Transport;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// One request takes this long at most: a token endpoint that needs longer is not well.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the next second has begun.
+const TICK: Duration = Duration::from_millis(100);
+/// Seconds in which something was signed that are remembered: two weeks of a token every 300.
+const MAX_USED: usize = 4096;
 
 /// Hands out a valid token for one profile and one key, fetching only when it must.
 ///
@@ -38,8 +43,21 @@ pub struct TokenSource {
 struct Memory {
     /// The profile with its endpoint as discovery found it.
     known: Option<Arc<Profile>>,
-    /// The second in which an assertion without `jti` was last signed.
-    signed: Option<u64>,
+    /// Every `iat` of an assertion without `jti`, in seconds.
+    used: BTreeSet<u64>,
+}
+
+impl Memory {
+    fn first_use(&mut self, iat: u64) -> bool {
+        if self.used.len() >= MAX_USED {
+            self.used.pop_first();
+        }
+        self.used.insert(iat)
+    }
+}
+
+fn out_of_time() -> Error {
+    Error::new(ErrorKind::Network, "no time is left to send a request")
 }
 
 impl TokenSource {
@@ -125,11 +143,8 @@ impl TokenSource {
             None => self.discover(deadline)?,
         };
         let outcome = self.attempt(&known, deadline);
-        if !outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
-            return outcome;
-        }
-        self.memory().known = None;
-        match was_remembered {
+        let gone = outcome.as_ref().is_err_and(Error::endpoint_is_gone);
+        match gone && was_remembered {
             true => self.attempt(&*self.discover(deadline)?, deadline),
             false => outcome,
         }
@@ -137,17 +152,22 @@ impl TokenSource {
 
     /// The profile with its endpoint known. What had to be asked for is kept.
     fn discover(&self, deadline: Instant) -> Result<Arc<Profile>, Error> {
-        let mut outcome = Ok(self.profile.clone());
+        let mut outcome: Result<_, Error> = Ok(self.profile.clone());
         for request in self.profile.metadata_requests()? {
             let response = self.send_within(deadline, |left| {
                 let sent = self.transport.send(&request, left);
                 sent.map_err(|cause| Error::network(request.host(), cause))
             })?;
-            outcome = self.profile.with_metadata(&response).map(Arc::new);
-            if let Ok(known) = &outcome {
+            let found = self.profile.with_metadata(&response).map(Arc::new);
+            if let Ok(known) = &found {
                 log::debug!("{:?} names {:?}", self.profile.endpoint, known.endpoint);
                 self.memory().known = Some(known.clone());
             }
+            outcome = match (outcome, found) {
+                // That the other document is not there is no verdict on one that may be.
+                (Err(busy), Err(_)) if busy.is_retryable() => Err(busy),
+                (_, found) => found,
+            };
             if response.is_document() {
                 break;
             }
@@ -156,7 +176,8 @@ impl TokenSource {
     }
 
     fn attempt(&self, known: &Profile, deadline: Instant) -> Result<AccessToken, Error> {
-        let exchange = Exchange::new(known, &*self.signer, self.time_to_sign(known))?;
+        let now = self.time_to_sign(known, deadline)?;
+        let exchange = Exchange::new(known, &*self.signer, now)?;
         let outcome = self.send_within(deadline, |left| {
             match self.transport.send(exchange.request(), left) {
                 Ok(response) => exchange.read(response),
@@ -165,7 +186,12 @@ impl TokenSource {
         });
         match &outcome {
             Ok(token) => log::debug!("token from {:?} for {:?}", known.endpoint, token.lifetime()),
-            Err(error) => log::debug!("no token from {:?}: {error}", known.endpoint),
+            Err(error) => {
+                log::debug!("no token from {:?}: {error}", known.endpoint);
+                if error.endpoint_is_gone() {
+                    self.memory().known = None;
+                }
+            }
         }
         outcome
     }
@@ -175,28 +201,29 @@ impl TokenSource {
         deadline: Instant,
         send: impl FnOnce(Duration) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        match Moment::now(&*self.clock).until(deadline) {
-            Duration::ZERO => Err(Error::new(
-                ErrorKind::Network,
-                "no time is left to send a request",
-            )),
+        match self.left(deadline) {
+            Duration::ZERO => Err(out_of_time()),
             left => send(left.min(ATTEMPT)),
         }
     }
 
-    /// Now; without `jti` a second of its own, since PKCS#1 v1.5 is deterministic and no
+    /// Now; without `jti` at an `iat` of its own, since PKCS#1 v1.5 is deterministic and no
     /// assertion goes twice.
-    fn time_to_sign(&self, known: &Profile) -> SystemTime {
+    fn time_to_sign(&self, known: &Profile, deadline: Instant) -> Result<SystemTime, Error> {
         loop {
             let now = self.clock.now();
-            let second = now
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs());
-            if known.jti != Jti::None || self.memory().signed.replace(second) != Some(second) {
-                return now;
+            if known.jti != Jti::None || self.memory().first_use(known.iat_at(now)) {
+                return Ok(now);
             }
-            self.clock.sleep(Duration::from_millis(100));
+            match self.left(deadline) {
+                Duration::ZERO => return Err(out_of_time()),
+                left => self.clock.sleep(left.min(TICK)),
+            }
         }
+    }
+
+    fn left(&self, deadline: Instant) -> Duration {
+        Moment::now(&*self.clock).until(deadline)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -42,7 +42,7 @@ mod agent {
     use std::io::{self, Read as _};
     use std::time::Duration;
 
-    use ureq::{Agent, Error};
+    use ureq::{Agent, AsSendBody, Body, Error};
 
     use super::Transport;
     use crate::http::{MAX_RESPONSE, Request, Response};
@@ -76,16 +76,12 @@ mod agent {
             for (name, value) in request.headers() {
                 call = call.header(name, value);
             }
-            let call = call
-                .body(request.body().to_owned())
-                .map_err(io::Error::other)?;
-            let call = self
-                .configure_request(call)
-                .http_status_as_error(false) // a 4xx body holds the reason
-                .max_redirects(0)
-                .timeout_global(Some(timeout)) // ureq has none by default
-                .build();
-            let (head, body) = self.run(call).map_err(told)?.into_parts();
+            // A GET says nothing about the length of a body, a POST does even of none.
+            let answer = match request.method() {
+                "GET" => run(self, call.body(()), timeout),
+                _ => run(self, call.body(request.body().to_owned()), timeout),
+            };
+            let (head, body) = answer.map_err(told)?.into_parts();
             let mut bytes = Vec::new();
             let limit = u64::try_from(MAX_RESPONSE)
                 .unwrap_or(u64::MAX)
@@ -99,6 +95,20 @@ mod agent {
                 },
             ))
         }
+    }
+
+    fn run(
+        agent: &Agent,
+        call: http::Result<http::Request<impl AsSendBody>>,
+        timeout: Duration,
+    ) -> Result<http::Response<Body>, Error> {
+        let call = agent
+            .configure_request(call?)
+            .http_status_as_error(false) // a 4xx body holds the reason
+            .max_redirects(0)
+            .timeout_global(Some(timeout)) // ureq has none by default
+            .build();
+        agent.run(call)
     }
 
     /// ureq's errors in the words of [`Transport::send`].

@@ -34,9 +34,8 @@ impl Profile {
     ) -> Result<Assertion, Error> {
         self.check()?;
         let seconds = |time: Option<SystemTime>| {
-            time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
-                .map(|since| since.as_secs())
-                .ok_or_else(|| Error::config("the clock or a duration is out of range"))
+            let seconds = time.and_then(seconds_since_1970);
+            seconds.ok_or_else(|| Error::config("the clock or a duration is out of range"))
         };
         let exp = self
             .exp
@@ -98,6 +97,12 @@ impl Profile {
         }
     }
 
+    /// The `iat` of an assertion made `now`, where the profile sends one.
+    pub(crate) fn iat_at(&self, now: SystemTime) -> u64 {
+        let iat = now.checked_sub(self.iat.unwrap_or_default());
+        iat.and_then(seconds_since_1970).unwrap_or_default()
+    }
+
     /// RFC 6749 §2.3.1; some servers want it beside the assertion.
     pub(crate) fn client_secret(&self) -> Option<&str> {
         let mut parameters = self.parameters.iter();
@@ -119,6 +124,11 @@ impl Profile {
             .chain([(self.assertion_parameter, assertion.secret())])
             .collect()
     }
+}
+
+fn seconds_since_1970(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 /// Known answers: every literal was made by PyJWT 2.15.1, none by this crate.

@@ -72,7 +72,9 @@ fn identity(token: &AccessToken) -> Option<(&str, &str)> {
     let (_host, path) = rest.split_once('/')?;
     let (front, user) = path.rsplit_once('/')?;
     let organization = front.rsplit('/').next()?;
-    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_id = |text: &str| {
+        matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
     [organization, user]
         .into_iter()
         .all(is_id)
@@ -168,6 +170,11 @@ const HINTS: &[Hint] = &[
         "rate_limit_exceeded",
         "",
         "keep a token as long as it lives: an hour has 3,600 logins for a user",
+    ),
+    (
+        "redirect_uri_mismatch",
+        "",
+        "the app takes another flow: allow it the JWT bearer flow",
     ),
     (
         "unsupported_grant_type",
