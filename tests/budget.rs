@@ -1,0 +1,141 @@
+//! What the crate costs those who take it: packages, counted in what `cargo tree` prints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Packages of a normal build, this one included.
+#[cfg(feature = "ureq")]
+const MOST: usize = 58;
+/// Without ureq: what is pure.
+const MOST_WITHOUT_UREQ: usize = 47;
+
+/// An async runtime, a second TLS library, a compiler for macros: none of it is needed.
+const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive syn tokio";
+
+/// The whole list: one more is a decision.
+const DIRECT: &str = "base64 getrandom hmac http httpdate log pem percent-encoding rsa serde_json \
+    sha2 ureq zeroize";
+
+/// Only with the feature: a test run without it need not have downloaded what ureq brings.
+#[cfg(feature = "ureq")]
+#[test]
+fn default_features_stay_within_the_budget() {
+    let tree = cargo_tree(&[]);
+    check(&tree, MOST);
+    assert!(names(&tree).contains("ureq"), "{tree}");
+}
+
+#[test]
+fn the_pure_half_stays_within_the_budget() {
+    let tree = cargo_tree(&["--no-default-features"]);
+    check(&tree, MOST_WITHOUT_UREQ);
+    assert!(!names(&tree).contains("ureq"), "{tree}");
+}
+
+#[test]
+fn direct_dependencies_are_these() {
+    let listed = section("dependencies");
+    assert!(listed.keys().eq(DIRECT.split(' ')), "{listed:#?}");
+    let manifest = manifest();
+    let others = manifest.lines().filter(|line| line.starts_with('['));
+    let others: Vec<_> = others
+        .filter(|line| line.contains("dependencies"))
+        .collect();
+    assert_eq!(others, ["[dependencies]", "[dev-dependencies]"]);
+}
+
+#[test]
+fn the_manifest_keeps_its_word() {
+    let package = section("package");
+    assert_eq!(package["edition"], "\"2024\"");
+    assert!(package["rust-version"].starts_with("\"1.85\""));
+    assert!(!manifest().contains("[workspace"));
+}
+
+/// The tree of a normal build for this machine, from what was downloaded to build this test.
+fn cargo_tree(features: &[&str]) -> String {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--edges=normal", "--prefix=none", "--color=never"])
+        .args(["--locked", "--offline"])
+        .args(features)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&tree.stderr);
+    assert!(tree.status.success(), "{errors}");
+    String::from_utf8(tree.stdout).unwrap()
+}
+
+/// Name and version of each line. What follows is a path, or a mark: `(*)`, `(proc-macro)`.
+fn packages(tree: &str) -> BTreeSet<(&str, &str)> {
+    let words = tree.lines().map(|line| line.split(' '));
+    words
+        .map(|mut words| (words.next().unwrap(), words.next().unwrap()))
+        .collect()
+}
+
+fn names(tree: &str) -> BTreeSet<&str> {
+    packages(tree).into_iter().map(|(name, _)| name).collect()
+}
+
+#[track_caller]
+fn check(tree: &str, most: usize) {
+    let (packages, names) = (packages(tree), names(tree));
+    assert!(
+        packages.len() <= most,
+        "{} packages: {packages:#?}",
+        packages.len()
+    );
+    assert_eq!(
+        packages.len(),
+        names.len(),
+        "two versions of one: {packages:#?}"
+    );
+    for unwanted in UNWANTED.split(' ') {
+        assert!(!names.contains(unwanted), "{unwanted}");
+    }
+    assert!(!tree.contains("(proc-macro)"), "{tree}");
+}
+
+/// The manifest as it was written: a published package has it under another name.
+fn manifest() -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let written = fs::read_to_string(here.join("Cargo.toml.orig"));
+    written.unwrap_or_else(|_| fs::read_to_string(here.join("Cargo.toml")).unwrap())
+}
+
+/// Keys and values of a section of the manifest.
+fn section(name: &str) -> BTreeMap<String, String> {
+    let manifest = manifest();
+    let (_, text) = manifest.split_once(&format!("[{name}]\n")).unwrap();
+    let lines = text.lines().take_while(|line| !line.starts_with('['));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn marks_and_paths_are_no_packages() {
+    let tree =
+        "a v1.0.0 (/home/me/a)\nb v2.0.0\nc v3.0.0 (proc-macro)\nb v2.0.0 (*)\nb v2.0.1 (*)\n";
+    let all = [
+        ("a", "v1.0.0"),
+        ("b", "v2.0.0"),
+        ("b", "v2.0.1"),
+        ("c", "v3.0.0"),
+    ];
+    assert_eq!(packages(tree), all.into());
+}
+
+#[test]
+fn a_budget_that_is_broken_is_seen() {
+    let broken = |tree: &str| std::panic::catch_unwind(|| check(tree, 2)).is_err();
+    assert!(!broken("a v1.0.0\nb v1.0.0\na v1.0.0 (*)\n"));
+    assert!(broken("a v1.0.0\nb v1.0.0\nc v1.0.0\n"));
+    assert!(broken("a v1.0.0\na v1.0.1\n"));
+    assert!(broken("a v1.0.0\ntokio v1.0.0\n"));
+    assert!(broken("a v1.0.0\nb v1.0.0 (proc-macro)\n"));
+}
