@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Makes the files beside it: keys for tests only, and what people take for keys.
+#
+#     apt-get install openssl openssh-client putty-tools python3
+#     bash tests/data/keys/make.sh
+#
+# Made with OpenSSL 3.0, OpenSSH 9.2 and PuTTY 0.78. The large keys take minutes.
+set -euo pipefail
+cd "$(dirname "$0")"
+scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
+
+# The key of RFC 7515 §A.2, wherever one key in several clothes is wanted.
+rfc=$scratch/rfc7515.pem
+python3 -c 'import json; print(json.load(open("../vectors.json"))["key"]["pkcs1_pem"], end="")' >"$rfc"
+
+# What is no private key.
+openssl req -x509 -key "$rfc" -subj /CN=jwt-bearer -days 36500 -out certificate.pem
+openssl req -new -key "$rfc" -subj /CN=jwt-bearer -out request.pem
+openssl x509 -req -in request.pem -key "$rfc" -days 36500 -out certificate-v1.pem
+openssl rsa -in "$rfc" -RSAPublicKey_out -out public-pkcs1.pem
+
+# Keys of other kinds; ec.pem has EC PARAMETERS in front.
+openssl ecparam -name prime256v1 -genkey -out ec.pem
+openssl pkcs8 -topk8 -nocrypt -in ec.pem -out ec-pkcs8.pem
+openssl genpkey -quiet -algorithm ED25519 -out ed25519.pem
+openssl genpkey -quiet -algorithm X25519 -out x25519.pem
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out rsa-pss.pem
+openssl genpkey -quiet -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:1024 \
+  -out "$scratch/dsa.pem"
+openssl genpkey -quiet -paramfile "$scratch/dsa.pem" | openssl pkey -traditional -out dsa.pem
+
+# The RFC's key in other programs' formats.
+install -m 600 "$rfc" openssh.pem # ssh-keygen refuses one that others can read
+ssh-keygen -q -p -P '' -N '' -f openssh.pem
+puttygen "$rfc" -O private --new-passphrase /dev/null -C jwt-bearer -o putty.ppk
+openssl rsa -traditional -in "$rfc" -aes256 -passout 'pass:correct horse' -out proc-type.pem
+
+# Sizes, and what OpenSSL signs with them.
+openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out rsa-1024.pem
+for bits in 2047 2048 3072 4096 8192 8200 16384; do
+  openssl genpkey -quiet -algorithm RSA -pkeyopt "rsa_keygen_bits:$bits" \
+    -outform DER -out "rsa-$bits.der"
+done
+for bits in 2048 3072 4096 8192; do
+  printf 'header.claims' |
+    openssl dgst -sha256 -sign "rsa-$bits.der" -keyform DER -out "rsa-$bits.sig"
+done
+
+# The RFC's key under a passphrase, each block with its encryption in the line before.
+sealed() {
+  echo "$1"
+  openssl pkcs8 -topk8 -in "$rfc" -passout "pass:$2" "${@:3}"
+}
+{
+  for cipher in aes-128-cbc aes-192-cbc aes-256-cbc; do
+    for prf in hmacWithSHA1 hmacWithSHA224 hmacWithSHA256 hmacWithSHA384 hmacWithSHA512; do
+      sealed "$cipher $prf" 'correct horse' -v2 "$cipher" -v2prf "$prf"
+    done
+    sealed "$cipher scrypt" 'correct horse' -v2 "$cipher" -scrypt
+  done
+  sealed 'des3 hmacWithSHA256' 'correct horse' -v2 des3 -v2prf hmacWithSHA256
+  for pbe in PBE-MD5-DES PBE-SHA1-RC2-64 PBE-SHA1-3DES; do
+    sealed "$pbe" 'correct horse' -v1 "$pbe" -provider legacy -provider default
+  done
+  sealed 'one iteration' 'correct horse' -v2 aes-256-cbc -iter 1
+  sealed 'non-ASCII passphrase' 'pässwörd' -v2 aes-256-cbc
+  sealed 'empty passphrase' '' -v2 aes-256-cbc
+} >encrypted.txt
+chmod 644 ./*

@@ -1,0 +1,675 @@
+//! Keys: which are taken (row 8), what an HMAC secret is (row 10), what a signer shows and hides.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jwt_bearer::{Algorithm, Audience, Endpoint, Error, ErrorKind, Hs256, Profile, Rs256, Signer};
+use serde_json::Value;
+
+/// What OpenSSL signed beside the keys of `data/keys`.
+const MESSAGE: &[u8] = b"header.claims";
+
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("data/vectors.json")).unwrap()
+}
+
+/// The key of RFC 7515 §A.2, in PKCS#1 or PKCS#8.
+fn rfc7515_pem(format: &str) -> String {
+    vectors()["key"][format].as_str().unwrap().to_owned()
+}
+
+/// The bytes between BEGIN and END.
+#[track_caller]
+fn der(pem: &str) -> Vec<u8> {
+    let lines = pem
+        .lines()
+        .skip_while(|line| !line.starts_with("-----BEGIN "));
+    let body: String = lines
+        .skip(1)
+        .take_while(|line| !line.starts_with("-----END "))
+        .collect();
+    STANDARD.decode(body).unwrap()
+}
+
+/// `key` signs as RFC 7515 §A.2 prints it.
+#[track_caller]
+fn signs_as_rfc7515_a2(key: &Rs256) {
+    let jws = vectors()["rfc7515_a2_rs256"]["jws"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (message, signature) = jws.rsplit_once('.').unwrap();
+    let ours = key.sign(message.as_bytes()).unwrap();
+    assert_eq!(URL_SAFE_NO_PAD.encode(ours), signature);
+}
+
+#[track_caller]
+fn is_key_error(error: &Error, message: &str) {
+    assert_eq!(error.to_string(), message);
+    assert_eq!(error.kind(), ErrorKind::Key);
+    assert!(error.source().is_none());
+}
+
+/// `der` is refused with `message`, and nothing of it stands in the error, in whichever clothes.
+#[track_caller]
+fn refuses(der: &[u8], message: &str) {
+    let error = Rs256::from_der(der).unwrap_err();
+    is_key_error(&error, message);
+    let printed = format!("{error} {error:?} {error:#?}");
+    let hex = |part: &[u8]| {
+        part.iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    for part in der.windows(8) {
+        let list = format!("{part:?}");
+        let list = list.trim_matches(['[', ']']);
+        let clothes = [hex(part), STANDARD.encode(&part[..6]), list.to_owned()];
+        for clothes in clothes {
+            assert!(!printed.contains(&clothes), "{printed}");
+        }
+        assert!(
+            !printed.as_bytes().windows(8).any(|run| run == part),
+            "{printed}"
+        );
+    }
+}
+
+// Row 8: RSA keys.
+
+#[test]
+fn row_08_pkcs1_and_pkcs8_in_pem_and_der_are_read_and_sign_alike() {
+    for format in ["pkcs1_pem", "pkcs8_pem"] {
+        let pem = rfc7515_pem(format);
+        let from_pem = Rs256::from_pem(&pem).unwrap();
+        let from_der = Rs256::from_der(der(&pem)).unwrap();
+        for key in [from_pem, from_der] {
+            signs_as_rfc7515_a2(&key);
+            assert!(key.repairs().is_empty());
+            assert_eq!(key.algorithm(), Algorithm::Rs256);
+        }
+    }
+}
+
+#[test]
+fn row_08_keys_of_2048_to_8192_bits_are_read_and_sign_as_openssl_does() {
+    let keys: [(&[u8], &[u8]); 4] = [
+        (
+            include_bytes!("data/keys/rsa-2048.der"),
+            include_bytes!("data/keys/rsa-2048.sig"),
+        ),
+        (
+            include_bytes!("data/keys/rsa-3072.der"),
+            include_bytes!("data/keys/rsa-3072.sig"),
+        ),
+        (
+            include_bytes!("data/keys/rsa-4096.der"),
+            include_bytes!("data/keys/rsa-4096.sig"),
+        ),
+        (
+            include_bytes!("data/keys/rsa-8192.der"),
+            include_bytes!("data/keys/rsa-8192.sig"),
+        ),
+    ];
+    for ((der, signature), bits) in keys.into_iter().zip([2048, 3072, 4096, 8192]) {
+        assert_eq!(signature.len() * 8, bits);
+        let from_der = Rs256::from_der(der).unwrap();
+        assert_eq!(from_der.sign(MESSAGE).unwrap(), signature, "{bits} bits");
+        let body = STANDARD.encode(der);
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+        let from_pem = Rs256::from_pem(pem).unwrap();
+        assert_eq!(from_pem.sign(MESSAGE).unwrap(), signature, "{bits} bits");
+    }
+}
+
+#[test]
+fn row_08_a_key_of_fewer_bits_is_refused_with_its_size() {
+    let small = der(include_str!("data/keys/rsa-1024.pem"));
+    refuses(&small, "this RSA key has 1024 bits; 2048 to 8192 are taken");
+    let one_less = include_bytes!("data/keys/rsa-2047.der");
+    refuses(
+        one_less,
+        "this RSA key has 2047 bits; 2048 to 8192 are taken",
+    );
+}
+
+#[test]
+fn row_08_a_key_of_more_bits_is_refused_with_the_limit() {
+    let a_byte_more = include_bytes!("data/keys/rsa-8200.der");
+    refuses(
+        a_byte_more,
+        "this RSA key has 8200 bits; 2048 to 8192 are taken",
+    );
+    let twice = include_bytes!("data/keys/rsa-16384.der");
+    refuses(twice, "this is too long for an RSA key of 8192 bits");
+}
+
+#[test]
+fn row_08_a_public_key_in_der_is_named() {
+    refuses(&der(&rfc7515_pem("public_pem")), "this is a public key");
+    let pkcs1 = der(include_str!("data/keys/public-pkcs1.pem"));
+    refuses(&pkcs1, "this is a public key");
+}
+
+#[test]
+fn row_08_a_certificate_in_der_is_named() {
+    let version_3 = der(include_str!("data/keys/certificate.pem"));
+    refuses(&version_3, "this is a certificate");
+    let version_1 = der(include_str!("data/keys/certificate-v1.pem"));
+    refuses(&version_1, "this is a certificate");
+}
+
+#[test]
+fn row_08_a_certificate_request_in_der_is_named() {
+    let request = der(include_str!("data/keys/request.pem"));
+    refuses(&request, "this is a certificate request");
+}
+
+#[test]
+fn row_08_an_ec_key_in_der_is_named() {
+    let with_parameters = include_str!("data/keys/ec.pem");
+    let (_parameters, sec1) = with_parameters
+        .split_once("-----END EC PARAMETERS-----\n")
+        .unwrap();
+    for key in [sec1, include_str!("data/keys/ec-pkcs8.pem")] {
+        refuses(&der(key), "this is an EC key; RS256 needs RSA");
+    }
+}
+
+#[test]
+fn row_08_keys_of_other_kinds_in_der_are_told() {
+    let ed25519 = der(include_str!("data/keys/ed25519.pem"));
+    refuses(&ed25519, "this is an Ed25519 key; RS256 needs RSA");
+    let x25519 = der(include_str!("data/keys/x25519.pem"));
+    refuses(&x25519, "this is a key of another kind; RS256 needs RSA");
+}
+
+#[test]
+fn row_08_a_key_restricted_to_pss_in_der_is_named() {
+    let key = der(include_str!("data/keys/rsa-pss.pem"));
+    refuses(
+        &key,
+        "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5",
+    );
+}
+
+#[test]
+fn row_08_an_encrypted_key_in_der_asks_for_a_passphrase() {
+    let key = der(include_str!("data/keys/encrypted.txt"));
+    refuses(&key, "this key is encrypted: a passphrase is needed");
+}
+
+#[test]
+fn row_08_der_that_is_cut_off_is_told() {
+    for format in ["pkcs1_pem", "pkcs8_pem"] {
+        let whole = der(&rfc7515_pem(format));
+        for length in [1, 2, 4, 100, whole.len() / 2, whole.len() - 1] {
+            refuses(&whole[..length], "this key is cut off in the middle");
+        }
+    }
+}
+
+#[test]
+fn row_08_parts_that_do_not_belong_together_are_told() {
+    for format in ["pkcs1_pem", "pkcs8_pem"] {
+        let mut key = der(&rfc7515_pem(format));
+        let d = URL_SAFE_NO_PAD
+            .decode(vectors()["key"]["d"].as_str().unwrap())
+            .unwrap();
+        let at = key.windows(d.len()).position(|part| part == d).unwrap();
+        key[at + 100] ^= 1;
+        refuses(&key, "the parts of this RSA key do not belong together");
+    }
+}
+
+#[test]
+fn row_08_bytes_that_are_no_key_are_told() {
+    let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
+    refuses(rfc7515_pem("pkcs1_pem").as_bytes(), message);
+    refuses(b"no key at all", message);
+    refuses(b"\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01", message); // a Java key store
+    let mut twice = der(&rfc7515_pem("pkcs1_pem"));
+    twice.extend_from_within(..);
+    refuses(&twice, message);
+}
+
+// Row 10: HMAC secrets. The literals are by `openssl dgst -sha256 -hmac`, or of RFC 4231.
+
+#[track_caller]
+fn hmac(secret: impl Into<Vec<u8>>, message: &str, hex: &str) {
+    let signature = Hs256::new(secret)
+        .unwrap()
+        .sign(message.as_bytes())
+        .unwrap();
+    let ours: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(ours, hex);
+}
+
+#[test]
+fn row_10_a_secret_signs_as_rfc_4231_prints_it() {
+    hmac(
+        [0x0b; 20],
+        "Hi There",
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+    );
+    hmac(
+        [0xaa; 131],
+        "Test Using Larger Than Block-Size Key - Hash Key First",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+    );
+}
+
+#[test]
+fn row_10_a_short_secret_is_taken() {
+    hmac(
+        "Jefe",
+        "what do ya want for nothing?",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+    );
+    let bytes_31 = "0123456789abcdef0123456789abcde";
+    assert_eq!(bytes_31.len(), 31);
+    hmac(
+        bytes_31,
+        "header.claims",
+        "5ea068be83fd948e2a987f0f2d30bd1b2506b2e43f2204f8212126a87a85af05",
+    );
+}
+
+#[test]
+fn row_10_a_secret_that_looks_like_base64_or_hex_is_not_decoded() {
+    hmac(
+        "c2VjcmV0",
+        "header.claims",
+        "2e14fd7dba820b20cf589ade7e3a2cbba8326f5e2c41b6e9ccbbeb8dfc31eac5",
+    );
+    hmac(
+        "736563726574",
+        "header.claims",
+        "bf050177a25e4c38b0b63b1c470cfcca29cee500daa25a64215e8a89e1fb97e5",
+    );
+    hmac(
+        "secret",
+        "header.claims",
+        "a31a38bbdf21066ab614568916bd6542651a1c6e309049a37a00b2e1d4c3d058",
+    );
+}
+
+#[test]
+fn row_10_a_secret_is_not_trimmed() {
+    hmac(
+        "secret\n",
+        "header.claims",
+        "5b5254131baf75ffe04bad58b83eeb4fc00f93bda69dabbdc10fa6c3c713098b",
+    );
+    hmac(
+        " secret ",
+        "header.claims",
+        "af8cdbc8aabcfec7ba0e8f9681bbd94bfe1d2abcfc463df39b39fa73dca9d94d",
+    );
+    hmac(
+        "\"secret\"",
+        "header.claims",
+        "5d838aa542afa21b474f75c2864c598b02bba87543346643900638cc585db67e",
+    );
+    hmac(
+        "\u{feff}secret",
+        "header.claims",
+        "041f22544ffc486c109a6d8d58c6392aee58a834c3bb3cd30802fe480a1af0cf",
+    );
+}
+
+#[test]
+fn row_10_a_secret_of_other_than_ascii_is_its_bytes() {
+    hmac(
+        "pässwörd",
+        "header.claims",
+        "35ef54e17b06005112375d7fc1dd17c9dff06c7fdbdaba4e2bc3899249399d89",
+    );
+    hmac(
+        *b"\xff\xfe\x01",
+        "header.claims",
+        "0381b93823397d5b3466036ccb9f1ab76eaa4e9d6f8edf6a27819a08d929400a",
+    );
+}
+
+#[test]
+fn row_10_a_secret_of_white_space_is_a_secret() {
+    hmac(
+        "\n",
+        "header.claims",
+        "028e44db2454ae7005d5097958d2f7290fb660f4a2cf00bf25dd53344c60f215",
+    );
+}
+
+#[test]
+fn row_10_an_empty_secret_is_refused() {
+    is_key_error(&Hs256::new("").unwrap_err(), "the HMAC secret is empty");
+    is_key_error(
+        &Hs256::new(Vec::new()).unwrap_err(),
+        "the HMAC secret is empty",
+    );
+}
+
+// What a signer shows and hides.
+
+/// The header of an assertion that `signer` signs.
+#[track_caller]
+fn header(signer: &dyn Signer) -> String {
+    let endpoint = Endpoint::token("https://as.example.com/token");
+    let profile = Profile::jwt_bearer(endpoint, "client-1", Audience::TokenEndpoint);
+    let assertion = profile.assertion(signer, SystemTime::now()).unwrap();
+    let (header, _rest) = assertion.secret().split_once('.').unwrap();
+    String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+}
+
+fn rs256() -> Rs256 {
+    Rs256::from_pem(rfc7515_pem("pkcs1_pem")).unwrap()
+}
+
+fn hs256() -> Hs256 {
+    Hs256::new("0f0e0d0c-0b0a-4908-8706-050403020100").unwrap()
+}
+
+#[test]
+fn the_key_decides_alg_and_kid() {
+    assert_eq!(header(&rs256()), r#"{"typ":"JWT","alg":"RS256"}"#);
+    assert_eq!(header(&hs256()), r#"{"typ":"JWT","alg":"HS256"}"#);
+    let (rs256, hs256) = (rs256().with_key_id("k1"), hs256().with_key_id("k 2 \"ä\""));
+    assert_eq!(header(&rs256), r#"{"typ":"JWT","alg":"RS256","kid":"k1"}"#);
+    assert_eq!(
+        header(&hs256),
+        r#"{"typ":"JWT","alg":"HS256","kid":"k 2 \"ä\""}"#
+    );
+}
+
+#[test]
+fn kid_can_be_read_back_and_does_not_change_the_signature() {
+    assert_eq!(rs256().key_id(), None);
+    assert_eq!(hs256().key_id(), None);
+    let with_id = rs256().with_key_id("k1");
+    assert_eq!(with_id.key_id(), Some("k1"));
+    signs_as_rfc7515_a2(&with_id);
+    let with_id = hs256().with_key_id("k1").with_key_id("k2");
+    assert_eq!(with_id.key_id(), Some("k2"));
+    assert_eq!(
+        with_id.sign(MESSAGE).unwrap(),
+        hs256().sign(MESSAGE).unwrap()
+    );
+}
+
+#[test]
+fn debug_of_a_key_shows_its_id_and_repairs_and_nothing_else() {
+    assert_eq!(
+        format!("{:?}", rs256()),
+        "Rs256 { key_id: None, repairs: [], .. }"
+    );
+    let pem = format!("\u{feff}{}", rfc7515_pem("pkcs8_pem"));
+    let repaired = Rs256::from_pem(pem).unwrap().with_key_id("k1");
+    assert_eq!(
+        format!("{repaired:?}"),
+        "Rs256 { key_id: Some(\"k1\"), \
+         repairs: [\"a byte order mark stood before the key\"], .. }"
+    );
+    assert_eq!(format!("{:?}", hs256()), "Hs256 { key_id: None, .. }");
+    let with_id = hs256().with_key_id("k2");
+    assert_eq!(
+        format!("{with_id:#?}"),
+        "Hs256 {\n    key_id: Some(\n        \"k2\",\n    ),\n    ..\n}"
+    );
+}
+
+#[test]
+fn a_key_in_an_arc_or_a_box_is_the_same_signer() {
+    fn same(signer: impl Signer) {
+        assert_eq!(signer.algorithm(), Algorithm::Rs256);
+        assert_eq!(signer.key_id(), Some("k1"));
+        assert_eq!(
+            signer.sign(MESSAGE).unwrap(),
+            rs256().sign(MESSAGE).unwrap()
+        );
+        assert_eq!(header(&signer), r#"{"typ":"JWT","alg":"RS256","kid":"k1"}"#);
+    }
+    let key = || rs256().with_key_id("k1");
+    let in_arc: Arc<dyn Signer> = Arc::new(key());
+    let in_box: Box<dyn Signer> = Box::new(key());
+    same(Arc::new(key()));
+    same(Box::new(key()));
+    same(in_arc);
+    same(Arc::new(in_box));
+    let in_box: Box<dyn Signer> = Box::new(key());
+    same(in_box);
+}
+
+#[test]
+fn keys_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Rs256>();
+    shared::<Hs256>();
+    shared::<Arc<dyn Signer>>();
+    let key = Arc::new(rs256());
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let key = Arc::clone(&key);
+            std::thread::spawn(move || signs_as_rfc7515_a2(&key))
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[cfg(feature = "encrypted-keys")]
+mod encrypted {
+    use super::{der, is_key_error, rfc7515_pem, signs_as_rfc7515_a2};
+    use jwt_bearer::{Error, Rs256};
+
+    const PASSPHRASE: &str = "correct horse";
+    const WRONG: &str = "the passphrase is wrong";
+    const UNKNOWN: &str = "this key's encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 \
+        or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc";
+
+    /// The block of `data/keys/encrypted.txt` under this line.
+    #[track_caller]
+    fn block(encryption: &str) -> &'static str {
+        let all = include_str!("data/keys/encrypted.txt");
+        let (_before, rest) = all.split_once(&format!("{encryption}\n")).unwrap();
+        let end = "-----END ENCRYPTED PRIVATE KEY-----\n";
+        let (block, _after) = rest.split_once(end).unwrap();
+        &rest[..block.len() + end.len()]
+    }
+
+    /// The same, from PEM and from DER.
+    fn both(pem: &str, passphrase: impl AsRef<[u8]>) -> [Result<Rs256, Error>; 2] {
+        let passphrase = passphrase.as_ref();
+        [
+            Rs256::from_encrypted_pem(pem, passphrase),
+            Rs256::from_encrypted_der(der(pem), passphrase),
+        ]
+    }
+
+    #[track_caller]
+    fn opens(pem: &str, passphrase: &str) {
+        for key in both(pem, passphrase) {
+            let key = key.unwrap();
+            signs_as_rfc7515_a2(&key);
+            assert!(key.repairs().is_empty());
+        }
+    }
+
+    #[track_caller]
+    fn refuses(pem: &str, passphrase: impl AsRef<[u8]>, message: &str) {
+        let passphrase = passphrase.as_ref();
+        for key in both(pem, passphrase) {
+            let error = key.unwrap_err();
+            is_key_error(&error, message);
+            let printed = format!("{error} {error:?}");
+            assert!(!printed.contains(PASSPHRASE), "{printed}");
+            let body = pem.lines().filter(|line| line.len() == 64);
+            for line in body {
+                let run = &line[..16];
+                assert!(!printed.contains(run), "{printed}");
+            }
+        }
+    }
+
+    #[test]
+    fn row_08_a_key_under_aes_cbc_and_pbkdf2_with_sha_2_opens() {
+        for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
+            for prf in [
+                "hmacWithSHA224",
+                "hmacWithSHA256",
+                "hmacWithSHA384",
+                "hmacWithSHA512",
+            ] {
+                opens(block(&format!("{cipher} {prf}")), PASSPHRASE);
+            }
+        }
+    }
+
+    #[test]
+    fn row_08_a_key_under_aes_cbc_and_scrypt_opens() {
+        for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
+            opens(block(&format!("{cipher} scrypt")), PASSPHRASE);
+        }
+    }
+
+    #[test]
+    fn row_08_pbkdf2_with_sha_1_is_refused_and_the_way_out_told() {
+        for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
+            refuses(
+                block(&format!("{cipher} hmacWithSHA1")),
+                PASSPHRASE,
+                UNKNOWN,
+            );
+        }
+    }
+
+    #[test]
+    fn row_08_triple_des_is_refused_and_the_way_out_told() {
+        refuses(block("des3 hmacWithSHA256"), PASSPHRASE, UNKNOWN);
+    }
+
+    #[test]
+    fn row_08_pbes1_is_refused_and_the_way_out_told() {
+        for encryption in ["PBE-MD5-DES", "PBE-SHA1-RC2-64", "PBE-SHA1-3DES"] {
+            refuses(block(encryption), PASSPHRASE, UNKNOWN);
+        }
+    }
+
+    #[test]
+    fn row_08_impossible_parameters_of_scrypt_are_not_blamed_on_the_passphrase() {
+        let mut sealed = der(block("aes-256-cbc scrypt"));
+        let n = [0x02, 0x02, 0x40, 0x00]; // INTEGER 16384, which must be a power of two
+        let at = sealed.windows(4).position(|part| part == n).unwrap();
+        sealed[at + 3] = 0x01;
+        let error = Rs256::from_encrypted_der(sealed, PASSPHRASE).unwrap_err();
+        is_key_error(&error, UNKNOWN);
+    }
+
+    #[test]
+    fn a_wrong_passphrase_is_told() {
+        let sealed = block("aes-256-cbc hmacWithSHA256");
+        for wrong in [
+            "wrong",
+            "Correct horse",
+            "correct horse ",
+            "correct horse\n",
+            "correct",
+        ] {
+            refuses(sealed, wrong, WRONG);
+        }
+        refuses(block("aes-256-cbc scrypt"), "wrong", WRONG);
+    }
+
+    #[test]
+    fn a_wrong_passphrase_is_told_even_where_it_unpads_by_chance() {
+        // One in 256 does.
+        let sealed = block("one iteration");
+        opens(sealed, PASSPHRASE);
+        for n in 0..2000 {
+            refuses(sealed, format!("wrong {n}"), WRONG);
+        }
+    }
+
+    #[test]
+    fn an_empty_passphrase_is_a_passphrase() {
+        refuses(block("aes-256-cbc hmacWithSHA256"), "", WRONG);
+        opens(block("empty passphrase"), "");
+        refuses(block("empty passphrase"), PASSPHRASE, WRONG);
+    }
+
+    #[test]
+    fn a_passphrase_is_its_bytes() {
+        opens(block("non-ASCII passphrase"), "pässwörd");
+        let latin_1 = b"p\xe4ssw\xf6rd";
+        refuses(block("non-ASCII passphrase"), latin_1, WRONG);
+    }
+
+    #[test]
+    fn a_passphrase_for_a_plain_key_is_not_needed() {
+        for format in ["pkcs1_pem", "pkcs8_pem"] {
+            opens(&rfc7515_pem(format), PASSPHRASE);
+            opens(&rfc7515_pem(format), "");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_key_is_repaired_like_any_other() {
+        let mangled = format!(
+            "\"{}\"",
+            block("aes-256-cbc hmacWithSHA256").replace('\n', "\\n")
+        );
+        let key = Rs256::from_encrypted_pem(&mangled, PASSPHRASE).unwrap();
+        signs_as_rfc7515_a2(&key);
+        let repairs = ["the key stood in quotes", "line ends were written as \\n"];
+        assert_eq!(key.repairs(), repairs);
+        is_key_error(
+            &Rs256::from_encrypted_pem(&mangled, "wrong").unwrap_err(),
+            WRONG,
+        );
+    }
+
+    #[test]
+    fn the_body_of_an_encrypted_key_without_markers_opens() {
+        let sealed = block("aes-256-cbc hmacWithSHA256");
+        let body: String = sealed
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        let key = Rs256::from_encrypted_pem(body, PASSPHRASE).unwrap();
+        signs_as_rfc7515_a2(&key);
+        assert_eq!(key.repairs(), ["the BEGIN and END lines were missing"]);
+    }
+
+    #[test]
+    fn what_is_no_rsa_key_is_named_with_a_passphrase_as_without() {
+        let certificate = include_str!("data/keys/certificate.pem");
+        refuses(certificate, PASSPHRASE, "this is a certificate");
+        let ec = include_str!("data/keys/ec-pkcs8.pem");
+        refuses(ec, PASSPHRASE, "this is an EC key; RS256 needs RSA");
+        let small = include_str!("data/keys/rsa-1024.pem");
+        refuses(
+            small,
+            PASSPHRASE,
+            "this RSA key has 1024 bits; 2048 to 8192 are taken",
+        );
+        let old = Rs256::from_encrypted_pem(include_str!("data/keys/proc-type.pem"), PASSPHRASE);
+        is_key_error(
+            &old.unwrap_err(),
+            "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
+        );
+    }
+
+    #[test]
+    fn an_encrypted_key_that_is_cut_off_is_told() {
+        let sealed = block("aes-256-cbc hmacWithSHA256");
+        let whole = der(sealed);
+        let error = Rs256::from_encrypted_der(&whole[..whole.len() / 2], PASSPHRASE).unwrap_err();
+        is_key_error(&error, "this key is cut off in the middle");
+        let error = Rs256::from_encrypted_pem(&sealed[..500], PASSPHRASE).unwrap_err();
+        is_key_error(&error, "this key is cut off in the middle");
+    }
+}
