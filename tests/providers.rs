@@ -1,0 +1,1026 @@
+//! Each preset as its document has it, and what is refused before anything is sent.
+
+mod support;
+
+use std::io;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::ErrorKind::{Config, Denied, Key, Protocol, Unavailable};
+use jwt_bearer::{
+    Audience, Endpoint, Exchange, Hs256, Jti, Placement, Profile, Request, Response,
+    ScopePlacement, TokenSource, cylance as aurora, marketing_cloud_intelligence as mci,
+    salesforce as platform,
+};
+use serde_json::{Value, json};
+
+use support::sample::{
+    NOW, TOKEN_URL, claims, client, client_at, cylance, grant, header, hmac, life, marketing, now,
+    pem, read, salesforce, signed,
+};
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+fn ok(body: &Value) -> Response {
+    Response::new(200, body.to_string())
+}
+fn fixed(audience: &str) -> Audience {
+    Audience::Fixed(audience.to_owned())
+}
+
+/// The URL that is posted to, and the `aud` of the assertion that goes there.
+#[track_caller]
+fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
+    let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
+    let claims = claims(exchange.assertion().secret());
+    let aud = claims
+        .get("aud")
+        .map(|aud| aud.as_str().unwrap().to_owned());
+    (exchange.request().url().to_owned(), aud)
+}
+
+/// A source cannot be made of this profile, nor an assertion; this is the text.
+#[track_caller]
+fn is_refused(profile: Profile, text: &str) {
+    let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
+    let by_assertion = profile.assertion(&hmac(), now()).err();
+    let by_source = TokenSource::over(transport, profile, hmac()).err();
+    for error in [by_assertion, by_source] {
+        let error = error.unwrap_or_else(|| panic!("it is taken, and should not: {text}"));
+        assert_eq!((error.kind(), error.is_retryable()), (Config, false));
+        assert_eq!(error.to_string(), text);
+    }
+}
+#[track_caller]
+fn is_taken(profile: Profile) {
+    let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
+    drop(TokenSource::over(transport, profile, hmac()).unwrap());
+}
+
+/// A token that is a JWT with these claims; whoever reads them cannot check its signature.
+fn jwt(claims: &Value) -> String {
+    let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let header = encode(json!({"alg": "RS256", "kid": "1"}).to_string());
+    format!("{header}.{}.c2lnbmF0dXJl", encode(claims.to_string()))
+}
+
+// Marketing Cloud Intelligence
+
+fn credential_file() -> Value {
+    json!({
+        "serviceAccountId": "svc-0001",
+        "discoveryEndpoint": "https://idp.intelligence.salesforce.com/us1/discovery",
+        "privateKey": pem(),
+    })
+}
+
+#[test]
+fn intelligence_takes_account_key_and_discovery_endpoint_from_the_credential_file() {
+    let escaped = json!(pem().replace('\n', "\\n"));
+    let with = |name: &str, value: Value| {
+        let mut file = credential_file();
+        file[name] = value;
+        file.to_string()
+    };
+    for file in [
+        credential_file().to_string(),
+        serde_json::to_string_pretty(&credential_file()).unwrap(),
+        with("createdBy", json!({"name": ["somebody", null]})),
+        with("privateKey", escaped),
+        format!("\u{feff}{}\r\n", credential_file()),
+    ] {
+        let (profile, key) = mci::credentials(&file).unwrap();
+        let asked = profile.metadata_requests().unwrap();
+        let urls: Vec<_> = asked.iter().map(Request::url).collect();
+        assert_eq!(
+            urls,
+            ["https://idp.intelligence.salesforce.com/us1/discovery"]
+        );
+
+        let known = profile
+            .with_metadata(&ok(&json!({"token_endpoint": mci::US1})))
+            .unwrap();
+        let exchange = Exchange::new(&known, &key, now()).unwrap();
+        assert_eq!(exchange.request().url(), mci::US1);
+        let assertion = exchange.assertion().secret();
+        let mut claims = claims(assertion);
+        assert_eq!(claims.remove("jti").unwrap().as_str().unwrap().len(), 32);
+        assert_eq!(
+            Value::from(claims),
+            json!({
+                "iss": "svc-0001",
+                "sub": "svc-0001",
+                "aud": "https://idp.intelligence.salesforce.com",
+                "iat": NOW,
+            })
+        );
+        assert_eq!(
+            Value::from(header(assertion)),
+            json!({"typ": "JWT", "alg": "RS256"})
+        );
+    }
+}
+
+#[test]
+fn a_credential_file_that_is_none_is_told_by_what_is_missing_and_never_quoted() {
+    let members = ["serviceAccountId", "discoveryEndpoint", "privateKey"];
+    let is = |file: &str, text: &str| {
+        let error = mci::credentials(file).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (Config, text));
+        let shown = format!("{error:?}");
+        assert!(std::error::Error::source(&error).is_none());
+        assert!(
+            !shown.contains("svc-0001") && !shown.contains("MII"),
+            "{shown}"
+        );
+    };
+    for name in members {
+        let text = format!("the credential file has no text {name}");
+        let mut file = credential_file();
+        for value in [json!(null), json!(7), json!(["x"])] {
+            file[name] = value;
+            is(&file.to_string(), &text);
+        }
+        file.as_object_mut().unwrap().remove(name);
+        is(&file.to_string(), &text);
+    }
+    let whole = credential_file().to_string();
+    let cut = &whole[..whole.len() / 2];
+    for file in ["", "not JSON", cut, &pem()] {
+        is(file, "the credential file is not JSON");
+    }
+    for file in ["[]", "null", "\"text\""] {
+        is(file, "the credential file has no text serviceAccountId");
+    }
+    let mut file = credential_file();
+    file["privateKey"] = json!("no key");
+    assert_eq!(mci::credentials(file.to_string()).unwrap_err().kind(), Key);
+}
+
+#[test]
+fn the_stray_quote_that_the_document_prints_is_named() {
+    let stray = "holds a stray quote, as the printed document does: remove it";
+    let printed = "https://idp.intelligence.salesforce.com\"";
+    let endpoint = format!("{}\"", mci::US1);
+    let mut file = credential_file();
+    file["discoveryEndpoint"] = json!("https://idp.intelligence.salesforce.com/us1\"");
+    let (by_file, _) = mci::credentials(file.to_string()).unwrap();
+    for (profile, what) in [
+        (marketing().with_audience(fixed(printed)), "audience"),
+        (by_file, "metadata document"),
+        (
+            Profile::marketing_cloud_intelligence(Endpoint::token(endpoint), "svc-0001"),
+            "token endpoint",
+        ),
+    ] {
+        is_refused(profile, &format!("{what} {stray}"));
+    }
+}
+
+#[test]
+fn intelligence_has_four_regions_and_one_audience() {
+    for (constant, url) in [
+        (
+            mci::US1,
+            "https://idp.intelligence.salesforce.com/us1/token",
+        ),
+        (
+            mci::US2,
+            "https://idp.intelligence.salesforce.com/us2/token",
+        ),
+        (
+            mci::EU1,
+            "https://idp.intelligence.salesforce.com/eu1/token",
+        ),
+        (
+            mci::EU2,
+            "https://idp.intelligence.salesforce.com/eu2/token",
+        ),
+    ] {
+        let profile = Profile::marketing_cloud_intelligence(Endpoint::token(constant), "svc-0001");
+        let aud = "https://idp.intelligence.salesforce.com".to_owned();
+        assert_eq!(url_and_aud(&profile), (url.to_owned(), Some(aud)));
+    }
+}
+
+#[test]
+fn intelligences_answer_without_token_type_is_a_token_for_five_minutes() {
+    let body = json!({"access_token": "eyJraWQiOiIxIn0.e30.c2ln", "expires_in": 300});
+    let token = read(&marketing(), ok(&body)).unwrap();
+    assert_eq!(token.authorization(), "Bearer eyJraWQiOiIxIn0.e30.c2ln");
+    assert_eq!(life(&token), seconds(300));
+    assert_eq!(token.scope(), None);
+}
+
+#[test]
+fn a_token_that_is_a_jwt_is_looked_into_by_the_presets_that_say_so_only() {
+    let token = jwt(&json!({"iat": NOW, "exp": NOW + 1234}));
+    let life =
+        |profile: &Profile| life(&read(profile, ok(&json!({"access_token": token}))).unwrap());
+    assert_eq!(life(&salesforce()), seconds(1234));
+    assert_eq!(life(&cylance()), seconds(1234));
+    // RFC 9068 §6: the client must not
+    assert_eq!(life(&client()), seconds(300));
+    assert_eq!(life(&grant()), seconds(300));
+    assert_eq!(life(&marketing()), seconds(300));
+}
+
+// Salesforce Platform
+
+#[test]
+fn salesforce_posts_to_the_host_it_is_given_and_has_it_as_audience() {
+    for (login_url, aud) in [
+        (
+            "https://login.salesforce.com",
+            "https://login.salesforce.com",
+        ),
+        (
+            "https://login.salesforce.com/",
+            "https://login.salesforce.com",
+        ),
+        ("https://test.salesforce.com", "https://test.salesforce.com"),
+        (
+            "https://mycompany.my.salesforce.com",
+            "https://mycompany.my.salesforce.com",
+        ),
+        (
+            "https://mycompany--uat.sandbox.my.salesforce.com/",
+            "https://mycompany--uat.sandbox.my.salesforce.com",
+        ),
+        (
+            "https://mycompany.my.site.com/customers",
+            "https://mycompany.my.site.com/customers",
+        ),
+        (
+            "https://mycompany.my.site.com/customers/",
+            "https://mycompany.my.site.com/customers",
+        ),
+        (
+            "https://login.sfcrmproducts.cn",
+            "https://login.sfcrmproducts.cn",
+        ),
+    ] {
+        let profile = Profile::salesforce(login_url, "3MVG9TESTKEY", "ci@example.com");
+        let url = format!("{aud}/services/oauth2/token");
+        assert_eq!(url_and_aud(&profile), (url, Some(aud.to_owned())));
+        let mut claims = claims(&signed(&profile));
+        claims.remove("jti").unwrap();
+        assert_eq!(
+            Value::from(claims),
+            json!({"iss": "3MVG9TESTKEY", "sub": "ci@example.com", "aud": aud, "exp": NOW + 120})
+        );
+    }
+}
+
+#[test]
+fn salesforce_takes_another_audience_than_its_host() {
+    for aud in ["https://login.salesforce.com", "https://gs1.salesforce.com"] {
+        let profile = Profile::salesforce("https://acme.my.salesforce.com", "key", "user");
+        let url = "https://acme.my.salesforce.com/services/oauth2/token".to_owned();
+        let profile = profile.with_audience(fixed(aud));
+        assert_eq!(url_and_aud(&profile), (url, Some(aud.to_owned())));
+    }
+}
+
+#[test]
+fn a_token_url_pasted_as_login_or_base_url_is_refused() {
+    let login = "login URL is wanted without /services/oauth2/token and without a query";
+    let base = "base URL is wanted without /auth/v2/token and without a query";
+    for pasted in [
+        "https://login.salesforce.com/services/oauth2/token",
+        "https://login.salesforce.com/services/oauth2/token/",
+        "https://login.salesforce.com?x=1",
+        "https://login.salesforce.com/services/oauth2/token?x=1",
+    ] {
+        is_refused(Profile::salesforce(pasted, "key", "user"), login);
+    }
+    for pasted in [
+        "https://protectapi.cylance.com/auth/v2/token",
+        "https://protectapi.cylance.com/auth/v2/token/",
+        "https://protectapi.cylance.com/?x=1",
+    ] {
+        is_refused(Profile::cylance(pasted, "tenant", "app"), base);
+    }
+    let bare = "has no scheme and host: write https://...";
+    let profile = Profile::salesforce("login.salesforce.com", "key", "user");
+    is_refused(profile, &format!("login URL {bare}"));
+    let profile = Profile::cylance("protectapi.cylance.com", "tenant", "app");
+    is_refused(profile, &format!("base URL {bare}"));
+}
+
+#[test]
+fn salesforces_answer_tells_where_and_who() {
+    let body = json!({
+        "access_token": "00Dx0000000BV7z!AR8AQP0jITN80ESEsj5EbaZTFG0RNBaT1cyWk7T5rqoDjoNIWQ2ME",
+        "scope": "web openid api full",
+        "instance_url": "https://mycompany.my.salesforce.com",
+        "id": "https://login.salesforce.com/id/00Dx0000000BV7z/005x00000012Q9P",
+        "token_type": "Bearer",
+    });
+    let response = ok(&body).with_header("Content-Type", "application/json;charset=UTF-8");
+    let token = read(&salesforce(), response).unwrap();
+    let secret = body["access_token"].as_str().unwrap();
+    assert_eq!(token.secret(), secret); // `!` and all
+    assert_eq!(token.authorization(), format!("Bearer {secret}"));
+    assert_eq!(token.scope(), Some("web openid api full"));
+    assert_eq!(life(&token), seconds(900));
+    assert_eq!(
+        platform::instance_url(&token),
+        Some("https://mycompany.my.salesforce.com")
+    );
+    assert_eq!(platform::organization_id(&token), Some("00Dx0000000BV7z"));
+    assert_eq!(platform::user_id(&token), Some("005x00000012Q9P"));
+    assert_eq!(token.get("access_token"), None); // that door has another name
+}
+
+#[test]
+fn salesforces_ids_are_the_last_two_segments_of_15_or_18_characters() {
+    let [org, user] = ["00Dx0000000BV7z", "005x00000012Q9P"];
+    let [org_18, user_18] = ["00Dx0000000BV7zEAE", "005x00000012Q9PQAU"];
+    let both = |org: &'static str, user: &'static str| Some((org, user));
+    for (id, expected) in [
+        (
+            json!(format!("https://login.salesforce.com/id/{org}/{user}")),
+            both(org, user),
+        ),
+        (
+            json!(format!(
+                "https://login.salesforce.com/id/{org_18}/{user_18}"
+            )),
+            both(org_18, user_18),
+        ),
+        (
+            json!(format!("https://test.salesforce.com/id/{org}/{user_18}")),
+            both(org, user_18),
+        ),
+        (
+            json!(format!("https://login.salesforce.com:6109/id/{org}/{user}")),
+            both(org, user),
+        ),
+        (
+            json!(format!("https://acme.my.salesforce.com/id/{org_18}/{user}")),
+            both(org_18, user),
+        ),
+        (
+            json!(format!("https://acme.my.site.com/a/b/id/{org}/{user}")),
+            both(org, user),
+        ),
+        (Value::Null, None),
+        (json!(""), None),
+        (json!(7), None),
+        (json!(org), None),
+        (json!(format!("{org}/{user}")), None),
+        (json!(format!("https://{org}/{user}")), None), // host and one segment
+        (
+            json!(format!("https://login.salesforce.com/id/{user}")),
+            None,
+        ),
+        (
+            json!(format!("https://login.salesforce.com/id/{org}/{user}/")),
+            None,
+        ),
+        (
+            json!(format!("https://login.salesforce.com/id/{org}/{user}?x=1")),
+            None,
+        ),
+        (
+            json!(format!("https://login.salesforce.com/id/{org}/..")),
+            None,
+        ),
+        (
+            json!(format!("https://login.salesforce.com/id/{org}/{user}1")),
+            None,
+        ),
+        (
+            json!(format!(
+                "https://login.salesforce.com/id/{org}/005-00000012Q9P"
+            )),
+            None,
+        ),
+        (json!("https://login.salesforce.com/id/"), None),
+    ] {
+        let token = read(&salesforce(), ok(&json!({"access_token": "t", "id": id}))).unwrap();
+        let found = (platform::organization_id(&token), platform::user_id(&token));
+        assert_eq!(
+            found,
+            (expected.map(|e| e.0), expected.map(|e| e.1)),
+            "{id}"
+        );
+    }
+    let token = read(&salesforce(), ok(&json!({"access_token": "t"}))).unwrap();
+    assert_eq!(platform::organization_id(&token), None);
+    assert_eq!(platform::user_id(&token), None);
+    assert_eq!(platform::instance_url(&token), None);
+}
+
+#[test]
+fn salesforces_issued_at_is_text_or_a_number() {
+    for issued_at in [json!("1700000000000"), json!(1_700_000_000_000_u64)] {
+        let body = json!({"access_token": "t", "issued_at": issued_at, "signature": null});
+        let token = read(&salesforce(), ok(&body)).unwrap();
+        assert_eq!(token.get("issued_at"), Some("1700000000000"));
+        assert_eq!(token.get("signature"), None);
+    }
+}
+
+#[test]
+fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api() {
+    let answer = |claims: &Value| {
+        let body = json!({
+            "access_token": jwt(claims),
+            "api_instance_url": "https://api.salesforce.com",
+            "issued_at": 1_700_000_000_000_u64,
+            "scope": "api sfap_api",
+            "token_format": "jwt",
+            "token_type": "Bearer",
+        });
+        read(&salesforce(), ok(&body)).unwrap()
+    };
+    let token = answer(&json!({"iat": NOW, "exp": NOW + 1800}));
+    assert_eq!(
+        platform::instance_url(&token),
+        Some("https://api.salesforce.com")
+    );
+    assert_eq!(platform::organization_id(&token), None);
+    assert_eq!(token.get("token_format"), Some("jwt"));
+    for (claims, expected) in [
+        (json!({"iat": NOW, "exp": NOW + 1800}), 1800),
+        (json!({"exp": NOW + 1800}), 1800),
+        (json!({"iat": NOW + 300, "exp": NOW + 2100}), 1800), // a server whose clock is ahead
+        (
+            json!({"iat": NOW, "exp": NOW + 400 * 24 * 3600}),
+            31 * 24 * 3600,
+        ),
+        (json!({"iat": NOW}), 900),
+        (json!({"iat": NOW, "exp": NOW}), 900),
+        (json!({"iat": NOW, "exp": NOW - 1}), 900),
+        (json!({"exp": "soon"}), 900),
+        (json!(["exp"]), 900),
+    ] {
+        assert_eq!(life(&answer(&claims)), seconds(expected), "{claims}");
+    }
+    for no_jwt in ["a.b", "a.b.c", "..", "00D!a.b.c", "eyJ.eyJ.eyJ"] {
+        let token = read(&salesforce(), ok(&json!({"access_token": no_jwt}))).unwrap();
+        assert_eq!(life(&token), seconds(900), "{no_jwt}");
+    }
+}
+
+#[test]
+fn each_salesforce_error_reaches_the_caller_verbatim_with_a_hint_that_fits() {
+    for (code, description, hint) in [
+        ("invalid_grant", "Audience validation failed", "audience"),
+        ("invalid_grant", "audience is invalid", "audience"),
+        ("invalid_grant", "invalid audience", "audience"),
+        ("invalid_grant", "invalid assertion", "certificate"),
+        (
+            "invalid_grant",
+            "user hasn't approved this consumer",
+            "pre-authorise",
+        ),
+        ("invalid_grant", "authentication failure", "username"),
+        ("invalid_grant", "expired access/refresh token", "clock"),
+        ("invalid_grant", "IP restricted", "address"),
+        ("invalid_grant", "invalid login hours", "login hours"),
+        (
+            "invalid_grant",
+            "ip restricted or invalid login hours",
+            "address",
+        ),
+        ("invalid_grant", "something new", "certificate"),
+        (
+            "invalid_app_access",
+            "user is not admin approved to access this app",
+            "permission set",
+        ),
+        (
+            "invalid_app_acess",
+            "user is not admin approved to access this app",
+            "permission set",
+        ),
+        (
+            "invalid_client_id",
+            "client identifier invalid",
+            "consumer key",
+        ),
+        (
+            "invalid_request",
+            "refresh_token scope is required and the connected app should be installed and \
+            preauthorized",
+            "refresh_token",
+        ),
+        (
+            "app_not_found",
+            "External client app is not installed in this org",
+            "My Domain",
+        ),
+        ("inactive_user", "user is inactive", "user"),
+        (
+            "inactive_org",
+            "organization is locked, closed, or suspended",
+            "org",
+        ),
+        ("rate_limit_exceeded", "number of logins exceeded", "3,600"),
+        ("invalid_grant", "login rate exceeded", "3,600"),
+        (
+            "unsupported_grant_type",
+            "grant type not supported",
+            "JWT bearer flow",
+        ),
+        (
+            "invalid_client",
+            "invalid client credentials",
+            "consumer key",
+        ),
+        (
+            "invalid_client_credentials",
+            "client secret invalid",
+            "consumer key",
+        ),
+        (
+            "redirect_uri_mismatch",
+            "redirect_uri must match configuration",
+            "flow",
+        ),
+    ] {
+        let body = json!({"error": code, "error_description": description});
+        let response = Response::new(400, body.to_string())
+            .with_header("Content-Type", "application/json;charset=UTF-8")
+            .with_header("Cache-Control", "no-store");
+        let error = read(&salesforce(), response).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.is_retryable()),
+            (Denied, false),
+            "{code}"
+        );
+        assert_eq!(error.code(), Some(code));
+        assert_eq!(error.description(), Some(description));
+        let given = error.hint().unwrap_or_else(|| panic!("{code} has no hint"));
+        assert!(given.contains(hint), "{code}, {description}: {given}");
+    }
+    let body = json!({"error": "quite_new", "error_description": "Never seen."});
+    let error = read(&salesforce(), Response::new(400, body.to_string())).unwrap_err();
+    assert_eq!((error.code(), error.hint()), (Some("quite_new"), None));
+}
+
+#[test]
+fn salesforces_outage_page_is_an_outage() {
+    let error = read(&salesforce(), Response::new(500, "<html></html>")).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (Unavailable, true));
+    assert_eq!(
+        error.to_string(),
+        "the authorization server cannot answer now (status 500)"
+    );
+}
+
+// Cylance
+
+#[test]
+fn cylance_has_six_regions_and_takes_a_base_url_of_ones_own() {
+    for (base, url) in [
+        (
+            aurora::NORTH_AMERICA,
+            "https://protectapi.cylance.com/auth/v2/token",
+        ),
+        (
+            aurora::ASIA_PACIFIC_NORTH,
+            "https://protectapi-apne1.cylance.com/auth/v2/token",
+        ),
+        (
+            aurora::ASIA_PACIFIC_SOUTHEAST,
+            "https://protectapi-au.cylance.com/auth/v2/token",
+        ),
+        (
+            aurora::EUROPE_CENTRAL,
+            "https://protectapi-euc1.cylance.com/auth/v2/token",
+        ),
+        (
+            aurora::SOUTH_AMERICA,
+            "https://protectapi-sae1.cylance.com/auth/v2/token",
+        ),
+        (
+            aurora::US_GOVERNMENT,
+            "https://protectapi.us.cylance.com/auth/v2/token",
+        ),
+        (
+            "https://protectapi-us.cylance.com",
+            "https://protectapi-us.cylance.com/auth/v2/token",
+        ),
+        (
+            "https://api.example.com/",
+            "https://api.example.com/auth/v2/token",
+        ),
+        (
+            "https://api.example.com/proxy/",
+            "https://api.example.com/proxy/auth/v2/token",
+        ),
+        (
+            "http://localhost:8080",
+            "http://localhost:8080/auth/v2/token",
+        ),
+    ] {
+        let profile = Profile::cylance(base, "tenant-1", "app-1");
+        assert_eq!(url_and_aud(&profile), (url.to_owned(), None));
+    }
+}
+
+#[test]
+fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_commas() {
+    let claims_of = |profile: Profile| {
+        let mut claims = claims(&signed(&profile));
+        assert_eq!(claims.remove("jti").unwrap().as_str().unwrap().len(), 36);
+        Value::from(claims)
+    };
+    let plain = json!({
+        "iss": "http://cylance.com",
+        "sub": "app-1",
+        "tid": "tenant-1",
+        "iat": NOW,
+        "exp": NOW + 180,
+    });
+    let with_scp = |scp: Value| {
+        let mut claims = plain.clone();
+        claims["scp"] = scp;
+        claims
+    };
+    let scoped = cylance().with_scope("policy:create policy:list");
+    let joined = ScopePlacement::ClaimWithCommas("scp".into());
+    let spaced = ScopePlacement::ClaimWithSpaces("scp".into());
+    let one = cylance().with_scope("device:list");
+    for (profile, expected) in [
+        (cylance(), plain.clone()),
+        (
+            scoped.clone(),
+            with_scp(json!(["policy:create", "policy:list"])),
+        ),
+        (
+            scoped.clone().with_scope_placement(joined.clone()),
+            with_scp(json!("policy:create,policy:list")),
+        ),
+        (
+            scoped.with_scope_placement(spaced),
+            with_scp(json!("policy:create policy:list")),
+        ),
+        (one.clone(), with_scp(json!(["device:list"]))),
+        (
+            one.with_scope_placement(joined),
+            with_scp(json!("device:list")),
+        ),
+    ] {
+        assert_eq!(claims_of(profile.clone()), expected);
+        // A claim is not a parameter, too.
+        let exchange = Exchange::new(&profile, &hmac(), now()).unwrap();
+        let body: Value = serde_json::from_str(exchange.request().body()).unwrap();
+        assert_eq!(body, json!({"auth_token": exchange.assertion().secret()}));
+    }
+    let mut audited = plain;
+    audited["src"] = json!("audit");
+    assert_eq!(claims_of(cylance().with_claim("src", "audit")), audited);
+}
+
+#[test]
+fn cylances_secret_is_its_characters_as_bytes() {
+    for secret in [
+        "0f0e0d0c-0b0a-4908-8706-050403020100",
+        "c2VjcmV0IGluIGJhc2U2NCwgaXQgc2VlbXM=",
+        " spaces around ",
+        "Schlüssel-鍵",
+    ] {
+        let key = Hs256::new(secret).unwrap();
+        let assertion = cylance().assertion(&key, now()).unwrap();
+        let (message, signature) = assertion.secret().rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+        ring::hmac::verify(&key, message.as_bytes(), &signature).unwrap();
+        let expected = json!({"typ": "JWT", "alg": "HS256"});
+        assert_eq!(Value::from(header(assertion.secret())), expected);
+    }
+}
+
+#[test]
+fn cylances_answer_is_the_token_alone() {
+    let token = read(&cylance(), ok(&json!({"access_token": "opaque"}))).unwrap();
+    assert_eq!(token.authorization(), "Bearer opaque");
+    assert_eq!(life(&token), seconds(1800));
+    let told = jwt(&json!({"iat": NOW, "exp": NOW + 1500}));
+    let token = read(&cylance(), ok(&json!({"access_token": told}))).unwrap();
+    assert_eq!(life(&token), seconds(1500));
+}
+
+#[test]
+fn cylances_refusals_carry_their_message_and_a_hint_for_their_status() {
+    for (status, message, kind, hint) in [
+        (400, "exp is too far from iat", Denied, Some("30 minutes")),
+        (401, "Invalid JWT payload", Denied, Some("clock")),
+        (403, "scope not granted", Denied, Some("scopes")),
+        (404, "invalid API key", Denied, Some("base URL")),
+        (409, "conflict", Denied, Some("conflicts")),
+        (429, "rate limit", Unavailable, Some("wait")),
+        (500, "internal error", Unavailable, None),
+        (501, "not implemented", Protocol, None),
+    ] {
+        let body = json!({"message": message}).to_string();
+        let error = read(&cylance(), Response::new(status, body)).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (kind, None), "{status}");
+        assert_eq!(error.description(), Some(message));
+        match hint {
+            Some(hint) => {
+                let given = error
+                    .hint()
+                    .unwrap_or_else(|| panic!("{status} has no hint"));
+                assert!(given.contains(hint), "{status}: {given}");
+            }
+            None => assert_eq!(error.hint(), None),
+        }
+    }
+}
+
+#[test]
+fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
+    let date = "Tue, 14 Nov 2023 22:13:20 GMT"; // our now
+    let minute_later = "Tue, 14 Nov 2023 22:14:20 GMT";
+    let ahead = "Tue, 14 Nov 2023 22:14:00 GMT";
+    for (server, retry_after, expected) in [
+        (None, None, None),
+        (None, Some("120"), Some(120)),
+        (Some(ahead), Some("120"), Some(120)),
+        (None, Some(" 7 "), Some(7)),
+        (None, Some("0"), Some(0)),
+        (Some(ahead), Some(minute_later), Some(20)),
+        (None, Some(minute_later), Some(60)),
+        (Some("nonsense"), Some(minute_later), Some(60)),
+        (Some(ahead), Some(date), Some(0)), // it has passed
+        (None, Some("18446744073709551615"), Some(u64::MAX)),
+        (None, Some("soon"), None),
+        (None, Some("-1"), None),
+        (None, Some(""), None),
+    ] {
+        let mut response = Response::new(429, r#"{"message":"Too many requests"}"#);
+        for (name, value) in [("Date", server), ("Retry-After", retry_after)] {
+            if let Some(value) = value {
+                response = response.with_header(name, value);
+            }
+        }
+        let error = read(&cylance(), response).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (Unavailable, true));
+        assert_eq!(
+            error.retry_after(),
+            expected.map(seconds),
+            "{server:?} {retry_after:?}"
+        );
+    }
+}
+
+// What is refused before anything is sent
+
+#[test]
+fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
+    let plain = "is not https (http is for loopback alone)";
+    let user = "holds a user name or password";
+    let space = "holds white space or a character that must be percent-encoded";
+    let quote = "holds a stray quote, as the printed document does: remove it";
+    let port = "has no proper host and port";
+    let scheme = "has no scheme and host: write https://...";
+    let none = "is not a URL";
+    for (url, wrong) in [
+        ("http://as.example.com/token", plain),
+        ("http://localhost.evil.com/token", plain),
+        ("http://evil-localhost/token", plain),
+        ("http://localhost./token", plain),
+        ("http://LOCALHOST/token", plain),
+        ("http://127.1/token", plain),
+        ("http://127.0.0.1.evil.com/token", plain),
+        ("http://2130706433/token", plain),
+        ("http://0x7f.0.0.1/token", plain),
+        ("http://127.0.0.01/token", plain),
+        ("http://0.0.0.0/token", plain),
+        ("http://128.0.0.1/token", plain),
+        ("http://10.0.0.1/token", plain),
+        ("http://[::]/token", plain),
+        ("http://[::ffff:127.0.0.1]/token", plain),
+        ("http://[0:0:0:0:0:0:0:1]/token", plain),
+        ("ftp://localhost/token", plain),
+        ("ws://127.0.0.1/token", plain),
+        ("http://127.0.0.1@evil.com/token", user),
+        ("http://localhost:80@evil.com/token", user),
+        ("https://user:pass@as.example.com/token", user),
+        ("https://@as.example.com/token", user),
+        ("https://as.example.com/token#fragment", "holds a fragment"),
+        ("https://as.example.com/token#", "holds a fragment"),
+        (" https://as.example.com/token", space),
+        ("https://as.example.com/token\n", space),
+        ("https://as.example.com/to ken", space),
+        ("https://as.example.com/to\tken", space),
+        ("https://as.example.com/t\u{0}", space),
+        ("https://as.exämple.com/token", space),
+        ("https://as.example.com/tökén", space),
+        ("https://as.example.com\u{2024}evil.com/", space),
+        ("https://as.example.com/token\"", quote),
+        ("\"https://as.example.com/token\"", quote),
+        ("'https://as.example.com/token'", quote),
+        ("https://as.example.com:/token", port),
+        ("https://as.example.com:65536/token", port),
+        ("https://as.example.com:99999999999/token", port),
+        ("https://as.example.com:0443/token", port),
+        ("as.example.com", scheme),
+        ("localhost:8080", scheme),
+        ("/token", scheme),
+        ("as.example.com/token", scheme),
+        ("https:as.example.com", scheme),
+        ("", scheme),
+        ("https://as.example.com:https/token", port),
+        ("https://as.example.com:-1/token", port),
+        ("https://", none),
+        ("https:///token", none),
+        ("https://as.example.com\\@evil.com/", none),
+        ("https://[::1/token", none),
+        ("://as.example.com/token", plain),
+    ] {
+        for (endpoint, what) in [
+            (Endpoint::token(url), "token endpoint"),
+            (Endpoint::issuer(url), "issuer"),
+            (Endpoint::metadata(url), "metadata document"),
+        ] {
+            is_refused(client_at(endpoint), &format!("{what} {wrong}"));
+        }
+    }
+    for url in [
+        "https://as.example.com/token",
+        "https://as.example.com:8443/token?tenant=7&x=%20",
+        "https://AS.EXAMPLE.COM",
+        "https://10.0.0.1/token",
+        "https://[2001:db8::1]:443/token",
+        "https://localhost.evil.com/token",
+        "http://localhost/token",
+        "http://localhost:8080/token?x=1",
+        "http://127.0.0.1:1/token",
+        "http://127.255.255.254/token",
+        "http://[::1]/token",
+        "http://[::1]:65535/token",
+    ] {
+        is_taken(client_at(Endpoint::token(url)));
+        is_taken(client_at(Endpoint::metadata(url)));
+    }
+}
+
+#[test]
+fn a_claim_a_header_member_and_a_parameter_are_set_once() {
+    let own = "is set twice, or has a setting of its own";
+    for claim in ["iss", "sub", "aud", "exp", "iat", "jti"] {
+        is_refused(
+            grant().with_claim(claim, "x"),
+            &format!("claim {claim} {own}"),
+        );
+    }
+    is_refused(
+        grant().with_claim("a", 1).with_claim("a", 2),
+        &format!("claim a {own}"),
+    );
+    is_refused(
+        cylance().with_claim("tid", "x"),
+        &format!("claim tid {own}"),
+    );
+    let scp_twice = cylance().with_scope("a").with_claim("scp", "b");
+    is_refused(scp_twice, &format!("claim scp {own}"));
+    let sub_as_scope = ScopePlacement::ClaimWithSpaces("sub".into());
+    let sub_as_scope = grant().with_scope("a").with_scope_placement(sub_as_scope);
+    is_refused(sub_as_scope, &format!("claim sub {own}"));
+    is_taken(cylance().with_claim("scp", "b"));
+    is_taken(
+        grant()
+            .with_claim("scope", "a")
+            .with_claim("nothing", Value::Null),
+    );
+
+    for member in ["typ", "alg", "kid"] {
+        let text = format!("header member {member} {own}");
+        is_refused(grant().with_header(member, "x"), &text);
+        is_refused(grant().without_typ().with_header(member, "x"), &text);
+    }
+    let x5t = grant().with_header("x5t", "a").with_header("x5t", "b");
+    is_refused(x5t, &format!("header member x5t {own}"));
+
+    for (profile, name) in [
+        (client(), "grant_type"),
+        (client(), "client_id"),
+        (client(), "client_assertion_type"),
+        (client(), "client_assertion"),
+        (client(), "scope"),
+        (grant(), "assertion"),
+        (grant(), "grant_type"),
+        (cylance(), "auth_token"),
+    ] {
+        let text = format!("parameter {name} {own}");
+        is_refused(profile.with_parameter(name, "x"), &text);
+    }
+    let twice = |name: &'static str| client().with_parameter(name, "a").with_parameter(name, "b");
+    is_refused(twice("x"), &format!("parameter x {own}"));
+    // RFC 8707 §2 and RFC 8693 §2.1 let these repeat; a JSON object cannot.
+    for name in ["resource", "audience"] {
+        is_taken(twice(name));
+        is_taken(twice(name).with_placement(Placement::Query));
+        let json = twice(name).with_placement(Placement::Json);
+        is_refused(json, &format!("parameter {name} {own}"));
+    }
+    is_taken(
+        grant()
+            .with_parameter("client_id", "box")
+            .with_parameter("client_secret", "x"),
+    );
+}
+
+#[test]
+fn what_a_name_may_not_be_is_refused() {
+    let endpoint = || Endpoint::token(TOKEN_URL);
+    let issuer = |text: &str| Profile::jwt_bearer(endpoint(), text, Audience::None);
+    let client = |text: &str| Profile::client_credentials(endpoint(), text, Audience::None);
+    let salesforce = |user: &str| Profile::salesforce("https://login.salesforce.com", "k", user);
+    let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app);
+    let blank = "begins or ends with white space, or holds a control character";
+    let quote = "holds a stray quote, as the printed document does: remove it";
+    for (text, wrong) in [
+        ("", "is empty"),
+        ("id\n", blank),
+        ("id\r\n", blank),
+        (" id", blank),
+        ("\u{a0}id", blank),
+        ("i\u{0}d", blank),
+        ("i\td", blank),
+        ("\"id\"", quote),
+        ("id\"", quote),
+    ] {
+        is_refused(issuer(text), &format!("issuer {wrong}"));
+        is_refused(client(text), &format!("issuer {wrong}"));
+        is_refused(salesforce(text), &format!("subject {wrong}"));
+        is_refused(cylance(text), &format!("subject {wrong}"));
+        is_refused(grant().with_subject(text), &format!("subject {wrong}"));
+        is_refused(
+            grant().with_audience(fixed(text)),
+            &format!("audience {wrong}"),
+        );
+    }
+    for text in [
+        "a b",
+        "https://as.example.com/ü",
+        "o'brien@example.com",
+        "x",
+    ] {
+        is_taken(issuer(text).with_subject(text).with_audience(fixed(text)));
+    }
+}
+
+#[test]
+fn a_scope_is_a_list_of_names_with_one_space_between_them() {
+    let wrong = "scope is not a list of names with one space between them";
+    for scope in [
+        "",
+        " ",
+        " a",
+        "a ",
+        "a  b",
+        "a\nb",
+        "a\tb",
+        "a\"b",
+        "a\\b",
+        "é",
+        "a,b c\u{0}",
+    ] {
+        is_refused(client().with_scope(scope), wrong);
+        is_refused(cylance().with_scope(scope), wrong);
+    }
+    for scope in [
+        "a",
+        "a b",
+        "https://graph.example.com/.default",
+        "!#[]^~ device:list",
+    ] {
+        is_taken(client().with_scope(scope));
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_signed() {
+    let nothing_new = "an assertion needs jti or iat: without both, two of them are the same";
+    let no_issuer =
+        "the audience is to be the issuer, and no metadata named one: give Audience::Fixed";
+    let exp = "exp lies less than a second ahead";
+    for (profile, text) in [
+        (client().with_audience(Audience::Issuer), no_issuer),
+        (salesforce().with_audience(Audience::Issuer), no_issuer),
+        (client().with_jti(Jti::None).with_iat(None), nothing_new),
+        (salesforce().with_jti(Jti::None), nothing_new),
+        (client().with_exp(Duration::ZERO), exp),
+        (client().with_exp(Duration::from_millis(999)), exp),
+    ] {
+        is_refused(profile, text);
+    }
+    for profile in [
+        client().with_exp(seconds(1)),
+        client().with_jti(Jti::None),
+        client().with_iat(None),
+        client_at(Endpoint::issuer("https://as.example.com")).with_audience(Audience::Issuer),
+    ] {
+        is_taken(profile);
+    }
+}
