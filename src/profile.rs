@@ -241,7 +241,7 @@ impl Profile {
         Self { typ: None, ..self }
     }
     /// One more header member, such as `x5t#S256`. `null` leaves it out. `kid` belongs to the
-    /// [`Signer`].
+    /// [`Signer`](crate::Signer).
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.header.extend(present(name, value));
