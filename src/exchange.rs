@@ -224,8 +224,9 @@ fn seconds(value: &Value) -> Option<Duration> {
     let number = value
         .as_f64()
         .or_else(|| value.as_str()?.trim().parse().ok())?;
-    let number = Some(number).filter(|n| n.is_finite() && *n > 0.0)?;
-    Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok()
+    let number = Some(number).filter(|n| n.is_finite())?;
+    let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();
+    seconds.filter(|seconds| !seconds.is_zero())
 }
 
 /// The year 5138 as seconds: no lifetime and no date of a token is beyond it.

@@ -595,6 +595,7 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
         ("1", 1),
         ("0", default),
         ("0.0", default),
+        ("1e-12", default), // less than a nanosecond
         ("\"0\"", default),
         ("-1", default),
         ("-300.5", default),

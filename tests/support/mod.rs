@@ -5,7 +5,7 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) mod sample;
 
@@ -13,9 +13,9 @@ pub(crate) mod sample;
 pub(crate) enum Answer {
     /// These bytes, then the end.
     Bytes(Vec<u8>),
-    /// These bytes, then a space every few milliseconds for as long as the client stays.
+    /// These bytes, then a space every few milliseconds for as long as the client stays, or 5 s.
     Drip(Vec<u8>),
-    /// Nothing, for as long as the client stays.
+    /// Nothing, for as long as the client stays, or 5 s.
     Silence,
     /// The connection is reset while the request still lies unread.
     Reset,
@@ -79,11 +79,15 @@ impl Answer {
         if matches!(self, Self::Reset) {
             return String::new(); // closing on unread bytes resets
         }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
         let request = read(&stream).unwrap_or_default();
         match self {
             Self::Bytes(bytes) => drop(stream.write_all(&bytes)),
             Self::Drip(mut bytes) => {
-                while stream.write_all(&bytes).is_ok() {
+                let end = Instant::now() + Duration::from_secs(5);
+                while stream.write_all(&bytes).is_ok() && Instant::now() < end {
                     bytes = b" ".to_vec();
                     thread::sleep(Duration::from_millis(10));
                 }
@@ -92,7 +96,6 @@ impl Answer {
         }
         // Closing before the client has read it all would reset, too.
         drop(stream.shutdown(Shutdown::Write));
-        drop(stream.set_read_timeout(Some(Duration::from_secs(5))));
         drop(io::copy(&mut stream, &mut io::sink()));
         request
     }
