@@ -1,0 +1,176 @@
+//! One HTTP request in, one response out, then the connection ends. No more of HTTP than that.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime};
+
+use percent_encoding::percent_decode_str;
+
+/// Bytes of a request: an assertion of an 8192-bit key with many claims is a tenth of that.
+const MAX_REQUEST: usize = 256 * 1024;
+const MAX_HEADERS: usize = 64;
+/// How often a thread that waits for a client looks whether the server has ended.
+pub(super) const TICK: Duration = Duration::from_millis(50);
+
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) content_type: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// `None` where the client went away, sent no HTTP, or `ended`.
+    pub(super) fn read(
+        stream: &mut TcpStream,
+        ended: impl Fn() -> bool,
+    ) -> io::Result<Option<Self>> {
+        stream.set_read_timeout(Some(TICK))?;
+        let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+        let mut continued = false;
+        while bytes.len() < MAX_REQUEST && !ended() {
+            match stream.read(&mut chunk) {
+                Ok(0) => return Ok(None),
+                Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) => {}
+                Err(e) => return Err(e),
+            }
+            match Self::parse(&bytes) {
+                Parsed::Whole(request) => return Ok(Some(request)),
+                Parsed::Head { waits: true } if !continued => {
+                    continued = true;
+                    stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                }
+                Parsed::Head { .. } => {}
+                Parsed::Garbage => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    fn parse(bytes: &[u8]) -> Parsed {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut head = httparse::Request::new(&mut headers);
+        let length = match head.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Parsed::Head { waits: false },
+            Err(_) => return Parsed::Garbage,
+        };
+        let header = |name: &str| {
+            let found = head
+                .headers
+                .iter()
+                .find(|h| h.name.eq_ignore_ascii_case(name));
+            found
+                .map(|h| String::from_utf8_lossy(h.value).trim().to_owned())
+                .unwrap_or_default()
+        };
+        let expected = header("Content-Length").parse().unwrap_or(0_usize);
+        let body = bytes.get(length..).unwrap_or_default();
+        let Some(body) = body.get(..expected) else {
+            return Parsed::Head {
+                waits: !header("Expect").is_empty(),
+            };
+        };
+        let target = head.path.unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Parsed::Whole(Self {
+            method: head.method.unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            content_type: header("Content-Type").to_ascii_lowercase(),
+            body: body.to_owned(),
+        })
+    }
+
+    /// Of a form body and of the query: the first system's document draws the latter.
+    pub(super) fn form(&self) -> Vec<(String, String)> {
+        let body = match self
+            .content_type
+            .starts_with("application/x-www-form-urlencoded")
+        {
+            true => String::from_utf8_lossy(&self.body).into_owned(),
+            false => String::new(),
+        };
+        let decoded = |text: &str| {
+            percent_decode_str(&text.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned()
+        };
+        let pairs = body
+            .split('&')
+            .chain(self.query.split('&'))
+            .filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decoded(name), decoded(value)))
+            .collect()
+    }
+}
+
+enum Parsed {
+    Whole(Request),
+    Head { waits: bool },
+    Garbage,
+}
+
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+}
+
+impl Reply {
+    pub(super) fn json(status: u16, body: impl ToString) -> Self {
+        let headers = vec![
+            ("Content-Type", "application/json".to_owned()),
+            ("Cache-Control", "no-store".to_owned()),
+        ];
+        Self {
+            status,
+            headers,
+            body: body.to_string(),
+        }
+    }
+
+    /// The whole response, or of its body only the first half.
+    pub(super) fn write(&self, stream: &mut TcpStream, cut: bool) -> io::Result<()> {
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let mut text = format!(
+            "HTTP/1.1 {} {}\r\nDate: {date}\r\n",
+            self.status,
+            reason(self.status)
+        );
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!(
+            "Content-Length: {}\r\nConnection: close\r\n\r\n",
+            self.body.len()
+        ));
+        let body = self.body.as_bytes();
+        let sent = if cut { body.len() / 2 } else { body.len() };
+        stream.write_all(text.as_bytes())?;
+        stream.write_all(body.get(..sent).unwrap_or_default())?;
+        stream.flush()
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Status",
+    }
+}
