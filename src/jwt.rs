@@ -203,6 +203,15 @@ impl Rs256 {
         &self.repairs
     }
 
+    /// The public half in DER (PKCS#1), to register it where assertions are verified.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn public_key_pkcs1(&self) -> Vec<u8> {
+        use rsa::pkcs1::EncodeRsaPublicKey as _;
+        let key: &RsaPrivateKey = self.key.as_ref();
+        let der = key.to_public_key().to_pkcs1_der();
+        der.map(|der| der.as_bytes().to_owned()).unwrap_or_default()
+    }
+
     fn checked(key: RsaPrivateKey) -> Result<Self, Error> {
         let bits = key.n().bits();
         if !RSA_BITS.contains(&bits) {

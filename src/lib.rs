@@ -64,6 +64,9 @@ mod slot;
 
 mod source;
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};

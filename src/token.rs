@@ -54,6 +54,12 @@ impl AccessToken {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All members that [`get`](Self::get) knows, sorted by name.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        let members = self.0.members.iter();
+        members.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// `None` unless `secret` is visible ASCII (RFC 6749 §A.12): anything else could forge a
     /// header.
     pub(crate) fn new(

@@ -1,0 +1,81 @@
+//! The command line: arguments in, one token on standard output, everything else on standard error.
+
+mod args;
+mod demo;
+mod files;
+mod profiles;
+mod report;
+mod serve;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::{CommandFactory as _, Parser as _};
+use jwt_bearer::{ErrorKind, TokenSource};
+
+use crate::args::{Arguments, Command};
+use crate::profiles::Prepared;
+use crate::report::{Failure, print};
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo => demo::run(),
+        Command::Token { format, profile } => {
+            let Prepared {
+                profile,
+                key,
+                common,
+            } = profiles::prepare(profile)?;
+            let agent = wire::agent(common.ca.as_deref())?;
+            let source = match common.verbose {
+                true => TokenSource::over(wire::observed(agent, report::row), profile, key),
+                false => TokenSource::over(agent, profile, key),
+            };
+            let source = source?.with_timeout(common.timeout());
+            print(&report::token(&source.token()?, format))
+        }
+        Command::Assertion { profile } => {
+            let Prepared {
+                profile,
+                key,
+                common,
+            } = profiles::prepare(profile)?;
+            let discovers = !profile.metadata_requests()?.is_empty();
+            let assertion = profile
+                .assertion(&*key, SystemTime::now())
+                .map_err(
+                    |error| match discovers && error.kind() == ErrorKind::Config {
+                        true => Failure::config(
+                            "the audience would have to be discovered: give --audience",
+                        ),
+                        false => error.into(),
+                    },
+                )?;
+            if common.verbose {
+                wire::parts(assertion.secret()).for_each(report::row);
+            }
+            print(assertion.secret())
+        }
+        Command::Sandbox { listen } => serve::run(listen),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "jwt-bearer", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end())
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command())
+                .render(&mut page)
+                .map_err(Failure::output)?;
+            print(String::from_utf8_lossy(&page).trim_end())
+        }
+    }
+}
