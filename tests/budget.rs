@@ -17,6 +17,9 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 /// The whole list: one more is a decision.
 const DIRECT: &str = "base64 getrandom hmac http httpdate log pem percent-encoding rsa serde_json \
     sha2 ureq zeroize";
+/// Of the features `sandbox` and `cli` alone.
+const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc httparse ring tempfile \
+    webpki-root-certs";
 
 /// Only with the feature: a test run without it need not have downloaded what ureq brings.
 #[cfg(feature = "ureq")]
@@ -36,8 +39,24 @@ fn the_pure_half_stays_within_the_budget() {
 
 #[test]
 fn direct_dependencies_are_these() {
-    let listed = section("dependencies");
-    assert!(listed.keys().eq(DIRECT.split(' ')), "{listed:#?}");
+    let mut listed = section("dependencies");
+    let ureq = listed.remove("ureq").unwrap();
+    let (optional, mut always): (Vec<_>, Vec<_>) =
+        (listed.iter()).partition(|(_, value)| value.contains("optional = true"));
+    let ureq = ("ureq".to_owned(), ureq);
+    always.push((&ureq.0, &ureq.1));
+    always.sort();
+    assert!(
+        always.iter().map(|(name, _)| *name).eq(DIRECT.split(' ')),
+        "{always:#?}"
+    );
+    assert!(
+        optional
+            .iter()
+            .map(|(name, _)| *name)
+            .eq(OPTIONAL.split(' ')),
+        "{optional:#?}"
+    );
     let manifest = manifest();
     let others = manifest.lines().filter(|line| line.starts_with('['));
     let others: Vec<_> = others
