@@ -1,7 +1,7 @@
 //! A key that this crate does not hold: `ring` signs, by the one joint [`Signer`].
 //!
 //! ```sh
-//! openssl pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.der
+//! openssl rsa -in key.pem -outform DER -out key.der
 //! cargo run --example ring_signer key.der
 //! ```
 //!
@@ -35,9 +35,10 @@ impl Signer for Ring {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let file = std::env::args().nth(1).ok_or("give a PKCS#8 key in DER")?;
+    let file = std::env::args().nth(1).ok_or("give a private key in DER")?;
     let der = std::fs::read(file)?;
-    let ring = Ring(RsaKeyPair::from_pkcs8(&der).map_err(|e| e.to_string())?);
+    let key = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der));
+    let ring = Ring(key.map_err(|e| e.to_string())?);
 
     let endpoint = Endpoint::token("https://as.example.com/token");
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
