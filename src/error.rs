@@ -22,6 +22,8 @@ struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
     answer: Option<Answer>,
+    /// What is left of the pause after a failure that is remembered.
+    rest: Option<Duration>,
     io: Option<io::ErrorKind>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
@@ -90,9 +92,9 @@ impl Error {
     pub fn response(&self) -> Option<&Response> {
         Some(&self.answer()?.response)
     }
-    /// How long the server asked to wait.
+    /// How long to wait: what the server asked for, or what is left until the source asks again.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.answer()?.retry_after
+        self.0.rest.or_else(|| self.answer()?.retry_after)
     }
     /// Seconds by which the server's clock is ahead of ours, as far as its `Date` and the way it
     /// took tell.
@@ -118,6 +120,7 @@ impl Error {
             kind,
             message: message.into(),
             answer: None,
+            rest: None,
             io: None,
             source: None,
         }))
@@ -146,6 +149,9 @@ impl Error {
         let source = Arc::from(source.into());
         self.edit(|e| e.source = Some(source))
     }
+    pub(crate) fn retry_in(self, rest: Duration) -> Self {
+        self.edit(|e| e.rest = Some(rest))
+    }
     pub(crate) fn answered(self, answer: Answer) -> Self {
         self.edit(|e| e.answer = Some(answer))
     }
@@ -160,6 +166,9 @@ impl Error {
             cause = e.source();
         }
         self
+    }
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.0.io == Some(io::ErrorKind::TimedOut)
     }
     /// The endpoint we knew is not there any more: look it up again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {

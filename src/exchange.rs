@@ -40,7 +40,8 @@ pub struct Exchange<'p> {
     profile: &'p Profile,
     assertion: Assertion,
     request: Request,
-    signed_at: SystemTime,
+    /// By our clock; what is signed may be by the server's.
+    now: SystemTime,
 }
 
 impl<'p> Exchange<'p> {
@@ -50,12 +51,22 @@ impl<'p> Exchange<'p> {
     /// [`Config`](ErrorKind::Config) where the profile cannot work, or its endpoint is known by
     /// discovery only; [`Key`](ErrorKind::Key) where the signer fails.
     pub fn new(profile: &'p Profile, signer: &dyn Signer, now: SystemTime) -> Result<Self, Error> {
+        Self::corrected(profile, signer, now, now)
+    }
+
+    /// `server_now` is what `iat` and `exp` go by.
+    pub(crate) fn corrected(
+        profile: &'p Profile,
+        signer: &dyn Signer,
+        now: SystemTime,
+        server_now: SystemTime,
+    ) -> Result<Self, Error> {
         let Place::Token { url, .. } = profile.endpoint.place()? else {
             return Err(Error::config(
                 "the token endpoint is known by discovery only: read the metadata first",
             ));
         };
-        let assertion = profile.assertion(signer, now)?;
+        let assertion = profile.assertion(signer, server_now)?;
         let parameters = profile.parameters(&assertion);
         let request = match profile.placement {
             Placement::Form => Request::post_form(url, &parameters),
@@ -67,7 +78,7 @@ impl<'p> Exchange<'p> {
             profile,
             assertion,
             request,
-            signed_at: now,
+            now,
         })
     }
 
@@ -87,13 +98,35 @@ impl<'p> Exchange<'p> {
     /// [`Unavailable`](ErrorKind::Unavailable) where it cannot answer now,
     /// [`Protocol`](ErrorKind::Protocol) where this is no token response.
     pub fn read(self, response: Response) -> Result<AccessToken, Error> {
+        let offset = response.clock_offset(self.now);
+        self.read_with(response, offset)
+    }
+
+    /// `clock_offset` is measured better where the time of the response is known.
+    pub(crate) fn read_with(
+        self,
+        response: Response,
+        clock_offset: Option<i64>,
+    ) -> Result<AccessToken, Error> {
         // A body that is too long is not even parsed.
         let members = match response.is_too_long() {
             true => None,
             false => response.members(),
         };
         let judgement = self.judge(&response, members.as_ref());
-        judgement.map_err(|verdict| self.refused(verdict, response, members.as_ref()))
+        judgement.map_err(|verdict| {
+            let answer = Answer {
+                clock_offset,
+                ..Answer::new(response, Some(self.now))
+            };
+            self.refused(verdict, answer, members.as_ref())
+        })
+    }
+
+    /// What the assertion calls itself, for whoever looks for it in a server's log.
+    pub(crate) fn jti(&self) -> Option<String> {
+        let claims = jwt::unverified_claims(self.assertion.secret())?;
+        claims.get("jti")?.as_str().map(str::to_owned)
     }
 
     /// The request did not complete.
@@ -118,7 +151,11 @@ impl<'p> Exchange<'p> {
             }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
             200..=299 if says("error") => (Denied, "the authorization server answered an error"),
-            200..=299 => return self.token(members).map_err(|message| (Protocol, message)),
+            200..=299 => {
+                return self
+                    .token(members, response.date())
+                    .map_err(|message| (Protocol, message));
+            }
             300..=399 => (
                 Protocol,
                 "the token endpoint redirects, and no assertion is sent there",
@@ -136,7 +173,11 @@ impl<'p> Exchange<'p> {
         })
     }
 
-    fn token(&self, members: Option<&Map<String, Value>>) -> Result<AccessToken, &'static str> {
+    fn token(
+        &self,
+        members: Option<&Map<String, Value>>,
+        date: Option<SystemTime>,
+    ) -> Result<AccessToken, &'static str> {
         let members = members.ok_or("the response is not a JSON object")?;
         let value = |name: &str| members.get(name).filter(|value| !value.is_null());
         let bearer = |kind: &Value| {
@@ -156,19 +197,19 @@ impl<'p> Exchange<'p> {
         let others = others
             .map(|(name, value)| (name.clone(), text_of(value)))
             .collect();
-        let lifetime = self.lifetime(value("expires_in"), secret);
-        AccessToken::new(secret, self.signed_at, lifetime, scope, others)
+        let lifetime = self.lifetime(value("expires_in"), secret, date.unwrap_or(self.now));
+        AccessToken::new(secret, self.now, lifetime, scope, others)
             .ok_or("the access_token is empty or holds something other than visible ASCII")
     }
 
-    /// `expires_in`, else the token's own `exp` where the profile reads it, else the profile's
-    /// word.
-    fn lifetime(&self, expires_in: Option<&Value>, token: &str) -> Duration {
+    /// `expires_in`, else the token's own `exp` after its `iat`, or after the server's time, where
+    /// the profile reads it, else the profile's word.
+    fn lifetime(&self, expires_in: Option<&Value>, token: &str, now: SystemTime) -> Duration {
         let own = || {
             let claims = jwt::unverified_claims(token).filter(|_| self.profile.token_is_read)?;
             let issued = claims.get("iat").and_then(seconds);
-            let signed = self.signed_at.duration_since(SystemTime::UNIX_EPOCH).ok();
-            seconds(claims.get("exp")?)?.checked_sub(issued.or(signed)?)
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).ok();
+            seconds(claims.get("exp")?)?.checked_sub(issued.or(now)?)
         };
         let told = expires_in
             .and_then(seconds)
@@ -181,7 +222,7 @@ impl<'p> Exchange<'p> {
     fn refused(
         self,
         (kind, message): (ErrorKind, &'static str),
-        response: Response,
+        answer: Answer,
         members: Option<&Map<String, Value>>,
     ) -> Error {
         let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
@@ -190,11 +231,11 @@ impl<'p> Exchange<'p> {
         let secrets = [self.assertion.secret(), token, client_secret];
         let said = text("error_description").or_else(|| text("message"));
         let code = text("error").map(|text| cut(text, &secrets));
-        let host = response.redirect_host();
+        let host = answer.response.redirect_host();
         let description = host.as_deref().or(said).map(|text| cut(text, &secrets));
         let hint = hint(
             self.profile.hints,
-            response.status(),
+            answer.response.status(),
             code.as_deref(),
             description.as_deref(),
         );
@@ -202,7 +243,7 @@ impl<'p> Exchange<'p> {
             code,
             description,
             hint,
-            ..Answer::new(response, Some(self.signed_at))
+            ..answer
         })
     }
 }

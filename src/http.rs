@@ -281,12 +281,15 @@ impl Response {
         matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
     }
     /// The server's clock: RFC 9110 §6.6.1.
-    fn date(&self) -> Option<SystemTime> {
+    pub(crate) fn date(&self) -> Option<SystemTime> {
         httpdate::parse_http_date(self.header("Date")?.trim()).ok()
     }
-    /// Seconds by which the server's clock is ahead of `now`.
+    /// Seconds by which the server's clock is ahead of `now`; not where a cache answered.
     pub(crate) fn clock_offset(&self, now: SystemTime) -> Option<i64> {
-        let date = self.date()?;
+        let aged = |age: &str| age.trim().parse() != Ok(0_u64);
+        let date = self
+            .date()
+            .filter(|_| !self.header("Age").is_some_and(aged))?;
         let seconds = |ahead: Duration| i64::try_from(ahead.as_secs()).ok();
         match date.duration_since(now) {
             Ok(ahead) => seconds(ahead),

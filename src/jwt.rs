@@ -355,13 +355,22 @@ impl Assertion {
     }
 }
 
+fn random() -> Result<u128, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::getrandom(&mut bytes).map(|()| u128::from_be_bytes(bytes))
+}
+
+/// A random number from 0 to 1, for jitter; without randomness there is none.
+pub(crate) fn unit() -> f64 {
+    let bits = random().map_or(0, |random| random >> 96);
+    f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0
+}
+
 /// A random UUID, version 4 (RFC 9562 §5.4), for `jti`.
 pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
-    let mut bytes = [0_u8; 16];
-    getrandom::getrandom(&mut bytes)
-        .map_err(|error| Error::key("the system has no random numbers").because(error))?;
-    let version_4 =
-        (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let random =
+        random().map_err(|error| Error::key("the system has no random numbers").because(error))?;
+    let version_4 = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = format!("{version_4:032x}");
     if hyphens {
         [20, 16, 12, 8]

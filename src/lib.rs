@@ -20,8 +20,10 @@
 //! | `discovery.rs` | metadata document to token endpoint |
 //! | `exchange.rs` | profile and key to request, response to token |
 //! | `transport.rs` | one request, one bounded response |
-//! | `slot.rs` | one token for many callers |
-//! | `source.rs` | a token whenever it is asked for |
+//! | `life.rs` | how long a token is fresh, how long a failure stands |
+//! | `slot.rs` | one token for many callers: fresh, due, expired; one flight |
+//! | `fetch.rs` | discovery, attempts, clock correction: one token, all I/O |
+//! | `source.rs` | `TokenSource`: a token whenever it is asked for |
 
 #![cfg_attr(
     not(test),
@@ -60,7 +62,11 @@ mod exchange;
 
 mod transport;
 
+mod life;
+
 mod slot;
+
+mod fetch;
 
 mod source;
 
@@ -77,6 +83,6 @@ pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
     salesforce,
 };
-pub use source::TokenSource;
+pub use source::{State, Status, TokenSource, Unauthorized};
 pub use token::AccessToken;
 pub use transport::Transport;

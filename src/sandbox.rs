@@ -16,9 +16,10 @@
 //! let source = TokenSource::new(profile, Hs256::new("s3cret")?)?;
 //! assert_eq!(source.token()?.scope(), Some("read"));
 //!
-//! // How does your program take a server that cannot answer?
+//! // How does your program take a server that is busy? The source asks again.
 //! server.fail_next(1, sandbox::Fault::Unavailable);
-//! assert_eq!(source.exchange().unwrap_err().status(), Some(503));
+//! assert!(source.exchange().is_ok());
+//! assert_eq!(server.requests(), 4); // metadata, a token, 503, another token
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

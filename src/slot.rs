@@ -1,62 +1,174 @@
-//! Callers in, one token out: one flight at a time.
+//! Callers in, one token out: fresh, due or expired; one flight; failures remembered.
 //!
-//! | held token | in flight | a caller gets |
-//! |---|---|---|
-//! | good | any | the token |
-//! | expired or none | yes | the landing, then this table again |
-//! | expired or none | no | to fetch |
+//! | held token | in flight | failure stands | a caller gets |
+//! |---|---|---|---|
+//! | fresh | any | any | the token |
+//! | due | no | no | to fetch, and the token if that fails |
+//! | due | yes, or | yes | the token |
+//! | expired or none | by this very thread | any | a configuration error |
+//! | expired or none | by another | any | that flight's outcome, or this table again |
+//! | expired or none | no | yes | the failure |
+//! | expired or none | no | no | to fetch |
+//!
+//! The numbers come from outside. The state is locked to look and to land, never to fetch.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+#[cfg(loom)]
+use loom::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::{self, ThreadId},
+};
+#[cfg(not(loom))]
+use std::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::{self, ThreadId},
+};
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
+use crate::life::{self, HOLD};
 use crate::token::AccessToken;
 
 #[derive(Default)]
 pub(crate) struct Slot {
-    state: Mutex<State>, // never locked while fetching
+    state: Mutex<State>,
     landed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     held: Option<Held>,
-    in_flight: bool,
+    failure: Option<Failure>,
+    flight: Option<Arc<Flight>>,
 }
 
-/// A token, and when its life began by both clocks.
+/// A token and its times.
+#[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) token: AccessToken,
-    pub(crate) since: Moment,
+    /// Just before the request that brought it was sent, and just after.
+    pub(crate) issued: Moment,
+    pub(crate) received: Moment,
+    /// The age at which it is due.
+    pub(crate) refresh_after: Duration,
+}
+
+/// A fetch that brought nothing.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// Drawn from 0 to 1: how long it keeps others from trying.
+    pub(crate) u: f64,
+    /// It failed for want of the caller's own time, which says nothing to others.
+    pub(crate) hurried: bool,
+}
+
+/// Why a fetch failed, until when that answer stands, and how many failed before it.
+struct Failure {
+    error: Error,
+    until: Instant,
+    row: u32,
+}
+
+struct Flight {
+    leader: ThreadId,
+    /// For those who joined. It stays empty where the leader panicked or was hurried.
+    outcome: OnceLock<Result<AccessToken, Error>>,
+}
+
+/// What the leader of a flight may take.
+pub(crate) struct Leave {
+    pub(crate) deadline: Instant,
+    /// The rest of the held token's life, where it still has one.
+    pub(crate) spare: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Fresh,
+    Due,
+    Expired,
 }
 
 enum Step {
     Serve(AccessToken),
-    Wait,
+    Fail(Error),
+    Join(Arc<Flight>),
     Fetch,
+}
+
+impl Held {
+    pub(crate) fn life(&self, now: Moment) -> Life {
+        let age = now.since(self.issued);
+        if age < self.refresh_after || now.since(self.received) < HOLD {
+            Life::Fresh
+        } else if age < self.token.lifetime() {
+            Life::Due
+        } else {
+            Life::Expired
+        }
+    }
 }
 
 impl State {
     /// The table above.
     fn step(&self, now: Moment) -> Step {
-        match (&self.held, self.in_flight) {
-            (Some(held), _) if now.since(held.since) < held.token.lifetime() => {
-                Step::Serve(held.token.clone())
+        let failure = (self.failure.as_ref()).filter(|f| !now.until(f.until).is_zero());
+        let held = self.held.as_ref().map(|held| (held.life(now), &held.token));
+        match (held, &self.flight, failure) {
+            (Some((Life::Fresh, token)), _, _) => Step::Serve(token.clone()),
+            (Some((Life::Due, _)), None, None) => Step::Fetch,
+            (Some((Life::Due, token)), _, _) => Step::Serve(token.clone()),
+            (_, Some(flight), _) if flight.leader == thread::current().id() => Step::Fail(
+                Error::config("a signer or transport asks its own source for a token"),
+            ),
+            (_, Some(flight), _) => Step::Join(flight.clone()),
+            (_, None, Some(f)) => Step::Fail(f.error.clone().retry_in(now.until(f.until))),
+            (_, None, None) => Step::Fetch,
+        }
+    }
+
+    /// The held token where it can still be served, and how long.
+    fn usable(&self, now: Moment) -> Option<(&AccessToken, Duration)> {
+        let held = self
+            .held
+            .as_ref()
+            .filter(|held| held.life(now) != Life::Expired)?;
+        Some((
+            &held.token,
+            held.token.lifetime().saturating_sub(now.since(held.issued)),
+        ))
+    }
+
+    /// Takes in what a fetch brought. A failure leaves a token in place that is still good.
+    fn land(&mut self, outcome: Result<Held, Failed>, now: Moment) -> Result<AccessToken, Error> {
+        match outcome {
+            Ok(held) => {
+                self.failure = None;
+                Ok(self.held.insert(held).token.clone())
             }
-            (_, true) => Step::Wait,
-            (_, false) => Step::Fetch,
+            Err(failed) => {
+                let row = self.failure.as_ref().map_or(0, |f| f.row.saturating_add(1));
+                let stands = life::stands(&failed.error, row, failed.u);
+                if let Some(stands) = stands.filter(|_| !failed.hurried) {
+                    let (error, until) = (failed.error.clone(), now.after(stands));
+                    self.failure = Some(Failure { error, until, row });
+                }
+                let usable = self.usable(now).map(|(token, _)| token.clone());
+                usable.ok_or(failed.error)
+            }
         }
     }
 }
 
 impl Slot {
-    /// A good token: the one held, or the one that `fetch` brings before the deadline it is given.
+    /// A good token: the one held, that of a flight, or what `fetch` brings.
     pub(crate) fn get(
         &self,
         clock: &dyn Clock,
         timeout: Duration,
-        fetch: impl FnOnce(Instant) -> Result<Held, Error>,
+        fetch: impl FnOnce(Leave) -> Result<Held, Failed>,
     ) -> Result<AccessToken, Error> {
         let mut now = Moment::now(clock);
         let deadline = now.after(timeout);
@@ -64,18 +176,33 @@ impl Slot {
         loop {
             match state.step(now) {
                 Step::Serve(token) => return Ok(token),
-                Step::Wait => state = self.wait(state, now.until(deadline))?,
+                Step::Fail(error) => return Err(error),
                 Step::Fetch => break,
+                Step::Join(flight) => {
+                    state = self.wait(state, now.until(deadline))?;
+                    if let Some(outcome) = flight.outcome.get() {
+                        return outcome.clone();
+                    }
+                }
             }
             now = Moment::now(clock);
         }
-        state.in_flight = true;
+        let flight = Arc::new(Flight {
+            leader: thread::current().id(),
+            outcome: OnceLock::new(),
+        });
+        let spare = state.usable(now).map(|(_, spare)| spare);
+        state.flight = Some(flight.clone());
         drop(state);
         let _landing = Landing(self); // after `fetch`, even one that panics, the others look again
-        let held = fetch(deadline)?;
-        let token = held.token.clone();
-        self.lock().held = Some(held);
-        Ok(token)
+        let outcome = fetch(Leave { deadline, spare });
+        let shared = !outcome.as_ref().is_err_and(|failed| failed.hurried);
+        let mut state = self.lock();
+        let landed = state.land(outcome, Moment::now(clock));
+        if shared {
+            let _ = flight.outcome.set(landed.clone()); // the only one who sets it
+        }
+        landed
     }
 
     /// Forgets this very token; a newer one stays.
@@ -86,22 +213,33 @@ impl Slot {
         }
     }
 
+    /// Forgets token and failures.
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        (state.held, state.failure) = (None, None);
+    }
+
+    /// The token and the last failure since, for whoever watches.
+    pub(crate) fn look(&self) -> (Option<Held>, Option<Error>) {
+        let state = self.lock();
+        (
+            state.held.clone(),
+            state.failure.as_ref().map(|f| f.error.clone()),
+        )
+    }
+
+    /// Until a flight lands, or for as long as the caller has.
     fn wait<'s>(
         &self,
         state: MutexGuard<'s, State>,
         patience: Duration,
     ) -> Result<MutexGuard<'s, State>, Error> {
-        let (state, timeout) = self
-            .landed
-            .wait_timeout(state, patience)
-            .unwrap_or_else(PoisonError::into_inner);
-        match timeout.timed_out() && state.in_flight {
-            true => Err(Error::new(
-                ErrorKind::Network,
-                "another caller's fetch did not end in time",
-            )),
-            false => Ok(state),
+        if patience.is_zero() {
+            let message = "another caller's fetch did not end in time";
+            return Err(Error::new(ErrorKind::Network, message));
         }
+        let waited = self.landed.wait_timeout(state, patience);
+        Ok(waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,7 +251,187 @@ struct Landing<'s>(&'s Slot);
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_flight = false;
+        self.0.lock().flight = None;
         self.0.landed.notify_all();
+    }
+}
+
+/// Every interleaving of a few callers:
+/// `RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --lib slot`.
+///
+/// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
+#[cfg(test)]
+#[cfg(loom)]
+mod model {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[derive(Clone, Copy)]
+    struct Stopped(SystemTime, Instant);
+    impl Clock for Stopped {
+        fn now(&self) -> SystemTime {
+            self.0
+        }
+        fn monotonic(&self) -> Instant {
+            self.1
+        }
+        fn sleep(&self, _: Duration) {}
+    }
+
+    /// A slot that callers share, the time at which all of it happens, and how many fetched.
+    #[derive(Clone)]
+    struct World {
+        slot: loom::sync::Arc<Slot>,
+        clock: Stopped,
+        fetches: Arc<AtomicU32>,
+    }
+    impl World {
+        /// At a time when a token of `age` was issued so long ago.
+        fn new() -> Self {
+            let clock = Stopped(
+                SystemTime::UNIX_EPOCH + SECOND * 1000,
+                Instant::now() + SECOND * 99,
+            );
+            Self {
+                slot: loom::sync::Arc::new(Slot::default()),
+                clock,
+                fetches: Arc::default(),
+            }
+        }
+        fn held(&self, secret: &str, age: Duration) -> Held {
+            let then = Stopped(self.clock.0 - age, self.clock.1 - age);
+            let issued = Moment::now(&then);
+            let token = AccessToken::new(secret, then.0, SECOND * 60, None, Vec::new());
+            Held {
+                token: token.unwrap(),
+                issued,
+                received: issued,
+                refresh_after: SECOND * 30,
+            }
+        }
+        fn holds(&self, age: Duration) -> AccessToken {
+            let held = self.held("old", age);
+            self.slot.lock().held.insert(held).token.clone()
+        }
+        fn get(&self, outcome: fn(&Self) -> Result<Held, Failed>) -> Result<String, Error> {
+            let fetch = |_| {
+                self.fetches.fetch_add(1, SeqCst);
+                outcome(self)
+            };
+            let token = self.slot.get(&self.clock, SECOND, fetch);
+            token.map(|token| token.secret().to_owned())
+        }
+        fn fetched(&self) -> u32 {
+            self.fetches.load(SeqCst)
+        }
+        /// `run` in so many threads, to their end.
+        fn callers(&self, count: usize, run: impl Fn(&Self) + Send + Sync + 'static) {
+            let run = Arc::new(run);
+            let others: Vec<_> = (1..count)
+                .map(|_| {
+                    let (world, run) = (self.clone(), run.clone());
+                    thread::spawn(move || run(&world))
+                })
+                .collect();
+            run(self);
+            others.into_iter().for_each(|other| other.join().unwrap());
+        }
+    }
+
+    fn new(world: &World) -> Result<Held, Failed> {
+        Ok(world.held("new", Duration::ZERO))
+    }
+    fn denied(_: &World) -> Result<Held, Failed> {
+        Err(Failed {
+            error: Error::new(ErrorKind::Denied, "no"),
+            u: 0.5,
+            hurried: false,
+        })
+    }
+    fn hurried(_: &World) -> Result<Held, Failed> {
+        Err(Failed {
+            error: Error::new(ErrorKind::Network, "late"),
+            u: 0.5,
+            hurried: true,
+        })
+    }
+
+    #[test]
+    fn of_many_callers_one_fetches_and_all_get_its_token() {
+        loom::model(|| {
+            let world = World::new();
+            world.callers(3, |world| assert_eq!(world.get(new).unwrap(), "new"));
+            assert_eq!(world.fetched(), 1);
+        });
+    }
+
+    #[test]
+    fn its_failure_is_shared_and_remembered() {
+        loom::model(|| {
+            let world = World::new();
+            world.callers(3, |world| {
+                assert_eq!(world.get(denied).unwrap_err().kind(), ErrorKind::Denied);
+            });
+            assert_eq!(world.fetched(), 1);
+        });
+    }
+
+    #[test]
+    fn a_leader_without_time_leaves_the_others_to_try() {
+        loom::model(|| {
+            let world = World::new();
+            world.callers(2, |world| assert!(world.get(hurried).is_err()));
+            assert_eq!(world.fetched(), 2);
+        });
+    }
+
+    #[test]
+    fn a_due_token_is_served_while_one_renews_it_and_survives_a_failure() {
+        for outcome in [new, denied] {
+            loom::model(move || {
+                let world = World::new();
+                world.holds(SECOND * 40);
+                world.callers(3, move |world| {
+                    let token = world.get(outcome).unwrap();
+                    assert!(token == "old" || token == "new");
+                });
+                assert_eq!(world.fetched(), 1);
+            });
+        }
+    }
+
+    #[test]
+    fn invalidating_the_old_never_drops_the_new() {
+        loom::model(|| {
+            let world = World::new();
+            let old = world.holds(SECOND);
+            world.callers(2, move |world| {
+                world.slot.invalidate(&old); // both saw a 401
+                assert_eq!(world.get(new).unwrap(), "new");
+            });
+            assert_eq!(world.fetched(), 1);
+            assert_eq!(world.get(denied).unwrap(), "new");
+        });
+    }
+
+    #[test]
+    fn a_flight_that_panics_leaves_nobody_waiting() {
+        loom::model(|| {
+            let world = World::new();
+            let leader = thread::current().id();
+            let flight = Flight {
+                leader,
+                outcome: OnceLock::new(),
+            };
+            world.slot.lock().flight = Some(Arc::new(flight));
+            let waits = world.clone();
+            let waiter = thread::spawn(move || waits.get(new).unwrap());
+            drop(Landing(&world.slot)); // what unwinding does
+            assert_eq!(waiter.join().unwrap(), "new");
+        });
     }
 }

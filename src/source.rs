@@ -1,70 +1,39 @@
-//! `TokenSource`: discovery, exchange and slot put together. All that a caller needs.
+//! `TokenSource`: a token whenever it is asked for. All that a caller needs.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
-use crate::clock::{Clock, Moment, SystemClock};
-use crate::error::{Error, ErrorKind};
-use crate::exchange::Exchange;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::fetch::{self, Fetch, Memory};
 use crate::jwt::Signer;
-use crate::profile::{Jti, Profile};
-use crate::slot::{Held, Slot};
+use crate::profile::Profile;
+use crate::slot::{Life, Slot};
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
-/// A caller waits this long at most, discovery and another caller's fetch included.
+/// A caller waits this long at most: another caller's fetch, retries and pauses included.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// One request takes this long at most: a token endpoint that needs longer is not well.
-const ATTEMPT: Duration = Duration::from_secs(10);
-/// How often it is looked whether the next second has begun.
-const TICK: Duration = Duration::from_millis(100);
-/// Seconds in which something was signed that are remembered: two weeks of a token every 300.
-const MAX_USED: usize = 4096;
+/// A 401 to a younger token is not the token's fault: renewing it would cost an exchange a call.
+const YOUNG: Duration = Duration::from_secs(10);
 
 /// Hands out a valid token for one profile and one key, fetching only when it must.
 ///
-/// Share it by reference or in an [`Arc`], and ask it before every request: a token that is held
-/// costs a look and a clone. Nothing is sent before the first call. For many subjects make many
-/// sources; they are cheap, and share key and agent by [`Arc`].
+/// Share it by reference or in an [`Arc`](std::sync::Arc), and ask it before every request: a fresh
+/// token costs a look and a clone. Nothing is sent before the first call. For many subjects make
+/// many sources; they are cheap, and share key and agent by `Arc`.
 pub struct TokenSource {
-    profile: Arc<Profile>,
-    signer: Box<dyn Signer>,
-    transport: Box<dyn Transport>,
-    clock: Box<dyn Clock>,
+    fetch: Fetch,
     timeout: Duration,
-    memory: Mutex<Memory>,
     slot: Slot,
-}
-
-/// What one exchange leaves for the next.
-#[derive(Default)]
-struct Memory {
-    /// The profile with its endpoint as discovery found it.
-    known: Option<Arc<Profile>>,
-    /// Every `iat` of an assertion without `jti`, in seconds.
-    used: BTreeSet<u64>,
-}
-
-impl Memory {
-    fn first_use(&mut self, iat: u64) -> bool {
-        if self.used.len() >= MAX_USED {
-            self.used.pop_first();
-        }
-        self.used.insert(iat)
-    }
-}
-
-fn out_of_time() -> Error {
-    Error::new(ErrorKind::Network, "no time is left to send a request")
 }
 
 impl TokenSource {
     /// A source over an agent of its own, which reads no proxy from the environment.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) where the profile cannot work.
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
     #[cfg(feature = "ureq")]
     pub fn new(profile: Profile, signer: impl Signer + 'static) -> Result<Self, Error> {
         Self::over(crate::transport::agent(), profile, signer)
@@ -74,7 +43,7 @@ impl TokenSource {
     /// closure.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) where the profile cannot work.
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
     pub fn over(
         transport: impl Transport + 'static,
         profile: Profile,
@@ -82,43 +51,55 @@ impl TokenSource {
     ) -> Result<Self, Error> {
         profile.metadata_requests()?;
         Ok(Self {
-            profile: Arc::new(profile),
-            signer: Box::new(signer),
-            transport: Box::new(transport),
-            clock: Box::new(SystemClock),
+            fetch: Fetch {
+                profile: profile.into(),
+                signer: Box::new(signer),
+                transport: Box::new(transport),
+                clock: Box::new(SystemClock),
+                corrects_clock: false,
+                draw: fetch::draw,
+                memory: Mutex::default(),
+            },
             timeout: TIMEOUT,
-            memory: Mutex::default(),
             slot: Slot::default(),
         })
     }
 
     /// Reads time from `clock`. Defaults to the machine's.
     #[must_use]
-    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
-        Self {
-            clock: Box::new(clock),
-            ..self
-        }
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.fetch.clock = Box::new(clock);
+        self
     }
-    /// How long a call may take, waiting for another caller's fetch included. Defaults to 30
-    /// seconds.
+    /// How long a call may take: another caller's fetch, retries and pauses included. Defaults to
+    /// 30 seconds.
     ///
     /// One request takes at most 10 of them.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
+    /// Signs by the server's clock where ours is wrong. Defaults to no.
+    ///
+    /// Where an assertion is denied and the `Date` of that answer differs from our clock by more than
+    /// 30 seconds and less than a day, it is signed once more by the server's time, and so are those
+    /// that follow. Only `iat` and `exp` go by it, never the age of a token. Whoever answers at the
+    /// endpoint can so choose the time of an assertion.
+    #[must_use]
+    pub fn with_clock_correction(mut self) -> Self {
+        self.fetch.corrects_clock = true;
+        self
+    }
 
     /// A token that has not expired: the one held, else a new one. Of many callers one fetches.
     ///
     /// # Errors
-    /// All kinds of [`ErrorKind`]; [`Error::is_retryable`] says whether asking again may help.
+    /// All kinds of [`ErrorKind`](crate::ErrorKind); [`Error::is_retryable`] says whether asking again may help, and
+    /// [`Error::retry_after`] when. A failure is remembered for a while, and given at once to those
+    /// who ask before.
     pub fn token(&self) -> Result<AccessToken, Error> {
-        self.slot.get(&*self.clock, self.timeout, |deadline| {
-            let since = Moment::now(&*self.clock);
-            let token = self.fetch(deadline)?;
-            Ok(Held { token, since })
-        })
+        let fetch = |leave| self.fetch.flight(&leave);
+        self.slot.get(&*self.fetch.clock, self.timeout, fetch)
     }
 
     /// A new token of your own, past the one held, which stays.
@@ -126,115 +107,291 @@ impl TokenSource {
     /// # Errors
     /// As [`token`](Self::token).
     pub fn exchange(&self) -> Result<AccessToken, Error> {
-        self.fetch(Moment::now(&*self.clock).after(self.timeout))
+        let outcome = self.fetch.own(self.fetch.now().after(self.timeout));
+        outcome
+            .map(|held| held.token)
+            .map_err(|failed| failed.error)
     }
 
-    /// Forgets this very token, for instance after a 401. A newer one stays.
+    /// Forgets this very token, for instance after a 401. A newer one stays, and so does a failure
+    /// that is remembered: a user who was deactivated must not cost an exchange a call.
     pub fn invalidate(&self, token: &AccessToken) {
         self.slot.invalidate(token);
     }
 
-    /// One exchange; a second one where a remembered endpoint turned out to be gone.
-    fn fetch(&self, deadline: Instant) -> Result<AccessToken, Error> {
-        let remembered = self.memory().known.clone();
-        let was_remembered = remembered.is_some();
-        let known = match remembered {
-            Some(known) => known,
-            None => self.discover(deadline)?,
-        };
-        let outcome = self.attempt(&known, deadline);
-        let gone = outcome.as_ref().is_err_and(Error::endpoint_is_gone);
-        match gone && was_remembered {
-            true => self.attempt(&*self.discover(deadline)?, deadline),
-            false => outcome,
-        }
+    /// Forgets the token, failures, the discovered endpoint and the clock correction.
+    pub fn clear(&self) {
+        self.slot.clear();
+        *self.fetch.memory() = Memory::default();
     }
 
-    /// The profile with its endpoint known. What had to be asked for is kept.
-    fn discover(&self, deadline: Instant) -> Result<Arc<Profile>, Error> {
-        let mut outcome: Result<_, Error> = Ok(self.profile.clone());
-        for request in self.profile.metadata_requests()? {
-            let response = self.send_within(deadline, |left| {
-                let sent = self.transport.send(&request, left);
-                sent.map_err(|cause| Error::network(request.host(), cause))
-            })?;
-            let found = self.profile.with_metadata(&response).map(Arc::new);
-            if let Ok(known) = &found {
-                log::debug!("{:?} names {:?}", self.profile.endpoint, known.endpoint);
-                self.memory().known = Some(known.clone());
-            }
-            outcome = match (outcome, found) {
-                // That the other document is not there is no verdict on one that may be.
-                (Err(busy), Err(_)) if busy.is_retryable() => Err(busy),
-                (_, found) => found,
-            };
-            if response.is_document() {
-                break;
-            }
-        }
-        outcome
-    }
-
-    fn attempt(&self, known: &Profile, deadline: Instant) -> Result<AccessToken, Error> {
-        let now = self.time_to_sign(known, deadline)?;
-        let exchange = Exchange::new(known, &*self.signer, now)?;
-        let outcome = self.send_within(deadline, |left| {
-            match self.transport.send(exchange.request(), left) {
-                Ok(response) => exchange.read(response),
-                Err(cause) => Err(exchange.failed(cause)),
-            }
-        });
-        match &outcome {
-            Ok(token) => log::debug!("token from {:?} for {:?}", known.endpoint, token.lifetime()),
-            Err(error) => {
-                log::debug!("no token from {:?}: {error}", known.endpoint);
-                if error.endpoint_is_gone() {
-                    self.memory().known = None;
-                }
-            }
-        }
-        outcome
-    }
-
-    fn send_within<T>(
+    /// Runs a request, and once more with another token where its answer is 401.
+    ///
+    /// A second 401 is returned as it is. So is one to a token younger than 10 seconds: an API that
+    /// always says 401 costs at most one exchange in that time.
+    ///
+    /// ```no_run
+    /// # fn f(source: &jwt_bearer::TokenSource, agent: &ureq::Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// let response = source.call(|token| {
+    ///     agent
+    ///         .get("https://api.example.com/things")
+    ///         .header("Authorization", token.authorization())
+    ///         .call()
+    /// })??;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`token`](Self::token): where no token is to be had.
+    pub fn call<R: Unauthorized>(
         &self,
-        deadline: Instant,
-        send: impl FnOnce(Duration) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        match self.left(deadline) {
-            Duration::ZERO => Err(out_of_time()),
-            left => send(left.min(ATTEMPT)),
+        mut request: impl FnMut(&AccessToken) -> R,
+    ) -> Result<R, Error> {
+        let token = self.token()?;
+        let answer = request(&token);
+        if !answer.is_unauthorized() {
+            return Ok(answer);
+        }
+        let age = self.slot.look().0.filter(|held| held.token.is(&token));
+        if age.is_some_and(|held| self.fetch.now().since(held.received) < YOUNG) {
+            return Ok(answer);
+        }
+        self.invalidate(&token);
+        Ok(request(&self.token()?))
+    }
+
+    /// What it holds, and how it fares. It sends nothing.
+    pub fn status(&self) -> Status {
+        let (held, last_error) = self.slot.look();
+        let now = self.fetch.now();
+        let memory = self.fetch.memory().clone();
+        Status {
+            state: held
+                .as_ref()
+                .map_or(State::Empty, |held| match held.life(now) {
+                    Life::Fresh => State::Fresh,
+                    Life::Due => State::Due,
+                    Life::Expired => State::Expired,
+                }),
+            age: held.as_ref().map(|held| now.since(held.issued)),
+            expires_at: held.as_ref().map(|held| held.token.expires_at()),
+            clock_offset: memory.offset,
+            last_error,
+            exchanges: memory.exchanges,
+            failures: memory.failures,
         }
     }
+}
 
-    /// Now; without `jti` at an `iat` of its own, since PKCS#1 v1.5 is deterministic and no
-    /// assertion goes twice.
-    fn time_to_sign(&self, known: &Profile, deadline: Instant) -> Result<SystemTime, Error> {
-        loop {
-            let now = self.clock.now();
-            if known.jti != Jti::None || self.memory().first_use(known.iat_at(now)) {
-                return Ok(now);
-            }
-            match self.left(deadline) {
-                Duration::ZERO => return Err(out_of_time()),
-                left => self.clock.sleep(left.min(TICK)),
-            }
+/// How a [`TokenSource`] fares.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// What a caller who comes now would find.
+    pub state: State,
+    /// Time since the request for the held token was sent.
+    pub age: Option<Duration>,
+    /// When the held token ends, by our clock.
+    pub expires_at: Option<SystemTime>,
+    /// Seconds by which the server's clock is ahead of ours, as last seen.
+    pub clock_offset: Option<i64>,
+    /// Why the last fetch failed, if none succeeded since.
+    pub last_error: Option<Error>,
+    /// Tokens that came since the source was made or cleared.
+    pub exchanges: u64,
+    /// Fetches that brought none.
+    pub failures: u64,
+}
+
+/// The state of a held token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// None is held.
+    Empty,
+    /// Answered at once.
+    Fresh,
+    /// Answered at once, but for the one caller who renews it.
+    Due,
+    /// Callers wait for another.
+    Expired,
+}
+
+/// An API's answer that can say 401: RFC 6750 §3.1.
+pub trait Unauthorized {
+    /// Whether it does.
+    fn is_unauthorized(&self) -> bool;
+}
+
+/// An HTTP status.
+impl Unauthorized for u16 {
+    fn is_unauthorized(&self) -> bool {
+        *self == 401
+    }
+}
+
+/// A status and whatever came with it.
+impl<T> Unauthorized for (u16, T) {
+    fn is_unauthorized(&self) -> bool {
+        self.0.is_unauthorized()
+    }
+}
+
+/// Clients differ in whether 401 is an answer or an error.
+impl<T: Unauthorized, E: Unauthorized> Unauthorized for Result<T, E> {
+    fn is_unauthorized(&self) -> bool {
+        match self {
+            Ok(answer) => answer.is_unauthorized(),
+            Err(error) => error.is_unauthorized(),
         }
     }
+}
 
-    fn left(&self, deadline: Instant) -> Duration {
-        Moment::now(&*self.clock).until(deadline)
+impl<B> Unauthorized for http::Response<B> {
+    fn is_unauthorized(&self) -> bool {
+        self.status().as_u16().is_unauthorized()
     }
+}
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
+#[cfg(feature = "ureq")]
+impl Unauthorized for ureq::Error {
+    fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::StatusCode(401))
     }
 }
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("profile", &self.profile)
+            .field("profile", &self.fetch.profile)
             .finish_non_exhaustive()
+    }
+}
+
+/// A fleet through an outage, in simulated time: what jitter and memory of failures do for a server.
+#[cfg(test)]
+mod simulation {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::http::{Request, Response};
+    use crate::{Audience, Endpoint, Hs256};
+
+    const FLEET: usize = 2_000;
+    /// Seconds: two hours, in which all ask every other second, and ten minutes of them without a server.
+    const END: u64 = 7_200;
+    const OUTAGE: std::ops::Range<u64> = 3_600..4_200;
+
+    /// Seconds since the fleet was started; a pause takes no time, so that the others are not held up.
+    #[derive(Clone)]
+    struct Time {
+        seconds: Arc<AtomicU64>,
+        start: Instant,
+    }
+    impl Clock for Time {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.seconds.load(Relaxed))
+        }
+        fn monotonic(&self) -> Instant {
+            self.start + Duration::from_secs(self.seconds.load(Relaxed))
+        }
+        fn sleep(&self, _: Duration) {}
+    }
+
+    /// Knuth's generator: the same numbers in every run.
+    fn drawn() -> f64 {
+        static STATE: AtomicU64 = AtomicU64::new(1);
+        let next = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let n = STATE
+            .fetch_update(Relaxed, Relaxed, |n| Some(next(n)))
+            .unwrap();
+        f64::from(u32::try_from(n >> 32).unwrap()) / 4_294_967_296.0
+    }
+    fn not_drawn() -> f64 {
+        0.0
+    }
+
+    #[derive(Debug)]
+    struct Seen {
+        /// Requests in the busiest second, once all had their first token; and after the outage.
+        peak: u64,
+        peak_after: u64,
+        mean: f64,
+        /// Calls that got an error, and the sources they were made of.
+        errors: u64,
+        struck: usize,
+    }
+
+    fn run(draw: fn() -> f64) -> Seen {
+        let time = Time {
+            seconds: Arc::default(),
+            start: Instant::now(),
+        };
+        let requests: Arc<Vec<AtomicU64>> = Arc::new((0..END).map(|_| AtomicU64::new(0)).collect());
+        let (now, count) = (time.seconds.clone(), requests.clone());
+        let server = move |_: &Request, _: Duration| {
+            let second = now.load(Relaxed);
+            count[usize::try_from(second).unwrap()].fetch_add(1, Relaxed);
+            match OUTAGE.contains(&second) {
+                true => Err(io::ErrorKind::ConnectionRefused.into()),
+                false => Ok(Response::new(
+                    200,
+                    r#"{"access_token":"t","expires_in":300}"#,
+                )),
+            }
+        };
+        let server: Arc<dyn Transport> = Arc::new(server);
+        let endpoint = Endpoint::token("https://as.example.com/token");
+        let profile = Profile::client_credentials(endpoint, "c", Audience::TokenEndpoint);
+        let fleet: Vec<_> = (0..FLEET)
+            .map(|_| {
+                let key = Hs256::new("secret").unwrap();
+                let source = TokenSource::over(server.clone(), profile.clone(), key);
+                let mut source = source.unwrap().with_clock(time.clone());
+                source.fetch.draw = draw;
+                source
+            })
+            .collect();
+
+        let mut failed = vec![0_u64; FLEET];
+        for second in (0..END).step_by(2) {
+            time.seconds.store(second, Relaxed);
+            for (source, failed) in fleet.iter().zip(&mut failed) {
+                *failed += u64::from(source.token().is_err());
+            }
+        }
+        let at = |seconds: std::ops::Range<u64>| {
+            seconds.map(|s| requests[usize::try_from(s).unwrap()].load(Relaxed))
+        };
+        Seen {
+            peak: at(1..OUTAGE.start).max().unwrap(),
+            peak_after: at(OUTAGE.end..END).max().unwrap(),
+            mean: f64::from(u32::try_from(at(0..END).sum::<u64>()).unwrap()) / 7_200.0,
+            errors: failed.iter().sum(),
+            struck: failed.iter().filter(|n| **n > 0).count(),
+        }
+    }
+
+    #[test]
+    fn a_fleet_that_was_started_together_spreads_and_comes_back_from_an_outage() {
+        let (without, with) = std::thread::scope(|runs| {
+            let with = runs.spawn(|| run(drawn));
+            (run(not_drawn), with.join().unwrap())
+        });
+        println!("without jitter: {without:?}\nwith jitter:    {with:?}");
+        let fleet = u64::try_from(FLEET).unwrap();
+        assert!(with.mean < without.mean && with.struck <= FLEET, "{with:?}");
+        assert_eq!(without.peak, fleet, "all in one second");
+        assert!(with.peak * 5 < fleet, "{with:?}");
+        assert!(with.peak_after * 4 < without.peak_after, "{with:?}");
+        // A token that was renewed in time outlives the first minute; a failure stands half a minute.
+        let longest = (OUTAGE.end - OUTAGE.start - 60 + 36) / 2;
+        assert!(
+            with.errors < without.errors.min(fleet * longest),
+            "{with:?}"
+        );
     }
 }

@@ -62,7 +62,8 @@ fn direct_dependencies_are_these() {
     let others: Vec<_> = others
         .filter(|line| line.contains("dependencies"))
         .collect();
-    assert_eq!(others, ["[dependencies]", "[dev-dependencies]"]);
+    let modelled = "[target.'cfg(loom)'.dependencies]";
+    assert_eq!(others, ["[dependencies]", modelled, "[dev-dependencies]"]);
 }
 
 #[test]

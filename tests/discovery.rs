@@ -50,6 +50,9 @@ struct Scripted {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// Less than the pause before a second attempt.
+const ONE_ATTEMPT: Duration = Duration::from_millis(500);
+
 impl Scripted {
     #[track_caller]
     fn new<const N: usize>(profile: Profile, script: Script<N>) -> Self {
@@ -72,7 +75,9 @@ impl Scripted {
             answer.unwrap_or_else(|| Err(io::Error::other("nothing left to say")))
         };
         Self {
-            source: TokenSource::over(transport, profile, hmac()).unwrap(),
+            source: TokenSource::over(transport, profile, hmac())
+                .unwrap()
+                .with_timeout(ONE_ATTEMPT),
             expected,
             asked,
         }

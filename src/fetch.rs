@@ -1,0 +1,292 @@
+//! Profile and key to one token: discovery, attempts, clock correction. All I/O of a source is here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use log::{debug, warn};
+
+use crate::clock::{Clock, Moment};
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Exchange;
+use crate::http::{Request, Response};
+use crate::jwt::{self, Signer};
+use crate::life;
+use crate::profile::{Jti, Profile};
+use crate::slot::{Failed, Held, Leave};
+use crate::transport::Transport;
+
+/// One request takes this long at most: a token endpoint that needs longer is not well.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the next second has begun.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a request that did not come through is made again, each time newly signed.
+const ATTEMPTS: u32 = 3;
+/// A `Date` that travelled longer says too little about the server's clock.
+const LONGEST_TRIP: Duration = Duration::from_secs(10);
+/// Seconds: servers forgive less than that, and more than a day is no skew but a wrong clock.
+const SKEW: std::ops::Range<u64> = 31..24 * 3600;
+
+const OUT_OF_TIME: &str = "no time is left to send a request";
+
+pub(crate) struct Fetch {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) signer: Box<dyn Signer>,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) corrects_clock: bool,
+    /// Draws from 0 to 1, for jitter.
+    pub(crate) draw: fn() -> f64,
+    pub(crate) memory: Mutex<Memory>,
+}
+
+/// What one exchange leaves for the next.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    /// The profile with its endpoint as discovery found it.
+    known: Option<Arc<Profile>>,
+    /// Every `iat` of an assertion without `jti`, in seconds: two megabytes for a year of a token
+    /// every five minutes.
+    used: BTreeSet<u64>,
+    /// Seconds that the server's clock is ahead of ours, as last seen, and as `iat` and `exp` go by.
+    pub(crate) offset: Option<i64>,
+    correction: i64,
+    pub(crate) exchanges: u64,
+    pub(crate) failures: u64,
+}
+
+impl Fetch {
+    /// What a flight brings. With a token to spare there is one attempt, in half the time it has.
+    pub(crate) fn flight(&self, leave: &Leave) -> Result<Held, Failed> {
+        let (attempts, longest) = match leave.spare {
+            None => (ATTEMPTS, ATTEMPT),
+            Some(spare) => (1, spare.mul_f64(0.5).min(ATTEMPT)),
+        };
+        self.attempts(leave.deadline, attempts, longest)
+    }
+
+    /// One token of the caller's own.
+    pub(crate) fn own(&self, deadline: Instant) -> Result<Held, Failed> {
+        self.attempts(deadline, ATTEMPTS, ATTEMPT)
+    }
+
+    fn attempts(
+        &self,
+        deadline: Instant,
+        attempts: u32,
+        longest: Duration,
+    ) -> Result<Held, Failed> {
+        let mut made = 1_u32;
+        loop {
+            let error = match self.exchange(deadline, longest) {
+                Ok(held) => {
+                    let mut memory = self.memory();
+                    memory.exchanges = memory.exchanges.saturating_add(1);
+                    return Ok(held);
+                }
+                Err(error) => error,
+            };
+            let u = (self.draw)();
+            let pause = error
+                .retry_after()
+                .unwrap_or(life::pause(made.saturating_sub(1), u));
+            let left = self.now().until(deadline);
+            if !error.is_retryable() || made >= attempts || pause >= left {
+                let hurried = error.is_timeout() && left.is_zero();
+                let mut memory = self.memory();
+                memory.failures = memory.failures.saturating_add(1);
+                return Err(Failed { error, u, hurried });
+            }
+            made = made.saturating_add(1);
+            debug!(
+                "{:?}: attempt {made} in {pause:?}, after: {error}",
+                self.profile.endpoint
+            );
+            self.clock.sleep(pause);
+        }
+    }
+
+    /// One exchange; a second one where a remembered endpoint turned out to be gone.
+    fn exchange(&self, deadline: Instant, longest: Duration) -> Result<Held, Error> {
+        let remembered = self.memory().known.clone();
+        let was_remembered = remembered.is_some();
+        let known = match remembered {
+            Some(known) => known,
+            None => self.discover(deadline, longest)?,
+        };
+        let outcome = self.attempt(&known, deadline, longest);
+        let gone = outcome.as_ref().is_err_and(Error::endpoint_is_gone);
+        match gone && was_remembered {
+            true => self.attempt(&*self.discover(deadline, longest)?, deadline, longest),
+            false => outcome,
+        }
+    }
+
+    /// The profile with its endpoint known. What had to be asked for is kept.
+    fn discover(&self, deadline: Instant, longest: Duration) -> Result<Arc<Profile>, Error> {
+        let mut outcome: Result<_, Error> = Ok(self.profile.clone());
+        for request in self.profile.metadata_requests()? {
+            let sent = self.send(&request, deadline, longest);
+            let (_, response, _) = sent.map_err(|cause| Error::network(request.host(), cause))?;
+            let found = self.profile.with_metadata(&response).map(Arc::new);
+            if let Ok(known) = &found {
+                debug!("{:?} names {:?}", self.profile.endpoint, known.endpoint);
+                self.memory().known = Some(known.clone());
+            }
+            outcome = match (outcome, found) {
+                // That the other document is not there is no verdict on one that may be.
+                (Err(busy), Err(_)) if busy.is_retryable() => Err(busy),
+                (_, found) => found,
+            };
+            if response.is_document() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// One request; a second one by the server's clock where that was the cause of its no.
+    fn attempt(
+        &self,
+        known: &Profile,
+        deadline: Instant,
+        longest: Duration,
+    ) -> Result<Held, Error> {
+        let outcome = self.request(known, deadline, longest);
+        let Some(offset) = outcome
+            .as_ref()
+            .err()
+            .and_then(|error| self.correction(error))
+        else {
+            return outcome;
+        };
+        warn!(
+            "{:?}: its clock is {offset} s ahead: signing by it",
+            known.endpoint
+        );
+        self.memory().correction = offset;
+        self.request(known, deadline, longest)
+    }
+
+    fn correction(&self, error: &Error) -> Option<i64> {
+        let by_clock = error.kind() == ErrorKind::Denied && error.status() != Some(403);
+        let offset = error
+            .clock_offset()
+            .filter(|_| self.corrects_clock && by_clock)?;
+        let apart = offset.abs_diff(self.memory().correction);
+        (SKEW.contains(&apart) && SKEW.end > offset.unsigned_abs()).then_some(offset)
+    }
+
+    fn request(
+        &self,
+        known: &Profile,
+        deadline: Instant,
+        longest: Duration,
+    ) -> Result<Held, Error> {
+        let (now, server_now) = self.time_to_sign(known, deadline)?;
+        let exchange = Exchange::corrected(known, &*self.signer, now, server_now)?;
+        let jti = exchange
+            .jti()
+            .filter(|_| log::log_enabled!(log::Level::Debug));
+        let (kid, jti) = (self.signer.key_id().unwrap_or("-"), jti.unwrap_or_default());
+        let begun = self.now();
+        let sent = self.send(exchange.request(), deadline, longest);
+        let (issued, outcome) = match sent {
+            Ok((issued, response, offset)) => (issued, exchange.read_with(response, offset)),
+            Err(cause) => (begun, Err(exchange.failed(cause))),
+        };
+        let received = self.now();
+        let (server, took) = (&known.endpoint, received.since(begun));
+        match &outcome {
+            Ok(token) => {
+                let life = token.lifetime();
+                debug!("{server:?}: token for {life:?}, jti {jti}, kid {kid}, took {took:?}");
+            }
+            Err(error) => debug!("{server:?}: {error}, jti {jti}, kid {kid}, took {took:?}"),
+        }
+        if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
+            self.memory().known = None;
+        }
+        outcome.map(|token| Held {
+            refresh_after: life::refresh_after(token.lifetime(), (self.draw)()),
+            token,
+            issued,
+            received,
+        })
+    }
+
+    /// When it was sent, what came back, and how far the server's clock is ahead.
+    fn send(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        longest: Duration,
+    ) -> io::Result<(Moment, Response, Option<i64>)> {
+        let sent = self.now();
+        let left = sent.until(deadline).min(longest);
+        if left.is_zero() {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no time was left to ask",
+            ));
+        }
+        let response = self.transport.send(request, left)?;
+        let trip = self.now().since(sent);
+        let middle = sent.wall.checked_add(trip.mul_f64(0.5));
+        let offset = middle.filter(|_| trip <= LONGEST_TRIP);
+        let offset = offset.and_then(|middle| response.clock_offset(middle));
+        if offset.is_some() {
+            self.memory().offset = offset;
+        }
+        Ok((sent, response, offset))
+    }
+
+    /// Now, by our clock and by the server's; without `jti` at an `iat` of its own, since PKCS#1 v1.5
+    /// is deterministic and no assertion goes twice.
+    fn time_to_sign(
+        &self,
+        known: &Profile,
+        deadline: Instant,
+    ) -> Result<(SystemTime, SystemTime), Error> {
+        loop {
+            let now = self.clock.now();
+            let server_now = self.by_server(now);
+            if known.jti != Jti::None || self.memory().used.insert(known.iat_at(server_now)) {
+                return Ok((now, server_now));
+            }
+            match self.now().until(deadline) {
+                Duration::ZERO => return Err(out_of_time()),
+                left => self.clock.sleep(left.min(TICK)),
+            }
+        }
+    }
+
+    /// `now` by the server's clock, as far as it was corrected. A token's age never goes by it.
+    fn by_server(&self, now: SystemTime) -> SystemTime {
+        let correction = self.memory().correction;
+        let by = Duration::from_secs(correction.unsigned_abs());
+        let shifted = match correction.is_negative() {
+            true => now.checked_sub(by),
+            false => now.checked_add(by),
+        };
+        shifted.unwrap_or(now)
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::now(&*self.clock)
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
+    }
+}
+
+fn out_of_time() -> Error {
+    Error::new(ErrorKind::Network, OUT_OF_TIME)
+}
+
+/// The system's randomness, for jitter.
+pub(crate) fn draw() -> f64 {
+    jwt::unit()
+}
