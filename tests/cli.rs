@@ -1,0 +1,482 @@
+//! The binary as people use it: arguments, files, standard output, standard error, exit status.
+#![cfg(feature = "cli")]
+
+use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use jwt_bearer::Rs256;
+use jwt_bearer::sandbox::{Client, Fault, Key, Server};
+use serde_json::Value;
+
+const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
+const CLIENT_SECRET: &str = "hunter2-hunter2-hunter2";
+
+fn pem() -> String {
+    let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
+    vectors["key"]["pkcs1_pem"].as_str().unwrap().to_owned()
+}
+
+/// A server, and a directory with what the command line reads.
+struct World {
+    server: Server,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = Server::start().unwrap();
+        let key = Rs256::from_pem(pem()).unwrap();
+        let by_key = |id| Client::new(id, Key::public(&key)).with_scope("read");
+        server.register(by_key("service-account"));
+        server.register(by_key("consumer-key").with_user("user@example.com"));
+        server.register(by_key("client-1"));
+        server.register(by_key("issuer-1").with_user("alice"));
+        let application = Client::new("application", Key::secret(SECRET)).with_tenant("tenant");
+        server.register(application.with_scope("device:list"));
+        let world = Self {
+            server,
+            directory: tempfile::tempdir().unwrap(),
+        };
+        world.write("key.pem", pem());
+        world.write("secret.txt", SECRET);
+        world.write("client-secret.txt", CLIENT_SECRET);
+        let credentials = serde_json::json!({
+            "serviceAccountId": "service-account",
+            "discoveryEndpoint": world.server.discovery_endpoint(),
+            "privateKey": pem(),
+        });
+        world.write("credentials.json", credentials.to_string());
+        world
+    }
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+    /// In the directory, so that files go by their names; `{url}` is the server's.
+    fn command(&self, arguments: &str) -> Command {
+        let arguments = arguments.replace("{url}", self.server.url());
+        let mut command = bare(arguments.split_whitespace());
+        command.current_dir(self.directory.path());
+        command
+    }
+    fn run(&self, arguments: &str) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+}
+
+fn bare(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
+    for proxy in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+    ] {
+        command.env_remove(proxy);
+    }
+    command.args(arguments);
+    command
+}
+
+#[derive(Debug)]
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self {
+            status: output.status.code().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+    /// One line on standard output and nothing on standard error.
+    #[track_caller]
+    fn line(&self) -> &str {
+        assert_eq!((self.status, self.err.as_str()), (0, ""), "{self:?}");
+        let line = self.out.strip_suffix('\n').unwrap();
+        assert!(!line.is_empty() && !line.contains('\n'), "{self:?}");
+        line
+    }
+    #[track_caller]
+    fn fails(&self, status: i32, err: &str) {
+        assert_eq!((self.status, self.out.as_str()), (status, ""), "{self:?}");
+        assert_eq!(self.err, err);
+    }
+}
+
+const PROFILES: [&str; 7] = [
+    "marketing-cloud-intelligence --credentials credentials.json",
+    "marketing-cloud-intelligence --discovery-endpoint {url}/discovery \
+     --service-account-id service-account --key key.pem --query",
+    "salesforce --client-id consumer-key --username user@example.com --key key.pem --login-url {url}",
+    "cylance --tenant-id tenant --application-id application --secret secret.txt --base-url {url} \
+     --scope device:list",
+    "client-credentials --client-id client-1 --key key.pem --discover {url} --scope read",
+    "client-credentials --client-id client-1 --key key.pem --key-id k1 --typ JWT --lifetime 30 \
+     --claim tenant=7 --param resource=https://api.example.com \
+     --discover {url}/.well-known/openid-configuration",
+    "jwt-bearer --issuer issuer-1 --subject alice --key key.pem --token-endpoint {url}/token",
+];
+
+#[test]
+fn every_profile_gets_a_token_and_prints_nothing_else() {
+    let world = World::new();
+    for profile in PROFILES {
+        let ran = world.run(&format!("token {profile}"));
+        assert!(ran.line().bytes().all(|b| b.is_ascii_graphic()), "{ran:?}");
+    }
+    assert_eq!(world.server.jtis().len(), PROFILES.len());
+}
+
+#[test]
+fn formats_are_a_token_a_header_and_json() {
+    let world = World::new();
+    let header = world.run(&format!("token {} --format header", PROFILES[0]));
+    assert!(header.line().starts_with("Authorization: Bearer "));
+    let json = world.run(&format!("token --format json {}", PROFILES[2]));
+    let json: Value = serde_json::from_str(json.line()).unwrap();
+    assert_eq!(json["token_type"], "Bearer");
+    assert_eq!(json["instance_url"], world.server.url());
+    assert!(json["access_token"].as_str().unwrap().starts_with("00D"));
+    assert!(json["expires_at"].as_u64().unwrap() > 1_700_000_000);
+}
+
+#[test]
+fn an_assertion_is_signed_without_a_request() {
+    let world = World::new();
+    for profile in [PROFILES[2], PROFILES[3], PROFILES[6]] {
+        let ran = world.run(&format!("assertion {profile}"));
+        assert_eq!(ran.line().split('.').count(), 3);
+    }
+    world.run(&format!("assertion {}", PROFILES[4])).fails(
+        3,
+        "jwt-bearer: the audience would have to be discovered: give --audience\n",
+    );
+    let given = world.run(&format!(
+        "assertion {} --audience https://as.example.com",
+        PROFILES[4]
+    ));
+    given.line();
+    assert_eq!(world.server.requests(), 0);
+}
+
+#[test]
+fn each_failure_has_its_status_its_line_and_its_hint() {
+    let world = World::new();
+    world.write("ec.pem", include_str!("data/keys/ec-pkcs8.pem"));
+    world.write("other.txt", "another secret, of thirty-two bytes");
+    world.write("garbage", vec![b'x'; 10_000_000]);
+    let key = "token client-credentials --client-id client-1 --discover {url} --key";
+    let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url}";
+    for (arguments, status, err) in [
+        (format!("{key} missing.pem"), 3, "missing.pem: No such file or directory (os error 2)"),
+        (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
+        (format!("{key} ec.pem"), 3, "ec.pem: this is an EC key; RS256 needs RSA"),
+        (format!("{key} garbage"), 3, "garbage: this is too long for a key or a secret"),
+        (
+            format!("{key} key.pem --param client_secret={CLIENT_SECRET}"),
+            2,
+            "a secret is never an argument: write --param client_secret=@FILE",
+        ),
+        (
+            format!("{key} key.pem --claim sub=x"),
+            3,
+            "claim sub is set twice, or has a setting of its own",
+        ),
+        (
+            "token client-credentials --client-id c --key key.pem --token-endpoint http://a.example"
+                .to_owned(),
+            3,
+            "token endpoint is not https (http is for loopback alone)",
+        ),
+        (
+            "token client-credentials --client-id c --key key.pem \
+             --token-endpoint http://127.0.0.1:1/token --timeout 1"
+                .to_owned(),
+            4,
+            "127.0.0.1:1: nobody listens there: Connection refused (os error 111)",
+        ),
+        (
+            format!("{cylance} --secret other.txt"),
+            5,
+            "the authorization server refused: Invalid JWT payload (status 401)\n  check tenant \
+             id, application id, secret and region, and this machine's clock",
+        ),
+        (
+            "token salesforce --client-id consumer-key --username user@example.com --key key.pem \
+             --login-url {url} --audience https://elsewhere.example"
+                .to_owned(),
+            5,
+            "the authorization server refused: invalid_grant: audience is invalid (status 400)\n  \
+             set the audience the org expects: login.salesforce.com, test.salesforce.com or its \
+             My Domain",
+        ),
+        (
+            "token client-credentials --client-id c --key key.pem --token-endpoint {url}/nowhere"
+                .to_owned(),
+            6,
+            "something other than an authorization server answered (status 404)",
+        ),
+    ] {
+        world.run(&arguments).fails(status, &format!("jwt-bearer: {err}\n"));
+    }
+    world.server.fail_next(9, Fault::Unavailable);
+    world
+        .run(&format!("token {} --timeout 1", PROFILES[2]))
+        .fails(
+            7,
+            "jwt-bearer: the authorization server cannot answer now (status 503)\n",
+        );
+    assert_eq!(world.run("token salesforce --client-id c").status, 2);
+    assert_eq!(world.run("no-such-command").status, 2);
+}
+
+#[test]
+fn verbose_shows_everything_but_what_can_be_spent() {
+    let world = World::new();
+    let pem = pem();
+    let body: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    for profile in PROFILES {
+        let with_secret = match profile.starts_with("client-credentials") {
+            true => " --param client_secret=@client-secret.txt",
+            false => "",
+        };
+        let ran = world.run(&format!("token {profile} -v{with_secret}"));
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let token = ran.out.trim_end();
+        for needle in body.iter().copied().chain([SECRET, CLIENT_SECRET, token]) {
+            assert!(!ran.err.contains(needle), "{needle} in {}", ran.err);
+        }
+        for label in [
+            "header    {",
+            "claims    {",
+            "request   POST ",
+            "response  200 {",
+        ] {
+            assert!(ran.err.contains(label), "{label} in {}", ran.err);
+        }
+        // No assertion: three segments in a row.
+        let is_jwt = |word: &str| word.contains("eyJ") && word.matches('.').count() == 2;
+        assert!(
+            !ran.err.split(['"', '=', '&', ' ', '\n']).any(is_jwt),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
+fn secrets_lose_one_line_end_and_are_told_when_short() {
+    let world = World::new();
+    let run = |secret: &str| {
+        world.write("s.txt", secret);
+        world.run(
+            "token cylance --tenant-id tenant --application-id application --base-url {url} \
+             --secret s.txt",
+        )
+    };
+    let dropped = "jwt-bearer: s.txt: the line end at its end is dropped\n";
+    for end in ["\n", "\r\n"] {
+        let ran = run(&format!("{SECRET}{end}"));
+        assert_eq!((ran.status, ran.err.as_str()), (0, dropped));
+    }
+    let twice = run(&format!("{SECRET}\n\n"));
+    assert_eq!(twice.status, 5, "exactly one is dropped: {twice:?}");
+    let short = run("short").err;
+    let warning = "jwt-bearer: s.txt: 5 bytes; RFC 7518 asks for 32 or more\n";
+    assert!(short.starts_with(warning), "{short}");
+    run("").fails(3, "jwt-bearer: s.txt: the HMAC secret is empty\n");
+}
+
+#[test]
+fn a_key_comes_from_standard_input_mangled_or_under_a_passphrase() {
+    let world = World::new();
+    let arguments = PROFILES[6].replace("--key key.pem", "--key -");
+    let mut child = world.command(&format!("token {arguments}"));
+    let mut child = spawn(&mut child);
+    let mangled = pem().replace('\n', "\\n");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(mangled.as_bytes())
+        .unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "jwt-bearer: -: repaired: line ends were written as \\n\n"
+    );
+
+    let all = include_str!("data/keys/encrypted.txt");
+    let (_, rest) = all.split_once("aes-256-cbc hmacWithSHA256\n").unwrap();
+    let (block, _) = rest.split_once("-----END").unwrap();
+    let block = format!("{block}-----END ENCRYPTED PRIVATE KEY-----\n");
+    world.write("encrypted.pem", block);
+    let arguments = PROFILES[6].replace("key.pem", "encrypted.pem");
+    world.run(&format!("token {arguments}")).fails(
+        3,
+        "jwt-bearer: encrypted.pem: this key is encrypted: a passphrase is needed\n",
+    );
+    world.write("passphrase", "not this one");
+    world
+        .run(&format!("token {arguments} --passphrase-file passphrase"))
+        .fails(3, "jwt-bearer: encrypted.pem: the passphrase is wrong\n");
+    world.write("passphrase", "correct horse\n");
+    let ran = world.run(&format!(
+        "assertion {arguments} --passphrase-file passphrase"
+    ));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "jwt-bearer: passphrase: the line end at its end is dropped\n"
+    );
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    piped.spawn().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn closed_standard_output_is_an_error_and_no_panic() {
+    let world = World::new();
+    let mut command = world.command(&format!("token {}", PROFILES[2]));
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let ran = command.stdout(full).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let err = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(
+        err,
+        "jwt-bearer: standard output: No space left on device (os error 28)\n"
+    );
+}
+
+#[test]
+fn every_level_has_help_with_an_example_at_its_end() {
+    let mut levels = vec![
+        vec!["demo"],
+        vec!["sandbox"],
+        vec!["completions"],
+        vec!["man"],
+        vec![],
+    ];
+    for command in ["token", "assertion"] {
+        levels.push(vec![command]);
+        for profile in PROFILES {
+            levels.push(vec![command, profile.split(' ').next().unwrap()]);
+        }
+    }
+    for mut level in levels {
+        level.push("--help");
+        let ran = Ran::of(bare(&level).output().unwrap());
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let tour = level == ["demo", "--help"];
+        let (_, example) = ran.out.rsplit_once("Example").unwrap_or(("", ""));
+        assert!(
+            tour || example.contains("\n  jwt-bearer "),
+            "{level:?}: {}",
+            ran.out
+        );
+    }
+    let bash = Ran::of(bare(["completions", "bash"]).output().unwrap());
+    assert!(bash.out.contains("_jwt__bearer()") && bash.status == 0);
+    let man = Ran::of(bare(["man"]).output().unwrap());
+    assert!(man.out.contains(".TH jwt-bearer 1") && man.status == 0);
+}
+
+#[test]
+fn the_tour_is_short_quick_and_plain_when_it_is_piped() {
+    let start = Instant::now();
+    let ran = Ran::of(bare(["demo"]).output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out.lines().count() <= 60 && !ran.out.contains('\u{1b}'));
+    assert_eq!(ran.out.matches("Bearer ...").count(), 3, "{}", ran.out);
+    assert_eq!(
+        ran.out
+            .matches("\n  answer    the authorization server refused")
+            .count(),
+        3
+    );
+    assert_eq!(ran.out.matches("\n  hint ").count(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_sandbox_prints_commands_that_work_and_cleans_up_when_interrupted() {
+    let mut child = spawn(&mut bare(["sandbox", "--listen", "127.0.0.1:0"]));
+    let mut out = child.stdout.take().unwrap();
+    let mut text = String::new();
+    while text.matches("\njwt-bearer token ").count() < 5 || !text.ends_with("\n\n") {
+        let mut chunk = [0; 1024];
+        let n = out.read(&mut chunk).unwrap();
+        assert!(n > 0, "{text}");
+        text += std::str::from_utf8(&chunk[..n]).unwrap();
+    }
+    let commands: Vec<_> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("jwt-bearer "))
+        .collect();
+    for command in &commands {
+        Ran::of(bare(command.split(' ')).output().unwrap()).line();
+    }
+    let key = commands[1]
+        .split(' ')
+        .find(|word| word.ends_with("/key.pem"))
+        .unwrap();
+    let directory = PathBuf::from(key).parent().unwrap().to_owned();
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&directory).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let log = String::from_utf8(ended.stderr).unwrap();
+    let tokens = log
+        .lines()
+        .filter(|line| line.contains(" 200: ") && line.contains("a token"));
+    assert_eq!(tokens.count(), 5, "{log}");
+    thread::sleep(Duration::from_millis(10));
+    assert!(!directory.exists());
+}
+
+#[test]
+fn the_proxy_variables_are_honoured() {
+    let world = World::new();
+    let mut command =
+        world.command("token cylance --tenant-id t --application-id a --secret secret.txt");
+    let ran = command
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .args(["--timeout", "1"])
+        .output();
+    let ran = Ran::of(ran.unwrap());
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.err.contains("Connection refused"), "{ran:?}");
+}

@@ -1,0 +1,370 @@
+//! The sandbox takes what is right and refuses each thing that is wrong, in each system's own form.
+#![cfg(all(feature = "sandbox", feature = "ureq"))]
+
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::sandbox::{Client, Fault, Key, Server};
+use jwt_bearer::{
+    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Hs256, Jti, Placement,
+    Profile, Rs256, Signer, TokenSource, Transport as _, salesforce,
+};
+use serde_json::Value;
+
+const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
+fn rsa() -> Rs256 {
+    let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
+    Rs256::from_pem(vectors["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
+}
+fn other_rsa() -> Rs256 {
+    Rs256::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap()
+}
+fn hmac() -> Hs256 {
+    Hs256::new(SECRET).unwrap()
+}
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A server with a client of each kind.
+fn server() -> Server {
+    let server = Server::start().unwrap();
+    let by_key = |id| Client::new(id, Key::public(&rsa())).with_scope("read");
+    server.register(by_key("service-account"));
+    server.register(by_key("consumer-key").with_user("user@example.com"));
+    server.register(by_key("client-1"));
+    server.register(by_key("issuer-1").with_user("alice"));
+    server.register(Client::new("client-2", Key::secret(SECRET)).with_scope("read"));
+    let application = Client::new("application", Key::secret(SECRET)).with_tenant("tenant");
+    server.register(application.with_scope("device:list"));
+    server
+}
+fn mci(server: &Server) -> Profile {
+    let endpoint = Endpoint::metadata(server.discovery_endpoint());
+    Profile::marketing_cloud_intelligence(endpoint, "service-account")
+}
+fn platform(server: &Server) -> Profile {
+    Profile::salesforce(server.url(), "consumer-key", "user@example.com")
+}
+fn cylance(server: &Server) -> Profile {
+    Profile::cylance(server.url(), "tenant", "application")
+}
+fn client(server: &Server) -> Profile {
+    let endpoint = Endpoint::token(server.token_endpoint());
+    Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
+}
+fn grant(server: &Server) -> Profile {
+    let endpoint = Endpoint::issuer(server.url());
+    Profile::jwt_bearer(endpoint, "issuer-1", Audience::Issuer).with_subject("alice")
+}
+fn source(profile: Profile, key: impl Signer + 'static) -> TokenSource {
+    TokenSource::new(profile, key).unwrap()
+}
+#[track_caller]
+fn refused(profile: Profile, key: impl Signer + 'static) -> Error {
+    source(profile, key).exchange().unwrap_err()
+}
+#[track_caller]
+fn is(error: &Error, status: u16, code: Option<&str>, description: &str) {
+    assert_eq!(
+        (error.status(), error.code(), error.description()),
+        (Some(status), code, Some(description)),
+    );
+}
+
+#[test]
+fn all_three_systems_and_both_generic_uses_get_tokens() {
+    let server = server();
+    for placement in [Placement::Form, Placement::Query] {
+        let token = source(mci(&server).with_placement(placement), rsa()).token();
+        assert_eq!(token.unwrap().get("expires_in"), Some("300"));
+    }
+    let token = source(platform(&server), rsa()).token().unwrap();
+    assert_eq!(salesforce::instance_url(&token), Some(server.url()));
+    assert_eq!(salesforce::user_id(&token), Some("005xx000001SwiUAAS"));
+    assert_eq!(
+        salesforce::organization_id(&token),
+        Some("00Dxx0000001gPLEAY")
+    );
+
+    let scoped = cylance(&server).with_scope("device:list");
+    let token = source(scoped, hmac()).token().unwrap();
+    let claims = token.secret().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(life, 300);
+
+    let read = |profile: Profile| profile.with_scope("read");
+    let cases: [(Profile, Box<dyn Signer>); 3] = [
+        (client(&server), Box::new(rsa())),
+        (grant(&server), Box::new(rsa())),
+        (
+            Profile::client_credentials(
+                Endpoint::metadata(format!("{}/.well-known/openid-configuration", server.url())),
+                "client-2",
+                Audience::Issuer,
+            ),
+            Box::new(hmac()),
+        ),
+    ];
+    for (profile, key) in cases {
+        assert_eq!(
+            source(read(profile), key).token().unwrap().scope(),
+            Some("read")
+        );
+    }
+    assert_eq!(server.jtis().len(), 7);
+}
+
+/// A signer that claims one algorithm and holds another key.
+struct Liar(Algorithm, Box<dyn Signer>);
+impl Signer for Liar {
+    fn algorithm(&self) -> Algorithm {
+        self.0
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        self.1.sign(message)
+    }
+}
+
+#[test]
+fn whatever_is_wrong_is_refused_with_its_reason() {
+    let server = server();
+    let client = || client(&server);
+    let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
+    let signature = "the signature is not of the client's key";
+    let alg = "alg is not the one of the client's key";
+    let jwt_of = |alg, key: Box<dyn Signer>| Liar(alg, key);
+    for (error, description) in [
+        (refused(client(), other_rsa()), signature),
+        (refused(client(), hmac()), alg),
+        (
+            refused(client(), jwt_of(Algorithm::Hs256, Box::new(rsa()))),
+            alg,
+        ),
+        (
+            refused(client(), jwt_of(Algorithm::Rs512, Box::new(rsa()))),
+            alg,
+        ),
+        (
+            refused(client(), jwt_of(Algorithm::Rs256, Box::new(hmac()))),
+            signature,
+        ),
+        (
+            refused(client().with_audience(elsewhere.clone()), rsa()),
+            "claim aud is not this server, as one string",
+        ),
+        (
+            refused(client().with_audience(Audience::None), rsa()),
+            "claim aud is not this server, as one string",
+        ),
+        (
+            refused(client().with_exp(seconds(3700)), rsa()),
+            "exp lies too far ahead",
+        ),
+        (
+            refused(client().with_jti(Jti::None), rsa()),
+            "claim jti is missing or wrong",
+        ),
+        (
+            refused(client().with_exp(None), rsa()),
+            "claim exp is missing or wrong",
+        ),
+        (
+            refused(client().with_subject("client-2"), rsa()),
+            "claim sub is missing or wrong",
+        ),
+    ] {
+        is(&error, 401, Some("invalid_client"), description);
+    }
+    let unknown = Endpoint::token(server.token_endpoint());
+    let unknown = Profile::client_credentials(unknown, "nobody", Audience::TokenEndpoint);
+    is(
+        &refused(unknown, rsa()),
+        401,
+        Some("invalid_client"),
+        "the client is unknown",
+    );
+    let error = refused(client().with_scope("write"), rsa());
+    is(&error, 400, Some("invalid_scope"), "a scope is not allowed");
+    let error = refused(grant(&server).with_subject("bob"), rsa());
+    is(
+        &error,
+        400,
+        Some("invalid_grant"),
+        "claim sub is missing or wrong",
+    );
+    assert_eq!(server.jtis(), [""; 0], "nothing was taken");
+}
+
+#[test]
+fn salesforce_and_cylance_refuse_in_their_own_words() {
+    let server = server();
+    let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
+    let stranger = Profile::salesforce(server.url(), "consumer-key", "stranger@example.com");
+    let nobody = Profile::salesforce(server.url(), "nobody", "user@example.com");
+    let platform = || platform(&server);
+    for (error, code, description) in [
+        (
+            refused(platform(), other_rsa()),
+            "invalid_grant",
+            "invalid assertion",
+        ),
+        (
+            refused(platform().with_audience(elsewhere), rsa()),
+            "invalid_grant",
+            "audience is invalid",
+        ),
+        (
+            refused(platform().with_exp(seconds(240)), rsa()),
+            "invalid_grant",
+            "invalid assertion",
+        ),
+        (
+            refused(stranger, rsa()),
+            "invalid_grant",
+            "user hasn't approved this consumer",
+        ),
+        (
+            refused(nobody, rsa()),
+            "invalid_client_id",
+            "client identifier invalid",
+        ),
+    ] {
+        is(&error, 400, Some(code), description);
+        assert!(error.hint().is_some());
+    }
+    let other_tenant = Profile::cylance(server.url(), "other", "application");
+    let wrong = || Hs256::new("another secret").unwrap();
+    for (error, status, description) in [
+        (
+            refused(cylance(&server), wrong()),
+            401,
+            "Invalid JWT payload",
+        ),
+        (refused(other_tenant, hmac()), 401, "Invalid JWT payload"),
+        (
+            refused(cylance(&server).with_scope("policy:delete"), hmac()),
+            403,
+            "Insufficient scope",
+        ),
+    ] {
+        is(&error, status, None, description);
+        assert!(error.hint().is_some());
+    }
+}
+
+/// Signed as if it were then; the server's clock is the machine's.
+fn signed_at(profile: &Profile, key: &dyn Signer, now: SystemTime) -> Result<String, Error> {
+    let exchange = Exchange::new(profile, key, now)?;
+    let agent = ureq::Agent::new_with_defaults();
+    let response = agent.send(exchange.request(), seconds(5)).unwrap();
+    exchange
+        .read(response)
+        .map(|token| token.secret().to_owned())
+}
+
+#[test]
+fn times_and_replays_are_checked() {
+    let server = server();
+    let now = SystemTime::now();
+    let profile = client(&server);
+    for (then, description) in [
+        (now - seconds(600), "the assertion has expired"),
+        (now + seconds(300), "iat or nbf lies in the future"),
+    ] {
+        let error = signed_at(&profile, &rsa(), then).unwrap_err();
+        is(&error, 401, Some("invalid_client"), description);
+    }
+    let key = rsa();
+    let exchange = Exchange::new(&profile, &key, now).unwrap();
+    let agent = ureq::Agent::new_with_defaults();
+    let send = || agent.send(exchange.request(), seconds(5)).unwrap();
+    assert_eq!(send().status(), 200);
+    let replay = send();
+    is(
+        &exchange.read(replay).unwrap_err(),
+        401,
+        Some("invalid_client"),
+        "jti was used before",
+    );
+    assert_eq!(server.jtis().len(), 1);
+}
+
+#[test]
+fn it_fails_in_every_way_it_is_told_and_then_works_again() {
+    let server = server();
+    let one_attempt = Duration::from_millis(500);
+    let source = source(client(&server), rsa()).with_timeout(one_attempt);
+    for (fault, kind, status) in [
+        (Fault::TooManyRequests(7), ErrorKind::Unavailable, Some(429)),
+        (Fault::Unavailable, ErrorKind::Unavailable, Some(503)),
+        (Fault::Silence, ErrorKind::Network, None),
+        (Fault::CutBody, ErrorKind::Network, None),
+        (Fault::Html, ErrorKind::Protocol, Some(200)),
+    ] {
+        server.fail_next(1, fault);
+        let error = source.exchange().unwrap_err();
+        assert_eq!((error.kind(), error.status()), (kind, status), "{fault:?}");
+        let asked = matches!(fault, Fault::TooManyRequests(_)).then_some(seconds(7));
+        assert_eq!(error.retry_after(), asked);
+        source.exchange().unwrap();
+    }
+    assert_eq!(server.requests(), 10);
+    // The lost answer: the work was done, and the assertion is spent.
+    assert_eq!(server.jtis().len(), 6);
+}
+
+#[test]
+fn a_lifetime_can_be_set() {
+    let server = server();
+    server.set_lifetime(seconds(42));
+    let token = source(client(&server), rsa()).token().unwrap();
+    assert_eq!(token.get("expires_in"), Some("42"));
+}
+
+#[test]
+fn it_listens_on_loopback_only_and_ends_with_its_value() {
+    let outside = SocketAddr::from(([0, 0, 0, 0], 0));
+    assert!(Server::listen(outside, |_| {}).is_err());
+
+    let server = server();
+    let address: SocketAddr = server
+        .url()
+        .strip_prefix("http://")
+        .unwrap()
+        .parse()
+        .unwrap();
+    server.fail_next(1, Fault::Silence);
+    let source = source(client(&server), rsa());
+    let idle = TcpStream::connect(address).unwrap(); // and one that never says anything
+    thread::scope(|scope| {
+        scope.spawn(|| source.exchange().unwrap_err());
+        while server.requests() == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let start = Instant::now();
+        drop(server);
+        assert!(start.elapsed() < seconds(2));
+    });
+    drop(idle);
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn many_clients_at_once_are_served_and_its_debug_tells_no_secret() {
+    let server = server();
+    let source = source(client(&server), rsa());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| source.exchange().unwrap());
+        }
+    });
+    assert_eq!(server.jtis().len(), 8);
+    let text = format!("{server:?} {:?}", Client::new("c", Key::secret(SECRET)));
+    assert!(!text.contains(SECRET), "{text}");
+}
