@@ -320,6 +320,7 @@ fn no_error_over_a_key_quotes_it() {
             ("unknown label", labelled("SOMETHING")),
             ("the key as its own label", labelled(&bare)),
             ("another digit", pem.replacen("z", "y", 1)),
+            ("a digit lost", pem.replacen("z", "", 1)),
             (
                 "a line lost",
                 pem.replacen(pem.lines().nth(4).unwrap(), "", 1),

@@ -13,9 +13,9 @@ pub(crate) mod sample;
 pub(crate) enum Answer {
     /// These bytes, then the end.
     Bytes(Vec<u8>),
-    /// These bytes, then a space every few milliseconds for as long as the client stays, or 5 s.
+    /// These bytes, then a space every few milliseconds for as long as the client stays.
     Drip(Vec<u8>),
-    /// Nothing, for as long as the client stays, or 5 s.
+    /// Nothing, for as long as the client stays.
     Silence,
     /// The connection is reset while the request still lies unread.
     Reset,
@@ -41,8 +41,8 @@ pub(crate) struct Server {
     thread: JoinHandle<Vec<String>>,
 }
 
-/// No request begins like this.
-const STOP: [u8; 1] = *b"!";
+const STOP: [u8; 1] = *b"!"; // no request begins like this
+const PATIENCE: Duration = Duration::from_secs(5); // with a client that never leaves
 
 impl Server {
     pub(crate) fn new<const N: usize>(script: [Answer; N]) -> Self {
@@ -79,23 +79,20 @@ impl Answer {
         if matches!(self, Self::Reset) {
             return String::new(); // closing on unread bytes resets
         }
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = read(&stream).unwrap_or_default();
         match self {
             Self::Bytes(bytes) => drop(stream.write_all(&bytes)),
             Self::Drip(mut bytes) => {
-                let end = Instant::now() + Duration::from_secs(5);
-                while stream.write_all(&bytes).is_ok() && Instant::now() < end {
+                let begin = Instant::now();
+                while stream.write_all(&bytes).is_ok() && begin.elapsed() < PATIENCE {
                     bytes = b" ".to_vec();
                     thread::sleep(Duration::from_millis(10));
                 }
             }
             Self::Silence | Self::Reset => drop(stream.read(&mut [0])),
         }
-        // Closing before the client has read it all would reset, too.
-        drop(stream.shutdown(Shutdown::Write));
+        drop(stream.shutdown(Shutdown::Write)); // closing before all is read would reset
         drop(io::copy(&mut stream, &mut io::sink()));
         request
     }
