@@ -10,6 +10,30 @@ use crate::pem::CUT_OFF;
 const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
+/// Rounds of PBKDF2: a second or more. OpenSSL makes 2048, OWASP asks for 600,000.
+#[cfg(feature = "encrypted-keys")]
+const MAX_ITERATIONS: u32 = 10_000_000;
+/// Bytes that scrypt goes through (128 N r p): two seconds or more. OpenSSL makes it 16 MiB; what
+/// cannot be allocated ends the process.
+#[cfg(feature = "encrypted-keys")]
+const MAX_SCRYPT: u64 = 1024 * 1024 * 1024;
+
+/// Whether to open it would take time or memory that no key is worth: the file says how much.
+#[cfg(feature = "encrypted-keys")]
+pub(crate) fn takes_too_long(sealed: &rsa::pkcs8::EncryptedPrivateKeyInfo<'_>) -> bool {
+    use rsa::pkcs8::pkcs5::pbes2::Kdf;
+    let scheme = sealed.encryption_algorithm.pbes2();
+    match scheme.map(|scheme| &scheme.kdf) {
+        Some(Kdf::Pbkdf2(kdf)) => kdf.iteration_count > MAX_ITERATIONS,
+        Some(Kdf::Scrypt(kdf)) => {
+            let factors = [u64::from(kdf.block_size), u64::from(kdf.parallelization)];
+            let all = factors.into_iter().fold(128, u64::saturating_mul);
+            all.saturating_mul(kdf.cost_parameter) > MAX_SCRYPT
+        }
+        _ => false,
+    }
+}
+
 /// What a DER is that is no RSA private key, by its algorithm or else by its elements.
 pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
     if let Ok(info) = PrivateKeyInfo::try_from(der) {

@@ -179,6 +179,9 @@ impl Rs256 {
                 _ => Self::from_der(der),
             };
         };
+        if der::takes_too_long(&sealed) {
+            return Err(Error::key("this key's passphrase takes too long to check"));
+        }
         let open = sealed.decrypt(passphrase).map_err(|error| {
             use rsa::pkcs8::{Error::EncryptedPrivateKey, pkcs5};
             Error::key(match error {

@@ -515,6 +515,22 @@ mod encrypted {
         }
     }
 
+    /// A file chooses what opening it costs, and what cannot be allocated ends the process.
+    #[test]
+    fn a_key_that_would_take_too_long_to_open_is_refused_at_once() {
+        const SLOW: &str = "this key's passphrase takes too long to check";
+        let begin = std::time::Instant::now();
+        refuses(include_str!("data/keys/slow.pem"), PASSPHRASE, SLOW); // ten million rounds and one
+        // scrypt's N, r, p as OpenSSL writes them, and p 127 times as large
+        let mut key = der(block("aes-128-cbc scrypt"));
+        let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1, 1];
+        let at = key.windows(cost.len()).position(|part| part == cost);
+        key[at.unwrap() + cost.len() - 1] = 127;
+        let error = Rs256::from_encrypted_der(&key, PASSPHRASE).unwrap_err();
+        is_key_error(&error, SLOW);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+    }
+
     #[test]
     fn row_08_a_key_under_aes_cbc_and_pbkdf2_with_sha_2_opens() {
         for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {

@@ -67,4 +67,8 @@ sealed() {
   sealed 'non-ASCII passphrase' 'pässwörd' -v2 aes-256-cbc
   sealed 'empty passphrase' '' -v2 aes-256-cbc
 } >encrypted.txt
+
+# One round more than is taken.
+openssl genrsa 2048 | openssl pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA256 \
+  -iter 10000001 -passout 'pass:correct horse' -out slow.pem
 chmod 644 ./*
