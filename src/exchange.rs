@@ -131,8 +131,15 @@ impl<'p> Exchange<'p> {
 
     /// The request did not complete.
     pub(crate) fn failed(self, cause: io::Error) -> Error {
+        let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let client_secret = self.profile.client_secret().unwrap_or_default();
-        let secrets = [self.assertion.secret(), client_secret];
+        // By themselves, and with all parameters as they were sent.
+        let secrets = [
+            self.assertion.secret(),
+            client_secret,
+            query,
+            self.request.body(),
+        ];
         Error::network(self.request.host(), cause).without(&secrets)
     }
 
