@@ -56,30 +56,44 @@ pub(crate) struct Memory {
     pub(crate) failures: u64,
 }
 
+/// One attempt: what for, the which it is, and the time it has.
+#[derive(Clone, Copy)]
+struct Try {
+    purpose: &'static str,
+    number: u32,
+    deadline: Instant,
+    longest: Duration,
+}
+
+impl Try {
+    fn first(purpose: &'static str, deadline: Instant, longest: Duration) -> Self {
+        Self {
+            purpose,
+            number: 1,
+            deadline,
+            longest,
+        }
+    }
+}
+
 impl Fetch {
     /// What a flight brings. With a token to spare there is one attempt, in half the time it has.
     pub(crate) fn flight(&self, leave: &Leave) -> Result<Held, Failed> {
-        let (attempts, longest) = match leave.spare {
-            None => (ATTEMPTS, ATTEMPT),
-            Some(spare) => (1, spare.mul_f64(0.5).min(ATTEMPT)),
+        let (purpose, attempts, longest) = match leave.spare {
+            None => ("fetch", ATTEMPTS, ATTEMPT),
+            Some(spare) => ("refresh", 1, spare.mul_f64(0.5).min(ATTEMPT)),
         };
-        self.attempts(leave.deadline, attempts, longest)
+        self.attempts(Try::first(purpose, leave.deadline, longest), attempts)
     }
 
     /// One token of the caller's own.
     pub(crate) fn own(&self, deadline: Instant) -> Result<Held, Failed> {
-        self.attempts(deadline, ATTEMPTS, ATTEMPT)
+        self.attempts(Try::first("exchange", deadline, ATTEMPT), ATTEMPTS)
     }
 
-    fn attempts(
-        &self,
-        deadline: Instant,
-        attempts: u32,
-        longest: Duration,
-    ) -> Result<Held, Failed> {
-        let mut made = 1_u32;
+    fn attempts(&self, mut this: Try, attempts: u32) -> Result<Held, Failed> {
         loop {
-            let error = match self.exchange(deadline, longest) {
+            let error = match self.exchange(this) {
                 Ok(held) => {
                     let mut memory = self.memory();
                     memory.exchanges = memory.exchanges.saturating_add(1);
@@ -88,46 +102,46 @@ impl Fetch {
                 Err(error) => error,
             };
             let u = (self.draw)();
-            let pause = error
-                .retry_after()
-                .unwrap_or(life::pause(made.saturating_sub(1), u));
-            let left = self.now().until(deadline);
-            if !error.is_retryable() || made >= attempts || pause >= left {
+            let before = this.number.saturating_sub(1);
+            let pause = error.retry_after().unwrap_or(life::pause(before, u));
+            let left = self.now().until(this.deadline);
+            if !error.is_retryable() || this.number >= attempts || pause >= left {
                 let hurried = error.is_timeout() && left.is_zero();
                 let mut memory = self.memory();
                 memory.failures = memory.failures.saturating_add(1);
                 return Err(Failed { error, u, hurried });
             }
-            made = made.saturating_add(1);
+            this.number = this.number.saturating_add(1);
+            let server = &self.profile.endpoint;
             debug!(
-                "{:?}: attempt {made} in {pause:?}, after: {error}",
-                self.profile.endpoint
+                "{server:?}: {}, attempt {} in {pause:?}",
+                this.purpose, this.number
             );
             self.clock.sleep(pause);
         }
     }
 
     /// One exchange; a second one where a remembered endpoint turned out to be gone.
-    fn exchange(&self, deadline: Instant, longest: Duration) -> Result<Held, Error> {
+    fn exchange(&self, this: Try) -> Result<Held, Error> {
         let remembered = self.memory().known.clone();
         let was_remembered = remembered.is_some();
         let known = match remembered {
             Some(known) => known,
-            None => self.discover(deadline, longest)?,
+            None => self.discover(this)?,
         };
-        let outcome = self.attempt(&known, deadline, longest);
+        let outcome = self.attempt(&known, this);
         let gone = outcome.as_ref().is_err_and(Error::endpoint_is_gone);
         match gone && was_remembered {
-            true => self.attempt(&*self.discover(deadline, longest)?, deadline, longest),
+            true => self.attempt(&*self.discover(this)?, this),
             false => outcome,
         }
     }
 
     /// The profile with its endpoint known. What had to be asked for is kept.
-    fn discover(&self, deadline: Instant, longest: Duration) -> Result<Arc<Profile>, Error> {
+    fn discover(&self, this: Try) -> Result<Arc<Profile>, Error> {
         let mut outcome: Result<_, Error> = Ok(self.profile.clone());
         for request in self.profile.metadata_requests()? {
-            let sent = self.send(&request, deadline, longest);
+            let sent = self.send(&request, this);
             let (_, response, _) = sent.map_err(|cause| Error::network(request.host(), cause))?;
             let found = self.profile.with_metadata(&response).map(Arc::new);
             if let Ok(known) = &found {
@@ -147,13 +161,8 @@ impl Fetch {
     }
 
     /// One request; a second one by the server's clock where that was the cause of its no.
-    fn attempt(
-        &self,
-        known: &Profile,
-        deadline: Instant,
-        longest: Duration,
-    ) -> Result<Held, Error> {
-        let outcome = self.request(known, deadline, longest);
+    fn attempt(&self, known: &Profile, this: Try) -> Result<Held, Error> {
+        let outcome = self.request(known, this);
         let Some(offset) = outcome
             .as_ref()
             .err()
@@ -166,7 +175,7 @@ impl Fetch {
             known.endpoint
         );
         self.memory().correction = offset;
-        self.request(known, deadline, longest)
+        self.request(known, this)
     }
 
     fn correction(&self, error: &Error) -> Option<i64> {
@@ -178,32 +187,31 @@ impl Fetch {
         (SKEW.contains(&apart) && SKEW.end > offset.unsigned_abs()).then_some(offset)
     }
 
-    fn request(
-        &self,
-        known: &Profile,
-        deadline: Instant,
-        longest: Duration,
-    ) -> Result<Held, Error> {
-        let (now, server_now) = self.time_to_sign(known, deadline)?;
+    fn request(&self, known: &Profile, this: Try) -> Result<Held, Error> {
+        let (now, server_now) = self.time_to_sign(known, this.deadline)?;
         let exchange = Exchange::corrected(known, &*self.signer, now, server_now)?;
         let jti = exchange
             .jti()
             .filter(|_| log::log_enabled!(log::Level::Debug));
         let (kid, jti) = (self.signer.key_id().unwrap_or("-"), jti.unwrap_or_default());
         let begun = self.now();
-        let sent = self.send(exchange.request(), deadline, longest);
+        let sent = self.send(exchange.request(), this);
         let (issued, outcome) = match sent {
             Ok((issued, response, offset)) => (issued, exchange.read_with(response, offset)),
             Err(cause) => (begun, Err(exchange.failed(cause))),
         };
         let received = self.now();
         let (server, took) = (&known.endpoint, received.since(begun));
+        let Try {
+            purpose, number, ..
+        } = this;
+        let what = format_args!("{purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}");
         match &outcome {
             Ok(token) => {
                 let life = token.lifetime();
-                debug!("{server:?}: token for {life:?}, jti {jti}, kid {kid}, took {took:?}");
+                debug!("{server:?}: {what}: a token for {life:?}");
             }
-            Err(error) => debug!("{server:?}: {error}, jti {jti}, kid {kid}, took {took:?}"),
+            Err(error) => debug!("{server:?}: {what}: {error}"),
         }
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
             self.memory().known = None;
@@ -217,14 +225,9 @@ impl Fetch {
     }
 
     /// When it was sent, what came back, and how far the server's clock is ahead.
-    fn send(
-        &self,
-        request: &Request,
-        deadline: Instant,
-        longest: Duration,
-    ) -> io::Result<(Moment, Response, Option<i64>)> {
+    fn send(&self, request: &Request, this: Try) -> io::Result<(Moment, Response, Option<i64>)> {
         let sent = self.now();
-        let left = sent.until(deadline).min(longest);
+        let left = sent.until(this.deadline).min(this.longest);
         if left.is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
