@@ -6,6 +6,8 @@ use std::collections::HashSet;
 
 /// Bytes of a secret in a row that do not come about by chance in a sentence.
 const RUN: usize = 16;
+/// Bytes of a secret that is looked for as a whole: a shorter one is in any sentence.
+const SHORTEST: usize = 6;
 /// Characters that are looked at; what follows is dropped.
 const MAX_READ: usize = 8 * 1024;
 /// Characters that are kept: a sentence and a URL.
@@ -51,7 +53,9 @@ fn cut_one(text: &str, secret: &str) -> String {
 }
 
 fn runs(secret: &str) -> HashSet<&[u8]> {
-    secret.as_bytes().windows(run(secret)).collect()
+    let secret = Some(secret).filter(|secret| secret.len() >= SHORTEST);
+    let windows = |secret| str::as_bytes(secret).windows(run(secret));
+    secret.into_iter().flat_map(windows).collect()
 }
 
 fn run(secret: &str) -> usize {
@@ -97,5 +101,6 @@ mod tests {
         );
         assert_eq!(cut(&"é".repeat(300), &[SECRET]).chars().count(), 256);
         assert!(!repeats("anything", ""));
+        assert_eq!(cut("invalid_grant", &["t", "grant"]), "invalid_grant");
     }
 }

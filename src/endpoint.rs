@@ -28,7 +28,11 @@ impl Endpoint {
     ///
     /// The document's `issuer` must be this text, byte for byte (RFC 8414 §3.3).
     pub fn issuer(url: impl Into<String>) -> Self {
-        Self(parsed("issuer", url).map(Place::Issuer))
+        let url = parsed("issuer", url).and_then(|url| match url.has_query() {
+            true => Err(Error::config("issuer has a query")), // RFC 8414 §2
+            false => Ok(url),
+        });
+        Self(url.map(Place::Issuer))
     }
     /// A metadata document at an address of its own. Its `token_endpoint` is read; its issuer is
     /// not compared with anything, since it cannot be told from the address.

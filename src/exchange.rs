@@ -4,6 +4,7 @@
 //! assertion, what goes with it and where. A response is believed only as far as it makes sense
 //! (RFC 6749 §5.1 and §5.2).
 
+use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -252,6 +253,14 @@ impl<'p> Exchange<'p> {
             hint,
             ..answer
         })
+    }
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
     }
 }
 

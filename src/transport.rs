@@ -79,7 +79,7 @@ mod agent {
             // A GET says nothing about the length of a body, a POST does even of none.
             let answer = match request.method() {
                 "GET" => run(self, call.body(()), timeout),
-                _ => run(self, call.body(request.body().to_owned()), timeout),
+                _ => run(self, call.body(request.body()), timeout),
             };
             let (head, body) = answer.map_err(told)?.into_parts();
             let mut bytes = Vec::new();
@@ -124,6 +124,8 @@ mod agent {
             Error::Protocol(_) | Error::Tls(_) | Error::LargeResponseHeader(..) => {
                 io::Error::new(InvalidData, error)
             }
+            #[cfg(feature = "native-tls")]
+            Error::NativeTls(_) => io::Error::new(InvalidData, error),
             Error::RequireHttpsOnly(_) => {
                 io::Error::new(InvalidInput, "the agent takes https only")
             } // its text has the URL
