@@ -130,14 +130,10 @@ impl TokenSource {
     /// A second 401 is returned as it is. So is one to a token younger than 10 seconds: an API that
     /// always says 401 costs at most one exchange in that time.
     ///
-    /// ```no_run
-    /// # fn f(source: &jwt_bearer::TokenSource, agent: &ureq::Agent) -> Result<(), Box<dyn std::error::Error>> {
-    /// let response = source.call(|token| {
-    ///     agent
-    ///         .get("https://api.example.com/things")
-    ///         .header("Authorization", token.authorization())
-    ///         .call()
-    /// })??;
+    /// ```
+    /// # fn send(_authorization: &str) -> (u16, String) { (200, String::new()) }
+    /// # fn f(source: &jwt_bearer::TokenSource) -> Result<(), jwt_bearer::Error> {
+    /// let (status, body) = source.call(|token| send(token.authorization()))?;
     /// # Ok(()) }
     /// ```
     ///

@@ -35,6 +35,7 @@ pub(crate) enum Command {
     /// A guided tour of all three systems, against a server started for it.
     ///
     /// Needs no account and no network: an authorization server on loopback checks every assertion.
+    #[command(after_help = "Example:\n  jwt-bearer demo")]
     Demo,
     /// Gets an access token and prints it.
     #[command(

@@ -41,7 +41,11 @@ pub(crate) fn observed(
         assertion.into_iter().flat_map(parts).for_each(&row);
         row((
             "request",
-            format!("{} {}", request.method(), cut(request.url())),
+            format!(
+                "{} {}",
+                request.method(),
+                without_client_secret(&cut(request.url()))
+            ),
         ));
         if !request.body().is_empty() {
             row(("body", without_client_secret(&cut(request.body()))));
@@ -99,14 +103,23 @@ fn jwt_in(text: &str) -> Option<&str> {
     (jwt.matches('.').count() == 2).then_some(jwt)
 }
 
-fn without_client_secret(body: &str) -> String {
-    let pairs = body
-        .split('&')
-        .map(|pair| match pair.starts_with("client_secret=") {
-            true => "client_secret=...",
-            false => pair,
-        });
-    pairs.collect::<Vec<_>>().join("&")
+/// In a query, in a form, or in JSON.
+fn without_client_secret(text: &str) -> String {
+    if let Ok(Value::Object(mut members)) = serde_json::from_str(text) {
+        if let Some(value) = members.get_mut("client_secret") {
+            *value = "...".into();
+        }
+        return Value::Object(members).to_string();
+    }
+    let pairs = text.split_inclusive(['?', '&']);
+    let pairs = pairs.map(
+        |pair| match (pair.starts_with("client_secret="), pair.ends_with('&')) {
+            (true, true) => "client_secret=...&",
+            (true, false) => "client_secret=...",
+            _ => pair,
+        },
+    );
+    pairs.collect()
 }
 
 /// JSON without tokens; of anything else only the length, since nobody knows what is in it.
