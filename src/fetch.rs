@@ -205,13 +205,13 @@ impl Fetch {
         let Try {
             purpose, number, ..
         } = this;
-        let what = format_args!("{purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}");
+        let what = || format!("{purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}");
         match &outcome {
             Ok(token) => {
                 let life = token.lifetime();
-                debug!("{server:?}: {what}: a token for {life:?}");
+                debug!("{server:?}: {}: a token for {life:?}", what());
             }
-            Err(error) => debug!("{server:?}: {what}: {error}"),
+            Err(error) => debug!("{server:?}: {}: {error}", what()),
         }
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
             self.memory().known = None;
