@@ -241,8 +241,10 @@ impl<'p> Exchange<'p> {
         let code = text("error").map(|text| cut(text, &secrets));
         let host = answer.response.redirect_host();
         let description = host.as_deref().or(said).map(|text| cut(text, &secrets));
+        // Who is not the authorization server says nothing about what it wants.
+        let known = (kind != ErrorKind::Protocol).then_some(self.profile.hints);
         let hint = hint(
-            self.profile.hints,
+            known.unwrap_or_default(),
             answer.response.status(),
             code.as_deref(),
             description.as_deref(),

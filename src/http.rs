@@ -313,7 +313,10 @@ impl Response {
     pub(crate) fn redirect_host(&self) -> Option<String> {
         let redirects = matches!(self.status, 300..=399);
         let location = self.header("Location").filter(|_| redirects)?;
-        let uri = Uri::try_from(location).ok();
+        // A bare word would pass for a host.
+        let uri = Uri::try_from(location)
+            .ok()
+            .filter(|uri| uri.scheme().is_some());
         let host = uri.as_ref().and_then(Uri::host);
         Some(host.unwrap_or("another path").to_owned())
     }

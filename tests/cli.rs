@@ -350,6 +350,17 @@ fn spawn(command: &mut Command) -> Child {
     piped.spawn().unwrap()
 }
 
+#[test]
+fn a_key_given_as_an_argument_is_refused_and_not_repeated() {
+    let world = World::new();
+    let mut command = world.command("token client-credentials --client-id c --discover {url}");
+    let ran = Ran::of(command.args(["--key", &pem()]).output().unwrap());
+    ran.fails(
+        2,
+        "jwt-bearer: a file name is wanted, not what is in it: write - and pipe it to standard input\n",
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn closed_standard_output_is_an_error_and_no_panic() {

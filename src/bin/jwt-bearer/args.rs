@@ -127,7 +127,7 @@ pub(crate) enum Profile {
 #[command(group = one_of("place", ["credentials", "discovery_endpoint", "token_endpoint", "region"]))]
 pub(crate) struct Intelligence {
     /// The credential file that Intelligence hands out: account, discovery endpoint and key in one.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["service_account_id", "key"])]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, conflicts_with_all = ["service_account_id", "key"])]
     pub(crate) credentials: Option<PathBuf>,
     /// The credential file's discoveryEndpoint.
     #[arg(long, value_name = "URL", requires_all = ["service_account_id", "key"])]
@@ -142,7 +142,7 @@ pub(crate) struct Intelligence {
     #[arg(long, value_name = "ID")]
     pub(crate) service_account_id: Option<String>,
     /// The private key, in PEM.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
     /// Sends the parameters in the query, as the document draws it; proxies may log them.
     #[arg(long)]
@@ -168,7 +168,7 @@ pub(crate) struct Salesforce {
     #[arg(long, value_name = "NAME")]
     pub(crate) username: String,
     /// The private key, in PEM, whose certificate the app has.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: PathBuf,
     /// The login host, https://test.salesforce.com, a My Domain, or a sandbox of it.
     #[arg(
@@ -196,7 +196,7 @@ pub(crate) struct Cylance {
     #[arg(long, value_name = "ID")]
     pub(crate) application_id: String,
     /// The application's secret. One line end at its end is dropped.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: PathBuf,
     /// The region.
     #[arg(long, value_enum, default_value_t = CylanceRegion::Na)]
@@ -261,10 +261,10 @@ pub(crate) struct JwtBearer {
 #[command(group = one_of("server", ["discover", "token_endpoint"]))]
 pub(crate) struct Server {
     /// The private key, in PEM: RS256.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
     /// The shared secret: HS256. One line end at its end is dropped.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: Option<PathBuf>,
     /// The issuer, or a metadata document where the path contains /.well-known/.
     #[arg(long, value_name = "URL")]
@@ -300,7 +300,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) claim: Vec<(String, String)>,
     /// The passphrase of an encrypted key. One line end at its end is dropped.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// One more root certificate to trust, in PEM.
     #[arg(long, value_name = "FILE")]

@@ -20,6 +20,13 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
     };
     let name = path.display();
+    // `--key "$KEY"`: what was meant as a file's content is not for standard error.
+    let text = path.to_string_lossy();
+    if text.contains("-----BEGIN") || text.contains(['\n', '{']) {
+        return Err(Failure::usage(
+            "a file name is wanted, not what is in it: write - and pipe it to standard input",
+        ));
+    }
     match read {
         Err(error) => Err(Failure::config(format!("{name}: {error}"))),
         Ok(length) if u64::try_from(length).unwrap_or(MAX) > MAX => Err(Failure::config(format!(
