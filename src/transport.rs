@@ -102,12 +102,17 @@ mod agent {
         call: http::Result<http::Request<impl AsSendBody>>,
         timeout: Duration,
     ) -> Result<http::Response<Body>, Error> {
-        let call = agent
-            .configure_request(call?)
+        let call = call?;
+        let is_loopback = call.uri().scheme() == Some(&http::uri::Scheme::HTTP);
+        let mut config = agent
+            .configure_request(call)
             .http_status_as_error(false) // a 4xx body holds the reason
             .max_redirects(0)
-            .timeout_global(Some(timeout)) // ureq has none by default
-            .build();
+            .timeout_global(Some(timeout)); // ureq has none by default
+        if is_loopback {
+            config = config.proxy(None); // plain http must not leave this machine
+        }
+        let call = config.build();
         agent.run(call)
     }
 
