@@ -1,0 +1,8 @@
+//! Our code against what others wrote: authorization servers, verifiers, clients and proxies.
+//!
+//! Every test here needs something that `tests/interop/run` installs and starts, so it is ignored
+//! without it, and panics where it is missing. What a test sees it also tells [`support::seen`],
+//! which makes the page `SEEN.md`.
+
+mod servers;
+mod support;

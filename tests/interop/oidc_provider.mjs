@@ -1,0 +1,95 @@
+// oidc-provider on loopback: `node oidc_provider.mjs KEYS NAME=PORT[,CERTIFICATE]...`
+//
+// Client authentication is the library's. The grant of RFC 7523 §2.1 it does not have: that one is here,
+// as the library's documents say to add one, and its assertions are checked by `jose`. PORT 0 is a free one;
+// with a certificate it speaks TLS. It prints NAME=URL for each and `ready`, and ends when its standard
+// input does.
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { jwtVerify } from 'jose';
+import { Provider, errors } from 'oidc-provider';
+
+const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+const USERS = ['alice'];
+const LEEWAY = 15; // seconds; as much as the library gives a client assertion
+
+const [keys, ...listeners] = process.argv.slice(2);
+const file = (name) => readFileSync(`${keys}/${name}`);
+const clientKey = createPublicKey(file('client.pub.pem'));
+const jwk = (key, kid) => ({ ...key.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' });
+const secret = file('secret.txt').toString();
+
+function provider(issuer) {
+  const client = { redirect_uris: [], response_types: [], scope: 'read write' };
+  const byKey = { jwks: { keys: [jwk(clientKey, 'client-key-1')] } };
+  const server = new Provider(issuer, {
+    jwks: { keys: [jwk(createPrivateKey(file('server.pem')), 'server-key-1')] },
+    scopes: ['read', 'write'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_jwt', 'private_key_jwt'],
+    features: {
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      devInteractions: { enabled: false },
+    },
+    ttl: { ClientCredentials: 300 },
+    clients: [
+      { ...client, ...byKey, client_id: 'pkjwt', grant_types: ['client_credentials'],
+        token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256' },
+      { ...client, client_id: 'csjwt', client_secret: secret, grant_types: ['client_credentials'],
+        token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' },
+      { ...client, ...byKey, client_id: 'bearer', grant_types: [GRANT], token_endpoint_auth_method: 'none' },
+      // A resource server: it asks whether a token is active.
+      { ...client, client_id: 'api', client_secret: secret, grant_types: [] },
+    ],
+  });
+
+  const used = new Set();
+  server.registerGrantType(GRANT, async (ctx) => {
+    const { client, params } = ctx.oidc;
+    const refuse = (why) => { throw new errors.InvalidGrant(why); };
+    const { payload } = await jwtVerify(params.assertion ?? '', clientKey, {
+      algorithms: ['RS256'],
+      issuer: client.clientId,
+      audience: [issuer, `${issuer}/token`],
+      requiredClaims: ['sub', 'exp', 'iat', 'jti'],
+      clockTolerance: LEEWAY,
+    }).catch((error) => refuse(error.message));
+    if (payload.iat > Date.now() / 1000 + LEEWAY) refuse('iat is in the future');
+    if (!USERS.includes(payload.sub)) refuse('no such subject');
+    if (used.has(payload.jti)) refuse('assertion was used before');
+    used.add(payload.jti);
+    const wanted = params.scope?.split(' ') ?? [];
+    if (wanted.some((scope) => !['read', 'write'].includes(scope))) {
+      throw new errors.InvalidScope('requested scope is not allowed', params.scope);
+    }
+    const token = new server.ClientCredentials({ client, scope: params.scope });
+    ctx.oidc.entity('ClientCredentials', token);
+    ctx.body = {
+      access_token: await token.save(),
+      expires_in: token.expiration,
+      token_type: token.tokenType,
+      scope: token.scope,
+    };
+  }, ['assertion', 'scope']);
+
+  // What it answers is the same for every cause; which it was, only this says.
+  server.on('grant.error', (_, error) => console.error(error.error, error.error_description, error.error_detail ?? ''));
+  server.on('server_error', (_, error) => console.error(error));
+  return server;
+}
+
+for (const listener of listeners) {
+  const [name, port, certificate] = listener.split(/[=,]/);
+  const server = certificate
+    ? https.createServer({ key: file(`${certificate}.key.pem`), cert: file(`${certificate}.pem`) })
+    : http.createServer();
+  await new Promise((ready) => { server.listen(Number(port), '127.0.0.1', ready); });
+  const origin = certificate ? 'https://localhost' : 'http://127.0.0.1';
+  const issuer = `${origin}:${server.address().port}`;
+  server.on('request', provider(issuer).callback());
+  console.log(`${name}=${issuer}`);
+}
+console.log('ready');
+process.stdin.on('end', () => process.exit()).resume();

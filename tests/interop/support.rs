@@ -1,0 +1,41 @@
+//! What `tests/interop/run` made ready, and the page it writes.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// What the run says under this name.
+#[track_caller]
+pub(crate) fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start tests/interop/run"))
+}
+
+/// A file below the run's scratch directory.
+#[track_caller]
+pub(crate) fn path(name: &str) -> PathBuf {
+    PathBuf::from(env("INTEROP_SCRATCH")).join(name)
+}
+
+/// Its text.
+#[track_caller]
+pub(crate) fn file(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A row of `SEEN.md`: call it after what it says was asserted.
+///
+/// `server` is a name whose version the run knows. Nothing of it may be different the next time: no
+/// port, no time, no token.
+#[track_caller]
+pub(crate) fn seen(server: &str, flow: &str, case: &str, what: impl Display) {
+    let cells = [server, flow, case, &what.to_string()].map(|cell| cell.replace('|', "\\|"));
+    assert!(!cells.iter().any(|cell| cell.contains(['\n', '\t'])));
+    let row = cells.join("\t") + "\n";
+    // One write: tests run at the same time, and append.
+    let page = File::options()
+        .create(true)
+        .append(true)
+        .open(env("INTEROP_SEEN"));
+    page.unwrap().write_all(row.as_bytes()).unwrap();
+}
