@@ -92,6 +92,7 @@ impl Fetch {
     }
 
     fn attempts(&self, mut this: Try, attempts: u32) -> Result<Held, Failed> {
+        let is_short = self.now().until(this.deadline) < this.longest;
         loop {
             let error = match self.exchange(this) {
                 Ok(held) => {
@@ -106,7 +107,8 @@ impl Fetch {
             let pause = error.retry_after().unwrap_or(life::pause(before, u));
             let left = self.now().until(this.deadline);
             if !error.is_retryable() || this.number >= attempts || pause >= left {
-                let hurried = error.is_timeout() && left.is_zero();
+                // A server that was silent for a whole attempt is not well, whoever asks.
+                let hurried = is_short && before == 0 && error.is_timeout() && left.is_zero();
                 let mut memory = self.memory();
                 memory.failures = memory.failures.saturating_add(1);
                 return Err(Failed { error, u, hurried });

@@ -764,6 +764,20 @@ fn while_a_failure_stands_a_due_token_is_served_and_an_expired_one_is_not_asked_
 }
 
 #[test]
+fn a_server_that_was_silent_for_a_whole_attempt_has_an_outage_that_stands() {
+    for (timeout, requests) in [(30, 3), (25, 3), (10, 1)] {
+        let world = World::timed(|_, timeout, clock| {
+            clock.advance(timeout);
+            Err(io::ErrorKind::TimedOut.into())
+        });
+        let world = world.with(|source| source.with_timeout(s(timeout)));
+        assert_eq!(world.fails().kind(), Network);
+        about(world.fails().retry_after().expect("it stands"), 1);
+        assert_eq!((world.time(), world.requests()), (s(timeout), requests));
+    }
+}
+
+#[test]
 fn a_signers_failure_is_not_remembered() {
     let signer = {
         let signed = AtomicUsize::new(0);
