@@ -133,12 +133,19 @@ impl Error {
     }
     /// The request to `host` did not complete.
     pub(crate) fn network(host: &str, cause: io::Error) -> Self {
+        use io::ErrorKind::{
+            BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData,
+            NotFound, TimedOut, UnexpectedEof,
+        };
         let kind = cause.kind();
         let what = match kind {
-            io::ErrorKind::TimedOut => "no answer in time",
-            io::ErrorKind::ConnectionRefused => "nobody listens there",
-            io::ErrorKind::NotFound => "host name is unknown",
-            io::ErrorKind::InvalidData => "its TLS certificate or its protocol is not accepted",
+            TimedOut => "no answer in time",
+            ConnectionRefused => "nobody listens there",
+            NotFound => "host name is unknown",
+            InvalidData => "its TLS certificate or its protocol is not accepted",
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
+                "the connection ended before the whole answer was there"
+            }
             _ => "the request did not complete",
         };
         Self::new(ErrorKind::Network, format!("{host}: {what}"))

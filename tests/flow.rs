@@ -399,7 +399,7 @@ fn an_html_page_garbage_a_cut_body_and_a_reset_are_no_answer() {
             &refusal(make, bytes(cut), ONE_ATTEMPT),
             Network,
             true,
-            "did not complete",
+            "the connection ended before the whole answer was there",
         );
 
         let half_a_head = "HTTP/1.1 200 OK\r\nContent-Le";
@@ -407,20 +407,20 @@ fn an_html_page_garbage_a_cut_body_and_a_reset_are_no_answer() {
             &refusal(make, bytes(half_a_head), ONE_ATTEMPT),
             Network,
             true,
-            "did not complete",
+            "the connection ended before the whole answer was there",
         );
 
         is(
             &refusal(make, bytes(""), ONE_ATTEMPT),
             Network,
             true,
-            "did not complete",
+            "the connection ended before the whole answer was there",
         );
         is(
             &refusal(make, Answer::Reset, ONE_ATTEMPT),
             Network,
             true,
-            "did not complete",
+            "the connection ended before the whole answer was there",
         );
     }
 }
