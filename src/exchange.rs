@@ -159,6 +159,10 @@ impl<'p> Exchange<'p> {
             }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
             200..=299 if says("error") => (Denied, "the authorization server answered an error"),
+            200..=299 if members.is_none() && response.is_encoded() => (
+                Protocol,
+                "the response is compressed, though nobody asked for that",
+            ),
             200..=299 => {
                 return self
                     .token(members, response.date())

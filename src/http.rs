@@ -276,6 +276,11 @@ impl Response {
     pub(crate) fn is_too_long(&self) -> bool {
         self.body.len() > MAX_RESPONSE
     }
+    /// Compressed, says its header.
+    pub(crate) fn is_encoded(&self) -> bool {
+        let encoding = self.header("Content-Encoding").map(str::trim);
+        encoding.is_some_and(|name| !name.eq_ignore_ascii_case("identity"))
+    }
     /// Worth another try later.
     pub(crate) fn is_unavailable(&self) -> bool {
         matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)

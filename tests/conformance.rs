@@ -537,6 +537,33 @@ fn row_12_an_access_token_that_is_none_is_a_protocol_error() {
 }
 
 #[test]
+fn a_body_that_is_compressed_unasked_is_told_and_a_header_alone_does_no_harm() {
+    let gzip =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
+    for (encoding, text) in [
+        (
+            "gzip",
+            "the response is compressed, though nobody asked for that",
+        ),
+        (
+            "br, gzip",
+            "the response is compressed, though nobody asked for that",
+        ),
+        ("identity", "the response is not a JSON object"),
+    ] {
+        let response = Response::new(200, gzip.as_slice());
+        let error = refusal(
+            &client(),
+            response.with_header("content-encoding", encoding),
+        );
+        assert_eq!(error.kind(), Protocol);
+        assert_eq!(error.to_string(), format!("{text} (status 200)"));
+    }
+    let response = json(200, &json!({"access_token": "t"})).with_header("Content-Encoding", "gzip");
+    assert_eq!(read(&client(), response).unwrap().secret(), "t");
+}
+
+#[test]
 fn row_12_any_visible_ascii_is_a_token_and_is_handed_on_as_it_came() {
     let all: String = ('!'..='~').collect();
     for status in [200, 201] {
