@@ -209,23 +209,31 @@ impl<'p> Exchange<'p> {
         let others = others
             .map(|(name, value)| (name.clone(), text_of(value)))
             .collect();
-        let lifetime = self.lifetime(value("expires_in"), secret, date.unwrap_or(self.now));
+        let lifetime = self.lifetime(value("expires_in"), secret, date);
         AccessToken::new(secret, self.now, lifetime, scope, others)
             .ok_or("the access_token is empty or holds something other than visible ASCII")
     }
 
-    /// `expires_in`, else the token's own `exp` after its `iat`, or after the server's time, where
-    /// the profile reads it, else the profile's word.
-    fn lifetime(&self, expires_in: Option<&Value>, token: &str, now: SystemTime) -> Duration {
+    /// `expires_in`, else what the token says of itself, where the profile reads it, else the profile's
+    /// word.
+    fn lifetime(
+        &self,
+        expires_in: Option<&Value>,
+        token: &str,
+        date: Option<SystemTime>,
+    ) -> Duration {
         let own = || {
             let claims = jwt::unverified_claims(token).filter(|_| self.profile.token_is_read)?;
+            let exp = seconds(claims.get("exp")?)?;
             let issued = claims.get("iat").and_then(seconds);
-            let now = now.duration_since(SystemTime::UNIX_EPOCH).ok();
-            seconds(claims.get("exp")?)?.checked_sub(issued.or(now)?)
+            // A server may hand out a token of some minutes ago: by its own clock then, not by ours.
+            let now = date.or(issued.is_none().then_some(self.now));
+            let now = now.and_then(|now| now.duration_since(SystemTime::UNIX_EPOCH).ok());
+            let lives = [issued, now].into_iter().flatten();
+            let lives = lives.filter_map(|begin| exp.checked_sub(begin));
+            lives.filter(|life| !life.is_zero()).min() // no token was dead before
         };
-        let told = expires_in
-            .and_then(seconds)
-            .or_else(|| own().filter(|life| !life.is_zero()));
+        let told = expires_in.and_then(seconds).or_else(own);
         told.unwrap_or(self.profile.token_lifetime)
             .min(MAX_TOKEN_LIFETIME)
     }

@@ -16,8 +16,8 @@ use jwt_bearer::{
 use serde_json::{Value, json};
 
 use support::sample::{
-    NOW, TOKEN_URL, claims, client, client_at, cylance, grant, header, hmac, life, marketing, now,
-    pem, read, salesforce, signed,
+    NOW, TOKEN_URL, at, claims, client, client_at, cylance, grant, header, hmac, life, marketing,
+    now, pem, read, salesforce, signed,
 };
 
 fn seconds(count: u64) -> Duration {
@@ -460,6 +460,29 @@ fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api()
         (json!(["exp"]), 900),
     ] {
         assert_eq!(life(&answer(&claims)), seconds(expected), "{claims}");
+    }
+    for (claims, date, expected) in [
+        // a server that hands out a token of ten minutes ago, whatever our clock says of it
+        (json!({"iat": NOW - 600, "exp": NOW + 1200}), NOW, 1200),
+        (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 600, 1200),
+        // one whose clock is behind, and issues each anew
+        (
+            json!({"iat": NOW - 600, "exp": NOW + 1200}),
+            NOW - 600,
+            1800,
+        ),
+        (json!({"exp": NOW + 1200}), NOW - 600, 1800),
+        // a front whose clock is behind the issuer's, and one that is far ahead: no token was dead before
+        (json!({"iat": NOW, "exp": NOW + 1800}), NOW - 300, 1800),
+        (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 1800, 1800),
+        (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 9999, 1800),
+        (json!({"iat": NOW + 60, "exp": NOW + 60}), NOW, 60),
+        (json!({"exp": NOW + 1800}), NOW + 9999, 900),
+    ] {
+        let date = httpdate::fmt_http_date(at(date));
+        let response = ok(&json!({"access_token": jwt(&claims)})).with_header("Date", date);
+        let token = read(&salesforce(), response).unwrap();
+        assert_eq!(life(&token), seconds(expected), "{claims}");
     }
     for no_jwt in ["a.b", "a.b.c", "..", "00D!a.b.c", "eyJ.eyJ.eyJ"] {
         let token = read(&salesforce(), ok(&json!({"access_token": no_jwt}))).unwrap();
