@@ -97,6 +97,13 @@ impl Moment {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
     }
+    /// This long ago, by both clocks.
+    pub(crate) fn ago(self, time: Duration) -> Self {
+        Self {
+            wall: self.wall.checked_sub(time).unwrap_or(self.wall),
+            monotonic: self.monotonic.checked_sub(time).unwrap_or(self.monotonic),
+        }
+    }
     /// The deadline of a caller who comes now.
     pub(crate) fn after(self, timeout: Duration) -> Instant {
         self.monotonic

@@ -15,9 +15,10 @@ use crate::echo::cut;
 use crate::endpoint::Place;
 use crate::error::{Answer, Error, ErrorKind};
 use crate::http::{Request, Response};
-use crate::jwt::{self, Assertion, Signer};
+use crate::jwt::{self, Assertion};
 use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
+use crate::signer::Signer;
 use crate::token::AccessToken;
 
 /// One assertion on its way to one token. Reading the response consumes it: no assertion is sent

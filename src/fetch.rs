@@ -11,11 +11,16 @@ use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::http::{Request, Response};
-use crate::jwt::{self, Signer};
+use crate::jwt;
 use crate::life;
 use crate::profile::{Jti, Profile};
+use crate::signer::Signer;
 use crate::slot::{Failed, Held, Leave};
+use crate::store::Shelf;
+use crate::token::AccessToken;
 use crate::transport::Transport;
+
+mod shared;
 
 /// One request takes this long at most: a token endpoint that needs longer is not well.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -34,6 +39,7 @@ pub(crate) struct Fetch {
     pub(crate) profile: Arc<Profile>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) transport: Box<dyn Transport>,
+    pub(crate) shelf: Option<Shelf>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) corrects_clock: bool,
     /// Draws from 0 to 1, for jitter.
@@ -77,8 +83,16 @@ impl Try {
 }
 
 impl Fetch {
-    /// What a flight brings. With a token to spare there is one attempt, in half the time it has.
-    pub(crate) fn flight(&self, leave: &Leave) -> Result<Held, Failed> {
+    /// What a flight brings.
+    pub(crate) fn flight(&self, leave: Leave) -> Result<Held, Failed> {
+        match &self.shelf {
+            None => self.fetch(&leave),
+            Some(shelf) => self.shared(shelf, leave),
+        }
+    }
+
+    /// With a token to spare there is one attempt, in half the time it has.
+    fn fetch(&self, leave: &Leave) -> Result<Held, Failed> {
         let (purpose, attempts, longest) = match leave.spare {
             None => ("fetch", ATTEMPTS, ATTEMPT),
             Some(spare) => ("refresh", 1, spare.mul_f64(0.5).min(ATTEMPT)),
@@ -111,7 +125,12 @@ impl Fetch {
                 let hurried = is_short && before == 0 && error.is_timeout() && left.is_zero();
                 let mut memory = self.memory();
                 memory.failures = memory.failures.saturating_add(1);
-                return Err(Failed { error, u, hurried });
+                return Err(Failed {
+                    error,
+                    u,
+                    hurried,
+                    found: None,
+                });
             }
             this.number = this.number.saturating_add(1);
             let server = &self.profile.endpoint;
@@ -218,12 +237,16 @@ impl Fetch {
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
             self.memory().known = None;
         }
-        outcome.map(|token| Held {
+        outcome.map(|token| self.held(token, issued, received))
+    }
+
+    fn held(&self, token: AccessToken, issued: Moment, received: Moment) -> Held {
+        Held {
             refresh_after: life::refresh_after(token.lifetime(), (self.draw)()),
             token,
             issued,
             received,
-        })
+        }
     }
 
     /// When it was sent, what came back, and how far the server's clock is ahead.

@@ -1,13 +1,12 @@
 //! Key and claims to assertion: **the whole crypto path**. Read this file and you have audited it.
 //!
-//! A [`Signer`] is a key; its type decides `alg`. [`Assertion`] is the compact serialization (RFC
+//! A key of ours is a [`Signer`]; its type decides `alg`. [`Assertion`] is the compact serialization (RFC
 //! 7515 §7.1), built by hand: header and claims to JSON in a fixed order, base64url without
 //! padding, one signature over exactly the bytes that are sent. RSA is PKCS#1 v1.5 with SHA-256
 //! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
 //! Nothing here reads a clock or sends anything.
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,15 +14,16 @@ use hmac::{Hmac, Mac as _};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs1v15::SigningKey;
-use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
 use rsa::rand_core::OsRng;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use rsa::traits::PublicKeyParts as _;
 use serde_json::Value;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
+use crate::signer::{Algorithm, Signer};
 use crate::{der, pem};
 
 /// Fewer bits can be broken (RFC 7518 §3.3 asks for 2048); more take seconds a signature.
@@ -32,93 +32,9 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// in time.
 const MAX_DER: usize = 8 * 1024;
 
-/// A signature algorithm of RFC 7518 §3.1 or RFC 8037, as `alg` names it.
-///
-/// This crate signs with [`Rs256`] and [`Hs256`]. The others are for signers of your own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[allow(missing_docs)]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    Es512,
-    EdDsa,
-    Hs256,
-    Hs384,
-    Hs512,
-}
-
-impl Algorithm {
-    /// The value of `alg`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
-    }
-}
-
-/// A key that can sign, wherever it lives: in memory, an HSM, a KMS.
-pub trait Signer: Send + Sync {
-    /// What [`sign`](Self::sign) does. It becomes `alg`; nobody else can choose it.
-    fn algorithm(&self) -> Algorithm;
-    /// Becomes `kid` (RFC 7515 §4.1.4): which of several registered keys this is.
-    fn key_id(&self) -> Option<&str> {
-        None
-    }
-    /// The signature of `message` as RFC 7518 defines it, not encoded: for ES256 the 64 bytes of
-    /// R and S, no DER.
-    ///
-    /// # Errors
-    /// Whatever the key's keeper says. It becomes the [source](std::error::Error::source) of an
-    /// error of kind [`Key`](crate::ErrorKind::Key), so its text should hold no secret.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
-}
-
-impl<S: Signer + ?Sized> Signer for Arc<S> {
-    fn algorithm(&self) -> Algorithm {
-        (**self).algorithm()
-    }
-    fn key_id(&self) -> Option<&str> {
-        (**self).key_id()
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        (**self).sign(message)
-    }
-}
-
-impl<S: Signer + ?Sized> Signer for Box<S> {
-    fn algorithm(&self) -> Algorithm {
-        (**self).algorithm()
-    }
-    fn key_id(&self) -> Option<&str> {
-        (**self).key_id()
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        (**self).sign(message)
-    }
-}
-
 /// An RSA private key of 2048 to 8192 bits that signs RS256.
 ///
-/// There is no `Clone`: one copy of a key is enough, share it in an [`Arc`]. It is wiped when
+/// There is no `Clone`: one copy of a key is enough, share it in an [`Arc`](std::sync::Arc). It is wiped when
 /// dropped.
 pub struct Rs256 {
     key: SigningKey<Sha256>,
@@ -246,6 +162,12 @@ impl Signer for Rs256 {
         // not depend on them.
         Ok(self.key.try_sign_with_rng(&mut OsRng, message)?.to_vec())
     }
+    /// SHA-256 of the public key in DER (`SubjectPublicKeyInfo`).
+    fn identity(&self) -> Option<[u8; 32]> {
+        let key: &RsaPrivateKey = self.key.as_ref();
+        let der = key.to_public_key().to_public_key_der().ok()?;
+        Some(sha256(der.as_bytes()))
+    }
 }
 
 /// A shared secret that signs HS256.
@@ -294,6 +216,11 @@ impl Signer for Hs256 {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)?;
         mac.update(message);
         Ok(mac.finalize().into_bytes().to_vec())
+    }
+    /// HMAC-SHA256 of a fixed label: a plain hash could be looked up.
+    fn identity(&self) -> Option<[u8; 32]> {
+        let tag = self.sign(b"jwt-bearer: identity of this secret").ok()?;
+        tag.try_into().ok()
     }
 }
 
@@ -356,6 +283,11 @@ impl Assertion {
         // The bytes signed are the bytes sent.
         Ok(Self(Zeroizing::new([&message, ".", &signature].concat())))
     }
+}
+
+/// To tell texts apart that are not to be kept.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn random() -> Result<u128, getrandom::Error> {

@@ -13,6 +13,7 @@
 //! | `clock.rs` | both clocks and sleep |
 //! | `pem.rs` | PEM text as people have it, to DER |
 //! | `der.rs` | what a DER is that is no RSA key |
+//! | `signer.rs` | a key that can sign, wherever it lives |
 //! | `jwt.rs` | **key and claims to assertion: the whole crypto path** |
 //! | `token.rs` | an access token and its life |
 //! | `endpoint.rs` | where the token endpoint is, or is written |
@@ -20,6 +21,7 @@
 //! | `discovery.rs` | metadata document to token endpoint |
 //! | `exchange.rs` | profile and key to request, response to token |
 //! | `transport.rs` | one request, one bounded response |
+//! | `store.rs` | the same token for other processes |
 //! | `life.rs` | how long a token is fresh, how long a failure stands |
 //! | `slot.rs` | one token for many callers: fresh, due, expired; one flight |
 //! | `fetch.rs` | discovery, attempts, clock correction: one token, all I/O |
@@ -48,6 +50,8 @@ mod pem;
 
 mod der;
 
+mod signer;
+
 mod jwt;
 
 mod token;
@@ -61,6 +65,8 @@ mod discovery;
 mod exchange;
 
 mod transport;
+
+mod store;
 
 mod life;
 
@@ -78,11 +84,13 @@ pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use exchange::Exchange;
 pub use http::{Request, Response};
-pub use jwt::{Algorithm, Assertion, Hs256, Rs256, Signer};
+pub use jwt::{Assertion, Hs256, Rs256};
 pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
     salesforce,
 };
+pub use signer::{Algorithm, Signer};
 pub use source::{State, Status, TokenSource, Unauthorized};
+pub use store::{Lock, TokenStore};
 pub use token::AccessToken;
 pub use transport::Transport;

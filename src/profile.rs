@@ -17,6 +17,7 @@ mod check;
 mod claims;
 pub mod cylance;
 pub(crate) mod hint;
+pub(crate) mod identity;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
 

@@ -62,6 +62,8 @@ pub(crate) struct Failed {
     pub(crate) u: f64,
     /// It failed for want of the caller's own time, which says nothing to others.
     pub(crate) hurried: bool,
+    /// A token that is still good, found on the way.
+    pub(crate) found: Option<Held>,
 }
 
 /// Why a fetch failed, until when that answer stands, and how many failed before it.
@@ -109,6 +111,10 @@ impl Held {
             Life::Expired
         }
     }
+    /// The rest of its life.
+    pub(crate) fn left(&self, now: Moment) -> Duration {
+        self.token.lifetime().saturating_sub(now.since(self.issued))
+    }
 }
 
 impl State {
@@ -135,10 +141,7 @@ impl State {
             .held
             .as_ref()
             .filter(|held| held.life(now) != Life::Expired)?;
-        Some((
-            &held.token,
-            held.token.lifetime().saturating_sub(now.since(held.issued)),
-        ))
+        Some((&held.token, held.left(now)))
     }
 
     /// Takes in what a fetch brought. A failure leaves a token in place that is still good.
@@ -154,6 +157,10 @@ impl State {
                 if let Some(stands) = stands.filter(|_| !failed.hurried) {
                     let (error, until) = (failed.error.clone(), now.after(stands));
                     self.failure = Some(Failure { error, until, row });
+                }
+                let left = |held: &Option<Held>| held.as_ref().map(|held| held.left(now));
+                if left(&failed.found) > left(&self.held) {
+                    self.held = failed.found;
                 }
                 let usable = self.usable(now).map(|(token, _)| token.clone());
                 usable.ok_or(failed.error)
@@ -350,6 +357,7 @@ mod model {
             error: Error::new(ErrorKind::Denied, "no"),
             u: 0.5,
             hurried: false,
+            found: None,
         })
     }
     fn hurried(_: &World) -> Result<Held, Failed> {
@@ -357,6 +365,7 @@ mod model {
             error: Error::new(ErrorKind::Network, "late"),
             u: 0.5,
             hurried: true,
+            found: None,
         })
     }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::fetch::{self, Fetch, Memory};
-use crate::jwt::Signer;
 use crate::profile::Profile;
+use crate::signer::Signer;
 use crate::slot::{Life, Slot};
+use crate::store::TokenStore;
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
@@ -55,6 +56,7 @@ impl TokenSource {
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
+                shelf: None,
                 clock: Box::new(SystemClock),
                 corrects_clock: false,
                 draw: fetch::draw,
@@ -91,6 +93,16 @@ impl TokenSource {
         self
     }
 
+    /// Shares the token with other processes: `store` is asked before an exchange and told after one.
+    ///
+    /// Whatever the store does, a token comes: failures are logged, what it brings is checked. It is not used where
+    /// the signer says no [identity](Signer::identity).
+    #[must_use]
+    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
+        self.fetch.share(store);
+        self
+    }
+
     /// A token that has not expired: the one held, else a new one. Of many callers one fetches.
     ///
     /// # Errors
@@ -98,11 +110,11 @@ impl TokenSource {
     /// [`Error::retry_after`] when. A failure is remembered for a while, and given at once to those
     /// who ask before.
     pub fn token(&self) -> Result<AccessToken, Error> {
-        let fetch = |leave| self.fetch.flight(&leave);
+        let fetch = |leave| self.fetch.flight(leave);
         self.slot.get(&*self.fetch.clock, self.timeout, fetch)
     }
 
-    /// A new token of your own, past the one held, which stays.
+    /// A new token of your own, past the one held, which stays, and past the store.
     ///
     /// # Errors
     /// As [`token`](Self::token).
@@ -115,12 +127,18 @@ impl TokenSource {
 
     /// Forgets this very token, for instance after a 401. A newer one stays, and so does a failure
     /// that is remembered: a user who was deactivated must not cost an exchange a call.
+    ///
+    /// It leaves the store too, and is taken from there no more.
     pub fn invalidate(&self, token: &AccessToken) {
         self.slot.invalidate(token);
+        self.fetch.forget(token);
     }
 
-    /// Forgets the token, failures, the discovered endpoint and the clock correction.
+    /// Forgets the token, in the store too, failures, the discovered endpoint and the clock correction.
     pub fn clear(&self) {
+        if let (Some(held), _) = self.slot.look() {
+            self.fetch.forget(&held.token);
+        }
         self.slot.clear();
         *self.fetch.memory() = Memory::default();
     }

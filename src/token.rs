@@ -81,6 +81,9 @@ impl AccessToken {
             }))
         })
     }
+    pub(crate) fn issued(&self) -> SystemTime {
+        self.0.issued
+    }
     pub(crate) fn lifetime(&self) -> Duration {
         self.0.lifetime
     }

@@ -60,6 +60,9 @@ fn joints_are_object_safe_and_can_be_shared() {
     #[cfg(feature = "ureq")]
     transport::<ureq::Agent>();
 
+    fn store<S: TokenStore>() {}
+    store::<Arc<dyn TokenStore>>();
+
     fn clock<C: Clock>() {}
     clock::<ManualClock>();
     clock::<Arc<dyn Clock>>();

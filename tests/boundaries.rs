@@ -17,6 +17,7 @@ const ROOMS: &str = "
     clock      SystemTime::now Instant::now thread::sleep
     pem        base64 pem zeroize
     der        rsa
+    signer
     jwt        base64 getrandom hmac rsa serde_json sha2 zeroize
     token      zeroize
     endpoint
@@ -24,9 +25,10 @@ const ROOMS: &str = "
     discovery  serde_json
     exchange   serde_json zeroize
     transport  http ureq
+    store      serde_json zeroize
     life
     slot
-    fetch      log
+    fetch      log zeroize
     source     http ureq
 ";
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Audience, Jti, Profile, ScopePlacement};
 use crate::endpoint::Place;
 use crate::error::Error;
-use crate::jwt::{self, Assertion, Members, Signer};
+use crate::jwt::{self, Assertion, Members};
+use crate::signer::Signer;
 
 impl Profile {
     /// Signs a new assertion and sends nothing: for an exchange of your own.

@@ -1,0 +1,158 @@
+//! The flight of a source with a store: what another process fetched, else one exchange for all of them.
+//!
+//! The store is never in the way. Its failures are logged, what it lies about is logged, time that it takes beyond
+//! its own is given back to the caller, and whoever waits for another process's lock goes on without it in time
+//! for an exchange.
+
+use std::time::{Duration, Instant};
+
+use log::{debug, warn};
+
+use super::{ATTEMPT, Fetch};
+use crate::error::BoxError;
+use crate::slot::{Failed, Held, Leave, Life};
+use crate::store::{Lock, Shelf, TokenStore};
+use crate::token::AccessToken;
+
+/// One call to a store takes this long at most: a token has to be worth less than an exchange.
+const CALL: Duration = Duration::from_secs(1);
+/// Nor does it take more than one part in so many of the time that the caller has left.
+const SHARE: u32 = 8;
+/// How soon it is looked whether another process is done; it doubles up to the last.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+/// As above.
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
+/// This process is the one who fetches: under the lock, where there is one, with a due token to fall back on.
+struct Turn<'s> {
+    _lock: Option<Lock<'s>>,
+    found: Option<Held>,
+}
+
+impl Fetch {
+    /// Puts what comes from now on where other processes find it.
+    pub(crate) fn share(&mut self, store: impl TokenStore + 'static) {
+        let identity = self.profile.identity(&*self.signer);
+        if identity.is_none() {
+            let server = &self.profile.endpoint;
+            warn!("{server:?}: token store: not used, since the signer has no identity");
+        }
+        self.shelf = identity.map(|identity| Shelf::new(store, identity));
+    }
+
+    pub(super) fn shared(&self, shelf: &Shelf, mut leave: Leave) -> Result<Held, Failed> {
+        let turn = match self.turn(shelf, &mut leave) {
+            Ok(held) => return Ok(held),
+            Err(turn) => turn,
+        };
+        let held = self.fetch(&leave).map_err(|failed| Failed {
+            found: turn.found,
+            ..failed
+        })?;
+        let left = held.left(self.now());
+        self.ask(&mut leave.deadline, "save", |time| {
+            let bytes = shelf.written(&held.token)?;
+            shelf.store.save(shelf.name(), &bytes, left, time)
+        });
+        Ok(held)
+    }
+
+    /// This very token is no good: not here, and not where others find it.
+    pub(crate) fn forget(&self, token: &AccessToken) {
+        let Some(shelf) = &self.shelf else { return };
+        shelf.refuse(token);
+        let mut deadline = self.now().after(CALL.saturating_mul(SHARE));
+        let load = |time| shelf.store.load(shelf.name(), time);
+        let Some(bytes) = self.ask(&mut deadline, "load", load).flatten() else {
+            return;
+        };
+        let bytes = zeroize::Zeroizing::new(bytes);
+        let kept = shelf.read(&bytes, self.clock.now());
+        if kept.is_ok_and(|kept| shelf.refuses(&kept)) {
+            let remove = |time| shelf.store.remove(shelf.name(), &bytes, time);
+            self.ask(&mut deadline, "remove", remove);
+        }
+    }
+
+    /// A fresh token that another process fetched, or the turn to fetch one.
+    fn turn<'s>(&self, shelf: &'s Shelf, leave: &mut Leave) -> Result<Held, Turn<'s>> {
+        let mut found = self.look(shelf, leave);
+        let until = self.now().after(self.patience(leave));
+        let (mut lock, mut pause) = (None, FIRST_LOOK);
+        loop {
+            match found {
+                Some(held) if held.life(self.now()) == Life::Fresh => return Ok(held),
+                other => found = other,
+            }
+            let left = self.now().until(until);
+            if lock.is_some() || left.is_zero() {
+                break;
+            }
+            let try_lock = |time| shelf.store.try_lock(shelf.name(), time);
+            match self.ask(&mut leave.deadline, "lock", try_lock) {
+                None => break,
+                Some(None) => {
+                    self.clock.sleep(pause.min(left));
+                    pause = pause.saturating_mul(2).min(LAST_LOOK);
+                }
+                Some(mine) => lock = mine,
+            }
+            found = self.look(shelf, leave);
+        }
+        Err(Turn { _lock: lock, found })
+    }
+
+    /// How long another process may take: not the time for an exchange of our own, nor half of what is left.
+    fn patience(&self, leave: &Leave) -> Duration {
+        let left = self.now().until(leave.deadline);
+        match leave.spare {
+            None => left.saturating_sub(ATTEMPT).max(left.mul_f64(0.5)),
+            Some(spare) => spare.mul_f64(0.5).min(ATTEMPT),
+        }
+    }
+
+    /// What another process left, as long as it lives.
+    fn look(&self, shelf: &Shelf, leave: &mut Leave) -> Option<Held> {
+        let server = &self.profile.endpoint;
+        let load = |time| shelf.store.load(shelf.name(), time);
+        let bytes = self.ask(&mut leave.deadline, "load", load)??;
+        let bytes = zeroize::Zeroizing::new(bytes);
+        let now = self.now();
+        let token = match shelf.read(&bytes, now.wall) {
+            Ok(token) => token,
+            Err(why) => {
+                warn!("{server:?}: token store: what it holds is ignored: {why}");
+                return None;
+            }
+        };
+        // Until now the wall clock alone knows its age.
+        let age = now.wall.duration_since(token.issued()).unwrap_or_default();
+        let held = self.held(token, now.ago(age), now.ago(age));
+        if held.life(now) == Life::Expired || shelf.refuses(&held.token) {
+            return None;
+        }
+        debug!("{server:?}: token store: a token, {age:?} old");
+        leave.spare = leave.spare.max(Some(held.left(now)));
+        Some(held)
+    }
+
+    /// One call to the store.
+    fn ask<T>(
+        &self,
+        deadline: &mut Instant,
+        what: &str,
+        call: impl FnOnce(Duration) -> Result<T, BoxError>,
+    ) -> Option<T> {
+        let begun = self.now();
+        let share = begun.until(*deadline).checked_div(SHARE);
+        let time = share.unwrap_or_default().min(CALL);
+        let answer = call(time);
+        let over = self.now().after(Duration::ZERO);
+        let over = over.saturating_duration_since(begun.after(time));
+        *deadline = deadline.checked_add(over).unwrap_or(*deadline);
+        let server = &self.profile.endpoint;
+        answer
+            .inspect_err(|error| warn!("{server:?}: token store: {what} failed: {error}"))
+            .ok()
+    }
+}

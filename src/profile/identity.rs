@@ -1,0 +1,239 @@
+//! Profile and key to an identity: everything that makes two tokens differ.
+
+use serde_json::{Value, json};
+
+use super::{Audience, Placement, Profile, ScopePlacement};
+use crate::endpoint::Place;
+use crate::jwt;
+use crate::signer::Signer;
+
+/// What tells one token from all others, and a name for it.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// All of it: this is what is compared.
+    pub(crate) text: String,
+    /// SHA-256 of it in hexadecimal digits.
+    pub(crate) name: String,
+}
+
+impl Profile {
+    /// One text for each token that a server would tell apart, and one alone; `None` where the
+    /// signer does not say which key it is, or the endpoint is none.
+    ///
+    /// It is kept beside the token, so it holds no secret: values of claims, header members and
+    /// parameters stand as their SHA-256.
+    pub(crate) fn identity(&self, signer: &dyn Signer) -> Option<Identity> {
+        // Without `..`: who adds a field decides whether tokens differ by it.
+        let Self {
+            endpoint,
+            issuer,
+            subject,
+            audience,
+            iat: _,
+            exp: _,
+            max_exp_after_iat: _,
+            jti: _,
+            claims,
+            typ,
+            header,
+            parameters,
+            assertion_parameter,
+            placement,
+            scope,
+            scope_placement,
+            token_lifetime: _,
+            token_is_read: _,
+            denies_by_message: _,
+            hints: _,
+        } = self;
+        let key = signer.identity()?;
+        let endpoint = match endpoint.place().ok()? {
+            Place::Token { url, .. } => ["token", url.as_str()],
+            Place::Issuer(url) => ["issuer", url.as_str()],
+            Place::Metadata(url) => ["metadata", url.as_str()],
+        };
+        let audience = match audience {
+            Audience::None => json!(["none"]),
+            Audience::Fixed(aud) => json!(["fixed", aud]),
+            Audience::TokenEndpoint => json!(["token endpoint"]),
+            Audience::Issuer => json!(["issuer"]),
+        };
+        let placement = match placement {
+            Placement::Form => "form",
+            Placement::Json => "json",
+            Placement::Query => "query",
+        };
+        let scope_placement = match scope_placement {
+            ScopePlacement::Parameter => ["parameter", ""],
+            ScopePlacement::ClaimArray(name) => ["claim, array", name],
+            ScopePlacement::ClaimWithCommas(name) => ["claim, commas", name],
+            ScopePlacement::ClaimWithSpaces(name) => ["claim, spaces", name],
+        };
+        let members = |members: &[(String, Value)]| {
+            let pairs = members.iter();
+            let pairs = pairs.map(|(name, value)| [name.clone(), hash(&value.to_string())]);
+            sorted(pairs.collect())
+        };
+        let parameters = parameters.iter();
+        let parameters = parameters.map(|(name, value)| [name.to_string(), hash(value)]);
+        let text = json!({
+            "endpoint": endpoint,
+            "key": [signer.algorithm().name(), hex(key)],
+            "kid": signer.key_id(),
+            "iss": issuer,
+            "sub": subject,
+            "aud": audience,
+            "claims": members(claims),
+            "typ": typ,
+            "header": members(header),
+            "parameters": sorted(parameters.collect()),
+            "assertion": assertion_parameter,
+            "placement": placement,
+            "scope": scope,
+            "scope placement": scope_placement,
+        });
+        let text = text.to_string();
+        let name = hash(&text);
+        Some(Identity { text, name })
+    }
+}
+
+/// Servers do not tell an order.
+fn sorted(mut pairs: Vec<[String; 2]>) -> Vec<[String; 2]> {
+    pairs.sort();
+    pairs
+}
+
+fn hash(text: &str) -> String {
+    hex(jwt::sha256(text.as_bytes()))
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Endpoint, Hs256, Jti};
+
+    fn profile() -> Profile {
+        let endpoint = Endpoint::token("https://as.example.com/token");
+        Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint).with_subject("alice")
+    }
+    fn key() -> Hs256 {
+        Hs256::new("secret").unwrap()
+    }
+    fn of(profile: &Profile) -> String {
+        profile.identity(&key()).unwrap().text
+    }
+
+    #[test]
+    fn whatever_makes_two_tokens_differ_makes_two_identities() {
+        type Change = fn(Profile) -> Profile;
+        let changes: &[Change] = &[
+            |p| p,
+            |p| p.with_subject("bob"),
+            |p| Profile { subject: None, ..p },
+            |p| Profile {
+                issuer: "other".into(),
+                ..p
+            },
+            |p| Profile {
+                endpoint: Endpoint::token("https://as.example.com/token/"),
+                ..p
+            },
+            |p| Profile {
+                endpoint: Endpoint::issuer("https://as.example.com/token"),
+                ..p
+            },
+            |p| Profile {
+                endpoint: Endpoint::metadata("https://as.example.com/token"),
+                ..p
+            },
+            |p| p.with_audience(Audience::None),
+            |p| p.with_audience(Audience::Issuer),
+            |p| p.with_audience(Audience::Fixed("https://as.example.com/token".into())),
+            |p| p.with_scope("read"),
+            |p| p.with_scope("read write"),
+            |p| {
+                p.with_scope("read")
+                    .with_scope_placement(ScopePlacement::ClaimArray("scp".into()))
+            },
+            |p| {
+                p.with_scope("read")
+                    .with_scope_placement(ScopePlacement::ClaimArray("s".into()))
+            },
+            |p| {
+                p.with_scope("read")
+                    .with_scope_placement(ScopePlacement::ClaimWithCommas("scp".into()))
+            },
+            |p| {
+                p.with_scope("read")
+                    .with_scope_placement(ScopePlacement::ClaimWithSpaces("scp".into()))
+            },
+            |p| p.with_claim("tenant", 7),
+            |p| p.with_claim("tenant", "7"),
+            |p| p.with_claim("tenant7", ""),
+            |p| p.with_header("tenant", 7),
+            |p| p.with_typ("other"),
+            |p| p.without_typ(),
+            |p| p.with_parameter("resource", "https://a.example.com"),
+            |p| p.with_parameter("resource", "https://b.example.com"),
+            |p| p.with_placement(Placement::Json),
+            |p| p.with_placement(Placement::Query),
+            |p| Profile {
+                assertion_parameter: "auth_token",
+                ..p
+            },
+        ];
+        let identities: Vec<_> = changes
+            .iter()
+            .map(|change| of(&change(profile())))
+            .collect();
+        for (n, one) in identities.iter().enumerate() {
+            assert_eq!(identities.iter().position(|other| other == one), Some(n));
+        }
+        let keys = [
+            key().with_key_id("k1"),
+            key().with_key_id("k2"),
+            Hs256::new("secret2").unwrap(),
+        ];
+        for key in keys {
+            assert!(!identities.contains(&profile().identity(&key).unwrap().text));
+        }
+    }
+
+    #[test]
+    fn times_and_order_make_no_difference() {
+        let one = profile().with_claim("a", 1).with_claim("b", 2);
+        let other = profile()
+            .with_claim("b", 2)
+            .with_claim("a", 1)
+            .with_iat(Duration::from_secs(30))
+            .with_exp(Duration::from_secs(90))
+            .with_jti(Jti::Hex)
+            .with_token_lifetime(Duration::from_secs(7));
+        assert_eq!(of(&one), of(&other));
+    }
+
+    #[test]
+    fn no_value_that_may_be_secret_stands_in_it() {
+        let profile = profile()
+            .with_parameter("client_secret", "hunter2-hunter2")
+            .with_claim("pin", "hunter2-hunter2")
+            .with_header("x", "hunter2-hunter2");
+        let identity = of(&profile);
+        assert!(
+            !identity.contains("hunter2") && identity.contains("client_secret"),
+            "{identity}"
+        );
+        // echo -n hunter2-hunter2 | sha256sum
+        assert!(
+            identity.contains("84ca44583745ccf15b7bf24814907969c6afa3e380daf3bbe35a353fe192dace"),
+            "{identity}"
+        );
+    }
+}

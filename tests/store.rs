@@ -1,0 +1,662 @@
+//! One token for many processes: what a source asks of a store, and what it makes of the answers.
+//!
+//! A process is a source here, and time a [`ManualClock`]; real processes are in `file_store.rs`, `redis_store.rs`
+//! and `cli.rs`. Row 18 of what goes wrong in other clients is here by name.
+
+mod support;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use jwt_bearer::{
+    AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, Hs256, Lock,
+    ManualClock, Profile, Request, Response, Signer, State, TokenSource, TokenStore,
+};
+use serde_json::Value;
+
+use support::sample::{NOW, at, client, client_at, grant, hmac, now};
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+type Kept = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+
+/// A store in memory, and what goes wrong with it.
+#[derive(Clone, Default)]
+struct Store {
+    kept: Kept,
+    calls: Arc<Mutex<Vec<&'static str>>>,
+    /// Names that a process holds the lock of.
+    locked: Arc<Mutex<Vec<String>>>,
+    /// Fails this call, or all.
+    fails: &'static str,
+    /// Takes so long for every call, by this clock.
+    hangs: Option<(Arc<ManualClock>, Duration)>,
+    /// Does nothing to remove.
+    keeps: bool,
+}
+
+impl Store {
+    fn call(&self, what: &'static str) -> Result<(), BoxError> {
+        self.calls.lock().unwrap().push(what);
+        if let Some((clock, time)) = &self.hangs {
+            clock.advance(*time);
+        }
+        match self.fails == what || self.fails == "all" {
+            true => Err("out of order".into()),
+            false => Ok(()),
+        }
+    }
+    fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+    /// The one thing that is kept.
+    #[track_caller]
+    fn only(&self) -> Vec<u8> {
+        let kept = self.kept.lock().unwrap();
+        assert_eq!(kept.len(), 1);
+        kept.values().next().unwrap().clone()
+    }
+    /// In place of all that is kept.
+    fn plant(&self, bytes: &[u8]) {
+        for kept in self.kept.lock().unwrap().values_mut() {
+            *kept = bytes.to_vec();
+        }
+    }
+    fn is_empty(&self) -> bool {
+        self.kept.lock().unwrap().is_empty()
+    }
+}
+
+impl TokenStore for Store {
+    fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+        self.call("load")?;
+        Ok(self.kept.lock().unwrap().get(name).cloned())
+    }
+    fn save(&self, name: &str, bytes: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+        self.call("save")?;
+        let mut kept = self.kept.lock().unwrap();
+        kept.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+    fn remove(&self, name: &str, bytes: &[u8], _: Duration) -> Result<(), BoxError> {
+        self.call("remove")?;
+        let mut kept = self.kept.lock().unwrap();
+        if kept.get(name).is_some_and(|kept| kept == bytes) && !self.keeps {
+            kept.remove(name);
+        }
+        Ok(())
+    }
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+        self.call("lock")?;
+        let mut locked = self.locked.lock().unwrap();
+        if locked.iter().any(|other| other == name) {
+            return Ok(None);
+        }
+        locked.push(name.to_owned());
+        Ok(Some(Box::new(Unlock(self, name.to_owned()))))
+    }
+}
+
+struct Unlock<'s>(&'s Store, String);
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        self.0.calls.lock().unwrap().push("unlock");
+        self.0.locked.lock().unwrap().retain(|name| *name != self.1);
+    }
+}
+
+/// The server that all processes ask, and the time.
+#[derive(Clone)]
+struct World {
+    clock: Arc<ManualClock>,
+    requests: Arc<AtomicUsize>,
+    /// What it answers in place of a token.
+    says: Arc<Mutex<Option<Response>>>,
+    store: Store,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            clock: Arc::new(ManualClock::new(now())),
+            requests: Arc::default(),
+            says: Arc::default(),
+            store: Store::default(),
+        }
+    }
+    fn with(mut self, change: impl FnOnce(&mut Store, &Arc<ManualClock>)) -> Self {
+        change(&mut self.store, &self.clock);
+        self
+    }
+    fn process(&self) -> TokenSource {
+        self.process_of(client(), hmac())
+    }
+    fn process_of(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
+        let (requests, says) = (self.requests.clone(), self.says.clone());
+        let server = move |_: &Request, _: Duration| -> io::Result<Response> {
+            let n = requests.fetch_add(1, SeqCst) + 1;
+            let body = format!(
+                r#"{{"access_token":"t{n}","expires_in":300,"scope":"granted","id":"https://id/{n}"}}"#
+            );
+            let said = says.lock().unwrap().clone();
+            Ok(said.unwrap_or_else(|| Response::new(200, body)))
+        };
+        let source = TokenSource::over(server, profile, key).unwrap();
+        source
+            .with_clock(self.clock.clone())
+            .with_store(self.store.clone())
+    }
+    fn says(&self, status: u16, body: &str) {
+        *self.says.lock().unwrap() = Some(Response::new(status, body));
+    }
+    fn requests(&self) -> usize {
+        self.requests.load(SeqCst)
+    }
+    fn time(&self) -> Duration {
+        self.clock.now().duration_since(now()).unwrap()
+    }
+}
+
+#[track_caller]
+fn get(source: &TokenSource) -> String {
+    source.token().unwrap().secret().to_owned()
+}
+
+// 1. Asked before an exchange, told after one
+
+#[test]
+fn what_one_process_fetched_all_the_others_take() {
+    let world = World::new();
+    let first = world.process().token().unwrap();
+    assert_eq!(
+        world.store.calls(),
+        ["load", "lock", "load", "save", "unlock"]
+    );
+    world.clock.advance(s(100));
+    for _ in 0..100 {
+        let other = world.process().token().unwrap();
+        assert_eq!(world.store.calls(), ["load"]);
+        assert_eq!(other.secret(), "t1");
+        assert_eq!(other.expires_at(), first.expires_at());
+        assert_eq!(other.expires_at(), at(NOW + 300));
+        assert_eq!(other.scope(), Some("granted"));
+        assert_eq!(other.get("id"), Some("https://id/1"));
+    }
+    assert_eq!(world.requests(), 1);
+}
+
+#[test]
+fn a_fresh_token_is_served_without_a_look_at_the_store() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    world.store.calls();
+    for _ in 0..10 {
+        assert_eq!(get(&process), "t1");
+    }
+    assert_eq!(world.store.calls(), [""; 0]);
+}
+
+#[test]
+fn who_renews_a_due_token_looks_for_another_process_first() {
+    let world = World::new();
+    let (one, other) = (world.process(), world.process());
+    assert_eq!((get(&one), get(&other)), ("t1".into(), "t1".into()));
+    world.clock.advance(s(250));
+    assert_eq!(one.status().state, State::Due);
+    assert_eq!(get(&one), "t2");
+    assert_eq!(other.status().state, State::Due);
+    assert_eq!(get(&other), "t2");
+    assert_eq!(other.status().state, State::Fresh);
+    assert_eq!(world.requests(), 2);
+}
+
+#[test]
+fn a_loaded_token_is_as_old_as_the_wall_clock_says_and_ages_by_both() {
+    let world = World::new();
+    get(&world.process());
+    world.clock.advance(s(200));
+    let process = world.process();
+    assert_eq!(get(&process), "t1");
+    assert_eq!(process.status().age, Some(s(200)));
+    world.clock.set(now()); // set back: the monotonic clock goes on
+    world.clock.advance(s(99));
+    assert_eq!(process.status().age, Some(s(299)));
+    assert_eq!(process.status().state, State::Due);
+    world.clock.advance(s(1));
+    assert_eq!(process.status().state, State::Expired);
+}
+
+#[test]
+fn a_due_token_from_the_store_is_good_enough_where_the_server_is_not() {
+    let world = World::new();
+    get(&world.process());
+    world.clock.advance(s(250));
+    world.says(503, "");
+    let process = world.process();
+    assert_eq!(get(&process), "t1");
+    assert_eq!(world.requests(), 2, "one attempt");
+    for _ in 0..10 {
+        assert_eq!(get(&process), "t1");
+    }
+    assert_eq!(world.requests(), 2, "the failure is remembered");
+    assert_eq!(
+        process.status().last_error.unwrap().kind(),
+        ErrorKind::Unavailable
+    );
+    world.clock.advance(s(50));
+    assert_eq!(process.token().unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn an_exchange_of_ones_own_passes_the_store_by() {
+    let world = World::new();
+    assert_eq!(world.process().exchange().unwrap().secret(), "t1");
+    assert_eq!(world.store.calls(), [""; 0]);
+}
+
+#[test]
+fn failures_keys_and_assertions_are_not_stored() {
+    let world = World::new();
+    world.says(400, r#"{"error":"invalid_grant"}"#);
+    let process = world.process();
+    assert_eq!(process.token().unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(world.store.calls(), ["load", "lock", "load", "unlock"]);
+    assert!(world.store.is_empty());
+
+    *world.says.lock().unwrap() = None;
+    let secrets = client()
+        .with_parameter("client_secret", "hunter2-hunter2-hunter2")
+        .with_claim("pin", "claim-of-a-secret-kind");
+    get(&world.process_of(secrets, hmac()));
+    let text = String::from_utf8(world.store.only()).unwrap();
+    assert!(text.contains("\"t2\""), "{text}");
+    for secret in ["eyJ", "hunter2", "claim-of-a", "a secret of at least"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let kept = world.store.kept.lock().unwrap();
+    let name = kept.keys().next().unwrap();
+    assert!(
+        name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{name}"
+    );
+}
+
+// 1. Never in the way
+
+#[test]
+fn a_store_that_fails_never_fails_the_caller() {
+    logged(|log| {
+        for what in ["load", "lock", "save", "all"] {
+            let world = World::new().with(|store, _| store.fails = what);
+            let process = world.process();
+            assert_eq!(get(&process), "t1", "{what}");
+            process.invalidate(&process.token().unwrap());
+            assert_eq!(get(&process), "t2", "{what}");
+            assert_eq!(world.requests(), 2);
+            let said = log.lock().unwrap().join("\n");
+            let what = if what == "all" { "load" } else { what };
+            assert!(
+                said.contains(&format!("token store: {what} failed: out of order")),
+                "{said}"
+            );
+            log.lock().unwrap().clear();
+        }
+    });
+}
+
+#[test]
+fn a_store_that_hangs_costs_time_and_never_the_token() {
+    for hang in [s(2), s(10), s(40), s(4000)] {
+        let world = World::new().with(|store, clock| store.hangs = Some((clock.clone(), hang)));
+        let process = world.process();
+        assert_eq!(get(&process), "t1", "{hang:?}");
+        assert_eq!(world.time(), hang * 4, "load, lock, load, save");
+    }
+}
+
+#[test]
+fn a_store_is_given_a_second_at_most_and_a_caller_in_a_hurry_gives_less() {
+    #[derive(Clone, Default)]
+    struct Timed(Arc<Mutex<Vec<Duration>>>);
+    impl TokenStore for Timed {
+        fn load(&self, _: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            self.0.lock().unwrap().push(timeout);
+            Ok(None)
+        }
+        fn save(&self, _: &str, _: &[u8], _: Duration, timeout: Duration) -> Result<(), BoxError> {
+            self.0.lock().unwrap().push(timeout);
+            Ok(())
+        }
+        fn remove(&self, _: &str, _: &[u8], timeout: Duration) -> Result<(), BoxError> {
+            self.0.lock().unwrap().push(timeout);
+            Ok(())
+        }
+    }
+    let (world, store) = (World::new(), Timed::default());
+    let process = world.process().with_store(store.clone());
+    process.invalidate(&process.token().unwrap());
+    let hurried = world.process().with_store(store.clone()).with_timeout(s(4));
+    hurried.token().unwrap();
+    let times = std::mem::take(&mut *store.0.lock().unwrap());
+    let ms = Duration::from_millis;
+    assert_eq!(times, [s(1), s(1), s(1), s(1), ms(500), ms(500), ms(500)]);
+}
+
+#[test]
+fn another_process_is_waited_for_and_its_token_taken() {
+    let world = World::new();
+    let locked = world.store.clone();
+    get(&world.process()); // so that there is something to put back
+    let bytes = locked.only();
+    let name = locked.kept.lock().unwrap().keys().next().unwrap().clone();
+    locked.kept.lock().unwrap().clear();
+    locked.locked.lock().unwrap().push(name.clone());
+
+    // The other one is done at the fifth look.
+    let looks = Arc::new(AtomicUsize::new(0));
+    struct Later(Store, Arc<AtomicUsize>, String, Vec<u8>);
+    impl TokenStore for Later {
+        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            if self.1.fetch_add(1, SeqCst) == 5 {
+                self.0
+                    .kept
+                    .lock()
+                    .unwrap()
+                    .insert(self.2.clone(), self.3.clone());
+            }
+            self.0.load(name, time)
+        }
+        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
+            self.0.save(name, b, l, t)
+        }
+        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+            self.0.remove(name, bytes, time)
+        }
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+            self.0.try_lock(name, time)
+        }
+    }
+    let process = world
+        .process()
+        .with_store(Later(locked, looks.clone(), name, bytes));
+    assert_eq!(get(&process), "t1");
+    assert_eq!((world.requests(), looks.load(SeqCst)), (1, 6));
+    assert_eq!(world.time(), Duration::from_millis(10 + 20 + 40 + 80 + 160));
+}
+
+#[test]
+fn waiting_for_a_lock_ends_in_time_for_an_exchange_without_it() {
+    for (timeout, waited) in [(30, 20), (60, 50), (15, 7), (4, 2)] {
+        let world = World::new();
+        get(&world.process());
+        let name = world
+            .store
+            .kept
+            .lock()
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
+            .clone();
+        world.store.kept.lock().unwrap().clear();
+        world.store.locked.lock().unwrap().push(name); // its owner never comes back
+        let process = world.process().with_timeout(s(timeout));
+        assert_eq!(get(&process), "t2");
+        assert_eq!(world.time().as_secs(), waited);
+        assert_eq!(get(&world.process()), "t2", "it is kept all the same");
+    }
+}
+
+#[test]
+fn a_due_token_waits_for_a_lock_no_longer_than_an_attempt_and_not_to_its_end() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    let name = world
+        .store
+        .kept
+        .lock()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    world.clock.advance(s(250));
+    world.store.locked.lock().unwrap().push(name);
+    assert_eq!(get(&process), "t2");
+    assert_eq!(world.time(), s(260));
+
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    let name = world
+        .store
+        .kept
+        .lock()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    world.clock.advance(s(290));
+    world.store.locked.lock().unwrap().push(name);
+    assert_eq!(get(&process), "t2");
+    assert_eq!(world.time(), s(295));
+}
+
+// 2. Identity
+
+#[test]
+fn row_18_two_subjects_scopes_audiences_or_keys_never_share_a_token() {
+    let world = World::new();
+    let other_key = || Hs256::new("another secret of thirty-two bytes").unwrap();
+    let other = "https://other.example.com";
+    let processes = [
+        world.process_of(client(), hmac()),
+        world.process_of(grant(), hmac()),
+        world.process_of(grant().with_subject("alice"), hmac()),
+        world.process_of(grant().with_subject("bob"), hmac()),
+        world.process_of(client().with_scope("read"), hmac()),
+        world.process_of(client().with_scope("read write"), hmac()),
+        world.process_of(
+            client().with_audience(Audience::Fixed(other.into())),
+            hmac(),
+        ),
+        world.process_of(client_at(Endpoint::token(other)), hmac()),
+        world.process_of(client(), other_key()),
+        world.process_of(client(), hmac().with_key_id("k2")),
+        world.process_of(client(), support::sample::rsa()),
+    ];
+    for (n, process) in processes.iter().enumerate() {
+        assert_eq!(get(process), format!("t{}", n + 1));
+    }
+    assert_eq!(world.requests(), processes.len());
+    assert_eq!(world.store.kept.lock().unwrap().len(), processes.len());
+}
+
+#[test]
+fn the_key_is_known_by_its_public_half_as_others_compute_it() {
+    // openssl pkey -in key.pem -pubout -outform DER | sha256sum, with the key of RFC 7515 §A.2
+    let rsa = support::sample::rsa().identity().unwrap();
+    assert_eq!(
+        hex(&rsa),
+        "6fd13c2435a361e7c588cd17f55f5ad3df0177a66c1727a6a200845f4d7ab88c"
+    );
+    // echo -n "jwt-bearer: identity of this secret" | openssl dgst -sha256 -hmac secret
+    let hmac = Hs256::new("secret").unwrap().identity().unwrap();
+    assert_eq!(
+        hex(&hmac),
+        "466edf74264444567eb53730f066fa712437eebf83cc7db32b7b14f32964d35a"
+    );
+    let shared: Arc<dyn Signer> = Arc::new(Hs256::new("secret").unwrap());
+    assert_eq!(shared.identity(), Some(hmac));
+    let boxed: Box<dyn Signer> = Box::new(shared);
+    assert_eq!(boxed.identity(), Some(hmac));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn nothing_is_stored_for_a_signer_that_does_not_say_who_it_is() {
+    struct Foreign;
+    impl Signer for Foreign {
+        fn algorithm(&self) -> Algorithm {
+            Algorithm::Es256
+        }
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+            Ok(vec![7; 64])
+        }
+    }
+    logged(|log| {
+        let world = World::new();
+        assert_eq!(get(&world.process_of(client(), Foreign)), "t1");
+        assert_eq!(get(&world.process_of(client(), Foreign)), "t2");
+        assert_eq!(world.store.calls(), [""; 0]);
+        let said = log.lock().unwrap().join("\n");
+        assert!(
+            said.contains("token store: not used, since the signer has no identity"),
+            "{said}"
+        );
+    });
+}
+
+// 3. Checked as a response is
+
+#[test]
+fn a_token_that_is_planted_endless_or_expired_is_passed_over_and_replaced() {
+    let other = World::new();
+    get(&other.process_of(grant().with_subject("mallory"), hmac()));
+    let others = other.store.only();
+    let changed = |n: usize, part: Value| {
+        move |kept: &[u8]| {
+            let mut parts: Value = serde_json::from_slice(kept).unwrap();
+            parts[n] = part.clone();
+            parts.to_string().into_bytes()
+        }
+    };
+    let expired = (NOW - 300) * 1000;
+    type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+    let rows: [(&str, Change); 7] = [
+        ("of another identity", Box::new(move |_| others.clone())),
+        (
+            "longer than any",
+            Box::new(changed(6, (32 * 24 * 3600 * 1000_u64).into())),
+        ),
+        ("expired", Box::new(changed(5, expired.into()))),
+        (
+            "forging a header",
+            Box::new(changed(2, "t\r\nX-Admin: 1".into())),
+        ),
+        ("cut off", Box::new(|kept| kept[..kept.len() / 2].to_vec())),
+        ("nothing", Box::new(|_| Vec::new())),
+        ("huge", Box::new(|_| vec![b'['; 10 << 20])),
+    ];
+    for (what, change) in rows {
+        let world = World::new();
+        get(&world.process());
+        world.store.plant(&change(&world.store.only()));
+        assert_eq!(get(&world.process()), "t2", "{what}");
+        assert_eq!(get(&world.process()), "t2", "{what}: replaced");
+        assert_eq!(world.requests(), 2, "{what}");
+    }
+}
+
+#[test]
+fn a_short_token_is_not_held_longer_for_having_been_stored() {
+    let world = World::new();
+    world.says(200, r#"{"access_token":"short","expires_in":4}"#);
+    get(&world.process());
+    world.clock.advance(Duration::from_millis(2500));
+    let process = world.process();
+    get(&process);
+    assert_eq!(world.requests(), 1);
+    world.clock.advance(Duration::from_millis(1500));
+    assert_eq!(process.status().state, State::Expired);
+}
+
+#[test]
+fn an_invalidated_token_leaves_the_store_and_a_newer_one_stays() {
+    let world = World::new();
+    let (one, other) = (world.process(), world.process());
+    let (old, same) = (one.token().unwrap(), other.token().unwrap());
+    assert_eq!(world.requests(), 1);
+    one.invalidate(&old);
+    assert!(world.store.is_empty());
+    assert_eq!(get(&one), "t2");
+    other.invalidate(&same); // the other process saw its 401 later
+    assert_eq!(get(&other), "t2");
+    assert_eq!(world.requests(), 2);
+}
+
+#[test]
+fn a_store_that_brings_an_invalidated_token_back_is_refused() {
+    for change in [
+        (|store: &mut Store| store.keeps = true) as fn(&mut Store),
+        |store| store.fails = "remove",
+    ] {
+        let world = World::new().with(|store, _| change(store));
+        let process = world.process();
+        process.invalidate(&process.token().unwrap());
+        assert!(!world.store.is_empty());
+        assert_eq!(get(&process), "t2");
+        assert_eq!(get(&world.process()), "t2", "the new one took its place");
+    }
+}
+
+#[test]
+fn a_401_costs_one_exchange_for_all_processes() {
+    let world = World::new();
+    let processes: Vec<_> = (0..10).map(|_| world.process()).collect();
+    processes.iter().for_each(|process| drop(get(process)));
+    world.clock.advance(s(60)); // the user's sessions were ended
+    for process in &processes {
+        let api = |token: &AccessToken| if token.secret() == "t1" { 401_u16 } else { 200 };
+        assert_eq!(process.call(api).unwrap(), 200);
+    }
+    assert_eq!(world.requests(), 2);
+}
+
+#[test]
+fn clearing_a_source_clears_its_token_from_the_store() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    process.clear();
+    assert!(world.store.is_empty());
+    assert_eq!(get(&process), "t2");
+}
+
+// ---- the log ----
+
+/// Runs with the lines that this thread logs.
+fn logged(run: impl FnOnce(&Arc<Mutex<Vec<String>>>)) {
+    thread_local! {
+        static LINES: Arc<Mutex<Vec<String>>> = Arc::default();
+    }
+    struct Logger;
+    impl log::Log for Logger {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            LINES.with(|lines| lines.lock().unwrap().push(record.args().to_string()));
+        }
+        fn flush(&self) {}
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Logger).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    });
+    let lines = LINES.with(Arc::clone);
+    lines.lock().unwrap().clear();
+    run(&lines);
+}
