@@ -142,7 +142,11 @@ impl Error {
             TimedOut => "no answer in time",
             ConnectionRefused => "nobody listens there",
             NotFound => "host name is unknown",
-            InvalidData => "its TLS certificate or its protocol is not accepted",
+            // In whatever words: every TLS library calls it by this one.
+            InvalidData if cause.to_string().contains("certificate") => {
+                "its TLS certificate is not accepted"
+            }
+            InvalidData => "its protocol is not accepted",
             BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
                 "the connection ended before the whole answer was there"
             }

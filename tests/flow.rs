@@ -464,18 +464,37 @@ fn plain_http_behind_an_https_url_is_not_accepted() {
         let server = Server::new([answer("400 Bad Request", "", "{}")]);
         let url = format!("https://{}/token", server.host);
         let error = make(client_at(Endpoint::token(url))).token().unwrap_err();
-        is(
-            &error,
-            Network,
-            false,
-            "TLS certificate or its protocol is not accepted",
-        );
+        is(&error, Network, false, ": its protocol is not accepted");
         let requests = server.requests();
         assert!(
             requests
                 .iter()
                 .all(|request| !request.contains("assertion"))
         );
+    }
+}
+
+/// In the words of rustls, OpenSSL and schannel, whichever TLS a transport is over.
+#[test]
+fn a_certificate_that_is_not_accepted_is_told_from_a_strange_protocol() {
+    for words in [
+        "invalid peer certificate: UnknownIssuer",
+        "certificate verify failed: self-signed certificate in certificate chain",
+        "The certificate chain was issued by an authority that is not trusted.",
+    ] {
+        let transport = move |_: &Request, _: Duration| -> io::Result<Response> {
+            Err(io::Error::new(io::ErrorKind::InvalidData, words))
+        };
+        let endpoint = Endpoint::token("https://as.example.com/token");
+        let source = TokenSource::over(transport, client_at(endpoint), hmac()).unwrap();
+        let error = source.token().unwrap_err();
+        is(
+            &error,
+            Network,
+            false,
+            "as.example.com: its TLS certificate is not accepted",
+        );
+        assert_eq!(error.source().unwrap().to_string(), words);
     }
 }
 
