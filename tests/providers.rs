@@ -795,6 +795,90 @@ fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
     }
 }
 
+// Any other server
+
+/// Each answer is to the byte what Authlib 1.9.9 or oidc-provider 9.13.3 said.
+#[test]
+fn a_hint_does_not_lead_away_from_what_the_server_says() {
+    let of_client = [
+        "client id",
+        "audience",
+        "clock",
+        "the key and its alg",
+        "log",
+    ];
+    let of_grant = [
+        "issuer",
+        "subject",
+        "audience",
+        "clock",
+        "the key and its alg",
+        "log",
+    ];
+    for (status, answer, names) in [
+        (400, r#"{"error": "invalid_client"}"#, &of_client[..]),
+        (400, r#"{"error": "invalid_grant"}"#, &of_grant),
+        (
+            400,
+            r#"{"error": "invalid_client", "error_description": "Invalid claim: 'aud'"}"#,
+            &of_client,
+        ),
+        (
+            401,
+            r#"{"error":"invalid_client","error_description":"client authentication failed"}"#,
+            &of_client,
+        ),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"grant request is invalid"}"#,
+            &of_grant,
+        ),
+        (
+            400,
+            r#"{"error": "invalid_client", "error_description": "JWT ID is used before."}"#,
+            &["repeats requests"],
+        ),
+        (
+            400,
+            r#"{"error": "invalid_grant", "error_description": "JWT ID is used before."}"#,
+            &["repeats requests"],
+        ),
+        (
+            400,
+            r#"{"error": "invalid_client", "error_description": "Invalid JWT assertion."}"#,
+            &["on the way"],
+        ),
+        (
+            400,
+            r#"{"error": "invalid_grant", "error_description": "Invalid JWT assertion."}"#,
+            &["on the way"],
+        ),
+        (
+            400,
+            r#"{"error":"invalid_request","error_description":"no client authentication mechanism provided"}"#,
+            &["parameter client_id"],
+        ),
+        (
+            400,
+            r#"{"error":"invalid_request","error_description":"invalid client_assertion format"}"#,
+            &[],
+        ),
+    ] {
+        let error = read(&grant(), Response::new(status, answer)).unwrap_err();
+        let hint = error.hint().unwrap_or_default();
+        assert_eq!(hint.is_empty(), names.is_empty(), "{answer}: {hint}");
+        for name in names {
+            assert!(hint.contains(name), "{answer}: {hint}");
+        }
+        let asks_for_all = hint.contains("audience");
+        assert_eq!(
+            asks_for_all,
+            names.contains(&"audience"),
+            "{answer}: {hint}"
+        );
+    }
+}
+
 // What is refused before anything is sent
 
 #[test]
