@@ -24,7 +24,8 @@ issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
 token_endpoint = issuer + "/token"
 
 OWN, FOR_A_USER = "client_credentials", rfc7523.JWTBearerGrant.GRANT_TYPE
-SCOPES = ("read", "write")
+SCOPES = ("read", "write", "admin")
+CLIENT_SCOPES = ("read", "write")
 USERS = ("alice",)
 key_set = KeySet([RSAKey.import_key((keys / "client.pub.pem").read_text(), {"kid": "client-key-1"})])
 secret = OctKey.import_key((keys / "secret.txt").read_text())
@@ -44,7 +45,7 @@ class Client(rfc6749.ClientMixin):
         return grant == self.grant
 
     def get_allowed_scope(self, scope):
-        return " ".join(s for s in (scope or "").split() if s in SCOPES)
+        return " ".join(s for s in (scope or "").split() if s in CLIENT_SCOPES)
 
 
 clients = {
@@ -97,7 +98,10 @@ class JwtBearer(rfc7523.JWTBearerGrant):
 
     def verify_claims(self, claims):
         super().verify_claims(claims)
-        if not is_new(claims):  # in Authlib's own words for a client assertion
+        # In Authlib's own words for a client assertion.
+        if "jti" not in claims:
+            raise rfc6749.InvalidGrantError(description="Missing JWT ID.")
+        if not is_new(claims):
             raise rfc6749.InvalidGrantError(description="JWT ID is used before.")
 
 

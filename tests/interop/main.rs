@@ -4,5 +4,8 @@
 //! without it, and panics where it is missing. What a test sees it also tells [`support::seen`],
 //! which makes the page `SEEN.md`.
 
+mod refusals;
 mod servers;
+mod skew;
 mod support;
+mod tls;

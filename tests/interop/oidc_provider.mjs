@@ -26,7 +26,7 @@ function provider(issuer) {
   const byKey = { jwks: { keys: [jwk(clientKey, 'client-key-1')] } };
   const server = new Provider(issuer, {
     jwks: { keys: [jwk(createPrivateKey(file('server.pem')), 'server-key-1')] },
-    scopes: ['read', 'write'],
+    scopes: ['read', 'write', 'admin'],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_jwt', 'private_key_jwt'],
     features: {
       clientCredentials: { enabled: true },
@@ -61,7 +61,7 @@ function provider(issuer) {
     if (used.has(payload.jti)) refuse('assertion was used before');
     used.add(payload.jti);
     const wanted = params.scope?.split(' ') ?? [];
-    if (wanted.some((scope) => !['read', 'write'].includes(scope))) {
+    if (wanted.some((scope) => !client.scope.split(' ').includes(scope))) {
       throw new errors.InvalidScope('requested scope is not allowed', params.scope);
     }
     const token = new server.ClientCredentials({ client, scope: params.scope });
@@ -74,8 +74,12 @@ function provider(issuer) {
     };
   }, ['assertion', 'scope']);
 
-  // What it answers is the same for every cause; which it was, only this says.
-  server.on('grant.error', (_, error) => console.error(error.error, error.error_description, error.error_detail ?? ''));
+  // What it answers is the same for every cause; which it was, only this says, and a header for tests.
+  server.on('grant.error', (ctx, error) => {
+    const cause = error.error_detail ?? error.cause?.message ?? '';
+    console.error(error.error, error.error_description, cause);
+    ctx.set('X-Cause', cause);
+  });
   server.on('server_error', (_, error) => console.error(error));
   return server;
 }

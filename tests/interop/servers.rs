@@ -1,27 +1,66 @@
-//! Tokens from Authlib and oidc-provider, and what they refuse.
+//! Tokens from Authlib and oidc-provider, by every flow they have.
 
-use jwt_bearer::{Audience, Endpoint, Hs256, Profile, Rs256, Signer, TokenSource};
+use jwt_bearer::{
+    AccessToken, Audience, Endpoint, Error, ErrorKind, Hs256, Profile, Rs256, Signer, TokenSource,
+};
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::support::{env, file, seen};
 
 /// A server that others wrote, with clients `pkjwt`, `csjwt` and `bearer`, and the user `alice`.
-#[derive(Clone, Copy)]
 pub(crate) struct Server {
     pub(crate) name: &'static str,
-    /// The run's name for its issuer.
-    pub(crate) issuer: &'static str,
+    pub(crate) issuer: String,
 }
 
-pub(crate) const SERVERS: [Server; 2] = [
-    Server {
-        name: "Authlib",
-        issuer: "INTEROP_AUTHLIB",
-    },
-    Server {
-        name: "oidc-provider",
-        issuer: "INTEROP_OIDC",
-    },
-];
+/// Each of them, and one once more over TLS.
+#[track_caller]
+pub(crate) fn servers() -> [Server; 3] {
+    [
+        ("Authlib", "INTEROP_AUTHLIB"),
+        ("oidc-provider", "INTEROP_OIDC"),
+        ("oidc-provider", "INTEROP_TLS"),
+    ]
+    .map(|(name, issuer)| Server {
+        name,
+        issuer: env(issuer),
+    })
+}
+
+impl Server {
+    pub(crate) fn token_endpoint(&self) -> Endpoint {
+        Endpoint::token(format!("{}/token", self.issuer))
+    }
+    /// The profile that this server takes, with the endpoint known.
+    pub(crate) fn profile(&self, flow: Flow) -> Profile {
+        flow.profile(self.token_endpoint(), Audience::TokenEndpoint)
+    }
+    #[track_caller]
+    pub(crate) fn source(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
+        TokenSource::over(agent(), profile, key).unwrap()
+    }
+    /// For the page.
+    pub(crate) fn flow(&self, flow: Flow) -> String {
+        match self.issuer.starts_with("https:") {
+            true => format!("{}, over TLS", flow.name()),
+            false => flow.name().to_owned(),
+        }
+    }
+}
+
+/// A caller's own, which trusts the run's root and no other.
+#[track_caller]
+pub(crate) fn agent() -> Agent {
+    let text = file("keys/ca.pem");
+    let root = parse_pem(text.as_bytes()).find_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let tls = TlsConfig::builder().root_certs(RootCerts::from([root.unwrap()]));
+    let config = Agent::config_builder().proxy(None);
+    config.tls_config(tls.build()).build().into()
+}
 
 /// What an assertion is for, and who signs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +80,36 @@ impl Flow {
             Self::Grant => "jwt-bearer, RS256",
         }
     }
+    fn client(self) -> &'static str {
+        match self {
+            Self::ByKey => "pkjwt",
+            Self::BySecret => "csjwt",
+            Self::Grant => "bearer",
+        }
+    }
     pub(crate) fn profile(self, endpoint: Endpoint, audience: Audience) -> Profile {
+        self.profile_of(self.client(), endpoint, audience)
+    }
+    pub(crate) fn profile_of(
+        self,
+        client: &str,
+        endpoint: Endpoint,
+        audience: Audience,
+    ) -> Profile {
         let profile = match self {
-            Self::ByKey => Profile::client_credentials(endpoint, "pkjwt", audience),
-            Self::BySecret => Profile::client_credentials(endpoint, "csjwt", audience),
+            Self::ByKey | Self::BySecret => Profile::client_credentials(endpoint, client, audience),
             // oidc-provider looks a client up before it looks at the grant.
-            Self::Grant => Profile::jwt_bearer(endpoint, "bearer", audience)
+            Self::Grant => Profile::jwt_bearer(endpoint, client, audience)
                 .with_subject("alice")
-                .with_parameter("client_id", "bearer"),
+                .with_parameter("client_id", client),
         };
         profile.with_scope("read")
     }
+    #[track_caller]
     pub(crate) fn key(self) -> Box<dyn Signer> {
         match self {
+            Self::ByKey | Self::Grant => Box::new(rsa("client")),
             Self::BySecret => Box::new(Hs256::new(file("keys/secret.txt")).unwrap()),
-            _ => Box::new(rsa("client")),
         }
     }
 }
@@ -67,35 +121,57 @@ pub(crate) fn rsa(name: &str) -> Rs256 {
     key.with_key_id("client-key-1")
 }
 
+/// Status, code, description; and what the server says to itself, where that is known.
+pub(crate) fn told(outcome: &Result<AccessToken, Error>) -> String {
+    let error = match outcome {
+        Ok(token) if token.get("scope").is_none() => {
+            return "a token that names no scope".to_owned();
+        }
+        Ok(_) => return "a token".to_owned(),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    let mut text = format!("{} {}", error.status().unwrap(), error.code().unwrap());
+    if let Some(description) = error.description() {
+        text += &format!(": {description}");
+    }
+    match error.response().unwrap().header("X-Cause") {
+        None | Some("") => text,
+        Some(cause) => format!("{text} (its log: {cause})"),
+    }
+}
+
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn every_flow_gets_a_token_by_either_metadata_document_and_either_audience() {
-    for server in SERVERS {
-        let issuer = env(server.issuer);
+    for server in servers() {
+        let issuer = &server.issuer;
         let document = |name| Endpoint::metadata(format!("{issuer}/.well-known/{name}"));
         let endpoints = [
-            Endpoint::token(format!("{issuer}/token")),
-            Endpoint::issuer(&*issuer),
+            server.token_endpoint(),
+            Endpoint::issuer(&**issuer),
             document("oauth-authorization-server"),
             document("openid-configuration"),
         ];
         let audiences = [
-            ("aud is the token endpoint", Audience::TokenEndpoint),
-            ("aud is the issuer", Audience::Fixed(issuer.clone())),
+            ("the token endpoint", Audience::TokenEndpoint),
+            ("the issuer", Audience::Fixed(issuer.clone())),
         ];
         for flow in FLOWS {
-            for (case, audience) in &audiences {
+            for (aud, audience) in &audiences {
                 for endpoint in &endpoints {
                     let profile = flow.profile(endpoint.clone(), audience.clone());
-                    let outcome = TokenSource::new(profile, flow.key()).unwrap().token();
+                    let outcome = server.source(profile, flow.key()).token();
                     let token = outcome.unwrap_or_else(|error| {
-                        panic!("{}, {flow:?}, {case}, {endpoint:?}: {error:?}", server.name)
+                        panic!("{}, {flow:?}, {aud}, {endpoint:?}: {error:?}", server.name)
                     });
                     assert_eq!(token.get("expires_in"), Some("300"));
                     assert_eq!(token.scope(), Some("read"));
                 }
-                let case = format!("endpoint given, by issuer, by either document alone; {case}");
-                seen(server.name, flow.name(), &case, "a token for 300 s");
+                let case = format!(
+                    "endpoint given, found by its issuer, by either document; aud is {aud}"
+                );
+                seen(server.name, &server.flow(flow), &case, "a token for 300 s");
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 
 /// What the run says under this name.
 #[track_caller]
@@ -23,15 +24,18 @@ pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A row of `SEEN.md`: call it after what it says was asserted.
+/// A row of `SEEN.md`, under the name of the test file it is called from: call it after what it says
+/// was asserted.
 ///
 /// `server` is a name whose version the run knows. Nothing of it may be different the next time: no
 /// port, no time, no token.
 #[track_caller]
 pub(crate) fn seen(server: &str, flow: &str, case: &str, what: impl Display) {
-    let cells = [server, flow, case, &what.to_string()].map(|cell| cell.replace('|', "\\|"));
+    let file = Path::new(Location::caller().file());
+    let subject = file.file_stem().unwrap().to_str().unwrap();
+    let cells = [subject, server, flow, case, &what.to_string()];
     assert!(!cells.iter().any(|cell| cell.contains(['\n', '\t'])));
-    let row = cells.join("\t") + "\n";
+    let row = cells.join("\t").replace('|', "\\|") + "\n";
     // One write: tests run at the same time, and append.
     let page = File::options()
         .create(true)

@@ -1,0 +1,375 @@
+//! What Authlib and oidc-provider refuse, in their own words, and what we advise then.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jwt_bearer::{
+    AccessToken, Algorithm, Audience, BoxError, Error, Exchange, Hs256, ManualClock, Profile,
+    Response, Signer, Transport as _,
+};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
+
+use crate::servers::{FLOWS, Flow, Server, agent, rsa, servers, told};
+use crate::support::{file, seen};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    WrongKey,
+    OtherAudience,
+    Expired,
+    IssuedAhead,
+    Replayed,
+    OtherAlg,
+    Ps256,
+    UnknownClient,
+    ScopeOfOthers,
+    ScopeOfNobody,
+    Garbage,
+}
+
+use Fault::*;
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            WrongKey => "a key that the server does not know",
+            OtherAudience => "aud of another server",
+            Expired => "expired nine minutes ago",
+            IssuedAhead => "iat ten minutes ahead",
+            Replayed => "the same assertion again",
+            OtherAlg => "signed by the alg of another client",
+            Ps256 => "signed by PS256, with the right key",
+            UnknownClient => "a client that the server does not know",
+            ScopeOfOthers => "a scope that this client may not have",
+            ScopeOfNobody => "a scope that the server does not know",
+            Garbage => "garbage for an assertion",
+        }
+    }
+    /// What the server makes of it.
+    fn outcome(self, server: &Server, flow: Flow) -> Result<AccessToken, Error> {
+        let profile = server.profile(flow);
+        let of = |profile| server.source(profile, flow.key());
+        let by = |key: Box<dyn Signer>| server.source(profile.clone(), key).token();
+        let now = SystemTime::now();
+        let away = Duration::from_secs(600);
+        match self {
+            WrongKey if flow == Flow::BySecret => {
+                let secret = "another secret, of thirty-two bytes";
+                by(Box::new(Hs256::new(secret).unwrap()))
+            }
+            WrongKey => by(Box::new(rsa("wrong"))),
+            OtherAlg => by(match flow {
+                Flow::BySecret => Flow::ByKey.key(),
+                _ => Flow::BySecret.key(),
+            }),
+            Ps256 => by(Box::new(Pss::new())),
+            OtherAudience => {
+                let aud = Audience::Fixed("https://elsewhere.example/token".to_owned());
+                of(profile.with_audience(aud)).token()
+            }
+            UnknownClient => {
+                let endpoint = server.token_endpoint();
+                of(flow.profile_of("nobody", endpoint, Audience::TokenEndpoint)).token()
+            }
+            ScopeOfOthers => of(profile.with_scope("admin")).token(),
+            ScopeOfNobody => of(profile.with_scope("unheard-of")).token(),
+            Expired => of(profile).with_clock(ManualClock::new(now - away)).token(),
+            IssuedAhead => of(profile).with_clock(ManualClock::new(now + away)).token(),
+            // By hand, since a source never does.
+            Replayed => {
+                let key = flow.key();
+                let exchange = Exchange::new(&profile, &key, now).unwrap();
+                let send = || agent().send(exchange.request(), Duration::from_secs(10));
+                assert_eq!(send().unwrap().status(), 200);
+                let again = send().unwrap();
+                exchange.read(again)
+            }
+            Garbage => {
+                let key = flow.key();
+                let exchange = Exchange::new(&profile, &key, now).unwrap();
+                let (request, assertion) = (exchange.request(), exchange.assertion().secret());
+                let answer = post(request.url(), &request.body().replace(assertion, "garbage"));
+                exchange.read(answer)
+            }
+        }
+    }
+}
+
+/// RSASSA-PSS by `ring`: a signer that is not ours.
+struct Pss(RsaKeyPair);
+
+impl Pss {
+    fn new() -> Self {
+        let pem = file("keys/client.pem");
+        let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(lines);
+        Self(RsaKeyPair::from_pkcs8(&der.unwrap()).unwrap())
+    }
+}
+
+impl Signer for Pss {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Ps256
+    }
+    fn key_id(&self) -> Option<&str> {
+        Some("client-key-1")
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        let random = SystemRandom::new();
+        (self.0)
+            .sign(&RSA_PSS_SHA256, &random, message, &mut signature)
+            .map_err(|_| "ring could not sign")?;
+        Ok(signature)
+    }
+}
+
+/// A form that no request of ours holds.
+fn post(url: &str, body: &str) -> Response {
+    let call = agent().post(url).config().http_status_as_error(false);
+    let call = call
+        .build()
+        .content_type("application/x-www-form-urlencoded");
+    let mut answer = call.send(body).unwrap();
+    let body = answer.body_mut().read_to_vec().unwrap();
+    answer.headers().iter().fold(
+        Response::new(answer.status().as_u16(), body),
+        |response, (name, value)| response.with_header(name.as_str(), value.to_str().unwrap()),
+    )
+}
+
+/// Codes and words are each server's own, in the order of [`FLOWS`].
+const AUTHLIB: [(Fault, [&str; 3]); 11] = [
+    (
+        WrongKey,
+        [
+            "400 invalid_client",
+            "400 invalid_client",
+            "400 invalid_grant",
+        ],
+    ),
+    (
+        OtherAudience,
+        [
+            "400 invalid_client: Invalid claim: 'aud'",
+            "400 invalid_client: Invalid claim: 'aud'",
+            "400 invalid_grant: Invalid claim: 'aud'",
+        ],
+    ),
+    (
+        Expired,
+        [
+            "400 invalid_client: The token is expired",
+            "400 invalid_client: The token is expired",
+            "400 invalid_grant: The token is expired",
+        ],
+    ),
+    (
+        IssuedAhead,
+        [
+            "400 invalid_client: The token was issued in the future",
+            "400 invalid_client: The token was issued in the future",
+            "400 invalid_grant: The token was issued in the future",
+        ],
+    ),
+    (
+        Replayed,
+        [
+            "400 invalid_client: JWT ID is used before.",
+            "400 invalid_client: JWT ID is used before.",
+            "400 invalid_grant: JWT ID is used before.",
+        ],
+    ),
+    (
+        OtherAlg,
+        [
+            "400 invalid_client: Algorithm 'HS256' requires 'oct' key",
+            "400 invalid_client: Algorithm 'RS256' requires 'RSA' key",
+            "400 invalid_grant: Algorithm 'HS256' requires 'oct' key",
+        ],
+    ),
+    (
+        Ps256,
+        [
+            "400 invalid_client: Algorithm of 'PS256' is not recommended",
+            "400 invalid_client: Algorithm of 'PS256' is not recommended",
+            "400 invalid_grant: Algorithm of 'PS256' is not recommended",
+        ],
+    ),
+    (
+        UnknownClient,
+        [
+            "400 invalid_client: The client does not exist on this server.",
+            "400 invalid_client: The client does not exist on this server.",
+            "400 invalid_grant: The client does not exist on this server.",
+        ],
+    ),
+    (ScopeOfOthers, ["a token that names no scope"; 3]),
+    (
+        ScopeOfNobody,
+        ["400 invalid_scope: The requested scope is invalid, unknown, or malformed."; 3],
+    ),
+    (
+        Garbage,
+        [
+            "400 invalid_client: Invalid JWT assertion.",
+            "400 invalid_client: Invalid JWT assertion.",
+            "400 invalid_grant: Invalid JWT assertion.",
+        ],
+    ),
+];
+
+const OIDC_PROVIDER: [(Fault, [&str; 3]); 11] = [
+    (
+        WrongKey,
+        [
+            "401 invalid_client: client authentication failed (its log: signature verification failed)",
+            "401 invalid_client: client authentication failed (its log: signature verification failed)",
+            "400 invalid_grant: grant request is invalid (its log: signature verification failed)",
+        ],
+    ),
+    (
+        OtherAudience,
+        [
+            "401 invalid_client: client authentication failed (its log: audience (aud) must equal the \
+                endpoint url, issuer identifier or token endpoint url)",
+            "401 invalid_client: client authentication failed (its log: audience (aud) must equal the \
+                endpoint url, issuer identifier or token endpoint url)",
+            "400 invalid_grant: grant request is invalid (its log: unexpected \"aud\" claim value)",
+        ],
+    ),
+    (
+        Expired,
+        [
+            "401 invalid_client: client authentication failed (its log: jwt expired)",
+            "401 invalid_client: client authentication failed (its log: jwt expired)",
+            "400 invalid_grant: grant request is invalid (its log: \"exp\" claim timestamp check failed)",
+        ],
+    ),
+    (
+        IssuedAhead,
+        [
+            "a token",
+            "a token",
+            "400 invalid_grant: grant request is invalid (its log: iat is in the future)",
+        ],
+    ),
+    (
+        Replayed,
+        [
+            "401 invalid_client: client authentication failed (its log: client assertion tokens must \
+                only be used once)",
+            "401 invalid_client: client authentication failed (its log: client assertion tokens must \
+                only be used once)",
+            "400 invalid_grant: grant request is invalid (its log: assertion was used before)",
+        ],
+    ),
+    (
+        OtherAlg,
+        [
+            "401 invalid_client: client authentication failed (its log: alg mismatch)",
+            "401 invalid_client: client authentication failed (its log: alg mismatch)",
+            "400 invalid_grant: grant request is invalid (its log: \"alg\" (Algorithm) Header Parameter \
+                value not allowed)",
+        ],
+    ),
+    (
+        Ps256,
+        [
+            "401 invalid_client: client authentication failed (its log: alg mismatch)",
+            "401 invalid_client: client authentication failed (its log: alg mismatch)",
+            "400 invalid_grant: grant request is invalid (its log: \"alg\" (Algorithm) Header Parameter \
+                value not allowed)",
+        ],
+    ),
+    (
+        UnknownClient,
+        ["401 invalid_client: client authentication failed (its log: client not found)"; 3],
+    ),
+    (
+        ScopeOfOthers,
+        ["400 invalid_scope: requested scope is not allowed"; 3],
+    ),
+    (
+        ScopeOfNobody,
+        [
+            "a token that names no scope",
+            "a token that names no scope",
+            "400 invalid_scope: requested scope is not allowed",
+        ],
+    ),
+    (
+        Garbage,
+        [
+            "400 invalid_request: invalid client_assertion format (its log: Invalid JWT)",
+            "400 invalid_request: invalid client_assertion format (its log: Invalid JWT)",
+            "400 invalid_grant: grant request is invalid (its log: Invalid Compact JWS)",
+        ],
+    ),
+];
+
+const CHECK_CLIENT: &str = "check client id, audience and this machine's clock, and that the server \
+    knows the key and its alg; the server's log may say more";
+const CHECK_GRANT: &str = "check issuer, subject, audience and this machine's clock, and that the \
+    server knows the key and its alg; the server's log may say more";
+const REPEATED: &str =
+    "the server got this assertion twice: look for what repeats requests on the way";
+const UNREADABLE: &str =
+    "the server could not read the assertion: look for what changes requests on the way";
+const OTHER_SCOPES: &str = "ask for scopes that the server allows this client";
+
+/// What to do about it, by what the server said; each of the lists holds the cause it was.
+fn hint(said: &str) -> Option<&'static str> {
+    let words = |words| said.contains(words);
+    match said.split([' ', ':']).nth(1)? {
+        _ if words("JWT ID is used before") => Some(REPEATED),
+        _ if words("Invalid JWT assertion") => Some(UNREADABLE),
+        "invalid_client" => Some(CHECK_CLIENT),
+        "invalid_grant" => Some(CHECK_GRANT),
+        "invalid_scope" => Some(OTHER_SCOPES),
+        _ => None,
+    }
+}
+
+#[test]
+#[ignore = "tests/interop/run starts what it needs"]
+fn each_fault_is_refused_and_the_error_says_what_the_server_said() {
+    for server in servers() {
+        let table = match server.name {
+            "Authlib" => AUTHLIB,
+            _ => OIDC_PROVIDER,
+        };
+        for (fault, expected) in table {
+            for (flow, expected) in FLOWS.into_iter().zip(expected) {
+                let outcome = fault.outcome(&server, flow);
+                let said = told(&outcome);
+                let what = format!("{}, {fault:?}, {flow:?}", server.name);
+                assert_eq!(said, expected, "{what}");
+                let given = outcome.as_ref().err().and_then(Error::hint);
+                assert_eq!(given, hint(&said), "{what}");
+                seen(server.name, &server.flow(flow), fault.name(), said);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "tests/interop/run starts what it needs"]
+fn oidc_provider_wants_the_client_beside_the_grant_and_the_hint_says_so() {
+    for server in &servers()[1..] {
+        let endpoint = server.token_endpoint();
+        let profile = Profile::jwt_bearer(endpoint, "bearer", Audience::TokenEndpoint);
+        let source = server.source(profile.with_subject("alice"), Flow::Grant.key());
+        let outcome = source.token();
+        let said = told(&outcome);
+        let expected = "400 invalid_request: no client authentication mechanism provided";
+        assert_eq!(said, expected);
+        let hint = outcome.unwrap_err().hint();
+        let expected = "name the client beside the grant: add the parameter client_id";
+        assert_eq!(hint, Some(expected));
+        let flow = server.flow(Flow::Grant);
+        seen(server.name, &flow, "no parameter client_id", said);
+    }
+}

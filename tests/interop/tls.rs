@@ -1,0 +1,120 @@
+//! TLS with a root that nobody else trusts: who is given it gets a token, and nobody is fooled.
+
+use std::error::Error as _;
+use std::process::{Command, Output};
+
+use jwt_bearer::{Audience, Endpoint, ErrorKind, TokenSource};
+
+use crate::servers::{FLOWS, Flow, agent};
+use crate::support::{env, path, seen};
+
+/// The command line, which trusts the run's root where it is told to.
+#[track_caller]
+fn command(flow: Flow, issuer: &str, ca: bool) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
+    command.arg("token");
+    let name = match flow {
+        Flow::ByKey => "client-credentials --client-id pkjwt",
+        Flow::BySecret => "client-credentials --client-id csjwt",
+        Flow::Grant => "jwt-bearer --issuer bearer --client-id bearer --subject alice",
+    };
+    command.args(name.split(' '));
+    match flow {
+        Flow::BySecret => command.arg("--secret").arg(path("keys/secret.txt")),
+        _ => {
+            command.arg("--key").arg(path("keys/client.pem"));
+            command.args(["--key-id", "client-key-1"])
+        }
+    };
+    command.args(["--scope", "read", "--discover", issuer]);
+    if ca {
+        command.arg("--ca").arg(path("keys/ca.pem"));
+    }
+    for proxy in ["HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"] {
+        command.env_remove(proxy);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+#[ignore = "tests/interop/run starts what it needs"]
+fn the_command_line_takes_a_root_of_ones_own_and_knows_none_without() {
+    let issuer = env("INTEROP_TLS");
+    for flow in FLOWS {
+        let output = command(flow, &issuer, true);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let errors = text(&output.stderr);
+        assert_eq!((output.status.code(), &*errors), (Some(0), ""));
+        let token = text(&output.stdout);
+        assert!(token.trim_end().len() > 20 && token.ends_with('\n'));
+        let name = format!("{}, over TLS", flow.name());
+        seen("oidc-provider", &name, "jwt-bearer token --ca", "a token");
+
+        let output = command(flow, &issuer, false);
+        let authority = issuer.strip_prefix("https://").unwrap();
+        let refused = format!(
+            "jwt-bearer: {authority}: its TLS certificate is not accepted: \
+             invalid peer certificate: UnknownIssuer\n"
+        );
+        assert_eq!(output.status.code(), Some(4));
+        assert_eq!((text(&output.stderr), output.stdout.len()), (refused, 0));
+    }
+}
+
+/// Whose certificate it is, what a caller's agent that trusts its root makes of it, and one that
+/// does not.
+#[test]
+#[ignore = "tests/interop/run starts what it needs"]
+fn a_certificate_that_is_not_to_be_trusted_is_refused_and_the_error_says_why() {
+    let unknown = "invalid peer certificate: UnknownIssuer";
+    let other_name = "invalid peer certificate: certificate not valid for name \"localhost\"; \
+        certificate is only valid for DnsName(\"elsewhere.example\")";
+    let expired = "invalid peer certificate: certificate expired";
+    for (server, trusted, case, why) in [
+        ("INTEROP_TLS", false, "a root that is not known", unknown),
+        (
+            "INTEROP_TLS_OTHER_NAME",
+            true,
+            "a certificate for another name",
+            other_name,
+        ),
+        (
+            "INTEROP_TLS_EXPIRED",
+            true,
+            "a certificate that has expired",
+            expired,
+        ),
+    ] {
+        let issuer = env(server);
+        for endpoint in [
+            Endpoint::issuer(&*issuer),
+            Endpoint::token(format!("{issuer}/token")),
+        ] {
+            for flow in FLOWS {
+                let audience = Audience::Fixed(issuer.clone());
+                let profile = flow.profile(endpoint.clone(), audience);
+                let source = match trusted {
+                    true => TokenSource::over(agent(), profile, flow.key()),
+                    false => TokenSource::new(profile, flow.key()),
+                };
+                let error = source.unwrap().token().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Network);
+                assert!(!error.is_retryable());
+                let authority = issuer.strip_prefix("https://").unwrap();
+                let what = "its TLS certificate is not accepted";
+                assert_eq!(error.to_string(), format!("{authority}: {what}"));
+                let cause = error.source().unwrap().to_string();
+                // When it expired is said too.
+                assert!(cause.starts_with(why), "{cause}");
+            }
+        }
+        if trusted {
+            let output = command(Flow::ByKey, &issuer, true);
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(4));
+            assert!(errors.contains(why), "{errors}");
+        }
+        let said = format!("its TLS certificate is not accepted: {why}");
+        seen("oidc-provider", "every flow, over TLS", case, said);
+    }
+}
