@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{
     Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Hs256, Jti, Placement,
-    Profile, Rs256, Signer, TokenSource, Transport as _, salesforce,
+    Profile, Rs256, ScopePlacement, Signer, TokenSource, Transport as _, salesforce,
 };
 use serde_json::Value;
 
@@ -199,6 +199,28 @@ fn whatever_is_wrong_is_refused_with_its_reason() {
         "claim sub is missing or wrong",
     );
     assert_eq!(server.jtis(), [""; 0], "nothing was taken");
+}
+
+// As Go's x/oauth2 and Google's own clients name it.
+#[test]
+fn a_scope_in_the_assertion_counts_like_one_beside_it() {
+    let server = server();
+    for profile in [client(&server), grant(&server)] {
+        let within = profile.with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
+        let token = source(within.clone().with_scope("read"), rsa()).token();
+        assert_eq!(token.unwrap().scope(), Some("read"));
+        for refused_ones in [
+            within.clone().with_scope("read write"),
+            within.clone().with_claim("scope", 7),
+            within
+                .with_scope_placement(ScopePlacement::Parameter)
+                .with_scope("read")
+                .with_claim("scope", "write"),
+        ] {
+            let error = refused(refused_ones, rsa());
+            is(&error, 400, Some("invalid_scope"), "a scope is not allowed");
+        }
+    }
 }
 
 #[test]

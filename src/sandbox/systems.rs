@@ -118,7 +118,7 @@ const SYSTEMS: &[System] = &[
         subject: itself,
         ahead: 3600,
         span: ANY,
-        scope: parameter,
+        scope,
         token: bearer,
         refusal: |wrong| oauth(wrong, 401, "invalid_client"),
     },
@@ -135,7 +135,7 @@ const SYSTEMS: &[System] = &[
         subject: a_user,
         ahead: 3600,
         span: ANY,
-        scope: parameter,
+        scope,
         token: bearer,
         refusal: |wrong| oauth(wrong, 400, "invalid_grant"),
     },
@@ -328,8 +328,16 @@ fn a_tenant(client: &Client, claims: &Claims) -> Result<(), Wrong> {
         .ok_or(Wrong::Claim("tid"))
 }
 
-fn parameter(parameters: &Parameters, _: &Claims) -> Option<String> {
-    value(parameters, "scope").map(str::to_owned)
+/// Beside the assertion (RFC 7521 §4.1) and within it, as many clients name it: all of it counts.
+fn scope(parameters: &Parameters, claims: &Claims) -> Option<String> {
+    let claim = claims
+        .get("scope")
+        .map(|scope| scope.as_str().unwrap_or("?"));
+    let named: Vec<_> = value(parameters, "scope")
+        .into_iter()
+        .chain(claim)
+        .collect();
+    (!named.is_empty()).then(|| named.join(" "))
 }
 
 /// The text says comma delimited, the sample has an array.
