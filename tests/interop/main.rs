@@ -9,3 +9,4 @@ mod servers;
 mod skew;
 mod support;
 mod tls;
+mod verifiers;
