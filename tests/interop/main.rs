@@ -4,6 +4,7 @@
 //! without it, and panics where it is missing. What a test sees it also tells [`support::seen`],
 //! which makes the page `SEEN.md`.
 
+mod clients;
 mod refusals;
 mod servers;
 mod skew;
