@@ -88,6 +88,10 @@ impl Url {
         let path = self.uri.path().trim_end_matches('/');
         (format!("{scheme}://{}", self.host), path)
     }
+    /// http, which only this machine is spoken to by.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTP)
+    }
     pub(crate) fn has_query(&self) -> bool {
         self.text.contains('?')
     }

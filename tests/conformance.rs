@@ -745,7 +745,7 @@ fn row_16_plain_http_is_refused_and_loopback_excepted() {
             client_at(Endpoint::metadata(below("/m"))).metadata_requests(),
             Profile::salesforce(base, "key", "user").metadata_requests(),
             Profile::cylance(base, "tenant", "app").metadata_requests(),
-            client_at(Endpoint::metadata("https://as.example.com/m"))
+            client_at(Endpoint::metadata(below("/m")))
                 .with_metadata(&json(200, &document))
                 .map(|_| Vec::new()),
         ]

@@ -324,6 +324,45 @@ fn metadata_that_is_none_is_refused_and_the_error_says_why() {
     }
 }
 
+/// A server elsewhere must not send an assertion to whoever listens on this machine.
+#[test]
+fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
+    let here = [
+        "http://localhost:8080/token",
+        "http://127.0.0.1/token",
+        "HTTP://127.9.9.9:1/",
+        "http://[::1]/token",
+    ];
+    let document = |from: &str, to: &str| {
+        let body = json!({"issuer": from, "token_endpoint": to}).to_string();
+        Response::new(200, body)
+    };
+    for from in [ISSUER, "https://localhost", "https://127.0.0.1:8443"] {
+        for to in here {
+            for endpoint in [Endpoint::issuer(from), Endpoint::metadata(from)] {
+                let found = client_at(endpoint).with_metadata(&document(from, to));
+                let error = found.unwrap_err();
+                assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
+                assert_eq!(
+                    error.to_string(),
+                    "the token_endpoint of the metadata is plain http, and the metadata came by \
+                    https (status 200)"
+                );
+            }
+        }
+    }
+    for from in ["http://localhost:8080", "http://[::1]:1"] {
+        for to in here.into_iter().chain(["https://as.example.com/token"]) {
+            for endpoint in [Endpoint::issuer(from), Endpoint::metadata(from)] {
+                let found = client_at(endpoint).with_metadata(&document(from, to));
+                let found = found.unwrap();
+                let exchange = Exchange::new(&found, &hmac(), now()).unwrap();
+                assert_eq!(exchange.request().url(), to);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_document_of_its_own_address_may_name_any_issuer_or_none() {
     for issuer in [json!("https://somebody.example"), Value::Null, json!(7)] {
