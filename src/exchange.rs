@@ -131,18 +131,18 @@ impl<'p> Exchange<'p> {
         claims.get("jti")?.as_str().map(str::to_owned)
     }
 
+    /// What we sent that a foreign text must not repeat.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let parameters = self.profile.secret_parameters();
+        parameters.chain([self.assertion.secret()])
+    }
+
     /// The request did not complete.
     pub(crate) fn failed(self, cause: io::Error) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
-        let client_secret = self.profile.client_secret().unwrap_or_default();
         // By themselves, and with all parameters as they were sent.
-        let secrets = [
-            self.assertion.secret(),
-            client_secret,
-            query,
-            self.request.body(),
-        ];
-        Error::network(self.request.host(), cause).without(&secrets)
+        let secrets = self.secrets().chain([query, self.request.body()]);
+        Error::network(self.request.host(), cause).without(&secrets.collect::<Vec<_>>())
     }
 
     /// The table of responses.
@@ -248,8 +248,7 @@ impl<'p> Exchange<'p> {
     ) -> Error {
         let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
         let token = text("access_token").unwrap_or_default();
-        let client_secret = self.profile.client_secret().unwrap_or_default();
-        let secrets = [self.assertion.secret(), token, client_secret];
+        let secrets: Vec<_> = self.secrets().chain([token]).collect();
         let said = text("error_description").or_else(|| text("message"));
         let code = text("error").map(|text| cut(text, &secrets));
         let host = answer.response.redirect_host();

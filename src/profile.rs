@@ -211,7 +211,8 @@ impl Profile {
         self.claims.extend(present(name, value));
         self
     }
-    /// One more parameter, such as `resource` (RFC 8707). Its value is printed nowhere.
+    /// One more parameter, such as `resource` (RFC 8707). Its value is printed nowhere, and cut out
+    /// of a server's words unless the RFCs say that it is no secret.
     #[must_use]
     pub fn with_parameter(
         mut self,

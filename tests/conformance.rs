@@ -1012,3 +1012,38 @@ fn row_24_control_characters_do_not_hide_an_echo() {
         }
     }
 }
+
+#[test]
+fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret() {
+    let profile = client()
+        .with_scope("read write")
+        .with_parameter("subject_token", "hunter2-of-another-server")
+        .with_parameter("password", "hunter2")
+        .with_parameter("resource", "https://api.example.com/v1")
+        .with_parameter("audience", "https://audience.example.com")
+        .with_parameter("requested_token_type", "urn:example:token-type:jwt");
+    let told = |status, words: &str| {
+        let body = json!({"error": "invalid_target", "error_description": words});
+        let error = refusal(&profile, json(status, &body));
+        error.description().unwrap().to_owned()
+    };
+    for status in [200, 400, 503] {
+        for (words, told_as) in [
+            (
+                "bad: subject_token=hunter2-of-another-server!",
+                "bad: subject_token=[..]!",
+            ),
+            ("bad: hunter2-of-another", "bad: [..]"),
+            ("password hunter2 is wrong", "password [..] is wrong"),
+        ] {
+            assert_eq!(told(status, words), told_as);
+        }
+        for words in [
+            "client client-1 may not use client_credentials for https://api.example.com/v1",
+            "no urn:example:token-type:jwt for https://audience.example.com, nor read write",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer is not taken",
+        ] {
+            assert_eq!(told(status, words), words);
+        }
+    }
+}

@@ -20,6 +20,8 @@ use rsa::traits::PrivateKeyParts as _;
 
 const HMAC_SECRET: &str = "hmac-secret-of-more-than-thirty-two-bytes";
 const CLIENT_SECRET: &str = "client-secret-that-is-a-parameter/+=";
+/// RFC 8693 §2.1: a token in a parameter that this crate has no word for.
+const SUBJECT_TOKEN: &str = "subject-token-of-another-server";
 const CLAIM: &str = "claim-secret-that-only-the-server-knows";
 const TOKEN: &str = "00D000000000001!access.token.whose.holder.can.spend.it";
 const REFRESH: &str = "refresh-token-that-came-with-the-other";
@@ -39,7 +41,14 @@ impl Secrets {
     /// The ones that every scene knows.
     fn all() -> Self {
         let mut all = Self::default();
-        for text in [HMAC_SECRET, CLIENT_SECRET, CLAIM, TOKEN, REFRESH] {
+        for text in [
+            HMAC_SECRET,
+            CLIENT_SECRET,
+            SUBJECT_TOKEN,
+            CLAIM,
+            TOKEN,
+            REFRESH,
+        ] {
             all.add(text);
         }
         #[cfg(feature = "encrypted-keys")]
@@ -207,7 +216,9 @@ fn at(seconds: u64) -> SystemTime {
 
 fn with_secrets(profile: Profile) -> Profile {
     let profile = profile.with_claim("pin", CLAIM).with_header("pin", CLAIM);
-    profile.with_parameter("client_secret", CLIENT_SECRET)
+    profile
+        .with_parameter("client_secret", CLIENT_SECRET)
+        .with_parameter("subject_token", SUBJECT_TOKEN)
 }
 
 fn generic() -> Profile {
@@ -460,6 +471,10 @@ const ANSWERS: &[Answer] = &[
         400,
         r#"{"error":"invalid_client","error_description":"CLIENT_SECRET"}"#,
     ),
+    Says(
+        400,
+        r#"{"error":"SUBJECT","error_description":"bad subject_token: SUBJECT"}"#,
+    ),
     Says(401, r#"{"message":"bad: ASSERTION"}"#),
     Says(400, r#"[{"error":"ASSERTION","message":"ASSERTION"}]"#),
     Says(
@@ -498,6 +513,7 @@ const ANSWERS: &[Answer] = &[
     FailsBecause("SIGNATURE"),
     Fails("cannot encode PARAMETER"),
     FailsBecause("CLIENT_SECRET"),
+    Fails("cannot encode SUBJECT"),
     Fails("cable cut by an excavator"),
 ];
 
@@ -511,6 +527,7 @@ fn filled(text: &str, request: &Request, assertion: &str) -> String {
         .replace("TOKEN", TOKEN)
         .replace("REFRESH", REFRESH)
         .replace("CLIENT_SECRET", CLIENT_SECRET)
+        .replace("SUBJECT", SUBJECT_TOKEN)
         .replace("URL", request.url())
         .replace("BODY", request.body())
         .replace("PARAMETER", parameter)

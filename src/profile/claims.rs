@@ -10,6 +10,17 @@ use crate::error::Error;
 use crate::jwt::{self, Assertion, Members};
 use crate::signer::Signer;
 
+/// Parameters whose values are no secrets, and tell much in a server's words: RFC 6749 §4, RFC 7521
+/// §4, RFC 8693 §2.1, RFC 8707 §2.
+const PUBLIC_PARAMETERS: &[&str] = &[
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "grant_type",
+    "requested_token_type",
+    "resource",
+];
+
 impl Profile {
     /// Signs a new assertion and sends nothing: for an exchange of your own.
     ///
@@ -104,11 +115,12 @@ impl Profile {
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 
-    /// RFC 6749 §2.3.1; some servers want it beside the assertion.
-    pub(crate) fn client_secret(&self) -> Option<&str> {
-        let mut parameters = self.parameters.iter();
-        let (_, value) = parameters.find(|(name, _)| name == "client_secret")?;
-        Some(value)
+    /// Values of parameters that may be secrets: `client_secret`, and all that is not known to be
+    /// none.
+    pub(crate) fn secret_parameters(&self) -> impl Iterator<Item = &str> {
+        let parameters = self.parameters.iter();
+        let secret = parameters.filter(|(name, _)| !PUBLIC_PARAMETERS.contains(&name.as_ref()));
+        secret.map(|(_, value)| value.as_str())
     }
 
     /// All parameters, the assertion last.
