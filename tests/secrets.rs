@@ -453,6 +453,15 @@ const SUCCESS: Answer = Says(
 
 const ANSWERS: &[Answer] = &[
     SUCCESS,
+    // tokens whose other members repeat what they must not
+    Says(
+        200,
+        r#"{"access_token":"TOKEN","scope":"ASSERTION TOKEN CLIENT_SECRET"}"#,
+    ),
+    Says(
+        200,
+        r#"{"access_token":"TOKEN","ASSERTION":1,"TOKEN":2,"REFRESH":3}"#,
+    ),
     // denied
     Says(400, r#"{"error":"ASSERTION"}"#),
     Says(
