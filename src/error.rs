@@ -92,7 +92,8 @@ impl Error {
     pub fn response(&self) -> Option<&Response> {
         Some(&self.answer()?.response)
     }
-    /// How long to wait: what the server asked for, or what is left until the source asks again.
+    /// How long to wait: what the server asked for, a year at most, or what is left until the source
+    /// asks again.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.rest.or_else(|| self.answer()?.retry_after)
     }

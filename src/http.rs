@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 /// one.
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
 
+/// A pause is told as a year at most: callers add it to a clock, which overflows.
+const MAX_PAUSE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
 
 /// RFC 3986 §2.3: everything but the unreserved characters is encoded, so a JWT passes as it is.
@@ -309,14 +312,16 @@ impl Response {
     /// else ours.
     pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
         let value = self.header("Retry-After")?.trim();
-        let until = || {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(
-                date.duration_since(self.date().or(now)?)
-                    .unwrap_or_default(),
-            )
+        let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let pause = match is_number {
+            true => value.parse().map_or(MAX_PAUSE, Duration::from_secs),
+            false => {
+                let date = httpdate::parse_http_date(value).ok()?;
+                let since = self.date().or(now)?;
+                date.duration_since(since).unwrap_or_default() // it has passed
+            }
         };
-        value.parse().ok().map(Duration::from_secs).or_else(until)
+        Some(pause.min(MAX_PAUSE))
     }
     /// Where a redirect leads, by its host alone: the rest may hold anything.
     pub(crate) fn redirect_host(&self) -> Option<String> {

@@ -764,6 +764,7 @@ fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
     let date = "Tue, 14 Nov 2023 22:13:20 GMT"; // our now
     let minute_later = "Tue, 14 Nov 2023 22:14:20 GMT";
     let ahead = "Tue, 14 Nov 2023 22:14:00 GMT";
+    let next_year = "Thu, 14 Nov 2024 22:14:00 GMT";
     for (server, retry_after, expected) in [
         (None, None, None),
         (None, Some("120"), Some(120)),
@@ -774,7 +775,19 @@ fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
         (None, Some(minute_later), Some(60)),
         (Some("nonsense"), Some(minute_later), Some(60)),
         (Some(ahead), Some(date), Some(0)), // it has passed
-        (None, Some("18446744073709551615"), Some(u64::MAX)),
+        (Some(ahead), Some(next_year), Some(31_536_000)),
+        // a year at most: callers add it to their clocks
+        (None, Some("31535999"), Some(31_535_999)),
+        (None, Some("31536001"), Some(31_536_000)),
+        (None, Some("18446744073709551615"), Some(31_536_000)),
+        (None, Some("99999999999999999999999"), Some(31_536_000)),
+        (
+            None,
+            Some("Fri, 31 Dec 9999 23:59:59 GMT"),
+            Some(31_536_000),
+        ),
+        (None, Some("+5"), None), // RFC 9110 §10.2.3: digits
+        (None, Some("5.0"), None),
         (None, Some("soon"), None),
         (None, Some("-1"), None),
         (None, Some(""), None),
