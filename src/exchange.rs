@@ -202,8 +202,8 @@ impl<'p> Exchange<'p> {
         }
         let secret = value("access_token").ok_or("the response has no access_token")?;
         let secret = secret.as_str().ok_or("the access_token is not a string")?;
-        let granted = value("scope").and_then(Value::as_str);
-        let scope = granted.or(self.profile.scope.as_deref()).map(str::to_owned);
+        let asked = || self.profile.scope.clone();
+        let scope = value("scope").map_or_else(asked, granted);
         let others = members
             .iter()
             .filter(|(name, value)| *name != "access_token" && !value.is_null());
@@ -286,6 +286,19 @@ fn is_said(value: &Value) -> bool {
         Value::Array(elements) => !elements.is_empty(),
         Value::Object(members) => !members.is_empty(),
         Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
+/// The scope as one string (RFC 6749 §5.1). Some servers write an array of them; what is neither is
+/// unknown.
+fn granted(scope: &Value) -> Option<String> {
+    match scope {
+        Value::String(scope) => Some(scope.clone()),
+        Value::Array(scopes) => {
+            let scopes: Option<Vec<_>> = scopes.iter().map(Value::as_str).collect();
+            scopes.map(|scopes| scopes.join(" "))
+        }
+        _ => None,
     }
 }
 

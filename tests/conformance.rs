@@ -876,13 +876,26 @@ fn what_was_granted_is_the_scope_and_else_what_was_asked() {
         .clone()
         .with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
     let plain = json!({"access_token": "t"});
-    let granted = json!({"access_token": "t", "scope": "read"});
+    let with = |scope: Value| json!({"access_token": "t", "scope": scope});
+    let granted = with(json!("read"));
     for (profile, body, scope) in [
         (&asked, &granted, Some("read")),
         (&asked, &plain, Some("read write")),
         (&claimed, &plain, Some("read write")),
         (&client(), &granted, Some("read")),
         (&client(), &plain, None),
+        (&asked, &with(json!(null)), Some("read write")),
+        (&asked, &with(json!("")), Some("")),
+        // some servers write an array (Twitch's documents it so)
+        (&asked, &with(json!(["read", "list"])), Some("read list")),
+        (&asked, &with(json!(["read"])), Some("read")),
+        (&asked, &with(json!([])), Some("")),
+        // what cannot be read is not what was asked
+        (&asked, &with(json!(["read", 7])), None),
+        (&asked, &with(json!([["read"]])), None),
+        (&asked, &with(json!({"read": true})), None),
+        (&asked, &with(json!(7)), None),
+        (&asked, &with(json!(false)), None),
     ] {
         let token = read(profile, json(200, body)).unwrap();
         assert_eq!(token.scope(), scope);
