@@ -1057,6 +1057,7 @@ fn what_a_name_may_not_be_is_refused() {
     let client = |text: &str| Profile::client_credentials(endpoint(), text, Audience::None);
     let salesforce = |user: &str| Profile::salesforce("https://login.salesforce.com", "k", user);
     let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app);
+    let tenant = |tenant: &str| Profile::cylance(aurora::NORTH_AMERICA, tenant, "app");
     let blank = "begins or ends with white space, or holds a control character";
     let quote = "holds a stray quote, as the printed document does: remove it";
     for (text, wrong) in [
@@ -1074,6 +1075,7 @@ fn what_a_name_may_not_be_is_refused() {
         is_refused(client(text), &format!("issuer {wrong}"));
         is_refused(salesforce(text), &format!("subject {wrong}"));
         is_refused(cylance(text), &format!("subject {wrong}"));
+        is_refused(tenant(text), &format!("claim tid {wrong}"));
         is_refused(grant().with_subject(text), &format!("subject {wrong}"));
         is_refused(
             grant().with_audience(fixed(text)),
@@ -1087,7 +1089,9 @@ fn what_a_name_may_not_be_is_refused() {
         "x",
     ] {
         is_taken(issuer(text).with_subject(text).with_audience(fixed(text)));
+        is_taken(tenant(text));
     }
+    is_taken(issuer("x").with_claim("note", " as it is\n")); // no name of anything
 }
 
 #[test]

@@ -34,14 +34,17 @@ impl Profile {
             Audience::Fixed(aud) => Some(aud),
             _ => None,
         };
+        // Cylance's tenant, and not only Cylance's: copied as the others are.
+        let tid = self.claims.iter().find(|(name, _)| name == "tid");
         let texts = [
-            ("issuer", Some(&self.issuer)),
-            ("subject", self.subject.as_ref()),
-            ("audience", aud),
+            ("issuer", Some(self.issuer.as_str())),
+            ("subject", self.subject.as_deref()),
+            ("audience", aud.map(String::as_str)),
+            ("claim tid", tid.and_then(|(_, value)| value.as_str())),
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };
-            let wrong = match text.as_str() {
+            let wrong = match text {
                 "" => "is empty",
                 text if text.contains('"') => {
                     "holds a stray quote, as the printed document does: remove it"
