@@ -399,6 +399,14 @@ fn salesforces_ids_are_the_last_two_segments_of_15_or_18_characters() {
             )),
             None,
         ),
+        (
+            json!(format!("https://login.salesforce.com?/id/{org}/{user}")),
+            None, // no path
+        ),
+        (
+            json!(format!("https://login.salesforce.com/#/id/{org}/{user}")),
+            None,
+        ),
         (json!("https://login.salesforce.com/id/"), None),
     ] {
         let token = read(&salesforce(), ok(&json!({"access_token": "t", "id": id}))).unwrap();

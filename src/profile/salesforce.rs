@@ -68,7 +68,8 @@ pub fn user_id(token: &AccessToken) -> Option<&str> {
 
 /// `https://login.salesforce.com/id/00D.../005...`; the host varies and may have a port.
 fn identity(token: &AccessToken) -> Option<(&str, &str)> {
-    let (_scheme, rest) = token.get("id")?.split_once("://")?;
+    let id = token.get("id").filter(|id| !id.contains(['?', '#']))?; // a path alone
+    let (_scheme, rest) = id.split_once("://")?;
     let (_host, path) = rest.split_once('/')?;
     let (front, user) = path.rsplit_once('/')?;
     let organization = front.rsplit('/').next()?;
