@@ -1,0 +1,148 @@
+//! Any strings into an assertion: what decodes is what went in.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::{Audience, Endpoint, ErrorKind, Profile, ScopePlacement};
+use ring::hmac;
+use serde_json::{Map, Value, json};
+
+use crate::{NOW, SECRET, decoded, fields, is_scope, key, now, tells_no_value, told};
+
+/// `iss`, `sub`, `aud`, `kid`, `typ` and a scope; then pairs of a name and a value, by turns a claim
+/// and a header member. An empty `sub` to scope is left out. A value is JSON, else a string.
+pub fn claims(input: &[u8]) {
+    let mut fields = fields(input);
+    let issuer = fields.next().unwrap_or_default();
+    let mut optional = || fields.next().filter(|field| !field.is_empty());
+    let [subject, audience, kid, typ, scope] = [(); 5].map(|()| optional());
+    let pairs: Vec<_> =
+        std::iter::from_fn(|| Some((fields.next()?, value(fields.next()?)))).collect();
+    let [claims, header] = [0, 1].map(|turn| {
+        let pairs = pairs.iter().skip(turn).step_by(2);
+        pairs
+            .filter(|(_, value)| !value.is_null())
+            .cloned()
+            .collect::<Vec<_>>()
+    });
+
+    let endpoint = Endpoint::token("https://as.example.com/token");
+    let fixed = audience.clone().map_or(Audience::None, Audience::Fixed);
+    let mut profile = Profile::jwt_bearer(endpoint, &*issuer, fixed)
+        .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
+    if let Some(subject) = &subject {
+        profile = profile.with_subject(subject);
+    }
+    if let Some(scope) = &scope {
+        profile = profile.with_scope(scope);
+    }
+    profile = match &typ {
+        Some(typ) => profile.with_typ(typ),
+        None => profile.without_typ(),
+    };
+    // `null` leaves a claim out, so it may be given as well.
+    for (turn, (name, value)) in pairs.iter().enumerate() {
+        profile = match turn % 2 {
+            0 => profile.with_claim(name, value.clone()),
+            _ => profile.with_header(name, value.clone()),
+        };
+    }
+    let mut key = key();
+    if let Some(kid) = &kid {
+        key = key.with_key_id(kid);
+    }
+
+    let scopes = scope.as_ref().map(|scope| {
+        let names: Vec<_> = scope.split(' ').collect();
+        ("scp".to_owned(), json!(names))
+    });
+    let own_claims = ["iss", "sub", "aud", "exp", "iat", "jti"];
+    let all_claims: Vec<_> = claims.iter().chain(&scopes).cloned().collect();
+    let texts = [
+        Some(&issuer),
+        subject.as_ref(),
+        audience.as_ref(),
+        text_of(&claims, "tid"),
+    ];
+    let refused = texts.into_iter().flatten().any(|text| !is_name(text))
+        || scope.as_ref().is_some_and(|scope| !is_scope(scope))
+        || twice(&own_claims, &all_claims)
+        || twice(&["typ", "alg", "kid"], &header)
+        || claims
+            .iter()
+            .any(|(name, value)| name == "nbf" && !is_time(value));
+
+    let assertion = match profile.assertion(&key, now()) {
+        Ok(assertion) => assertion,
+        Err(error) => {
+            assert!(refused, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let pairs = pairs.into_iter();
+            let pairs = pairs.map(|(name, value)| (name, value.to_string()));
+            let own = [("iss", Some(issuer)), ("sub", subject), ("aud", audience)];
+            let own = own.map(|(name, text)| (name.to_owned(), text.unwrap_or_default()));
+            tells_no_value(&told(&error), &pairs.chain(own).collect::<Vec<_>>());
+            return;
+        }
+    };
+    assert!(!refused, "taken");
+
+    let (message, signature) = assertion.secret().rsplit_once('.').unwrap();
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    hmac::verify(&secret, message.as_bytes(), &signature).unwrap();
+    let (head, body) = message.split_once('.').unwrap();
+
+    let mut expected: Map<_, _> = header.into_iter().collect();
+    expected.insert("alg".to_owned(), json!("HS256"));
+    expected.extend(kid.map(|kid| ("kid".to_owned(), json!(kid))));
+    expected.extend(typ.map(|typ| ("typ".to_owned(), json!(typ))));
+    assert_eq!(decoded(head), expected);
+
+    let mut found = decoded(body);
+    let jti = found.remove("jti").unwrap();
+    assert_eq!(jti.as_str().map(str::len), Some(36));
+    let mut expected: Map<_, _> = all_claims.into_iter().collect();
+    expected.insert("iss".to_owned(), json!(issuer));
+    expected.extend(subject.map(|subject| ("sub".to_owned(), json!(subject))));
+    expected.extend(audience.map(|audience| ("aud".to_owned(), json!(audience))));
+    expected.insert("iat".to_owned(), json!(NOW));
+    expected.insert("exp".to_owned(), json!(NOW + 60));
+    assert_eq!(found, expected);
+}
+
+fn value(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
+fn text_of<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a String> {
+    let (_, value) = members.iter().find(|(other, _)| other == name)?;
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// What may name a client, a user, a server: no slip of copying.
+fn is_name(text: &str) -> bool {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    let at_ends = |is: fn(char) -> bool| ends.into_iter().flatten().any(is);
+    !text.is_empty()
+        && !text.contains('"')
+        && !at_ends(char::is_whitespace)
+        && !text.chars().any(char::is_control)
+}
+
+fn twice(own: &[&str], members: &[(String, Value)]) -> bool {
+    let names = members.iter().map(|(name, _)| name.as_str());
+    let names: Vec<_> = names.chain(own.iter().copied()).collect();
+    names.iter().collect::<BTreeSet<_>>().len() < names.len()
+}
+
+/// RFC 7519 §2: seconds; up to the year 5138.
+fn is_time(value: &Value) -> bool {
+    value
+        .as_u64()
+        .is_some_and(|seconds| seconds < 100_000_000_000)
+}

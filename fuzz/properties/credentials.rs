@@ -1,0 +1,63 @@
+//! The credential file of Marketing Cloud Intelligence.
+
+use jwt_bearer::{ErrorKind, Response, Rs256, Signer as _, marketing_cloud_intelligence};
+use serde_json::{Map, Value};
+
+use crate::{debug, decoded, is_safe, now, quotes_nothing, told};
+
+const NAMES: [&str; 3] = ["serviceAccountId", "discoveryEndpoint", "privateKey"];
+
+/// A file to [`marketing_cloud_intelligence::credentials`].
+pub fn credentials(file: &[u8]) {
+    let json = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    let members: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
+    let texts = NAMES.map(|name| members.get(name).and_then(Value::as_str));
+    let key = texts[2].map(Rs256::from_pem);
+
+    let read = marketing_cloud_intelligence::credentials(file);
+    let ([Some(id), Some(address), Some(pem)], Some(Ok(key))) = (texts, key) else {
+        let is_whole = texts.iter().all(Option::is_some);
+        let kind = if is_whole {
+            ErrorKind::Key
+        } else {
+            ErrorKind::Config
+        };
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        // Which member is missing is told.
+        let told = NAMES
+            .iter()
+            .fold(told(&error), |told, name| told.replace(name, " "));
+        quotes_nothing(&told, file);
+        return;
+    };
+    let (profile, read) = read.unwrap();
+    assert_eq!(
+        read.sign(b"message").unwrap(),
+        key.sign(b"message").unwrap()
+    );
+    assert_eq!(read.repairs(), key.repairs());
+    quotes_nothing(&(debug(&profile) + &debug(&read)), pem);
+
+    let requests = match profile.metadata_requests() {
+        Ok(requests) => requests,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Config);
+            quotes_nothing(&told(&error), file);
+            return;
+        }
+    };
+    let [request] = &requests[..] else {
+        panic!("{requests:?}")
+    };
+    assert_eq!(
+        (request.method(), request.url(), request.body()),
+        ("GET", address, "")
+    );
+    is_safe(address);
+    let metadata = Response::new(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
+    let known = profile.with_metadata(&metadata).unwrap();
+    let assertion = known.assertion(&read, now()).unwrap();
+    let claims = decoded(assertion.secret().split('.').nth(1).unwrap());
+    assert_eq!((&claims["iss"], &claims["sub"]), (&id.into(), &id.into()));
+}

@@ -1,0 +1,131 @@
+//! `Retry-After`, `Date` and `Age`: RFC 9110 §10.2.3 and §5.6.7, RFC 9111 §5.1.
+
+use std::time::Duration;
+
+use jwt_bearer::{Audience, Endpoint, Error, Exchange, Profile, Response};
+use time::format_description::parse_borrowed as format;
+use time::{Date, OffsetDateTime, PrimitiveDateTime};
+
+use crate::{NOW, key, now};
+
+/// Seconds: a longer pause is told as this.
+const YEAR: u64 = 365 * 24 * 3600;
+const FIXDATE: &str =
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT";
+const RFC_850: &str = "[weekday], [day]-[month repr:short]-[year repr:last_two] \
+    [hour]:[minute]:[second] GMT";
+const ASCTIME: &str = "[weekday repr:short] [month repr:short] [day padding:space] \
+    [hour]:[minute]:[second] [year]";
+
+/// Header lines of a response that says: later. A `Retry-After` in seconds is a date as well,
+/// after 1970, and is tried in all three forms that a date has.
+pub fn dates(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let headers: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .collect();
+    let header = |name: &str| {
+        let mut headers = headers.iter();
+        let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        Some(found.1.trim())
+    };
+    let error = answered(&headers);
+    let (pause, date, age) = (header("Retry-After"), header("Date"), header("Age"));
+
+    assert!(
+        error
+            .retry_after()
+            .is_none_or(|pause| pause.as_secs() <= YEAR)
+    );
+    match pause {
+        Some(pause) if is_digits(pause) => {
+            let seconds: u64 =
+                pause
+                    .trim_start_matches('0')
+                    .parse()
+                    .unwrap_or(match pause.trim_matches('0') {
+                        "" => 0,
+                        _ => u64::MAX,
+                    });
+            assert_eq!(
+                error.retry_after(),
+                Some(Duration::from_secs(seconds.min(YEAR)))
+            );
+            in_all_forms(seconds);
+        }
+        Some(pause) => {
+            let from = match date {
+                None => Some(NOW),
+                Some(date) => strict(date),
+            };
+            if let (Some(until), Some(from)) = (strict(pause), from) {
+                let pause = until.saturating_sub(from).min(YEAR);
+                assert_eq!(error.retry_after(), Some(Duration::from_secs(pause)));
+            }
+        }
+        None => assert_eq!(error.retry_after(), None),
+    }
+
+    let is_fresh = age.is_none_or(|age| is_digits(age) && age.trim_matches('0').is_empty());
+    match date.map(strict) {
+        None => assert_eq!(error.clock_offset(), None),
+        Some(Some(date)) if is_fresh => {
+            let offset = i64::try_from(date).unwrap() - i64::try_from(NOW).unwrap();
+            assert_eq!(error.clock_offset(), Some(offset));
+        }
+        _ if age.is_some_and(|age| is_digits(age) && !is_fresh) => {
+            assert_eq!(error.clock_offset(), None);
+        }
+        _ => {}
+    }
+}
+
+/// A moment that `time` writes is the moment that is read.
+fn in_all_forms(seconds: u64) {
+    let last = Date::MAX.midnight().assume_utc().unix_timestamp();
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX) % last;
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+    let offset = seconds - i64::try_from(NOW).unwrap();
+    for form in [FIXDATE, RFC_850, ASCTIME] {
+        // Two digits of a year mean one of these for httpdate; RFC 9110 has a century that moves.
+        if form == RFC_850 && !(1974..2070).contains(&moment.year()) {
+            continue;
+        }
+        let written = moment.format(&format::<2>(form).unwrap()).unwrap();
+        let error = answered(&[("Date", &written)]);
+        assert_eq!(error.clock_offset(), Some(offset), "{written}");
+        let error = answered(&[("Retry-After", &written)]);
+        let pause = u64::try_from(offset).unwrap_or(0).min(YEAR);
+        assert_eq!(
+            error.retry_after(),
+            Some(Duration::from_secs(pause)),
+            "{written}"
+        );
+    }
+}
+
+fn answered(headers: &[(&str, &str)]) -> Error {
+    let endpoint = Endpoint::token("https://as.example.com/token");
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::None);
+    let later = Response::new(503, "");
+    let response = (headers.iter()).fold(later, |response, (name, value)| {
+        response.with_header(*name, *value)
+    });
+    let key = key();
+    let exchange = Exchange::new(&profile, &key, now()).unwrap();
+    exchange.read(response).unwrap_err()
+}
+
+/// Seconds since 1970 of a date as RFC 9110 wants it written, with its right day of the week.
+fn strict(date: &str) -> Option<u64> {
+    let read = PrimitiveDateTime::parse(date, &format::<2>(FIXDATE).unwrap()).ok()?;
+    let written = read.format(&format::<2>(FIXDATE).unwrap()).ok()?;
+    let is_right = written == date && (1970..=9999).contains(&read.year());
+    let seconds = read.assume_utc().unix_timestamp();
+    seconds.try_into().ok().filter(|_| is_right)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}

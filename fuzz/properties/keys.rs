@@ -1,0 +1,79 @@
+//! Key material: as text and as DER.
+
+use jwt_bearer::{Error, ErrorKind, Rs256, Signer as _};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::{debug, quotes_nothing, told};
+
+const MESSAGE: &[u8] = b"header.claims";
+
+/// A text to [`Rs256::from_pem`].
+pub fn pem(input: &[u8]) {
+    let read = same_key(input, [Rs256::from_pem(input), Rs256::from_pem(input)]);
+    // One that needs a passphrase is left out: the file says how long to compute.
+    #[cfg(feature = "encrypted-keys")]
+    if may_be_opened(&read) {
+        let sealed = Rs256::from_encrypted_pem(input, "correct horse");
+        drop(same_key(input, [Rs256::from_pem(input), sealed]));
+    }
+    // What a strict reader takes is taken, and means the same. Of several blocks it passes over an
+    // encrypted one.
+    let blocks = input.windows(10).filter(|ten| ten == b"-----BEGIN");
+    let strict = PrivateKeyDer::from_pem_slice(input).ok();
+    if let Some(strict) = strict.filter(|_| blocks.count() == 1) {
+        same_signature(read, strict.secret_der());
+    }
+}
+
+/// Bytes to [`Rs256::from_der`].
+pub fn der(input: &[u8]) {
+    let read = same_key(input, [Rs256::from_der(input), Rs256::from_der(input)]);
+    #[cfg(feature = "encrypted-keys")]
+    if may_be_opened(&read) {
+        let sealed = Rs256::from_encrypted_der(input, "correct horse");
+        drop(same_key(input, [Rs256::from_der(input), sealed]));
+    }
+    same_signature(read, input);
+}
+
+#[cfg(feature = "encrypted-keys")]
+fn may_be_opened(read: &Result<Rs256, Error>) -> bool {
+    !matches!(read, Err(error) if error.to_string().contains("encrypted"))
+}
+
+/// Both readings say the same: a key that signs, or an error that quotes nothing.
+fn same_key(input: &[u8], read: [Result<Rs256, Error>; 2]) -> Result<Rs256, Error> {
+    match read {
+        [Ok(one), Ok(other)] => {
+            assert_eq!(one.repairs(), other.repairs());
+            quotes_nothing(&debug(&one), input);
+            let [first, second] = [&one, &other].map(|key| key.sign(MESSAGE).unwrap());
+            // PKCS#1 v1.5 is deterministic, and as long as the modulus: 2048 to 8192 bits.
+            assert_eq!(first, second);
+            assert!((256..=1024).contains(&first.len()), "{}", first.len());
+            Ok(one)
+        }
+        [Err(one), Err(other)] => {
+            assert_eq!(one.kind(), ErrorKind::Key);
+            assert_eq!(told(&one), told(&other));
+            quotes_nothing(&told(&one), input);
+            Err(one)
+        }
+        [one, other] => panic!("two readings of one key: {one:?}, {other:?}"),
+    }
+}
+
+/// A key that ring takes and can sign with is taken, and signs the same; one whose parts do not
+/// belong together is not. (ring is stricter: 2048 to 4096 bits.)
+fn same_signature(read: Result<Rs256, Error>, der: &[u8]) {
+    let theirs = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
+    let Ok(theirs) = theirs else { return };
+    let mut signature = vec![0; theirs.public().modulus_len()];
+    let random = SystemRandom::new();
+    let signed = theirs.sign(&RSA_PKCS1_SHA256, &random, MESSAGE, &mut signature);
+    let ours = read.map(|key| key.sign(MESSAGE).unwrap());
+    assert_eq!(ours.ok(), signed.is_ok().then_some(signature));
+}

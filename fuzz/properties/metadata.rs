@@ -1,0 +1,60 @@
+//! Metadata documents.
+
+use jwt_bearer::{Audience, Endpoint, ErrorKind, Exchange, Placement, Profile, Response};
+
+use crate::{is_safe, key, members, now, quotes_nothing, told};
+
+const ISSUER: &str = "https://as.example.com/tenant";
+
+/// A metadata document to [`Profile::with_metadata`], as if it had come from elsewhere and from
+/// this machine.
+pub fn metadata(document: &[u8]) {
+    let issuer = read(Endpoint::issuer(ISSUER), document);
+    let named =
+        members(200, document).and_then(|m| Some(m.get("issuer")?.as_str() == Some(ISSUER)));
+    assert!(issuer.is_none() || named == Some(true), "of another issuer");
+
+    let address = read(Endpoint::metadata("https://as.example.com/m"), document);
+    let here = read(Endpoint::metadata("http://127.0.0.1:8080/m"), document);
+    // Who passes the stricter of two passes the other, with the same endpoint.
+    assert!(issuer.is_none() || issuer == address);
+    assert!(address.is_none() || address == here);
+    let is_plain = |url: &String| !url.to_lowercase().starts_with("https:");
+    assert!(!address.as_ref().is_some_and(is_plain), "{address:?}");
+    assert!(address.is_some() || here.is_none_or(|url| is_plain(&url)));
+}
+
+/// Where an assertion would be sent to.
+fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let read = |status| profile.with_metadata(&Response::new(status, document));
+    for status in [204, 301, 404, 503] {
+        assert!(read(status).is_err(), "metadata with {status}");
+    }
+    let known = match read(200) {
+        Ok(known) => known,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Protocol);
+            quotes_nothing(&told(&error), document);
+            return None;
+        }
+    };
+    let key = key();
+    let exchange = Exchange::new(&known, &key, now()).unwrap();
+    let url = exchange.request().url();
+    let named = members(200, document).unwrap()["token_endpoint"].clone();
+    assert_eq!(named.as_str(), Some(url));
+    is_safe(url);
+
+    let by_query = known.clone().with_placement(Placement::Query);
+    if let Ok(exchange) = Exchange::new(&by_query, &key, now()) {
+        let longer = exchange.request().url();
+        assert!(
+            longer
+                .strip_prefix(url)
+                .is_some_and(|rest| rest.starts_with(['?', '&']))
+        );
+        is_safe(longer);
+    }
+    Some(url.to_owned())
+}

@@ -1,0 +1,88 @@
+//! Any strings into the parameters of a request: what a server decodes is what went in.
+
+use jwt_bearer::{Audience, Endpoint, ErrorKind, Exchange, Placement, Profile};
+use serde_json::{Map, Value};
+
+use crate::{debug, fields, is_safe, is_scope, is_visible, key, now, tells_no_value, told};
+
+const ENDPOINT: &str = "https://as.example.com/token?tenant=7";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// A scope, or none where it is empty; then pairs of a name and a value.
+pub fn parameters(input: &[u8]) {
+    let mut fields = fields(input);
+    let scope = fields.next().filter(|scope| !scope.is_empty());
+    let pairs: Vec<_> = std::iter::from_fn(|| Some((fields.next()?, fields.next()?))).collect();
+    let mut profile = Profile::jwt_bearer(Endpoint::token(ENDPOINT), "issuer-1", Audience::None);
+    for (name, value) in &pairs {
+        profile = profile.with_parameter(name.clone(), value.clone());
+    }
+    if let Some(scope) = &scope {
+        profile = profile.with_scope(scope);
+    }
+    for placement in [Placement::Form, Placement::Json, Placement::Query] {
+        let profile = profile.clone().with_placement(placement);
+        let may_repeat =
+            |name: &str| placement != Placement::Json && matches!(name, "resource" | "audience");
+        let twice = pairs.iter().enumerate().any(|(n, (name, _))| {
+            let own = matches!(&**name, "grant_type" | "scope" | "assertion");
+            let before = pairs[..n].iter().any(|(other, _)| other == name);
+            own || (before && !may_repeat(name))
+        });
+        let refused = twice || scope.as_ref().is_some_and(|scope| !is_scope(scope));
+        let key = key();
+        let exchange = match Exchange::new(&profile, &key, now()) {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                let too_long = placement == Placement::Query && input.len() > 16 * 1024;
+                assert!(refused || too_long, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Config);
+                tells_no_value(&told(&error), &pairs);
+                continue;
+            }
+        };
+        assert!(!refused, "taken");
+        tells_no_value(&(debug(&profile) + &debug(&exchange)), &pairs);
+
+        let assertion = exchange.assertion().secret();
+        let all = [("grant_type", GRANT)].into_iter();
+        let all = all.chain(pairs.iter().map(|(name, value)| (&**name, &**value)));
+        let all = all.chain(scope.as_deref().map(|scope| ("scope", scope)));
+        let all: Vec<_> = all.chain([("assertion", assertion)]).collect();
+        let request = exchange.request();
+        match placement {
+            Placement::Json => {
+                assert_eq!(request.url(), ENDPOINT);
+                is_once(request.body(), &all);
+            }
+            Placement::Query => {
+                assert_eq!(request.body(), "");
+                is_safe(request.url());
+                let query = request.url().strip_prefix(ENDPOINT).unwrap();
+                is_form(query.strip_prefix('&').unwrap(), &all);
+            }
+            _ => {
+                assert_eq!(request.url(), ENDPOINT);
+                is_form(request.body(), &all);
+            }
+        }
+    }
+}
+
+/// RFC 6749 Appendix B, as the URL Standard's parser decodes it.
+fn is_form(text: &str, expected: &[(&str, &str)]) {
+    assert!(is_visible(text), "{text:?}");
+    let decoded: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+    let decoded: Vec<_> = decoded.iter().map(|(n, v)| (&**n, &**v)).collect();
+    assert_eq!(decoded, expected);
+}
+
+/// One JSON object of strings that has each name once.
+fn is_once(text: &str, expected: &[(&str, &str)]) {
+    let decoded: Map<String, Value> = serde_json::from_str(text).unwrap();
+    let expected: Map<_, _> = (expected.iter())
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+        .collect();
+    assert_eq!(decoded, expected);
+    assert_eq!(Value::Object(decoded).to_string().len(), text.len());
+}

@@ -1,0 +1,163 @@
+//! Responses of a token endpoint: status, headers, body.
+
+use std::time::Duration;
+
+use jwt_bearer::{
+    AccessToken, Audience, Endpoint, ErrorKind, Exchange, Profile, Response, cylance,
+};
+use serde_json::{Map, Value};
+
+use crate::{debug, is_visible, key, members, now, quotes_nothing, told};
+
+/// In a parameter: as secret as the assertion.
+const SUBJECT_TOKEN: &str = "subject-token-of-another-server";
+
+/// A response to [`Exchange::read`]: a profile's name and a status in the first line, then
+/// headers, an empty line, and the body. `~` stands for the assertion.
+pub fn response(input: &[u8]) {
+    let end = input.windows(2).position(|two| two == b"\n\n");
+    let (head, body) = input.split_at(end.unwrap_or(input.len()));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let first = lines.next().unwrap_or_default();
+    let (name, status) = first.split_once(' ').unwrap_or((first, ""));
+    let status = status.parse().unwrap_or(200);
+    let profile = profile(name);
+    let key = key();
+    let exchange = Exchange::new(&profile, &key, now()).unwrap();
+    let assertion = exchange.assertion().secret().to_owned();
+
+    let body = body.get(2..).unwrap_or_default();
+    let body = body.iter().flat_map(|byte| match byte {
+        b'~' => assertion.as_bytes(),
+        _ => std::slice::from_ref(byte),
+    });
+    let body: Vec<u8> = body.copied().collect();
+    let mut response = Response::new(status, body.clone());
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        response = response.with_header(name, value.replace('~', &assertion));
+    }
+
+    let members = members(status, &body);
+    let expected = expected(name == "cylance", status, &body, members.as_ref());
+    let token = members
+        .as_ref()
+        .and_then(|m| m.get("access_token")?.as_str());
+    let text = match exchange.read(response) {
+        Ok(read) => {
+            assert_eq!(expected, None);
+            assert_eq!(Some(read.secret()), token);
+            let members = members.as_ref().unwrap();
+            makes_one_header(&read);
+            lives_as_long_as_it_was_told(&read, name, members);
+            may_what_it_was_told(&read, members);
+            debug(&read)
+        }
+        Err(error) => {
+            assert_eq!(Some(error.kind()), expected);
+            assert_eq!(error.status(), Some(status));
+            assert_eq!(error.is_retryable(), error.kind() == ErrorKind::Unavailable);
+            for words in [error.code(), error.description()].into_iter().flatten() {
+                assert!(words.chars().count() <= 256, "{}", words.len());
+                assert!(!words.contains(char::is_control), "{words:?}");
+            }
+            told(&error)
+        }
+    };
+    for secret in [&assertion, token.unwrap_or_default(), SUBJECT_TOKEN] {
+        quotes_nothing(&text, secret);
+    }
+}
+
+fn profile(name: &str) -> Profile {
+    let endpoint = || Endpoint::token("https://as.example.com/token");
+    match name {
+        "intelligence" => Profile::marketing_cloud_intelligence(endpoint(), "svc-0001"),
+        "salesforce" => Profile::salesforce("https://login.salesforce.com", "key", "user"),
+        "cylance" => Profile::cylance(cylance::NORTH_AMERICA, "tenant", "application"),
+        "grant" => Profile::jwt_bearer(endpoint(), "issuer-1", Audience::None),
+        _ => Profile::client_credentials(endpoint(), "client-1", Audience::TokenEndpoint),
+    }
+    .with_parameter("subject_token", SUBJECT_TOKEN)
+    .with_scope(ASKED)
+}
+
+const ASKED: &str = "read write";
+
+/// The table of responses, written a second time. `None` is a token.
+fn expected(
+    denies_by_message: bool,
+    status: u16,
+    body: &[u8],
+    members: Option<&Map<String, Value>>,
+) -> Option<ErrorKind> {
+    let says = |name: &str| match members.and_then(|members| members.get(name)) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(value) => !["\"\"", "[]", "{}"].contains(&&*value.to_string()),
+    };
+    let unavailable = matches!(status, 408 | 429 | 500 | 502 | 503 | 504);
+    if body.len() > 64 * 1024 && !unavailable {
+        return Some(ErrorKind::Protocol);
+    }
+    match status {
+        _ if unavailable => Some(ErrorKind::Unavailable),
+        200..=299 if says("error") => Some(ErrorKind::Denied),
+        200..=299 if members.is_some_and(has_usable_token) => None,
+        400..=499 if says("error") => Some(ErrorKind::Denied),
+        400..=499 if denies_by_message && says("message") => Some(ErrorKind::Denied),
+        400 | 401 | 403 if body.is_empty() => Some(ErrorKind::Denied),
+        _ => Some(ErrorKind::Protocol),
+    }
+}
+
+fn has_usable_token(members: &Map<String, Value>) -> bool {
+    let bearer = match members.get("token_type") {
+        None | Some(Value::Null) => true,
+        Some(kind) => kind
+            .as_str()
+            .is_some_and(|kind| kind.to_lowercase() == "bearer"),
+    };
+    let token = members.get("access_token").and_then(Value::as_str);
+    bearer && token.is_some_and(|token| !token.is_empty() && is_visible(token))
+}
+
+fn makes_one_header(token: &AccessToken) {
+    let (scheme, credentials) = token.authorization().split_once(' ').unwrap();
+    assert_eq!(scheme, "Bearer");
+    assert_eq!(credentials, token.secret());
+    assert!(!credentials.is_empty() && is_visible(credentials));
+    // As HTTP's own types have it.
+    let value = http::HeaderValue::from_str(token.authorization()).unwrap();
+    assert_eq!(value.to_str().unwrap(), token.authorization());
+    assert_eq!(token.get("access_token"), None);
+}
+
+fn lives_as_long_as_it_was_told(token: &AccessToken, name: &str, members: &Map<String, Value>) {
+    const MOST: u64 = 31 * 24 * 3600;
+    let life = token.expires_at().duration_since(now()).unwrap();
+    assert!(
+        !life.is_zero() && life <= Duration::from_secs(MOST),
+        "{life:?}"
+    );
+    let told = members.get("expires_in").unwrap_or(&Value::Null);
+    if let Some(seconds) = told.as_u64().filter(|seconds| *seconds > 0) {
+        assert_eq!(life.as_secs(), seconds.min(MOST));
+    }
+    if told.is_null() && !matches!(name, "salesforce" | "cylance") {
+        assert_eq!(life.as_secs(), 300);
+    }
+}
+
+fn may_what_it_was_told(token: &AccessToken, members: &Map<String, Value>) {
+    let names = |all: &[Value]| {
+        let names: Option<Vec<_>> = all.iter().map(Value::as_str).collect();
+        Some(names?.join(" "))
+    };
+    let scope = match members.get("scope").unwrap_or(&Value::Null) {
+        Value::Null => Some(ASKED.to_owned()),
+        Value::String(scope) => Some(scope.clone()),
+        Value::Array(all) => names(all),
+        _ => None,
+    };
+    assert_eq!(token.scope(), scope.as_deref());
+}
