@@ -2,8 +2,9 @@
 //! **never for production**.
 //!
 //! It speaks as the three systems and as any RFC 7523 server do, and verifies signature, `alg`, issuer,
-//! audience, times and `jti` replay with `ring`, so by other code than signs them here. It keeps everything
-//! in memory, knows no TLS and no rate limit, and listens on loopback only.
+//! audience, times and `jti` replay with `ring`, so by other code than signs them here. Its tokens open a
+//! [resource](Server::resource) for as long as they live. It keeps everything in memory, knows no TLS and no
+//! rate limit, and listens on loopback only.
 //!
 //! ```
 //! use jwt_bearer::{Audience, Endpoint, Hs256, Profile, TokenSource, sandbox};
@@ -36,10 +37,12 @@ use ring::hmac;
 use ring::rand::SecureRandom as _;
 use serde_json::json;
 
+mod resource;
 mod systems;
 mod verify;
 mod wire;
 
+use resource::Tokens;
 pub use verify::Key;
 use wire::{Reply, Request};
 
@@ -105,6 +108,15 @@ pub enum Fault {
     Html,
 }
 
+/// Every way to fail, by turns.
+const FAULTS: [Fault; 5] = [
+    Fault::Unavailable,
+    Fault::CutBody,
+    Fault::TooManyRequests(1),
+    Fault::Silence,
+    Fault::Html,
+];
+
 /// A running server. It ends, with its threads, when it is dropped.
 pub struct Server {
     url: String,
@@ -124,7 +136,10 @@ struct World {
     url: String,
     clients: Vec<Client>,
     lifetime: Duration,
+    tokens: Tokens,
     fault: Option<(u32, Fault)>,
+    /// Of so many requests one fails, counted from this one on.
+    every: (usize, usize),
     requests: usize,
     jtis: Vec<String>,
     used: HashSet<(String, String)>,
@@ -191,6 +206,14 @@ impl Server {
     pub fn token_endpoint(&self) -> String {
         format!("{}/token", self.url)
     }
+    /// A resource that every token opens which was handed out here: 200 while it lives, else 401 as in
+    /// RFC 6750 §3.1.
+    ///
+    /// It is beside the authorization server: no fault concerns it, and [`requests`](Self::requests)
+    /// does not count it.
+    pub fn resource(&self) -> String {
+        format!("{}{}", self.url, resource::PATH)
+    }
     /// Knows `client` from now on; one of the same id is replaced.
     pub fn register(&self, client: Client) {
         let mut world = self.shared.world();
@@ -204,6 +227,16 @@ impl Server {
     /// Fails the next `requests` in this way, whatever they are; zero ends a fault.
     pub fn fail_next(&self, requests: u32, fault: Fault) {
         self.shared.world().fault = Some((requests, fault));
+    }
+    /// Fails every `nth` request from now on, each time in another way, with a second in `Retry-After`;
+    /// zero ends that.
+    pub fn fail_every(&self, nth: usize) {
+        let mut world = self.shared.world();
+        world.every = (nth, world.requests);
+    }
+    /// What an administrator may do: from now on the resource takes none of the tokens handed out so far.
+    pub fn revoke_tokens(&self) {
+        self.shared.world().tokens = Tokens::default();
     }
     /// How many requests came, metadata and failed ones included.
     pub fn requests(&self) -> usize {
@@ -255,6 +288,15 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         return Ok(());
     };
     let mut world = shared.world();
+    if request.path == resource::PATH {
+        let reply = world.tokens.open(&request, SystemTime::now());
+        drop(world);
+        (shared.log)(&format!(
+            "{} {} {}",
+            request.method, request.path, reply.status
+        ));
+        return reply.write(stream, false);
+    }
     world.requests = world.requests.saturating_add(1);
     let fault = world.next_fault();
     let plain = |status, headers, body: &str| Reply {
@@ -316,7 +358,9 @@ impl World {
             url,
             clients: Vec::new(),
             lifetime: LIFETIME,
+            tokens: Tokens::default(),
             fault: None,
+            every: (0, 0),
             requests: 0,
             jtis: Vec::new(),
             used: HashSet::new(),
@@ -325,9 +369,17 @@ impl World {
         }
     }
     fn next_fault(&mut self) -> Option<Fault> {
-        let (left, fault) = self.fault?;
-        self.fault = left.checked_sub(1).map(|left| (left, fault));
-        self.fault.map(|(_, fault)| fault)
+        let left = |(left, fault): (u32, Fault)| Some((left.checked_sub(1)?, fault));
+        self.fault = self.fault.and_then(left);
+        self.fault.map(|(_, fault)| fault).or_else(|| self.turn())
+    }
+    fn turn(&self) -> Option<Fault> {
+        let (nth, since) = self.every;
+        let count = self.requests.saturating_sub(since);
+        let is_due = count.checked_rem(nth) == Some(0);
+        let turn = count.checked_div(nth).filter(|_| is_due)?;
+        let mut ways = FAULTS.iter().copied().cycle();
+        ways.nth(turn.checked_sub(1)?)
     }
     fn now(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

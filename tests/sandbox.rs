@@ -2,6 +2,7 @@
 #![cfg(all(feature = "sandbox", feature = "ureq"))]
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{
-    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Hs256, Jti, Placement,
-    Profile, Rs256, ScopePlacement, Signer, TokenSource, Transport as _, salesforce,
+    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Hs256, Jti, ManualClock,
+    Placement, Profile, Rs256, ScopePlacement, Signer, TokenSource, Transport as _, salesforce,
 };
 use serde_json::Value;
 
@@ -339,6 +340,102 @@ fn it_fails_in_every_way_it_is_told_and_then_works_again() {
     assert_eq!(server.requests(), 10);
     // The lost answer: the work was done, and the assertion is spent.
     assert_eq!(server.jtis().len(), 6);
+}
+
+#[test]
+fn of_every_three_requests_one_fails_each_time_in_another_way() {
+    let server = server();
+    let source = source(client(&server), rsa()).with_timeout(Duration::from_millis(500));
+    source.exchange().unwrap();
+    server.fail_every(3);
+    let mut kinds = Vec::new();
+    for n in 1..=18 {
+        match source.exchange() {
+            Ok(_) => assert_ne!(n % 3, 0),
+            Err(error) => kinds.push((n, error.kind(), error.status())),
+        }
+    }
+    use ErrorKind::{Network, Protocol, Unavailable};
+    let expected = [
+        (3, Unavailable, Some(503)),
+        (6, Network, None), // half a body
+        (9, Unavailable, Some(429)),
+        (12, Network, None), // silence
+        (15, Protocol, Some(200)),
+        (18, Unavailable, Some(503)),
+    ];
+    assert_eq!(kinds, expected);
+    server.fail_every(0);
+    for _ in 0..3 {
+        source.exchange().unwrap();
+    }
+}
+
+/// Status and challenge that the resource answers with.
+fn spend(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) {
+    let agent = ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false);
+    let mut request = ureq::Agent::from(agent.build()).get(server.resource());
+    if let Some(authorization) = authorization {
+        request = request.header("Authorization", authorization);
+    }
+    let response = request.call().unwrap();
+    let challenge = response.headers().get("WWW-Authenticate");
+    let challenge = challenge.map(|value| value.to_str().unwrap().to_owned());
+    (response.status().as_u16(), challenge)
+}
+
+#[test]
+fn the_resource_opens_to_every_systems_tokens_and_to_no_other() {
+    let server = server();
+    for token in [
+        source(mci(&server), rsa()).token(),
+        source(platform(&server), rsa()).token(),
+        source(cylance(&server), hmac()).token(),
+        source(client(&server), rsa()).token(),
+        source(grant(&server), rsa()).token(),
+    ] {
+        let token = token.unwrap();
+        assert_eq!(spend(&server, Some(token.authorization())), (200, None));
+    }
+    let unknown = "Bearer error=\"invalid_token\", error_description=\"the token is unknown\"";
+    assert_eq!(
+        spend(&server, Some("Bearer guessed")),
+        (401, Some(unknown.to_owned()))
+    );
+    for none in [None, Some("Basic Zm9vOmJhcg==")] {
+        assert_eq!(spend(&server, none), (401, Some("Bearer".to_owned())));
+    }
+    let requests = server.requests();
+    server.fail_next(1, Fault::Unavailable);
+    assert_eq!(spend(&server, None).0, 401);
+    assert_eq!(server.requests(), requests, "no request of the server's");
+}
+
+#[test]
+fn the_resource_closes_when_a_token_ends() {
+    let server = server();
+    server.set_lifetime(Duration::from_millis(50));
+    let token = source(client(&server), rsa()).token().unwrap();
+    thread::sleep(Duration::from_millis(60));
+    let (status, challenge) = spend(&server, Some(token.authorization()));
+    assert_eq!(status, 401);
+    assert!(challenge.unwrap().contains("the token expired "));
+}
+
+#[test]
+fn a_revoked_token_costs_a_call_one_repeat() {
+    let server = server();
+    let clock = Arc::new(ManualClock::new(SystemTime::now()));
+    let source = source(client(&server), rsa()).with_clock(clock.clone());
+    let first = source.token().unwrap();
+    clock.advance(seconds(11)); // a 401 to a token that was fetched just now would be the API's fault
+    server.revoke_tokens();
+    let call = || source.call(|token| spend(&server, Some(token.authorization())));
+    assert_eq!(call().unwrap().0, 200);
+    assert_ne!(source.token().unwrap().secret(), first.secret());
+    assert_eq!(server.requests(), 2);
 }
 
 #[test]

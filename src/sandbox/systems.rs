@@ -1,5 +1,7 @@
 //! What each system checks, grants and says no with, as data.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::verify::{Claims, Unverified, Wrong};
@@ -276,7 +278,10 @@ fn trade(
     for name in ["sub", "aud", "exp", "iat", "jti", "tid"] {
         checked.extend((name != system.client && claims.get(name).is_some()).then_some(name));
     }
-    Ok(((system.token)(world, &client, scope.as_deref()), checked))
+    let answer = (system.token)(world, &client, scope.as_deref());
+    let life = world.lifetime;
+    (world.tokens).hand_out(&answer, &client.id, SystemTime::now(), life);
+    Ok((answer, checked))
 }
 
 fn value<'p>(parameters: &'p Parameters, name: &str) -> Option<&'p str> {

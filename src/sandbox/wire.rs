@@ -17,6 +17,7 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) content_type: String,
+    pub(super) authorization: String,
     pub(super) body: Vec<u8>,
 }
 
@@ -84,6 +85,7 @@ impl Request {
             path: path.to_owned(),
             query: query.to_owned(),
             content_type: header("Content-Type").to_ascii_lowercase(),
+            authorization: header("Authorization"),
             body: body.to_owned(),
         })
     }
