@@ -44,8 +44,14 @@ const CUT: End = End::Error(
 );
 const STALLED: End = End::Because(Network, "<host>: the request did not complete", "stalled");
 const fn odd(cause: &'static str) -> End {
-    const TEXT: &str = "<host>: its TLS certificate or its protocol is not accepted";
-    End::Because(Network, TEXT, cause)
+    End::Because(Network, "<host>: its protocol is not accepted", cause)
+}
+const fn untrusted(cause: &'static str) -> End {
+    End::Because(
+        Network,
+        "<host>: its TLS certificate is not accepted",
+        cause,
+    )
 }
 const LONG: End = End::Error(Protocol, "the response is longer than 64 KiB (status 200)");
 const NO_TOKEN: End = End::Error(Protocol, "the response has no access_token (status 200)");
@@ -162,12 +168,12 @@ pub(crate) const CONNECTIONS: &[Connection] = &[
     ("plain where TLS is spoken", Https, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", Ends, odd("corrupt message"), ONCE),
     ("garbage where TLS is spoken", Https, b"\x00\x01\x02\x03\x04\x05\x06\x07\x08", Ends, odd("corrupt message"), ONCE),
     ("a TLS alert", Https, b"\x15\x03\x03\x00\x02\x02\x28", Ends, odd("HandshakeFailure"), ONCE),
-    ("a self-signed certificate", Shows(SelfSigned), b"", Ends, odd("UnknownIssuer"), ONCE),
-    ("a certificate of another name", Shows(OtherName), b"", Ends, odd("not valid for name"), ONCE),
-    ("a certificate that has expired", Shows(Expired), b"", Ends, odd("expired"), ONCE),
-    ("a certificate of the future", Shows(NotYetValid), b"", Ends, odd("not valid yet"), ONCE),
-    ("a certificate of an unknown root", Shows(UnknownRoot), b"", Ends, odd("UnknownIssuer"), ONCE),
-    ("a certificate for clients", Shows(ForClients), b"", Ends, odd("certificate"), ONCE),
+    ("a self-signed certificate", Shows(SelfSigned), b"", Ends, untrusted("UnknownIssuer"), ONCE),
+    ("a certificate of another name", Shows(OtherName), b"", Ends, untrusted("not valid for name"), ONCE),
+    ("a certificate that has expired", Shows(Expired), b"", Ends, untrusted("expired"), ONCE),
+    ("a certificate of the future", Shows(NotYetValid), b"", Ends, untrusted("not valid yet"), ONCE),
+    ("a certificate of an unknown root", Shows(UnknownRoot), b"", Ends, untrusted("UnknownIssuer"), ONCE),
+    ("a certificate for clients", Shows(ForClients), b"", Ends, untrusted("certificate"), ONCE),
 ];
 
 const HTML: &[u8] = b"<!DOCTYPE html><html><title>the-token-that-is-not-good</title></html>";
