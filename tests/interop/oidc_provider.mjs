@@ -27,7 +27,7 @@ function provider(issuer) {
   const server = new Provider(issuer, {
     jwks: { keys: [jwk(createPrivateKey(file('server.pem')), 'server-key-1')] },
     scopes: ['read', 'write', 'admin'],
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_jwt', 'private_key_jwt'],
+    clientAuthMethods: ['none', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
     features: {
       clientCredentials: { enabled: true },
       introspection: { enabled: true },
@@ -41,7 +41,8 @@ function provider(issuer) {
         token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' },
       { ...client, ...byKey, client_id: 'bearer', grant_types: [GRANT], token_endpoint_auth_method: 'none' },
       // A resource server: it asks whether a token is active.
-      { ...client, client_id: 'api', client_secret: secret, grant_types: [] },
+      { ...client, client_id: 'api', client_secret: secret, grant_types: [],
+        token_endpoint_auth_method: 'client_secret_post' },
     ],
   });
 
