@@ -40,6 +40,8 @@ impl AccessToken {
             .unwrap_or(self.0.issued)
     }
     /// What was granted, else what was asked: RFC 6749 §5.1.
+    ///
+    /// Two servers were seen to drop a scope and not to say so: what the API takes is what was granted.
     pub fn scope(&self) -> Option<&str> {
         self.0.scope.as_deref()
     }
