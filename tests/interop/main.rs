@@ -5,6 +5,7 @@
 //! which makes the page `SEEN.md`.
 
 mod clients;
+mod faults;
 mod life;
 mod refusals;
 mod servers;
