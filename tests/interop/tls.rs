@@ -30,8 +30,8 @@ fn command(flow: Flow, issuer: &str, ca: bool) -> Output {
     if ca {
         command.arg("--ca").arg(path("keys/ca.pem"));
     }
-    for proxy in ["HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"] {
-        command.env_remove(proxy);
+    for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+        command.env_remove(proxy).env_remove(proxy.to_lowercase());
     }
     command.output().unwrap()
 }
