@@ -14,6 +14,9 @@ use serde_json::Value;
 
 const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 const CLIENT_SECRET: &str = "hunter2-hunter2-hunter2";
+/// A JWT of another server (RFC 8693), and what a form must encode.
+const SUBJECT_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c3ViamVjdC10b2tlbg";
+const PASSWORD: &str = "p@ss w0rd/+=";
 
 fn pem() -> String {
     let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
@@ -44,6 +47,8 @@ impl World {
         world.write("key.pem", pem());
         world.write("secret.txt", SECRET);
         world.write("client-secret.txt", CLIENT_SECRET);
+        world.write("subject-token.txt", SUBJECT_TOKEN);
+        world.write("password.txt", PASSWORD);
         let credentials = serde_json::json!({
             "serviceAccountId": "service-account",
             "discoveryEndpoint": world.server.discovery_endpoint(),
@@ -248,12 +253,21 @@ fn verbose_shows_everything_but_what_can_be_spent() {
     let pem = pem();
     let body: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
     for profile in PROFILES {
-        // In a form, a query and JSON: every placement has a secret parameter.
-        let with_secret = "--param client_secret=@client-secret.txt";
-        let ran = world.run(&format!("token {profile} -v {with_secret}"));
+        // In a form, a query and JSON: every placement has secret parameters.
+        let with_secrets = "--param client_secret=@client-secret.txt \
+            --param subject_token=@subject-token.txt --param password=@password.txt";
+        let ran = world.run(&format!("token {profile} -v {with_secrets}"));
         assert_eq!(ran.status, 0, "{ran:?}");
         let token = ran.out.trim_end();
-        for needle in body.iter().copied().chain([SECRET, CLIENT_SECRET, token]) {
+        let secrets = [
+            SECRET,
+            CLIENT_SECRET,
+            SUBJECT_TOKEN,
+            PASSWORD,
+            "p%40ss",
+            token,
+        ];
+        for needle in body.iter().copied().chain(secrets) {
             assert!(!ran.err.contains(needle), "{needle} in {}", ran.err);
         }
         for label in [

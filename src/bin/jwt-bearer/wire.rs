@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Request, Response, Transport};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
@@ -14,6 +15,10 @@ use ureq::{Agent, Proxy};
 use crate::files;
 use crate::report::Failure;
 
+/// Parameters that carry the assertion. Another JWT may be among them.
+const ASSERTIONS: &[&str] = &["assertion", "auth_token", "client_assertion"];
+/// Bytes of a secret that is looked for in a response: a shorter one is in any sentence.
+const SHORTEST: usize = 6;
 /// Members of a response that can be spent.
 const SPENDABLE: &[&str] = &["access_token", "refresh_token", "id_token"];
 
@@ -33,31 +38,21 @@ pub(crate) fn observed(
     row: impl Fn((&str, String)) + Send + Sync,
 ) -> impl Fn(&Request, Duration) -> io::Result<Response> + Send + Sync {
     move |request: &Request, timeout: Duration| {
-        let assertion = jwt_in(request.body()).or_else(|| jwt_in(request.url()));
-        let cut = |text: &str| match assertion {
-            Some(jwt) => text.replace(jwt, &format!("{}...", jwt.get(..12).unwrap_or_default())),
-            None => text.to_owned(),
-        };
-        assertion.into_iter().flat_map(parts).for_each(&row);
-        row((
-            "request",
-            format!(
-                "{} {}",
-                request.method(),
-                without_client_secret(&cut(request.url()))
-            ),
-        ));
+        let sent = parameters(request);
+        let assertion = (sent.iter()).find(|(name, _)| ASSERTIONS.contains(&name.as_str()));
+        assertion
+            .into_iter()
+            .flat_map(|(_, jwt)| parts(jwt))
+            .for_each(&row);
+        let (method, url) = (request.method(), without_secrets(request.url()));
+        row(("request", format!("{method} {url}")));
         if !request.body().is_empty() {
-            row(("body", without_client_secret(&cut(request.body()))));
+            row(("body", without_secrets(request.body())));
         }
         let response = agent.send(request, timeout)?;
         row((
             "response",
-            format!(
-                "{} {}",
-                response.status(),
-                response_text(&response, assertion)
-            ),
+            format!("{} {}", response.status(), response_text(&response, &sent)),
         ));
         Ok(response)
     }
@@ -94,36 +89,74 @@ fn roots_and(file: &Path) -> Result<RootCerts, Failure> {
     Ok(RootCerts::from(known.chain(own)))
 }
 
-/// The first text that looks like a JWT in compact serialization.
-fn jwt_in(text: &str) -> Option<&str> {
-    let start = text.find("eyJ")?;
-    let jwt = text.get(start..)?;
-    let end = jwt.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
-    let jwt = jwt.get(..end.unwrap_or(jwt.len()))?;
-    (jwt.matches('.').count() == 2).then_some(jwt)
+fn is_jwt(text: &str) -> bool {
+    let of_one = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.starts_with("eyJ") && text.matches('.').count() == 2 && text.chars().all(of_one)
 }
 
-/// In a query, in a form, or in JSON.
-fn without_client_secret(text: &str) -> String {
+/// Parameters whose values are no secrets: `src/profile/claims.rs` has the reasons.
+const PUBLIC: &[&str] = &[
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "grant_type",
+    "requested_token_type",
+    "resource",
+    "scope",
+];
+
+/// Names and values, as they were before they were sent.
+fn parameters(request: &Request) -> Vec<(String, String)> {
+    let query = request.url().split_once('?').map(|(_, query)| query);
+    let text = match request.body() {
+        "" => query.unwrap_or_default(),
+        body => body,
+    };
+    if let Ok(Value::Object(members)) = serde_json::from_str(text) {
+        let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
+        return (members.into_iter())
+            .map(|(name, value)| (name, text(value)))
+            .collect();
+    }
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
+}
+
+/// A URL, a form or JSON, with the beginning of a JWT and nothing of another value that may be a
+/// secret.
+fn without_secrets(text: &str) -> String {
+    let elided = |value: &str| match value.get(..12).filter(|_| is_jwt(value)) {
+        Some(beginning) => format!("{beginning}..."),
+        None => "...".to_owned(),
+    };
     if let Ok(Value::Object(mut members)) = serde_json::from_str(text) {
-        if let Some(value) = members.get_mut("client_secret") {
-            *value = "...".into();
+        for (name, value) in &mut members {
+            if !PUBLIC.contains(&name.as_str()) {
+                *value = elided(value.as_str().unwrap_or_default()).into();
+            }
         }
         return Value::Object(members).to_string();
     }
-    let pairs = text.split_inclusive(['?', '&']);
-    let pairs = pairs.map(
-        |pair| match (pair.starts_with("client_secret="), pair.ends_with('&')) {
-            (true, true) => "client_secret=...&",
-            (true, false) => "client_secret=...",
-            _ => pair,
-        },
-    );
+    let pairs = text.split_inclusive(['?', '&']).map(|pair| {
+        let joint = ['?', '&'].into_iter().find(|joint| pair.ends_with(*joint));
+        let bare = pair.trim_end_matches(['?', '&']);
+        match bare.split_once('=') {
+            Some((name, value)) if !PUBLIC.contains(&name) => {
+                let joint = joint.map(String::from).unwrap_or_default();
+                format!("{name}={}{joint}", elided(value))
+            }
+            _ => pair.to_owned(),
+        }
+    });
     pairs.collect()
 }
 
-/// JSON without tokens; of anything else only the length, since nobody knows what is in it.
-fn response_text(response: &Response, assertion: Option<&str>) -> String {
+/// JSON without tokens and without what it repeats of the parameters; of anything else only the
+/// length, since nobody knows what is in it.
+fn response_text(response: &Response, sent: &[(String, String)]) -> String {
     let Ok(Value::Object(mut members)) = serde_json::from_slice(response.body()) else {
         return format!("{} bytes, no JSON object", response.body().len());
     };
@@ -133,8 +166,9 @@ fn response_text(response: &Response, assertion: Option<&str>) -> String {
         }
     }
     let text = Value::Object(members).to_string();
-    match assertion {
-        Some(assertion) => text.replace(assertion, "..."),
-        None => text,
-    }
+    let secret = |(name, value): &&(String, String)| {
+        !PUBLIC.contains(&name.as_str()) && value.len() >= SHORTEST
+    };
+    let secrets = sent.iter().filter(secret);
+    secrets.fold(text, |text, (_, secret)| text.replace(secret, "..."))
 }
