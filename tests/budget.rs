@@ -74,6 +74,31 @@ fn the_manifest_keeps_its_word() {
     assert!(!manifest().contains("[workspace"));
 }
 
+/// A package from a repository or a folder has no checksum, one from another registry another source.
+#[test]
+fn every_package_is_of_one_registry_and_has_its_checksum() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"));
+    let lock = lock.unwrap();
+    let packages = lock.split("[[package]]\n").skip(1);
+    let value = |package: &str, key: &str| {
+        let value = package.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(value.trim_matches(|c| "= \"".contains(c)).to_owned())
+    };
+    let (ours, foreign): (Vec<_>, Vec<_>) =
+        packages.partition(|package| value(package, "name").unwrap() == "jwt-bearer");
+    assert_eq!(ours.len(), 1);
+    let sources: BTreeSet<_> = foreign
+        .iter()
+        .map(|package| value(package, "source"))
+        .collect();
+    assert_eq!(sources.len(), 1, "{sources:?}");
+    for package in foreign {
+        let checksum = value(package, "checksum").unwrap_or_default();
+        let is_hex = checksum.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(checksum.len() == 64 && is_hex, "{package}");
+    }
+}
+
 /// The tree of a normal build for this machine, from what was downloaded to build this test.
 fn cargo_tree(features: &[&str]) -> String {
     let tree = Command::new(env!("CARGO"))
