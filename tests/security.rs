@@ -27,8 +27,8 @@ fn sources(test: &str) -> Vec<PathBuf> {
 /// A function with `#[test]` before it.
 fn is_test(text: &str, name: &str) -> bool {
     text.split("#[test]\n").skip(1).any(|after| {
-        let lines = after.lines().map(str::trim_start);
-        let first = lines.skip_while(|line| line.starts_with("#[")).next();
+        let mut lines = after.lines().map(str::trim_start);
+        let first = lines.find(|line| !line.starts_with("#["));
         first.is_some_and(|line| line.starts_with(&format!("fn {name}()")))
     })
 }
