@@ -8,6 +8,7 @@ use rsa::pkcs8::der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, 
 use crate::pem::CUT_OFF;
 
 const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
+const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
 /// Rounds of PBKDF2: a second or more. OpenSSL makes 2048, OWASP asks for 600,000.
@@ -38,7 +39,10 @@ pub(crate) fn takes_too_long(sealed: &rsa::pkcs8::EncryptedPrivateKeyInfo<'_>) -
 pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
     if let Ok(info) = PrivateKeyInfo::try_from(der) {
         return match info.algorithm.oid.to_string().as_str() {
-            "1.2.840.113549.1.1.1" => "the parts of this RSA key do not belong together",
+            "1.2.840.113549.1.1.1" => match elements(info.private_key).as_deref() {
+                Ok([version, ..]) => instead_of_usable_rsa(version),
+                _ => MISFIT,
+            },
             "1.2.840.113549.1.1.10" => "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5",
             "1.2.840.10045.2.1" => "this is an EC key; RS256 needs RSA",
             "1.3.101.112" => "this is an Ed25519 key; RS256 needs RSA",
@@ -54,11 +58,22 @@ pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
     match tags.as_slice() {
         [Tag::Integer, Tag::OctetString, ..] => "this is an EC key; RS256 needs RSA",
         [Tag::Integer, Tag::Integer] => "this is a public key", // PKCS#1: n and e
-        [Tag::Integer, Tag::Integer, ..] => "the parts of this RSA key do not belong together",
+        [Tag::Integer, Tag::Integer, ..] => elements.first().map_or(MISFIT, instead_of_usable_rsa),
+        [Tag::Integer, Tag::Sequence] | [Tag::Integer, Tag::Sequence, Tag::Sequence] => {
+            "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes"
+        }
         [Tag::Sequence, Tag::BitString] => "this is a public key",
         [Tag::Sequence, Tag::OctetString] => ENCRYPTED,
         [Tag::Sequence, Tag::Sequence, ..] => certificate_or_request(&elements),
         _ => NO_KEY,
+    }
+}
+
+/// By its version: 1 has primes beyond p and q (RFC 8017 §A.1.2).
+fn instead_of_usable_rsa(version: &AnyRef<'_>) -> &'static str {
+    match version.value() {
+        [1] => "this RSA key has more than two primes; keys of two are taken",
+        _ => MISFIT,
     }
 }
 

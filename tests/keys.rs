@@ -226,6 +226,24 @@ fn row_08_parts_that_do_not_belong_together_are_told() {
 }
 
 #[test]
+fn row_08_a_key_of_three_primes_is_named() {
+    let pkcs8 = der(include_str!("data/keys/3-primes.pem"));
+    // Version, algorithm, and the head of the OCTET STRING with the PKCS#1 (RFC 5208 §5): 26 bytes.
+    for key in [&pkcs8[..], &pkcs8[26..]] {
+        refuses(
+            key,
+            "this RSA key has more than two primes; keys of two are taken",
+        );
+    }
+}
+
+#[test]
+fn row_08_a_pkcs_12_store_is_named() {
+    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes";
+    refuses(include_bytes!("data/keys/store.p12"), message);
+}
+
+#[test]
 fn row_08_bytes_that_are_no_key_are_told() {
     let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
     refuses(rfc7515_pem("pkcs1_pem").as_bytes(), message);

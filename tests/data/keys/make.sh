@@ -36,6 +36,11 @@ ssh-keygen -q -p -P '' -N '' -f openssh.pem
 puttygen "$rfc" -O private --new-passphrase /dev/null -C jwt-bearer -o putty.ppk
 openssl rsa -traditional -in "$rfc" -aes256 -passout 'pass:correct horse' -out proc-type.pem
 
+# A store with the key and its certificate, and a key that has a third prime.
+openssl pkcs12 -export -inkey "$rfc" -in certificate.pem -passout 'pass:correct horse' -out store.p12
+openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3 \
+  -out 3-primes.pem
+
 # Sizes, and what OpenSSL signs with them.
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out rsa-1024.pem
 for bits in 2047 2048 3072 4096 8192 8200 16384; do
