@@ -7,6 +7,7 @@
 mod clients;
 mod faults;
 mod life;
+mod makers;
 mod refusals;
 mod servers;
 mod skew;

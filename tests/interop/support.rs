@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 /// What the run says under this name.
 #[track_caller]
@@ -22,6 +23,16 @@ pub(crate) fn path(name: &str) -> PathBuf {
 #[track_caller]
 pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What a program said that must succeed.
+#[track_caller]
+pub(crate) fn said(command: &mut Command) -> Output {
+    let output = command.output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    output
 }
 
 /// A row of `SEEN.md`, under the name of the test file it is called from: call it after what it says

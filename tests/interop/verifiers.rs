@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 
-use crate::support::{path, seen};
+use crate::support::{path, said, seen};
 
 /// A modulus of 2049 bits has one bit in its first byte; the others are what people use, and between.
 const BITS: [usize; 6] = [2048, 2049, 2560, 3072, 3583, 4096];
@@ -394,16 +394,6 @@ fn scratch(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&directory); // of an earlier run
     fs::create_dir_all(&directory).unwrap();
     directory
-}
-
-/// What a program said that must succeed.
-#[track_caller]
-fn said(command: &mut Command) -> Output {
-    let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-    output
 }
 
 /// The clock, and what it says in whole seconds.

@@ -1,0 +1,160 @@
+//! Keys that others make: each loads and signs what openssl verifies with the public half that openssl finds in
+//! it, or the error says in words why not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jwt_bearer::{Rs256, Signer as _};
+
+use crate::support::{path, said, seen};
+
+const PASSPHRASE: &str = "correct horse";
+
+const UNKNOWN: &str = "this key's encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt: \
+    convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc";
+const PROC_TYPE: &str =
+    "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8";
+const OPENSSH: &str = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+const PSS: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
+
+/// What does not load, and what is said.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "openssl-3-primes.pem",
+        "this RSA key has more than two primes; keys of two are taken",
+    ),
+    ("openssl-certificate.pem", "this is a certificate"),
+    ("openssl-ec.pem", "this is an EC key; RS256 needs RSA"),
+    ("openssl-pss.pem", PSS),
+    ("openssl-sealed-PBE-SHA1-3DES.pem", UNKNOWN),
+    ("openssl-sealed-aes-128-cbc-SHA1.pem", UNKNOWN),
+    ("openssl-sealed-aes-192-cbc-SHA1.pem", UNKNOWN),
+    ("openssl-sealed-aes-256-cbc-SHA1.pem", UNKNOWN),
+    ("openssl-sealed-camellia-256-cbc-SHA256.pem", UNKNOWN),
+    ("openssl-sealed-des3-SHA256.pem", UNKNOWN),
+    ("openssl-sealed-proc-type.pem", PROC_TYPE),
+    ("openssl-sealed-aes-256-cbc-SHA512-256.pem", UNKNOWN),
+    (
+        "keytool.p12",
+        "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes",
+    ),
+    ("ssh-own.pem", OPENSSH),
+    ("ssh-sealed-proc-type.pem", PROC_TYPE),
+    ("cryptography-sealed-proc-type.pem", PROC_TYPE),
+    ("cryptography-ssh.pem", OPENSSH),
+    ("node-jwk.pem", "this is JSON without a PEM in it"),
+    ("node-pss.pem", PSS),
+    ("node-sealed-proc-type.pem", PROC_TYPE),
+];
+
+/// Who makes files whose names begin like this, as `SEEN.md` has it.
+const MAKERS: [(&str, &str); 5] = [
+    ("openssl-", "openssl"),
+    ("ssh-", "openssh-client"),
+    ("keytool", "keytool"),
+    ("cryptography-", "cryptography"),
+    ("node-", "node"),
+];
+
+fn made() -> PathBuf {
+    let directory = path("made");
+    let _ = fs::remove_dir_all(&directory); // of an earlier run
+    fs::create_dir(&directory).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/makers.sh");
+    said(
+        Command::new(script)
+            .arg(path("venv/bin/python"))
+            .current_dir(&directory),
+    );
+    directory
+}
+
+/// Whether openssl, with the public half that it finds in the file, verifies what the key signs.
+fn openssl_verifies(key: &Rs256, file: &Path) -> bool {
+    let scratch = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(arguments).current_dir(scratch.path());
+        command
+    };
+    let pass = format!("pass:{PASSPHRASE}");
+    let file = file.to_str().unwrap();
+    let public = [
+        "pkey",
+        "-in",
+        file,
+        "-passin",
+        &pass,
+        "-pubout",
+        "-out",
+        "public.pem",
+    ];
+    said(&mut openssl(&public));
+    fs::write(scratch.path().join("message"), "header.claims").unwrap();
+    let signature = key.sign(b"header.claims").unwrap();
+    fs::write(scratch.path().join("signature"), signature).unwrap();
+    let verify = [
+        "dgst",
+        "-sha256",
+        "-verify",
+        "public.pem",
+        "-signature",
+        "signature",
+        "message",
+    ];
+    openssl(&verify).output().unwrap().status.success()
+}
+
+#[test]
+#[ignore = "tests/interop/run starts what it needs"]
+fn keys_that_others_make_load_or_the_error_says_why_not() {
+    let directory = made();
+    let files = fs::read_dir(&directory).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| !name.ends_with(".pub")).collect();
+    for (name, _) in REFUSED {
+        assert!(names.iter().any(|made| made == name), "{name} was not made");
+    }
+    for (beginning, maker) in MAKERS {
+        let mut of_maker = names
+            .iter()
+            .filter(|name| name.starts_with(beginning))
+            .peekable();
+        assert!(of_maker.peek().is_some(), "{maker} made nothing");
+        of_maker.for_each(|name| check(maker, name, &directory.join(name)));
+    }
+}
+
+#[track_caller]
+fn check(maker: &str, name: &str, file: &Path) {
+    let bytes = fs::read(file).unwrap();
+    let (_, kind) = name.rsplit_once('.').unwrap();
+    let load = |passphrase: Option<&str>| match (kind, passphrase) {
+        ("pem", Some(passphrase)) => Rs256::from_encrypted_pem(&bytes, passphrase),
+        ("pem", None) => Rs256::from_pem(&bytes),
+        (_, Some(passphrase)) => Rs256::from_encrypted_der(&bytes, passphrase),
+        (_, None) => Rs256::from_der(&bytes),
+    };
+    let error = |passphrase| load(passphrase).unwrap_err().to_string();
+    let is_sealed = name.contains("sealed");
+    let passphrase = is_sealed.then_some(PASSPHRASE);
+    let what = match REFUSED.iter().find(|(refused, _)| *refused == name) {
+        Some((_, message)) => {
+            assert_eq!(error(passphrase), *message, "{name}");
+            format!("refused: {message}")
+        }
+        None => {
+            let key = load(passphrase).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(key.repairs().is_empty(), "{name}: {:?}", key.repairs());
+            assert!(openssl_verifies(&key, file), "{name}");
+            if is_sealed {
+                assert_eq!(error(Some("wrong")), "the passphrase is wrong", "{name}");
+                let message = "this key is encrypted: a passphrase is needed";
+                assert_eq!(error(None), message, "{name}");
+            }
+            "loads; openssl verifies what it signs".to_owned()
+        }
+    };
+    seen(maker, "makes keys", name, what);
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Keys as people make them, each with the program's own commands, into the current directory. A name says who
+# made it, and `sealed` that the passphrase is `correct horse`.
+#
+#     makers.sh PYTHON
+set -euo pipefail
+here=$(dirname "$(realpath "$0")")
+pass='correct horse'
+
+# ---- openssl ----
+
+openssl genrsa -out openssl-genrsa.pem 2048
+openssl genrsa -traditional -out openssl-pkcs1.pem 3072
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out openssl-pkcs8.pem
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3 -out openssl-exponent-3.pem
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3 -out openssl-3-primes.pem
+openssl rsa -in openssl-genrsa.pem -traditional -outform DER -out openssl-pkcs1.der
+openssl pkcs8 -topk8 -nocrypt -in openssl-genrsa.pem -outform DER -out openssl-pkcs8.der
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=maker -keyout openssl-req.pem -out openssl-certificate.pem
+openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out openssl-pss.pem
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out openssl-ec.pem
+
+seal() { # seal NAME OPTION...
+  openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -out "openssl-sealed-$1.pem" "${@:2}"
+}
+for cipher in aes-128-cbc aes-192-cbc aes-256-cbc; do
+  for prf in SHA1 SHA224 SHA256 SHA384 SHA512; do
+    seal "$cipher-$prf" -v2 "$cipher" -v2prf "hmacWith$prf"
+  done
+  seal "$cipher-scrypt" -v2 "$cipher" -scrypt
+done
+seal defaults
+seal aes-256-cbc-SHA512-256 -v2 aes-256-cbc -v2prf hmacWithSHA512-256
+seal des3-SHA256 -v2 des3 -v2prf hmacWithSHA256
+seal camellia-256-cbc-SHA256 -v2 camellia-256-cbc -v2prf hmacWithSHA256
+seal PBE-SHA1-3DES -v1 PBE-SHA1-3DES
+openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -outform DER -out openssl-sealed.der
+openssl rsa -in openssl-genrsa.pem -traditional -aes256 -passout "pass:$pass" -out openssl-sealed-proc-type.pem
+
+# ---- ssh-keygen ----
+
+ssh() { ssh-keygen -q -t rsa -b 2048 -C '' -f "$@"; }
+ssh ssh-pkcs1.pem -m PEM -N ''
+ssh ssh-pkcs8.pem -m PKCS8 -N ''
+ssh ssh-sealed-pkcs8.pem -m PKCS8 -N "$pass"
+ssh ssh-sealed-proc-type.pem -m PEM -N "$pass"
+ssh ssh-own.pem -N ''
+cp ssh-own.pem ssh-converted.pem
+ssh-keygen -q -p -m PEM -P '' -N '' -f ssh-converted.pem >/dev/null
+
+# ---- keytool ----
+
+keytool -genkeypair -alias maker -keyalg RSA -keysize 2048 -dname CN=maker -storetype PKCS12 \
+  -keystore keytool.p12 -storepass "$pass"
+openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -nocerts -out keytool-key.pem
+openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -out keytool-key-and-certificate.pem
+openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -passout "pass:$pass" -nocerts -out keytool-sealed.pem
+
+# ---- cryptography, Node ----
+
+"$1" "$here/makers.py"
+node "$here/makers.mjs"
