@@ -42,7 +42,7 @@ mod agent {
     use std::io::{self, Read as _};
     use std::time::Duration;
 
-    use ureq::{Agent, AsSendBody, Body, Error};
+    use ureq::{Agent, AsSendBody, Body, Error, Proxy};
 
     use super::Transport;
     use crate::http::{MAX_RESPONSE, Request, Response};
@@ -81,7 +81,8 @@ mod agent {
                 "GET" => run(self, call.body(()), timeout),
                 _ => run(self, call.body(request.body()), timeout),
             };
-            let (head, body) = answer.map_err(told)?.into_parts();
+            let failed = |error| blamed(proxy_to(self, request.uri()), told(error));
+            let (head, body) = answer.map_err(failed)?.into_parts();
             let mut bytes = Vec::new();
             let limit = u64::try_from(MAX_RESPONSE)
                 .unwrap_or(u64::MAX)
@@ -116,6 +117,13 @@ mod agent {
         agent.run(call)
     }
 
+    /// The proxy that a request goes through; one over plain http goes through none.
+    fn proxy_to<'a>(agent: &'a Agent, uri: &http::Uri) -> Option<&'a Proxy> {
+        let proxy = agent.config().proxy()?;
+        let goes = uri.scheme() == Some(&http::uri::Scheme::HTTPS) && !proxy.is_no_proxy(uri);
+        goes.then_some(proxy)
+    }
+
     /// ureq's errors in the words of [`Transport::send`].
     fn told(error: Error) -> io::Error {
         use io::ErrorKind::{InvalidData, InvalidInput, NotFound, TimedOut};
@@ -134,8 +142,26 @@ mod agent {
             Error::RequireHttpsOnly(_) => {
                 io::Error::new(InvalidInput, "the agent takes https only")
             } // its text has the URL
+            Error::ConnectProxyFailed(ref said) if said.contains("responded 4") => {
+                io::Error::new(InvalidInput, error) // it would say so again
+            }
             error => io::Error::other(error),
         }
+    }
+
+    /// Who is not there is the proxy, not the server that it was to be asked for.
+    fn blamed(proxy: Option<&Proxy>, error: io::Error) -> io::Error {
+        use io::ErrorKind::{ConnectionRefused, InvalidInput, NotFound, Other};
+        let kind = match error.kind() {
+            ConnectionRefused => Other,
+            NotFound => InvalidInput, // as little worth a retry
+            _ => return error,
+        };
+        let Some(proxy) = proxy else {
+            return error;
+        };
+        let (host, port) = (proxy.host(), proxy.port());
+        io::Error::new(kind, format!("the proxy {host}:{port}: {error}"))
     }
 
     /// The standard library has a kind of its own for this, and keeps it to itself.

@@ -19,9 +19,9 @@ use jwt_bearer::{
     AccessToken, Audience, Clock, Endpoint, Error, ErrorKind, Jti, ManualClock, Placement, Profile,
     Request, Response, State, TokenSource, Transport as _,
 };
-use ureq::Agent;
+use ureq::{Agent, Proxy};
 
-use support::sample::{NOW, at, claims, client_at, hmac, now, rsa};
+use support::sample::{NOW, TOKEN_URL, at, claims, client_at, hmac, now, rsa};
 use support::{Answer, Server, answer, grants};
 
 // What is sent
@@ -509,6 +509,90 @@ fn an_agent_for_https_only_does_not_print_what_it_did_not_send() {
     let shown = format!("{error} {error:?} {}", error.source().unwrap());
     assert!(shown.contains("https only"), "{shown}");
     assert!(!shown.contains("eyJ"), "{shown}");
+}
+
+// A proxy
+
+/// What an exchange by way of this proxy fails with, for a server that nobody is asked about.
+#[track_caller]
+fn by_proxy(proxy: &str, url: &str) -> Error {
+    let proxy = Proxy::new(&format!("http://user:hunter2@{proxy}")).unwrap();
+    let agent = Agent::config_builder().proxy(Some(proxy)).build();
+    let source = TokenSource::over(Agent::from(agent), client_at(Endpoint::token(url)), hmac());
+    let clock = Arc::new(ManualClock::new(now())); // its pauses take no time
+    let error = source.unwrap().with_clock(clock).exchange().unwrap_err();
+    let shown = format!("{error} {error:?} {}", error.source().unwrap());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    error
+}
+
+#[test]
+fn a_proxy_that_says_no_is_asked_once_and_one_that_is_busy_again() {
+    for (status, asked) in [
+        ("401 Unauthorized", 1),
+        ("403 Forbidden", 1),
+        ("407 Proxy Authentication Required", 1),
+        ("502 Bad Gateway", 3),
+        ("503 Service Unavailable", 3),
+    ] {
+        let proxy = Server::new([status; 3].map(|status| answer(status, "", "")));
+        let error = by_proxy(&proxy.host, TOKEN_URL);
+        is(
+            &error,
+            Network,
+            asked > 1,
+            "as.example.com: the request did not complete",
+        );
+        let source = error.source().unwrap().to_string();
+        assert!(
+            source.contains("proxy") && source.contains(&status[..3]),
+            "{source}"
+        );
+        let requests = proxy.requests();
+        assert_eq!(requests.len(), asked, "{status}");
+        let connect = "CONNECT as.example.com:443 HTTP/1.1\r\n";
+        assert!(
+            requests.iter().all(|request| request.starts_with(connect)),
+            "{requests:?}"
+        );
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
+    let host = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = by_proxy(&host.to_string(), TOKEN_URL);
+    is(
+        &error,
+        Network,
+        true,
+        "as.example.com: the request did not complete",
+    );
+    let source = error.source().unwrap().to_string();
+    assert!(
+        source.starts_with(&format!("the proxy {host}: Connection refused")),
+        "{source}"
+    );
+
+    let error = by_proxy("proxy.invalid:3128", TOKEN_URL);
+    is(
+        &error,
+        Network,
+        false,
+        "as.example.com: the request did not complete",
+    );
+    let source = error.source().unwrap().to_string();
+    assert!(
+        source.starts_with("the proxy proxy.invalid:3128: "),
+        "{source}"
+    );
+
+    // Plain http goes past it.
+    let error = by_proxy("127.0.0.1:1", &format!("http://{host}/token"));
+    is(&error, Network, true, "nobody listens there");
 }
 
 // When nothing is sent
