@@ -6,6 +6,7 @@
 
 mod clients;
 mod faults;
+mod intermediaries;
 mod life;
 mod makers;
 mod refusals;
