@@ -21,7 +21,7 @@
 //! | `discovery.rs` | metadata document to token endpoint |
 //! | `exchange.rs` | profile and key to request, response to token |
 //! | `transport.rs` | one request, one bounded response |
-//! | `store.rs` | the same token for other processes |
+//! | `store.rs`, `store/*.rs` | the same token for other processes |
 //! | `life.rs` | how long a token is fresh, how long a failure stands |
 //! | `slot.rs` | one token for many callers: fresh, due, expired; one flight |
 //! | `fetch.rs` | discovery, attempts, clock correction: one token, all I/O |
@@ -91,6 +91,10 @@ pub use profile::{
 };
 pub use signer::{Algorithm, Signer};
 pub use source::{State, Status, TokenSource, Unauthorized};
+#[cfg(all(feature = "file-store", unix))]
+pub use store::file::FileStore;
+#[cfg(feature = "redis")]
+pub use store::redis::RedisStore;
 pub use store::{Lock, TokenStore};
 pub use token::AccessToken;
 pub use transport::Transport;

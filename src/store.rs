@@ -15,6 +15,11 @@ use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::Identity;
 use crate::token::AccessToken;
 
+#[cfg(all(feature = "file-store", unix))]
+pub(crate) mod file;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
 /// Bytes of what is kept: a response of 64 KiB, all of it escaped, and an identity. A store need not read more.
 pub(crate) const MAX_KEPT: usize = 512 * 1024;
 /// The clocks of two machines may be so far apart; who is further ahead is not believed.

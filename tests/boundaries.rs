@@ -25,7 +25,7 @@ const ROOMS: &str = "
     discovery  serde_json
     exchange   serde_json zeroize
     transport  http ureq
-    store      serde_json zeroize
+    store      redis rustix serde_json zeroize
     life
     slot
     fetch      log zeroize
@@ -109,7 +109,10 @@ fn every_room_knows_only_the_rooms_before_it() {
 #[test]
 fn no_room_reads_the_environment_starts_a_thread_or_has_a_global() {
     for source in sources() {
-        let named = source.forbidden();
+        let mut named = source.forbidden();
+        if source.room == "store" {
+            named.remove("std::fs"); // what it is for
+        }
         assert!(named.is_empty(), "{}: {named:?}", source.room);
     }
 }

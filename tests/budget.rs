@@ -17,9 +17,9 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 /// The whole list: one more is a decision.
 const DIRECT: &str = "base64 getrandom hmac http httpdate log pem percent-encoding rsa serde_json \
     sha2 ureq zeroize";
-/// Of the features `sandbox` and `cli` alone.
-const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc httparse ring tempfile \
-    webpki-root-certs";
+/// Of the features `sandbox`, `cli`, `file-store` and `redis` alone.
+const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse redis ring \
+    rustix tempfile webpki-root-certs";
 
 /// Only with the feature: a test run without it need not have downloaded what ureq brings.
 #[cfg(feature = "ureq")]
