@@ -502,3 +502,210 @@ fn the_proxy_variables_are_honoured() {
     assert_eq!(ran.status, 4, "{ran:?}");
     assert!(ran.err.contains("Connection refused"), "{ran:?}");
 }
+
+// ---- the cache ----
+
+#[cfg(unix)]
+mod cache {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::*;
+
+    const TOKEN: &str =
+        "token client-credentials --client-id client-1 --key key.pem --token-endpoint {url}/token";
+
+    impl World {
+        /// As a user who has no other cache than one in this directory.
+        fn cached(&self, arguments: &str) -> Command {
+            let mut command = self.command(arguments);
+            command.env("XDG_CACHE_HOME", self.directory.path().join("cache"));
+            command
+        }
+        #[track_caller]
+        fn gets(&self, arguments: &str) -> String {
+            Ran::of(self.cached(arguments).output().unwrap())
+                .line()
+                .to_owned()
+        }
+        fn files(&self, directory: &str) -> usize {
+            let entries = fs::read_dir(self.directory.path().join(directory));
+            let names = entries.unwrap().map(|entry| entry.unwrap().file_name());
+            let tokens = names.filter(|name| name.to_string_lossy().ends_with(".token"));
+            tokens.count()
+        }
+    }
+
+    #[test]
+    fn a_hundred_runs_in_a_row_make_one_exchange() {
+        let world = World::new();
+        let first = world.gets(&format!("{TOKEN} --cache"));
+        for _ in 1..100 {
+            assert_eq!(world.gets(&format!("{TOKEN} --cache")), first);
+        }
+        assert_eq!(world.server.requests(), 1);
+        assert_eq!(world.files("cache/jwt-bearer"), 1);
+    }
+
+    #[test]
+    fn twelve_runs_at_once_make_one_exchange() {
+        let world = World::new();
+        let runs: Vec<_> = (0..12)
+            .map(|_| {
+                let mut command = world.cached(&format!("{TOKEN} --cache"));
+                command
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let tokens: Vec<_> = runs
+            .into_iter()
+            .map(|run| Ran::of(run.wait_with_output().unwrap()).line().to_owned())
+            .collect();
+        assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+        assert_eq!(world.server.requests(), 1);
+    }
+
+    #[test]
+    fn without_the_option_nothing_is_kept_and_nothing_taken() {
+        let world = World::new();
+        world.gets(TOKEN);
+        assert!(!world.directory.path().join("cache").exists());
+        let cached = world.gets(&format!("{TOKEN} --cache"));
+        assert_ne!(world.gets(TOKEN), cached);
+        assert_eq!(world.server.requests(), 3);
+    }
+
+    #[test]
+    fn another_question_gets_another_token_and_every_format_the_same() {
+        let world = World::new();
+        let token = world.gets(&format!("{TOKEN} --cache"));
+        assert_ne!(world.gets(&format!("{TOKEN} --cache --scope read")), token);
+        assert_ne!(world.gets(&format!("{TOKEN} --cache --key-id k1")), token);
+        assert_eq!(world.server.requests(), 3);
+        let header = world.gets(&format!("{TOKEN} --cache --format header"));
+        assert_eq!(header, format!("Authorization: Bearer {token}"));
+        let json = world.gets(&format!("{TOKEN} --cache --format json"));
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["access_token"], *token);
+        assert_eq!(world.server.requests(), 3);
+    }
+
+    #[test]
+    fn an_expired_token_is_not_taken() {
+        let world = World::new();
+        world.server.set_lifetime(Duration::from_secs(1));
+        let first = world.gets(&format!("{TOKEN} --cache"));
+        thread::sleep(Duration::from_millis(1100));
+        assert_ne!(world.gets(&format!("{TOKEN} --cache")), first);
+        assert_eq!(world.server.requests(), 2);
+    }
+
+    #[test]
+    fn forgetting_empties_the_cache_and_says_how_much_it_held() {
+        let world = World::new();
+        let forget = |arguments: &str| Ran::of(world.cached(arguments).output().unwrap());
+        for said in ["0 tokens are forgotten\n", "1 token is forgotten\n"] {
+            let ran = forget("forget");
+            assert_eq!(
+                (ran.status, ran.out.as_str(), ran.err.as_str()),
+                (0, "", said)
+            );
+            world.gets(&format!("{TOKEN} --cache"));
+        }
+        world.gets(&format!("{TOKEN} --cache-dir elsewhere"));
+        world.gets(&format!("{TOKEN} --cache-dir elsewhere --scope read"));
+        assert_eq!(
+            forget("forget --cache-dir elsewhere").err,
+            "2 tokens are forgotten\n"
+        );
+        assert_eq!(
+            (world.files("cache/jwt-bearer"), world.files("elsewhere")),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn the_cache_is_below_the_users_own() {
+        let world = World::new();
+        let home = world.directory.path().join("home");
+        fs::create_dir(&home).unwrap();
+        for relative in [None, Some("relative")] {
+            let mut command = world.command(&format!("{TOKEN} --cache"));
+            command.env_remove("XDG_CACHE_HOME").env("HOME", &home);
+            command.envs(relative.map(|relative| ("XDG_CACHE_HOME", relative)));
+            Ran::of(command.output().unwrap()).line();
+        }
+        assert!(!world.directory.path().join("relative").exists());
+        assert_eq!(world.server.requests(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_no_place_for_tokens_is_refused_before_anything_is_sent() {
+        let world = World::new();
+        let open = world.directory.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        let ran = world.run(&format!("{TOKEN} --cache-dir open"));
+        ran.fails(
+            3,
+            "jwt-bearer: open: the directory of the tokens is open to others: close it with chmod go=\n",
+        );
+        let ran = world.run(&format!("{TOKEN} --cache-dir key.pem"));
+        ran.fails(
+            3,
+            "jwt-bearer: key.pem: the directory of the tokens is a link or a file\n",
+        );
+        assert_eq!(world.server.requests(), 0);
+    }
+
+    /// `RLIMIT_FSIZE` of nothing: what a write to a full disk meets, without a disk.
+    #[test]
+    fn a_full_disk_costs_the_cache_and_not_the_token() {
+        let world = World::new();
+        let binary = Path::new(env!("CARGO_BIN_EXE_jwt-bearer"))
+            .display()
+            .to_string();
+        let line = format!("trap '' XFSZ; ulimit -f 0; exec {binary} {TOKEN} --cache-dir cache");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line.replace("{url}", world.server.url())]);
+        let ran = Ran::of(
+            command
+                .current_dir(world.directory.path())
+                .output()
+                .unwrap(),
+        );
+        assert_eq!((ran.status, ran.out.lines().count()), (0, 1), "{ran:?}");
+        assert!(
+            ran.err
+                .starts_with("jwt-bearer: the cache is not used: File too large"),
+            "{ran:?}"
+        );
+        let left = fs::read_dir(world.directory.path().join("cache")).unwrap();
+        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(
+            left.into_iter().all(|name| name.ends_with(".lock")),
+            "half a token is left"
+        );
+    }
+
+    #[test]
+    fn a_corrupt_token_is_replaced() {
+        let world = World::new();
+        world.gets(&format!("{TOKEN} --cache-dir cache"));
+        let entries = fs::read_dir(world.directory.path().join("cache")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let token = paths
+            .into_iter()
+            .find(|path| path.extension() == Some(OsStr::new("token")));
+        for corrupt in [&b""[..], b"{", &[0xff; 4096], &vec![b'['; 1 << 20]] {
+            fs::write(token.as_ref().unwrap(), corrupt).unwrap();
+            let requests = world.server.requests();
+            world.gets(&format!("{TOKEN} --cache-dir cache"));
+            world.gets(&format!("{TOKEN} --cache-dir cache"));
+            assert_eq!(world.server.requests(), requests + 1);
+        }
+    }
+}

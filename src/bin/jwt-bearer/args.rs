@@ -47,6 +47,9 @@ pub(crate) enum Command {
         /// How to print it: the token, a whole header line for curl, or everything as JSON.
         #[arg(long, value_enum, default_value_t = Format::Token, global = true)]
         format: Format,
+        #[cfg(unix)]
+        #[command(flatten)]
+        cache: Cache,
         #[command(subcommand)]
         profile: Profile,
     },
@@ -59,6 +62,16 @@ pub(crate) enum Command {
     Assertion {
         #[command(subcommand)]
         profile: Profile,
+    },
+    /// Removes the tokens that --cache keeps.
+    ///
+    /// They stay valid at the server until they end; this only makes the next run fetch a new one.
+    #[cfg(unix)]
+    #[command(after_help = "Example:\n  jwt-bearer forget")]
+    Forget {
+        /// The directory, where it is not the user's cache directory.
+        #[arg(long, value_name = "DIR")]
+        cache_dir: Option<PathBuf>,
     },
     /// Runs an authorization server on loopback, to test your own tool against.
     ///
@@ -81,6 +94,18 @@ pub(crate) enum Command {
     /// Prints the manual page.
     #[command(after_help = "Example:\n  jwt-bearer man | man -l -")]
     Man,
+}
+
+#[cfg(unix)]
+#[derive(Args)]
+pub(crate) struct Cache {
+    /// Shares the token with other runs, until it ends, through a directory that is the user's alone: jwt-bearer
+    /// below $XDG_CACHE_HOME or the platform's cache directory.
+    #[arg(long, global = true)]
+    pub(crate) cache: bool,
+    /// The same through a directory of your own.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,8 @@
 //! The command line: arguments in, one token on standard output, everything else on standard error.
 
 mod args;
+#[cfg(unix)]
+mod cache;
 mod demo;
 mod files;
 mod profiles;
@@ -28,7 +30,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo => demo::run(),
-        Command::Token { format, profile } => {
+        Command::Token {
+            format,
+            #[cfg(unix)]
+            cache,
+            profile,
+        } => {
             let Prepared {
                 profile,
                 key,
@@ -40,6 +47,8 @@ fn run(command: Command) -> Result<(), Failure> {
                 false => TokenSource::over(agent, profile, key),
             };
             let source = source?.with_timeout(common.timeout());
+            #[cfg(unix)]
+            let source = cache::cached(source, cache)?;
             print(&report::token(&source.token()?, format))
         }
         Command::Assertion { profile } => {
@@ -64,6 +73,8 @@ fn run(command: Command) -> Result<(), Failure> {
             }
             print(assertion.secret())
         }
+        #[cfg(unix)]
+        Command::Forget { cache_dir } => cache::forget(cache_dir),
         Command::Sandbox { listen } => serve::run(listen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
