@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::echo::cut;
 use crate::endpoint::{Endpoint, Place};
 use crate::error::{Answer, Error, ErrorKind};
 use crate::http::{Request, Response, Url};
@@ -75,6 +76,7 @@ fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), (Er
         ));
     }
     if let Some(host) = response.redirect_host() {
+        let host = cut(&host, &[]);
         return protocol(format!(
             "metadata redirects to {host}, which is not followed"
         ));

@@ -324,6 +324,21 @@ fn metadata_that_is_none_is_refused_and_the_error_says_why() {
     }
 }
 
+#[test]
+fn a_redirect_of_metadata_is_told_by_a_host_of_one_line() {
+    let told = |location: &str| {
+        let moved = Response::new(302, "").with_header("Location", location);
+        by_metadata().with_metadata(&moved).unwrap_err().to_string()
+    };
+    assert_eq!(
+        told("https://other.example.com/m?key=hidden"),
+        "metadata redirects to other.example.com, which is not followed (status 302)"
+    );
+    let long = told(&format!("https://{}.example.com/", "a".repeat(60_000)));
+    assert!(long.len() < 512, "{}", long.len());
+    assert!(long.ends_with("a, which is not followed (status 302)"));
+}
+
 /// A server elsewhere must not send an assertion to whoever listens on this machine.
 #[test]
 fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
