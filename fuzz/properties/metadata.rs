@@ -31,6 +31,9 @@ fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
     for status in [204, 301, 404, 503] {
         assert!(read(status).is_err(), "metadata with {status}");
     }
+    let moved = Response::new(302, "").with_header("Location", String::from_utf8_lossy(document));
+    let error = profile.with_metadata(&moved).unwrap_err().to_string();
+    assert!(error.chars().count() < 512 && !error.contains(char::is_control));
     let known = match read(200) {
         Ok(known) => known,
         Err(error) => {
