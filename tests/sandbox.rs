@@ -1,6 +1,7 @@
 //! The sandbox takes what is right and refuses each thing that is wrong, in each system's own form.
 #![cfg(all(feature = "sandbox", feature = "ureq"))]
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -472,6 +473,19 @@ fn it_listens_on_loopback_only_and_ends_with_its_value() {
     });
     drop(idle);
     assert!(TcpStream::connect(address).is_err());
+}
+
+// RFC 9112 §6.3. Without it a client is told that a parameter is missing that it did send.
+#[test]
+fn a_body_in_chunks_is_not_taken_for_an_empty_one() {
+    let server = server();
+    let mut stream = TcpStream::connect(server.url().strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (status, _) = answer.split_once("\r\n").unwrap();
+    assert_eq!(status, "HTTP/1.1 411 Length Required");
 }
 
 #[test]

@@ -193,6 +193,12 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Outcome {
             log: "only POST is taken here".to_owned(),
         };
     }
+    if request.in_chunks {
+        return Outcome {
+            reply: Reply::json(411, json!({})),
+            log: "a body is read by its Content-Length, not in chunks".to_owned(),
+        };
+    }
     let grant = value(&request.form(), "grant_type").map(str::to_owned);
     let meant = here.iter().find(|system| {
         system

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) content_type: String,
+    /// The body has no length, and is not read.
+    pub(super) in_chunks: bool,
     pub(super) authorization: String,
     pub(super) body: Vec<u8>,
 }
@@ -85,6 +87,7 @@ impl Request {
             path: path.to_owned(),
             query: query.to_owned(),
             content_type: header("Content-Type").to_ascii_lowercase(),
+            in_chunks: !header("Transfer-Encoding").is_empty(),
             authorization: header("Authorization"),
             body: body.to_owned(),
         })
@@ -171,6 +174,7 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        411 => "Length Required",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Status",
