@@ -598,10 +598,8 @@ fn an_invalidated_token_leaves_the_store_and_a_newer_one_stays() {
 
 #[test]
 fn a_store_that_brings_an_invalidated_token_back_is_refused() {
-    for change in [
-        (|store: &mut Store| store.keeps = true) as fn(&mut Store),
-        |store| store.fails = "remove",
-    ] {
+    let changes: [fn(&mut Store); 2] = [|store| store.keeps = true, |store| store.fails = "remove"];
+    for change in changes {
         let world = World::new().with(|store, _| change(store));
         let process = world.process();
         process.invalidate(&process.token().unwrap());
