@@ -6,10 +6,12 @@
 //! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
 //! Nothing here reads a clock or sends anything.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
+use base64::write::EncoderStringWriter;
 use hmac::{Hmac, Mac as _};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
@@ -31,6 +33,8 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Bytes of DER: a key of 8192 bits has 4.7 thousand, and reading a larger one takes its square
 /// in time.
 const MAX_DER: usize = 8 * 1024;
+/// Bytes that header and claims of a common server take: a longer message asks the heap again.
+const USUAL_MESSAGE: usize = 1024;
 
 /// An RSA private key of 2048 to 8192 bits that signs RS256.
 ///
@@ -224,32 +228,56 @@ impl Signer for Hs256 {
     }
 }
 
-/// The members of a header or a claims set, each name once, in the order they are written.
-#[derive(Default)]
-pub(crate) struct Members<'a>(Vec<(&'a str, Value)>);
+/// A header or a claims set on its way into a JWT: JSON by hand, since a map would sort all names.
+/// Each name is set once, in the order that is sent.
+pub(crate) struct Members<'j> {
+    out: EncoderStringWriter<'static, GeneralPurpose, &'j mut String>,
+    between: &'static [u8],
+}
 
-impl<'a> Members<'a> {
+impl<'j> Members<'j> {
+    /// At the end of `jwt`, in base64url.
+    fn append(
+        jwt: &'j mut String,
+        write: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let out = EncoderStringWriter::from_consumer(jwt, &URL_SAFE_NO_PAD);
+        let mut members = Self { out, between: b"" };
+        members.out.write_all(b"{")?;
+        write(&mut members)?;
+        members.out.write_all(b"}")?;
+        members.out.into_inner();
+        Ok(())
+    }
     /// Nothing where there is no value: an absent claim is absent, never `null`.
-    pub(crate) fn set(&mut self, name: &'a str, value: Option<impl Into<Value>>) {
-        self.0.extend(value.map(|value| (name, value.into())));
+    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) -> io::Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        Ok(serde_json::to_writer(self.value_of(name)?, value)?)
+    }
+    /// As above.
+    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) -> io::Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        Ok(serde_json::to_writer(self.value_of(name)?, &value)?)
     }
     /// The rest, sorted by name.
-    pub(crate) fn set_others(&mut self, others: &'a [(String, Value)]) {
-        let mut others: Vec<_> = others
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.clone()))
-            .collect();
-        others.sort_by_key(|(name, _)| *name);
-        self.0.append(&mut others);
+    pub(crate) fn others<'a>(
+        &mut self,
+        others: impl Iterator<Item = &'a (String, Value)>,
+    ) -> io::Result<()> {
+        let mut others: Vec<_> = others.collect();
+        others.sort_unstable_by_key(|(name, _)| name);
+        for (name, value) in others {
+            serde_json::to_writer(self.value_of(name)?, value)?;
+        }
+        Ok(())
     }
-    /// By hand, since a JSON map would sort all names.
-    fn to_json(&self) -> String {
-        let members: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("{}:{value}", Value::from(*name)))
-            .collect();
-        format!("{{{}}}", members.join(","))
+    /// Where the value of a further member is written.
+    fn value_of(&mut self, name: &str) -> io::Result<&mut impl Write> {
+        self.out.write_all(self.between)?;
+        self.between = b",";
+        serde_json::to_writer(&mut self.out, name)?;
+        self.out.write_all(b":")?;
+        Ok(&mut self.out)
     }
 }
 
@@ -267,15 +295,20 @@ impl Assertion {
         signer: &dyn Signer,
         typ: Option<&str>,
         header: &[(String, Value)],
-        claims: &Members<'_>,
+        claims: impl FnOnce(&mut Members<'_>) -> io::Result<()>,
     ) -> Result<Self, Error> {
-        let mut members = Members::default();
-        members.set("typ", typ);
-        members.set("alg", Some(signer.algorithm().name()));
-        members.set("kid", signer.key_id());
-        members.set_others(header);
-        let encode = |members: &Members<'_>| URL_SAFE_NO_PAD.encode(members.to_json());
-        let message = [encode(&members), encode(claims)].join(".");
+        let mut message = String::with_capacity(USUAL_MESSAGE);
+        Members::append(&mut message, |members| {
+            members.text("typ", typ)?;
+            members.text("alg", Some(signer.algorithm().name()))?;
+            members.text("kid", signer.key_id())?;
+            members.others(header.iter())
+        })
+        .and_then(|()| {
+            message.push('.');
+            Members::append(&mut message, claims)
+        })
+        .map_err(|error| Error::config("a claim cannot be written as JSON").because(error))?;
         let signature = signer
             .sign(message.as_bytes())
             .map_err(|error| Error::key("the signer failed").because(error))?;
@@ -306,7 +339,8 @@ pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
     let random =
         random().map_err(|error| Error::key("the system has no random numbers").because(error))?;
     let version_4 = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = format!("{version_4:032x}");
+    let mut text = String::with_capacity(36);
+    let _ = write!(text, "{version_4:032x}"); // a string takes everything
     if hyphens {
         [20, 16, 12, 8]
             .into_iter()

@@ -1,6 +1,5 @@
 //! What can be known wrong with a profile before anything is signed.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
@@ -102,17 +101,17 @@ impl Profile {
         };
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
-        if let Some(name) = repeated(OWN_CLAIMS.iter().copied().chain(claims.map(String::as_str))) {
+        if let Some(name) = repeated(OWN_CLAIMS, claims.map(String::as_str)) {
             return Err(twice("claim", name));
         }
         let header = self.header.iter().map(|(name, _)| name.as_str());
-        if let Some(name) = repeated(OWN_HEADER.iter().copied().chain(header)) {
+        if let Some(name) = repeated(OWN_HEADER, header) {
             return Err(twice("header member", name));
         }
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
         let once =
             names.filter(|name| self.placement == Placement::Json || !REPEATABLE.contains(name));
-        if let Some(name) = repeated([self.assertion_parameter, "scope"].into_iter().chain(once)) {
+        if let Some(name) = repeated(&[self.assertion_parameter, "scope"], once) {
             return Err(twice("parameter", name));
         }
         let nbf = self.claims.iter().find(|(name, _)| name == "nbf");
@@ -125,7 +124,14 @@ impl Profile {
     }
 }
 
-fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let mut seen = HashSet::new();
-    names.into_iter().find(|name| !seen.insert(*name))
+/// A name that is one of ours, or there twice. It is asked before every assertion: no names cost no
+/// allocation.
+fn repeated<'a>(own: &[&str], names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    let own = |name: &&str| own.contains(name);
+    let twice = names.iter().zip(names.iter().skip(1));
+    let twice = twice.filter(|(one, other)| one == other);
+    let found = names.iter().find(|name| own(name));
+    found.or(twice.map(|(one, _)| one).next()).copied()
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Audience, Jti, Profile, ScopePlacement};
 use crate::endpoint::Place;
 use crate::error::Error;
-use crate::jwt::{self, Assertion, Members};
+use crate::jwt::{self, Assertion};
 use crate::signer::Signer;
 
 /// Parameters whose values are no secrets, and tell much in a server's words: RFC 6749 §4, RFC 7521
@@ -57,21 +57,16 @@ impl Profile {
             .iat
             .map(|back| seconds(now.checked_sub(back)))
             .transpose()?;
-        let others: Vec<_> = self
-            .claims
-            .iter()
-            .cloned()
-            .chain(self.scope_claim())
-            .collect();
-        let mut claims = Members::default();
-        claims.set("iss", Some(self.issuer.as_str()));
-        claims.set("sub", self.subject.as_deref());
-        claims.set("aud", self.aud()?);
-        claims.set("exp", exp);
-        claims.set("iat", iat);
-        claims.set("jti", jti);
-        claims.set_others(&others);
-        Assertion::sign(signer, self.typ.as_deref(), &self.header, &claims)
+        let (aud, scope) = (self.aud()?, self.scope_claim());
+        Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
+            claims.text("iss", Some(&self.issuer))?;
+            claims.text("sub", self.subject.as_deref())?;
+            claims.text("aud", aud)?;
+            claims.number("exp", exp)?;
+            claims.number("iat", iat)?;
+            claims.text("jti", jti)?;
+            claims.others(self.claims.iter().chain(&scope))
+        })
     }
 
     pub(super) fn aud(&self) -> Result<Option<&str>, Error> {
