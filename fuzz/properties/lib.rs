@@ -128,10 +128,11 @@ fn decoded(segment: &str) -> Map<String, Value> {
     members
 }
 
-/// Names are told, values are not; unless a name is long enough to hold one.
+/// Names are told, values are not; unless a name, as it is printed, is long enough to be a run.
 #[track_caller]
 fn tells_no_value(text: &str, pairs: &[(String, String)]) {
-    if pairs.iter().all(|(name, _)| name.len() < RUN) {
+    let is_short = |name: &str| format!("{name:?},").len() < RUN;
+    if pairs.iter().all(|(name, _)| is_short(name)) {
         (pairs.iter()).for_each(|(_, value)| quotes_nothing(text, value));
     }
 }
