@@ -282,15 +282,17 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// A fleet through an outage, in simulated time: what jitter and memory of failures do for a server.
+/// A fleet in simulated time: what jitter, memory of failures and a shared store do for a server.
 #[cfg(test)]
 mod simulation {
+    use std::collections::HashMap;
     use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::time::Instant;
 
     use super::*;
+    use crate::error::BoxError;
     use crate::http::{Request, Response};
     use crate::{Audience, Endpoint, Hs256};
 
@@ -339,17 +341,17 @@ mod simulation {
         struck: usize,
     }
 
-    fn run(draw: fn() -> f64) -> Seen {
-        let time = Time {
-            seconds: Arc::default(),
-            start: Instant::now(),
-        };
+    /// Counts requests by the second, and answers none of them in an outage.
+    fn server(
+        now: &Arc<AtomicU64>,
+        outage: std::ops::Range<u64>,
+    ) -> (Arc<dyn Transport>, Arc<Vec<AtomicU64>>) {
         let requests: Arc<Vec<AtomicU64>> = Arc::new((0..END).map(|_| AtomicU64::new(0)).collect());
-        let (now, count) = (time.seconds.clone(), requests.clone());
+        let (now, count) = (now.clone(), requests.clone());
         let server = move |_: &Request, _: Duration| {
             let second = now.load(Relaxed);
             count[usize::try_from(second).unwrap()].fetch_add(1, Relaxed);
-            match OUTAGE.contains(&second) {
+            match outage.contains(&second) {
                 true => Err(io::ErrorKind::ConnectionRefused.into()),
                 false => Ok(Response::new(
                     200,
@@ -357,18 +359,30 @@ mod simulation {
                 )),
             }
         };
-        let server: Arc<dyn Transport> = Arc::new(server);
+        (Arc::new(server), requests)
+    }
+
+    fn member(server: &Arc<dyn Transport>, time: &Time, draw: fn() -> f64) -> TokenSource {
         let endpoint = Endpoint::token("https://as.example.com/token");
         let profile = Profile::client_credentials(endpoint, "c", Audience::TokenEndpoint);
-        let fleet: Vec<_> = (0..FLEET)
-            .map(|_| {
-                let key = Hs256::new("secret").unwrap();
-                let source = TokenSource::over(server.clone(), profile.clone(), key);
-                let mut source = source.unwrap().with_clock(time.clone());
-                source.fetch.draw = draw;
-                source
-            })
-            .collect();
+        let key = Hs256::new("secret").unwrap();
+        let source = TokenSource::over(server.clone(), profile, key);
+        let mut source = source.unwrap().with_clock(time.clone());
+        source.fetch.draw = draw;
+        source
+    }
+
+    fn start() -> Time {
+        Time {
+            seconds: Arc::default(),
+            start: Instant::now(),
+        }
+    }
+
+    fn run(draw: fn() -> f64) -> Seen {
+        let time = start();
+        let (server, requests) = server(&time.seconds, OUTAGE);
+        let fleet: Vec<_> = (0..FLEET).map(|_| member(&server, &time, draw)).collect();
 
         let mut failed = vec![0_u64; FLEET];
         for second in (0..END).step_by(2) {
@@ -386,6 +400,60 @@ mod simulation {
             mean: f64::from(u32::try_from(at(0..END).sum::<u64>()).unwrap()) / 7_200.0,
             errors: failed.iter().sum(),
             struck: failed.iter().filter(|n| **n > 0).count(),
+        }
+    }
+
+    /// What all processes see. In simulated time nobody holds a lock while another asks.
+    #[derive(Default)]
+    struct Shared(Mutex<HashMap<String, Vec<u8>>>);
+    impl TokenStore for Shared {
+        fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            Ok(self.0.lock().unwrap().get(name).cloned())
+        }
+        fn save(&self, name: &str, b: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+            let mut kept = self.0.lock().unwrap();
+            kept.insert(name.to_owned(), b.to_vec());
+            Ok(())
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    /// Exchanges of so many processes in an hour in which all ask every other second.
+    fn hour(processes: usize, store: Option<Arc<Shared>>) -> u64 {
+        let time = start();
+        let (server, requests) = server(&time.seconds, 0..0);
+        let fleet: Vec<_> = (0..processes)
+            .map(|_| {
+                let process = member(&server, &time, drawn);
+                match store.clone() {
+                    Some(store) => process.with_store(store),
+                    None => process,
+                }
+            })
+            .collect();
+        for second in (0..3_600).step_by(2) {
+            time.seconds.store(second, Relaxed);
+            assert!(fleet.iter().all(|process| process.token().is_ok()));
+        }
+        requests.iter().map(|second| second.load(Relaxed)).sum()
+    }
+
+    #[test]
+    fn a_shared_store_makes_the_exchanges_of_a_fleet_those_of_one() {
+        for processes in [1, 10, 100, FLEET] {
+            let (without, with) = std::thread::scope(|runs| {
+                let with = runs.spawn(|| hour(processes, Some(Arc::default())));
+                (hour(processes, None), with.join().unwrap())
+            });
+            println!(
+                "{processes} processes: {without} exchanges an hour, {with} with a shared store"
+            );
+            let each = u64::try_from(processes).unwrap();
+            // A token of 300 s is due after 210 to 240 s, which is 15 to 18 times an hour.
+            assert!((15 * each..=18 * each).contains(&without), "{without}");
+            assert!((15..=18).contains(&with), "{with}");
         }
     }
 
