@@ -1,7 +1,9 @@
-//! A job that a timer starts: one call, an exit status that tells the timer what to do.
+//! A job that a timer starts every minute: one call, an exit status that tells the timer what to do, and one
+//! exchange per token's life, since the token waits in a file for the next run.
 //!
 //! ```sh
-//! CREDENTIALS=credentials.json URL=https://api.example.com/report cargo run --example cron
+//! CREDENTIALS=credentials.json URL=https://api.example.com/report STATE_DIRECTORY=/var/lib/report/tokens \
+//!     cargo run --features file-store --example cron
 //! ```
 //!
 //! `call` asks once more with another token where the API says 401, and no more than once.
@@ -10,7 +12,7 @@ use std::env::var;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jwt_bearer::{TokenSource, marketing_cloud_intelligence};
+use jwt_bearer::{FileStore, TokenSource, marketing_cloud_intelligence};
 use ureq::Agent;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -19,8 +21,11 @@ fn report() -> Result<String> {
     let file = std::fs::read(var("CREDENTIALS").map_err(|_| "set CREDENTIALS")?)?;
     let url = var("URL").map_err(|_| "set URL")?;
     let (profile, key) = marketing_cloud_intelligence::credentials(file)?;
+    let store = FileStore::new(var("STATE_DIRECTORY").map_err(|_| "set STATE_DIRECTORY")?)?;
     // A job has a minute, not a day: retries and pauses are within that.
-    let source = TokenSource::new(profile, key)?.with_timeout(Duration::from_secs(60));
+    let source = TokenSource::new(profile, key)?
+        .with_timeout(Duration::from_secs(60))
+        .with_store(store);
     let agent = Agent::new_with_defaults();
     let mut answer = source.call(|token| {
         let request = agent

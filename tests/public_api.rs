@@ -21,7 +21,7 @@ fn the_public_face_is_the_one_that_is_written_down() {
     let written = here.join("tests/data/public-api.txt");
     let printed = Command::new(env!("CARGO"))
         .args(["public-api", "-sss", "--color=never", "--features"])
-        .arg("sandbox,encrypted-keys")
+        .arg("sandbox,encrypted-keys,file-store,redis")
         .env_remove("RUSTUP_TOOLCHAIN") // it asks for the nightly by itself
         .current_dir(here)
         .output()
