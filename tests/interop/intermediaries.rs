@@ -453,7 +453,7 @@ fn a_server_that_is_down_behind_them_is_told_and_nobody_is_blamed() {
             name,
             "client_credentials, RS256",
             "its server is down",
-            format!("{code} and a page: unavailable, asked three times"),
+            format!("{code} and a page: unavailable"),
         );
     }
     // nginx writes down each attempt.
