@@ -77,7 +77,7 @@ impl RedisStore {
         connection.set_write_timeout(time)?;
         let answer = command.query(&mut connection);
         match answer {
-            Err(error) if error.is_io_error() => return Ok(None),
+            Err(error) if error.is_io_error() => Ok(None),
             answer => {
                 let mut idle = self.idle();
                 if idle.len() < MAX_IDLE {
