@@ -42,8 +42,11 @@ pub fn parameters(input: &[u8]) {
             }
         };
         assert!(!refused, "taken");
+        // Our own host and the scope are shown.
         let shown = debug(&profile) + &debug(&exchange);
-        tells_no_value(&shown.replace("as.example.com", " "), &pairs); // our own
+        let shown = shown.replace("as.example.com", " ");
+        let scope_shown = scope.as_deref().unwrap_or(" ");
+        tells_no_value(&shown.replace(scope_shown, " "), &pairs);
 
         let assertion = exchange.assertion().secret();
         let all = [("grant_type", GRANT)].into_iter();
