@@ -1,0 +1,46 @@
+//! Time of one call each, for people: `cargo bench --bench time`.
+
+use divan::Bencher;
+use inside::{Free, Yardstick, exchange, fresh_source, now, profile, response};
+use jwt_bearer::{Exchange, Rs256};
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(threads = [1, 2])]
+fn fresh_token(bencher: Bencher<'_, '_>) {
+    let source = fresh_source();
+    bencher.bench(|| source.token());
+}
+
+#[divan::bench(threads = [1, 2])]
+fn fresh_token_yardstick(bencher: Bencher<'_, '_>) {
+    let yardstick = Yardstick::default();
+    bencher.bench(|| yardstick.ask());
+}
+
+#[divan::bench]
+fn assertion_without_signature(bencher: Bencher<'_, '_>) {
+    let profile = profile();
+    bencher.bench(|| profile.assertion(&Free, now()));
+}
+
+#[divan::bench]
+fn assertion_and_form(bencher: Bencher<'_, '_>) {
+    let profile = profile();
+    bencher.bench(|| Exchange::new(&profile, &Free, now()));
+}
+
+#[divan::bench]
+fn response_to_token(bencher: Bencher<'_, '_>) {
+    let profile = profile();
+    bencher
+        .with_inputs(|| (exchange(&profile), response()))
+        .bench_values(|(exchange, response)| exchange.read(response));
+}
+
+#[divan::bench]
+fn pem_to_key(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| Rs256::from_pem(inside::PEM));
+}

@@ -1,0 +1,45 @@
+//! The same without ureq, over a transport of one's own: plain http to this machine, and no more.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use jwt_bearer::{Audience, Endpoint, Error, Profile, Request, Response, Rs256, TokenSource};
+
+fn main() -> Result<(), Error> {
+    let [_, key, url] = std::env::args().collect::<Vec<_>>().try_into().unwrap();
+    let key = Rs256::from_pem(std::fs::read(key).unwrap())?;
+    let endpoint = Endpoint::token(url);
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    println!(
+        "{}",
+        TokenSource::over(send, profile, key)?.token()?.secret()
+    );
+    Ok(())
+}
+
+fn send(request: &Request, timeout: Duration) -> io::Result<Response> {
+    let unknown = || io::Error::from(io::ErrorKind::InvalidData);
+    let (host, path) = request
+        .url()
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .ok_or_else(unknown)?;
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(timeout))?;
+    let mut head = format!("POST /{path} HTTP/1.0\r\nHost: {host}\r\n");
+    for (name, value) in request.headers() {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let body = request.body();
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.take(64 * 1024).read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(unknown)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Ok(Response::new(status.ok_or_else(unknown)?, body))
+}
