@@ -453,8 +453,8 @@ Written by `bash benches/run` on {date}; every number below comes from that run,
 |---|---|
 {machine}
 
-How: whole processes run in turn, A B C A B C, {rounds} rounds after one that is not counted, each round in
-another order. A ratio is the median of the ratios of the rounds, so that a machine that is slow for a while
+How: whole processes run in turn, {rounds} rounds of one run each after a round that is not counted, every
+round shuffled. A ratio is the median of the ratios of the rounds, so that a machine that is slow for a while
 is slow for both. The system counts time, processor time and peak memory of each process that ended. The
 server is the same for all, checks every signature, and gives one fixed reply; over TLS every client verifies
 its certificate against a private root.

@@ -1,4 +1,4 @@
-//! Runs commands in turn, A B C A B C ..., and prints what each run took.
+//! Runs commands in turn, A B C, B A C, ..., and prints what each run took.
 //!
 //! ```sh
 //! alternate ROUNDS EXPECTED <<END
@@ -62,6 +62,18 @@ impl Row {
     }
 }
 
+/// Another order every round, the same ones in every run: nobody is always behind the same neighbour,
+/// who may leave the caches cold and the system busy.
+fn shuffle(rows: &mut [Row], random: &mut u64) {
+    for last in (1..rows.len()).rev() {
+        // Knuth's generator; its upper half is the better one.
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        rows.swap(last, (*random >> 33) as usize % (last + 1));
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().collect();
     let [_, rounds, expected] = arguments.as_slice() else {
@@ -74,9 +86,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             Row::parse(&line?).ok_or_else(|| io::Error::other("a row is a name and a command"))
         })
         .collect::<Result<_, _>>()?;
+    let mut random = 1;
     for round in 0..=rounds {
-        // Whoever came first goes last: nobody is always behind the same neighbour.
-        rows.rotate_left(usize::from(round > 0));
+        shuffle(&mut rows, &mut random);
         for row in &mut rows {
             let [wall, user, system, peak] = row.run(expected)?;
             if round > 0 {
