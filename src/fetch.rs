@@ -93,7 +93,7 @@ impl Fetch {
 
     /// With a token to spare there is one attempt, in half the time it has.
     fn fetch(&self, leave: &Leave) -> Result<Held, Failed> {
-        let (purpose, attempts, longest) = match leave.spare {
+        let (purpose, attempts, longest) = match leave.spare(self.now()) {
             None => ("fetch", ATTEMPTS, ATTEMPT),
             Some(spare) => ("refresh", 1, spare.mul_f64(0.5).min(ATTEMPT)),
         };

@@ -82,8 +82,19 @@ struct Flight {
 /// What the leader of a flight may take.
 pub(crate) struct Leave {
     pub(crate) deadline: Instant,
-    /// The rest of the held token's life, where it still has one.
-    pub(crate) spare: Option<Duration>,
+    /// The best token known so far, even one that has expired.
+    pub(crate) held: Option<Held>,
+}
+
+impl Leave {
+    /// The rest of that token's life, where it still has one.
+    pub(crate) fn spare(&self, now: Moment) -> Option<Duration> {
+        let held = self
+            .held
+            .as_ref()
+            .filter(|held| held.life(now) != Life::Expired);
+        held.map(|held| held.left(now))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +209,11 @@ impl Slot {
             leader: thread::current().id(),
             outcome: OnceLock::new(),
         });
-        let spare = state.usable(now).map(|(_, spare)| spare);
+        let held = state.held.clone();
         state.flight = Some(flight.clone());
         drop(state);
         let _landing = Landing(self); // after `fetch`, even one that panics, the others look again
-        let outcome = fetch(Leave { deadline, spare });
+        let outcome = fetch(Leave { deadline, held });
         let shared = !outcome.as_ref().is_err_and(|failed| failed.hurried);
         let mut state = self.lock();
         let landed = state.land(outcome, Moment::now(clock));

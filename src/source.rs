@@ -130,14 +130,16 @@ impl TokenSource {
     ///
     /// It leaves the store too, and is taken from there no more.
     pub fn invalidate(&self, token: &AccessToken) {
+        self.fetch.refuse(token);
         self.slot.invalidate(token);
-        self.fetch.forget(token);
+        self.fetch.remove_refused();
     }
 
-    /// Forgets the token, in the store too, failures, the discovered endpoint and the clock correction.
+    /// Forgets the token that is held, in the store too, failures, the discovered endpoint and the clock
+    /// correction.
     pub fn clear(&self) {
         if let (Some(held), _) = self.slot.look() {
-            self.fetch.forget(&held.token);
+            self.invalidate(&held.token);
         }
         self.slot.clear();
         *self.fetch.memory() = Memory::default();
@@ -285,6 +287,7 @@ impl fmt::Debug for TokenSource {
 /// A fleet in simulated time: what jitter, memory of failures and a shared store do for a server.
 #[cfg(test)]
 mod simulation {
+    use std::cell::Cell;
     use std::collections::HashMap;
     use std::io;
     use std::sync::Arc;
@@ -317,13 +320,11 @@ mod simulation {
         fn sleep(&self, _: Duration) {}
     }
 
-    /// Knuth's generator: the same numbers in every run.
+    /// Knuth's generator: the same numbers in every run, each of which has a thread of its own.
     fn drawn() -> f64 {
-        static STATE: AtomicU64 = AtomicU64::new(1);
-        let next = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let n = STATE
-            .fetch_update(Relaxed, Relaxed, |n| Some(next(n)))
-            .unwrap();
+        thread_local!(static STATE: Cell<u64> = const { Cell::new(1) });
+        let n = STATE.get();
+        STATE.set(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         f64::from(u32::try_from(n >> 32).unwrap()) / 4_294_967_296.0
     }
     fn not_drawn() -> f64 {
@@ -444,8 +445,9 @@ mod simulation {
     fn a_shared_store_makes_the_exchanges_of_a_fleet_those_of_one() {
         for processes in [1, 10, 100, FLEET] {
             let (without, with) = std::thread::scope(|runs| {
+                let without = runs.spawn(|| hour(processes, None));
                 let with = runs.spawn(|| hour(processes, Some(Arc::default())));
-                (hour(processes, None), with.join().unwrap())
+                (without.join().unwrap(), with.join().unwrap())
             });
             println!(
                 "{processes} processes: {without} exchanges an hour, {with} with a shared store"

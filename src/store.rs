@@ -20,8 +20,9 @@ pub(crate) mod file;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
-/// Bytes of what is kept: a response of 64 KiB, all of it escaped, and an identity. A store need not read more.
-pub(crate) const MAX_KEPT: usize = 512 * 1024;
+/// Bytes of what is kept: a response of 64 KiB, all of it escaped, parts of it twice, and an identity. A store
+/// need not read more.
+pub(crate) const MAX_KEPT: usize = 1024 * 1024;
 /// The clocks of two machines may be so far apart; who is further ahead is not believed.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 /// The form of what is kept. Another one is no token.
@@ -34,7 +35,7 @@ const FORM: &str = "jwt-bearer token, form 1";
 /// anything else than it was given is found out.
 ///
 /// Each call is given the time it may take, a second at most. One that takes longer holds up the caller who
-/// fetches.
+/// fetches, whose own time does not run meanwhile, and those who wait for it, whose time does.
 pub trait TokenStore: Send + Sync {
     /// What was last saved under `name`.
     ///
@@ -175,6 +176,8 @@ impl Shelf {
         let (form, identity, secret, scope, members, issued, lifetime) =
             kept.map_err(|_| "it is cut off, or something else")?;
         let secret = Zeroizing::new(secret);
+        let wiped = |(name, value)| (name, Zeroizing::new(value));
+        let members: Vec<_> = members.into_iter().map(wiped).collect();
         if form != FORM {
             return Err("it is cut off, or something else");
         }
@@ -193,8 +196,6 @@ impl Shelf {
         {
             return Err("it claims to come from the future");
         }
-        let wiped = |(name, value)| (name, Zeroizing::new(value));
-        let members = members.into_iter().map(wiped).collect();
         // A clock that is ahead of ours must not make it live longer.
         AccessToken::new(&secret, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")

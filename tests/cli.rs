@@ -421,6 +421,27 @@ fn every_level_has_help_with_an_example_at_its_end() {
     }
     let bash = Ran::of(bare(["completions", "bash"]).output().unwrap());
     assert!(bash.out.contains("_jwt__bearer()") && bash.status == 0);
+    // As bash calls it, with the cursor behind the last word.
+    for (words, completes) in [
+        ("jwt-bearer t", "token"),
+        ("jwt-bearer token c", "cylance"),
+        ("jwt-bearer token salesforce --client-i", "--client-id"),
+        ("jwt-bearer token jwt-bearer --iss", "--issuer"),
+        ("jwt-bearer forget --cache-d", "--cache-dir"),
+    ] {
+        let script = format!(
+            "{}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _jwt__bearer jwt-bearer \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+             echo \"${{COMPREPLY[@]}}\"",
+            bash.out
+        );
+        let mut run = Command::new("bash");
+        let ran = Ran::of(run.args(["--norc", "-c", &script]).output().unwrap());
+        assert!(
+            ran.out.split_whitespace().any(|word| word == completes),
+            "{words}: {ran:?}"
+        );
+    }
     let man = Ran::of(bare(["man"]).output().unwrap());
     assert!(man.out.contains(".TH jwt-bearer 1") && man.status == 0);
 }
@@ -444,7 +465,12 @@ fn the_tour_is_short_quick_and_plain_when_it_is_piped() {
 
 #[cfg(unix)]
 #[test]
-fn the_sandbox_prints_commands_that_work_and_cleans_up_when_interrupted() {
+fn the_sandbox_prints_commands_that_work_and_cleans_up_when_interrupted_or_ended() {
+    ["-INT", "-TERM"].into_iter().for_each(sandbox_until);
+}
+
+#[cfg(unix)]
+fn sandbox_until(signal: &str) {
     let mut child = spawn(&mut bare(["sandbox", "--listen", "127.0.0.1:0"]));
     let mut out = child.stdout.take().unwrap();
     let mut text = String::new();
@@ -473,7 +499,7 @@ fn the_sandbox_prints_commands_that_work_and_cleans_up_when_interrupted() {
     let pid = child.id().to_string();
     assert!(
         Command::new("kill")
-            .args(["-INT", &pid])
+            .args([signal, &pid])
             .status()
             .unwrap()
             .success()
@@ -594,6 +620,19 @@ mod cache {
     }
 
     #[test]
+    fn verbose_tells_whether_a_token_was_there() {
+        let world = World::new();
+        for said in [
+            "cache     no token is kept\n",
+            "cache     a token is kept\n",
+        ] {
+            let ran = world.cached(&format!("{TOKEN} --cache -v"));
+            let ran = Ran::of({ ran }.output().unwrap());
+            assert!(ran.err.starts_with(said), "{ran:?}");
+        }
+    }
+
+    #[test]
     fn an_expired_token_is_not_taken() {
         let world = World::new();
         world.server.set_lifetime(Duration::from_secs(1));
@@ -615,6 +654,11 @@ mod cache {
             );
             world.gets(&format!("{TOKEN} --cache"));
         }
+        assert_eq!(
+            forget("forget --cache-dir absent").err,
+            "0 tokens are forgotten\n"
+        );
+        assert!(!world.directory.path().join("absent").exists());
         world.gets(&format!("{TOKEN} --cache-dir elsewhere"));
         world.gets(&format!("{TOKEN} --cache-dir elsewhere --scope read"));
         assert_eq!(
@@ -651,7 +695,7 @@ mod cache {
         let ran = world.run(&format!("{TOKEN} --cache-dir open"));
         ran.fails(
             3,
-            "jwt-bearer: open: the directory of the tokens is open to others: close it with chmod go=\n",
+            "jwt-bearer: open: the directory of the tokens is open to others: give one of your own\n",
         );
         let ran = world.run(&format!("{TOKEN} --cache-dir key.pem"));
         ran.fails(
@@ -680,11 +724,12 @@ mod cache {
         assert_eq!((ran.status, ran.out.lines().count()), (0, 1), "{ran:?}");
         assert!(
             ran.err
-                .starts_with("jwt-bearer: the cache is not used: File too large"),
+                .starts_with("jwt-bearer: cache: save: File too large"),
             "{ran:?}"
         );
         let left = fs::read_dir(world.directory.path().join("cache")).unwrap();
         let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
         assert!(
             left.into_iter().all(|name| name.ends_with(".lock")),
             "half a token is left"

@@ -117,6 +117,8 @@ struct World {
     requests: Arc<AtomicUsize>,
     /// What it answers in place of a token.
     says: Arc<Mutex<Option<Response>>>,
+    /// It answers nothing, and the clock goes on.
+    silent: Arc<Mutex<bool>>,
     store: Store,
 }
 
@@ -126,6 +128,7 @@ impl World {
             clock: Arc::new(ManualClock::new(now())),
             requests: Arc::default(),
             says: Arc::default(),
+            silent: Arc::default(),
             store: Store::default(),
         }
     }
@@ -138,8 +141,13 @@ impl World {
     }
     fn process_of(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
         let (requests, says) = (self.requests.clone(), self.says.clone());
-        let server = move |_: &Request, _: Duration| -> io::Result<Response> {
+        let (silent, clock) = (self.silent.clone(), self.clock.clone());
+        let server = move |_: &Request, timeout: Duration| -> io::Result<Response> {
             let n = requests.fetch_add(1, SeqCst) + 1;
+            if *silent.lock().unwrap() {
+                clock.advance(timeout);
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let body = format!(
                 r#"{{"access_token":"t{n}","expires_in":300,"scope":"granted","id":"https://id/{n}"}}"#
             );
@@ -450,6 +458,27 @@ fn a_due_token_waits_for_a_lock_no_longer_than_an_attempt_and_not_to_its_end() {
     assert_eq!(world.time(), s(295));
 }
 
+#[test]
+fn a_due_token_outlives_a_lock_that_is_taken_and_a_server_that_is_silent() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    let name = world
+        .store
+        .kept
+        .lock()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    world.store.locked.lock().unwrap().push(name);
+    world.clock.advance(s(290));
+    *world.silent.lock().unwrap() = true;
+    assert_eq!(get(&process), "t1");
+    assert!(world.time() < s(300));
+}
+
 // 2. Identity
 
 #[test]
@@ -607,6 +636,59 @@ fn a_store_that_brings_an_invalidated_token_back_is_refused() {
         assert_eq!(get(&process), "t2");
         assert_eq!(get(&world.process()), "t2", "the new one took its place");
     }
+}
+
+#[test]
+fn a_token_that_the_source_knows_to_be_dead_is_not_brought_back_by_a_clock_set_back() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    world.clock.advance(s(200));
+    world.clock.set(now());
+    world.clock.advance(s(150)); // 350 s old, of which the wall clock knows 150
+    assert_eq!(process.status().state, State::Expired);
+    assert_eq!(get(&process), "t2");
+}
+
+#[test]
+fn a_token_that_was_looked_for_in_the_store_is_the_same_as_before() {
+    // Whenever it is due, which is drawn: what the store has is the very token that is held.
+    for _ in 0..20 {
+        let world = World::new();
+        let process = world.process();
+        let token = process.token().unwrap();
+        world.clock.advance(s(225));
+        world.says(503, "");
+        assert_eq!(get(&process), "t1");
+        *world.says.lock().unwrap() = None;
+        process.invalidate(&token);
+        world.clock.advance(s(60)); // past the failure that is remembered
+        assert_eq!(get(&process), format!("t{}", world.requests()));
+        assert_ne!(get(&process), "t1");
+    }
+}
+
+#[test]
+fn a_token_that_is_invalidated_during_a_flight_does_not_land_again() {
+    let world = World::new();
+    let first = world.process().token().unwrap();
+    world.clock.advance(s(250));
+    let invalid: Arc<Mutex<Option<(Arc<TokenSource>, AccessToken)>>> = Arc::default();
+    let during = invalid.clone();
+    let server = move |_: &Request, _: Duration| -> io::Result<Response> {
+        if let Some((source, token)) = during.lock().unwrap().take() {
+            source.invalidate(&token); // another thread saw a 401
+        }
+        Ok(Response::new(503, ""))
+    };
+    let process = TokenSource::over(server, client(), hmac()).unwrap();
+    let process = process
+        .with_clock(world.clock.clone())
+        .with_store(world.store.clone());
+    let process = Arc::new(process);
+    *invalid.lock().unwrap() = Some((process.clone(), first));
+    let error = process.token().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
 #[test]

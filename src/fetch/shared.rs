@@ -46,7 +46,8 @@ impl Fetch {
             Err(turn) => turn,
         };
         let held = self.fetch(&leave).map_err(|failed| Failed {
-            found: turn.found,
+            // It may have been invalidated since.
+            found: turn.found.filter(|held| !shelf.refuses(&held.token)),
             ..failed
         })?;
         let left = held.left(self.now());
@@ -57,10 +58,16 @@ impl Fetch {
         Ok(held)
     }
 
-    /// This very token is no good: not here, and not where others find it.
-    pub(crate) fn forget(&self, token: &AccessToken) {
+    /// This token is taken from the store no more, not even by a flight that has it in hand.
+    pub(crate) fn refuse(&self, token: &AccessToken) {
+        if let Some(shelf) = &self.shelf {
+            shelf.refuse(token);
+        }
+    }
+
+    /// Takes a token that is refused from where others find it.
+    pub(crate) fn remove_refused(&self) {
         let Some(shelf) = &self.shelf else { return };
-        shelf.refuse(token);
         let mut deadline = self.now().after(CALL.saturating_mul(SHARE));
         let load = |time| shelf.store.load(shelf.name(), time);
         let Some(bytes) = self.ask(&mut deadline, "load", load).flatten() else {
@@ -77,7 +84,8 @@ impl Fetch {
     /// A fresh token that another process fetched, or the turn to fetch one.
     fn turn<'s>(&self, shelf: &'s Shelf, leave: &mut Leave) -> Result<Held, Turn<'s>> {
         let mut found = self.look(shelf, leave);
-        let until = self.now().after(self.patience(leave));
+        let patience = self.patience(leave);
+        let until = self.now().after(patience);
         let (mut lock, mut pause) = (None, FIRST_LOOK);
         loop {
             match found {
@@ -92,6 +100,12 @@ impl Fetch {
             match self.ask(&mut leave.deadline, "lock", try_lock) {
                 None => break,
                 Some(None) => {
+                    if pause == FIRST_LOOK {
+                        let server = &self.profile.endpoint;
+                        debug!(
+                            "{server:?}: token store: another process fetches, {patience:?} for it"
+                        );
+                    }
                     self.clock.sleep(pause.min(left));
                     pause = pause.saturating_mul(2).min(LAST_LOOK);
                 }
@@ -105,7 +119,7 @@ impl Fetch {
     /// How long another process may take: not the time for an exchange of our own, nor half of what is left.
     fn patience(&self, leave: &Leave) -> Duration {
         let left = self.now().until(leave.deadline);
-        match leave.spare {
+        match leave.spare(self.now()) {
             None => left.saturating_sub(ATTEMPT).max(left.mul_f64(0.5)),
             Some(spare) => spare.mul_f64(0.5).min(ATTEMPT),
         }
@@ -127,12 +141,21 @@ impl Fetch {
         };
         // Until now the wall clock alone knows its age.
         let age = now.wall.duration_since(token.issued()).unwrap_or_default();
-        let held = self.held(token, now.ago(age), now.ago(age));
+        // One that is known already keeps what is known of it: its times by both clocks, and its draw.
+        let known = leave.held.as_ref().filter(|held| {
+            held.token.secret() == token.secret() && token.issued() <= held.token.issued()
+        });
+        let held = match known {
+            Some(known) => known.clone(),
+            None => self.held(token, now.ago(age), now.ago(age)),
+        };
         if held.life(now) == Life::Expired || shelf.refuses(&held.token) {
             return None;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
-        leave.spare = leave.spare.max(Some(held.left(now)));
+        if leave.spare(now) < Some(held.left(now)) {
+            leave.held = Some(held.clone());
+        }
         Some(held)
     }
 

@@ -1,6 +1,7 @@
 //! Profile and key to an identity: everything that makes two tokens differ.
 
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Audience, Placement, Profile, ScopePlacement};
 use crate::endpoint::Place;
@@ -20,8 +21,8 @@ impl Profile {
     /// One text for each token that a server would tell apart, and one alone; `None` where the
     /// signer does not say which key it is, or the endpoint is none.
     ///
-    /// It is kept beside the token, so it holds no secret: values of claims, header members and
-    /// parameters stand as their SHA-256.
+    /// It is kept beside the token, so it holds no secret: values of claims, header members and parameters, and
+    /// the endpoint's query, stand as SHA-256 of the key's identity and the value.
     pub(crate) fn identity(&self, signer: &dyn Signer) -> Option<Identity> {
         // Without `..`: who adds a field decides whether tokens differ by it.
         let Self {
@@ -47,10 +48,15 @@ impl Profile {
             hints: _,
         } = self;
         let key = signer.identity()?;
-        let endpoint = match endpoint.place().ok()? {
-            Place::Token { url, .. } => ["token", url.as_str()],
-            Place::Issuer(url) => ["issuer", url.as_str()],
-            Place::Metadata(url) => ["metadata", url.as_str()],
+        let hash = |text: &str| hash(&[&key, text.as_bytes()]);
+        let (kind, url) = match endpoint.place().ok()? {
+            Place::Token { url, .. } => ("token", url),
+            Place::Issuer(url) => ("issuer", url),
+            Place::Metadata(url) => ("metadata", url),
+        };
+        let (url, query) = match url.as_str().split_once('?') {
+            Some((url, query)) => (url, Some(hash(query))),
+            None => (url.as_str(), None),
         };
         let audience = match audience {
             Audience::None => json!(["none"]),
@@ -77,7 +83,7 @@ impl Profile {
         let parameters = parameters.iter();
         let parameters = parameters.map(|(name, value)| [name.to_string(), hash(value)]);
         let text = json!({
-            "endpoint": endpoint,
+            "endpoint": json!([kind, url, query]),
             "key": [signer.algorithm().name(), hex(key)],
             "kid": signer.key_id(),
             "iss": issuer,
@@ -93,7 +99,7 @@ impl Profile {
             "scope placement": scope_placement,
         });
         let text = text.to_string();
-        let name = hash(&text);
+        let name = hex(jwt::sha256(text.as_bytes()));
         Some(Identity { text, name })
     }
 }
@@ -104,8 +110,8 @@ fn sorted(mut pairs: Vec<[String; 2]>) -> Vec<[String; 2]> {
     pairs
 }
 
-fn hash(text: &str) -> String {
-    hex(jwt::sha256(text.as_bytes()))
+fn hash(parts: &[&[u8]]) -> String {
+    hex(jwt::sha256(&Zeroizing::new(parts.concat())))
 }
 
 fn hex(bytes: [u8; 32]) -> String {
@@ -225,14 +231,19 @@ mod tests {
             .with_parameter("client_secret", "hunter2-hunter2")
             .with_claim("pin", "hunter2-hunter2")
             .with_header("x", "hunter2-hunter2");
-        let identity = of(&profile);
+        let endpoint = Endpoint::token("https://as.example.com/token?key=hunter2-hunter2");
+        let identity = of(&Profile {
+            endpoint,
+            ..profile
+        });
         assert!(
             !identity.contains("hunter2") && identity.contains("client_secret"),
             "{identity}"
         );
-        // echo -n hunter2-hunter2 | sha256sum
+        // (echo -n "jwt-bearer: identity of this secret" | openssl dgst -sha256 -hmac secret -binary;
+        //  echo -n hunter2-hunter2) | sha256sum
         assert!(
-            identity.contains("84ca44583745ccf15b7bf24814907969c6afa3e380daf3bbe35a353fe192dace"),
+            identity.contains("ffe33d08b9e587eaca99615d9f36efea85b5cdafce88669cf0f3a3d6296e42c9"),
             "{identity}"
         );
     }

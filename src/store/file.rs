@@ -3,14 +3,15 @@
 //! Nothing here is trusted to be what it was a moment ago: the directory is opened at every call, looked at, and
 //! files are opened below it by handle, never through a link. A file appears whole or not at all, by its name.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
-use rustix::fs::{flock, fstat, linkat, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{flock, fstat, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
@@ -23,12 +24,15 @@ const TOKEN: &str = "token";
 const LOCK: &str = "lock";
 /// On its way to be a token, or from having been one. A killed process leaves it.
 const PASSING: &str = "passing";
+/// Nobody is on the way for longer.
+const PASSAGE: Duration = Duration::from_secs(60);
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
-/// A directory of mode 0700 with a file of mode 0600 for each token. A directory or file that belongs to others,
-/// that others can write, or that is a link is refused. Nothing is encrypted: whoever reads the files as their
-/// owner or as root has the tokens. A network file system keeps the tokens, but its locks may not hold.
+/// A file of mode 0600 for each token, in a directory that is made with mode 0700 where it is not there. A directory
+/// or file that belongs to others, that others can write, or that is a link is refused. Nothing is encrypted:
+/// whoever reads the files as their owner or as root has the tokens. One that has ended is removed when the next is
+/// saved. A network file system keeps the tokens, but its locks may not hold.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: PathBuf,
@@ -40,31 +44,30 @@ impl FileStore {
     /// # Errors
     /// Where it cannot be made, or is not the user's own: the text says which.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
-        let directory = directory.into();
+        // A slash at its end would have a link followed.
+        let directory = directory.into().components().collect();
         let store = Self { directory };
         store.open().map(|_| store)
     }
 
-    /// Removes every token, and says how many there were. Files of others stay.
+    /// Removes every token, and says how many there were. Locks, which are empty, and files of others stay.
     ///
     /// # Errors
-    /// Where the directory cannot be read, or a file not be removed.
+    /// Where the directory cannot be read, or a token not be removed; the others are removed all the same.
     pub fn clear(&self) -> io::Result<usize> {
         let directory = self.open()?;
-        let mut tokens = 0_usize;
-        for entry in Dir::read_from(&directory)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            let Some(kind) = own_kind(name) else { continue };
-            match unlinkat(&directory, name, AtFlags::empty()) {
+        let (mut tokens, mut failed) = (0_usize, None);
+        for (name, kind) in own_files(&directory)? {
+            match unlinkat(&directory, &name, AtFlags::empty()) {
                 Ok(()) => tokens = tokens.saturating_add(usize::from(kind == TOKEN)),
                 Err(Errno::NOENT) => {} // another process was faster
-                Err(error) => return Err(error.into()),
+                Err(error) => failed = failed.or(Some((name, io::Error::from(error)))),
             }
         }
-        Ok(tokens)
+        match failed {
+            None => Ok(tokens),
+            Some((name, error)) => Err(io::Error::new(error.kind(), format!("{name}: {error}"))),
+        }
     }
 
     /// The directory, seen to be the user's own.
@@ -85,7 +88,10 @@ impl FileStore {
             other => other.into(),
         })?;
         let writing = Mode::WGRP | Mode::WOTH;
-        check("the directory of the tokens", &fstat(&directory)?, writing)?;
+        let what = "the directory of the tokens";
+        check(what, &fstat(&directory)?, writing).map_err(|error| {
+            io::Error::new(error.kind(), format!("{error}: give one of your own"))
+        })?;
         Ok(directory)
     }
 }
@@ -95,18 +101,29 @@ impl TokenStore for FileStore {
         Ok(read(&self.open()?, &of(name, TOKEN))?)
     }
 
-    fn save(&self, name: &str, bytes: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+    /// A file's time of modification is when its token ends: what is over is swept away.
+    fn save(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        lifetime: Duration,
+        _: Duration,
+    ) -> Result<(), BoxError> {
         let directory = self.open()?;
         let new = passing(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let file = openat(&directory, &new, flags | OFlags::CLOEXEC, OWNER)?;
-        let written = File::from(file).write_all(bytes);
-        let named =
-            written.and_then(|()| Ok(renameat(&directory, &new, &directory, of(name, TOKEN))?));
+        let mut file = File::from(openat(&directory, &new, flags | OFlags::CLOEXEC, OWNER)?);
+        let named = file.write_all(bytes).and_then(|()| {
+            let now = file.metadata()?.modified()?; // by the clock of the file system
+            file.set_modified(now.checked_add(lifetime).unwrap_or(now))?;
+            renameat(&directory, &new, &directory, of(name, TOKEN))?;
+            Ok(now)
+        });
         if named.is_err() {
             let _ = unlinkat(&directory, &new, AtFlags::empty()); // the first error is the one to tell
         }
-        Ok(named?)
+        sweep(&directory, named?);
+        Ok(())
     }
 
     /// Takes it away first and looks at it then: a newer one that comes between stays.
@@ -117,16 +134,17 @@ impl TokenStore for FileStore {
             Err(Errno::NOENT) => return Ok(()),
             other => other?,
         }
-        let taken = read(&directory, &away)
-            .unwrap_or_default()
-            .map(Zeroizing::new);
-        if taken.is_some_and(|taken| *taken != bytes) {
-            match linkat(&directory, &away, &directory, &token, AtFlags::empty()) {
-                Err(Errno::EXIST) => {} // one still newer has come
-                other => other?,
-            }
+        let taken = read(&directory, &away).unwrap_or_default();
+        let taken = taken.map(Zeroizing::new);
+        let put_back = match taken.is_some_and(|taken| *taken != bytes) {
+            true => linkat(&directory, &away, &directory, &token, AtFlags::empty()),
+            false => Ok(()),
+        };
+        unlinkat(&directory, &away, AtFlags::empty())?;
+        match put_back {
+            Err(Errno::EXIST) => Ok(()), // one still newer has come
+            other => Ok(other?),
         }
-        Ok(unlinkat(&directory, &away, AtFlags::empty())?)
     }
 
     /// Ends with the process, however that ends.
@@ -155,18 +173,47 @@ fn passing(name: &str) -> Result<String, BoxError> {
     Ok(of(&format!("{name}.{}", jwt::uuid(false)?), PASSING))
 }
 
-/// The kind of a file that this store made: 64 digits, perhaps 32 more, and a kind.
+/// Tokens, and what was on its way to be one, of this store's making: their names and kinds.
+fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
+    let mut found = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_str().unwrap_or_default();
+        found.extend(own_kind(name).map(|kind| (name.to_owned(), kind)));
+    }
+    Ok(found)
+}
+
+/// 64 digits, perhaps 32 more, and a kind.
 fn own_kind(name: &str) -> Option<&'static str> {
     let (stem, kind) = name.rsplit_once('.')?;
-    let kind = [TOKEN, LOCK, PASSING]
-        .into_iter()
-        .find(|own| *own == kind)?;
+    let kind = [TOKEN, PASSING].into_iter().find(|own| *own == kind)?;
     let lengths: &[usize] = if kind == PASSING { &[64, 32] } else { &[64] };
     let parts = stem.split('.').map(|part| {
         let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if digits { part.len() } else { 0 }
     });
     parts.eq(lengths.iter().copied()).then_some(kind)
+}
+
+/// Removes tokens that have ended, and what killed processes left. What cannot be removed is somebody else's.
+fn sweep(directory: &OwnedFd, now: SystemTime) {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH);
+    let now = seconds.unwrap_or_default().as_secs();
+    for (name, kind) in own_files(directory).unwrap_or_default() {
+        let Ok(stat) = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        let modified = u64::try_from(stat.st_mtime).unwrap_or_default();
+        let grace = if kind == PASSING {
+            PASSAGE.as_secs()
+        } else {
+            0
+        };
+        if modified.saturating_add(grace) < now {
+            let _ = unlinkat(directory, &name, AtFlags::empty());
+        }
+    }
 }
 
 /// A file of the user's own, or nothing where there is none. Of a longer one only so much that it is too long.
@@ -199,9 +246,7 @@ fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
         return Err(refused(&format!("{what} belongs to another user")));
     }
     match Mode::from_raw_mode(stat.st_mode).intersects(rights) {
-        true => Err(refused(&format!(
-            "{what} is open to others: close it with chmod go="
-        ))),
+        true => Err(refused(&format!("{what} is open to others"))),
         false => Ok(()),
     }
 }
@@ -212,12 +257,8 @@ fn refused(why: &str) -> io::Error {
 
 /// With what is missing above it, all of it closed to others.
 fn make(directory: &Path) -> io::Result<()> {
-    match (mkdirat(CWD, directory, Mode::RWXU), directory.parent()) {
-        (Err(Errno::EXIST), _) => Ok(()), // another process was faster
-        (Err(Errno::NOENT), Some(above)) if above != Path::new("") => {
-            make(above)?;
-            make(directory)
-        }
-        (other, _) => Ok(other?),
-    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
 }

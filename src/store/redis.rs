@@ -10,13 +10,14 @@ use super::{Lock, MAX_KEPT, TokenStore};
 use crate::error::{BoxError, Error};
 use crate::jwt;
 
-/// A lock whose owner died ends by itself: a fetch takes 30 seconds unless told otherwise, and its store some more.
-const LOCK: Duration = Duration::from_secs(40);
+/// A lock whose owner died, or never heard that it has it, ends by itself: later than an attempt, sooner than others stop waiting for it.
+const LOCK: Duration = Duration::from_secs(15);
 /// As long as giving a lock back may take. It ends by itself where that fails.
 const UNLOCK: Duration = Duration::from_secs(1);
 /// Connections that are kept open: sources that share a store seldom ask at the same time.
 const MAX_IDLE: usize = 8;
 
+const SILENT: &str = "Redis does not answer in time";
 /// Sets the key to its owner, as often as the owner asks: an answer may get lost.
 const TAKE: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
     if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end return 0";
@@ -27,8 +28,11 @@ const REMOVE: &str =
 /// Keeps tokens in Redis 2.6.12 or newer, for many machines.
 ///
 /// Keys are `jwt-bearer:` and 64 digits, and the same with `:lock`. Values hold access tokens and are not
-/// encrypted: whoever reads that database can spend them. Give it a password or an ACL of its own, and TLS where
-/// it is another machine.
+/// encrypted: whoever reads that database can spend them. Give it a password or an ACL of its own (`+getrange +set
+/// +get +del +eval`), and TLS where it is another machine.
+///
+/// A call to a Redis that is silent, gone or frozen ends in its time. One that drips its answer byte by byte, as no
+/// sound server does, is not bounded by it, nor is the resolver of names.
 pub struct RedisStore {
     client: Client,
     idle: Mutex<Vec<Connection>>,
@@ -36,7 +40,8 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Connects at the first use. `url` is `redis://[[user]:password@]host[:port][/database]`, `rediss://` over
-    /// TLS with the roots of the operating system, or `unix:///path`.
+    /// TLS with the roots of the operating system (or of the file that `SSL_CERT_FILE` names), or `unix:///path`.
+    /// A password is percent-encoded.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where it is something else. It is not quoted.
@@ -44,7 +49,7 @@ impl RedisStore {
         // The parser's own errors are dropped: the URL has a password in it.
         let client = Client::open(url.as_ref());
         let client = client
-            .map_err(|_| Error::config("the URL of Redis is not redis://, rediss:// or unix://"))?;
+            .map_err(|_| Error::config("the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded"))?;
         Ok(Self {
             client,
             idle: Mutex::default(),
@@ -53,16 +58,14 @@ impl RedisStore {
 
     /// One command over a kept connection, or over a new one where that is gone: all of them may come twice.
     fn ask<T: FromRedisValue>(&self, command: &Cmd, time: Duration) -> Result<T, BoxError> {
-        let time = time.mul_f64(0.5);
+        let step = time.mul_f64(1.0 / 3.0).max(Duration::from_millis(1)); // a kept one, a new one, and it again
         let kept = self.idle().pop();
-        if let Some(answer) = kept.and_then(|kept| self.run(kept, command, time).transpose()) {
+        if let Some(answer) = kept.and_then(|kept| self.run(kept, command, step).transpose()) {
             return answer.map_err(told);
         }
-        let new = self.client.get_connection_with_timeout(time);
-        let answer = new.and_then(|new| self.run(new, command, time));
-        answer
-            .map_err(told)?
-            .ok_or_else(|| "Redis does not answer".into())
+        let new = self.client.get_connection_with_timeout(step);
+        let answer = new.and_then(|new| self.run(new, command, step));
+        answer.map_err(told)?.ok_or_else(|| SILENT.into())
     }
 
     /// `None` where the connection does not work any more.
@@ -72,11 +75,9 @@ impl RedisStore {
         command: &Cmd,
         time: Duration,
     ) -> RedisResult<Option<T>> {
-        let time = Some(time.max(Duration::from_millis(1))); // none is not allowed
-        connection.set_read_timeout(time)?;
-        connection.set_write_timeout(time)?;
-        let answer = command.query(&mut connection);
-        match answer {
+        connection.set_read_timeout(Some(time))?;
+        connection.set_write_timeout(Some(time))?;
+        match command.query(&mut connection) {
             Err(error) if error.is_io_error() => Ok(None),
             answer => {
                 let mut idle = self.idle();
@@ -132,8 +133,11 @@ impl TokenStore for RedisStore {
             .arg(milliseconds(LOCK));
         let is_ours: bool = self.ask(&take, timeout)?;
         Ok(is_ours.then(|| -> Lock<'_> {
-            let store = self;
-            Box::new(Owned { store, key, owner })
+            Box::new(Owned {
+                store: self,
+                key,
+                owner,
+            })
         }))
     }
 }
@@ -163,11 +167,14 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-/// A server's own words may repeat what it was sent, a token among it: its code says enough.
+/// A server's own words may repeat what it was sent, a token among it: a code that looks like one says enough.
 fn told(error: RedisError) -> BoxError {
-    match error.code() {
+    let is_code = |code: &&str| code.len() <= 12 && code.bytes().all(|b| b.is_ascii_uppercase());
+    match error.code().filter(is_code) {
         Some(code) => format!("Redis says {code}").into(),
-        None => error.into(),
+        None if error.is_timeout() => SILENT.into(),
+        None if error.is_io_error() => error.into(),
+        None => format!("Redis: {}", error.category()).into(),
     }
 }
 

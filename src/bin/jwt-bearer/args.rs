@@ -10,7 +10,7 @@ const EXAMPLE: &str = "\
 Examples:
   jwt-bearer demo
   jwt-bearer token salesforce --client-id KEY --username ME --key key.pem
-  curl -H \"$(jwt-bearer token cylance ... --format header)\" URL
+  jwt-bearer token cylance ... --format header | curl -H @- URL
 
 Exit status:
   0 a token  1 standard output is closed  2 usage  3 key or configuration

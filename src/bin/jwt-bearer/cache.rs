@@ -1,26 +1,42 @@
 //! Tokens that later runs take: where they are kept, and what the store had to say.
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
+use std::{env, fs, io};
 
 use jwt_bearer::{BoxError, FileStore, Lock, TokenSource, TokenStore};
 
 use crate::args::Cache;
-use crate::report::{Failure, tell, warn};
+use crate::report::{Failure, row, tell, warn};
 
 /// `source`, over a cache where one is asked for.
-pub(crate) fn cached(source: TokenSource, cache: Cache) -> Result<TokenSource, Failure> {
-    match cache.cache || cache.cache_dir.is_some() {
-        true => Ok(source.with_store(Heard(open(cache.cache_dir)?))),
-        false => Ok(source),
+pub(crate) fn cached(
+    source: TokenSource,
+    cache: Cache,
+    verbose: bool,
+) -> Result<TokenSource, Failure> {
+    if !cache.cache && cache.cache_dir.is_none() {
+        return Ok(source);
     }
+    let directory = place(cache.cache_dir)?;
+    Ok(source.with_store(Heard {
+        store: open(&directory)?,
+        verbose,
+        once: Once::new(),
+    }))
 }
 
 /// Empties a cache, and says on standard error how many tokens it held.
 pub(crate) fn forget(directory: Option<PathBuf>) -> Result<(), Failure> {
-    let removed = open(directory)?.clear();
-    let removed = removed.map_err(|error| Failure::config(error.to_string()))?;
+    let directory = place(directory)?;
+    let removed = match fs::symlink_metadata(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        _ => {
+            let removed = open(&directory)?.clear();
+            removed.map_err(|error| about(&directory, &error))?
+        }
+    };
     tell(match removed {
         1 => "1 token is forgotten".to_owned(),
         count => format!("{count} tokens are forgotten"),
@@ -28,8 +44,8 @@ pub(crate) fn forget(directory: Option<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// In `directory`, else below the user's cache directory: `$XDG_CACHE_HOME`, or what the platform has.
-fn open(directory: Option<PathBuf>) -> Result<FileStore, Failure> {
+/// `directory`, else one below the user's cache directory: `$XDG_CACHE_HOME`, or what the platform has.
+fn place(directory: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let own = || {
         let xdg = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         // The XDG Base Directory Specification: a relative one is to be ignored.
@@ -38,25 +54,48 @@ fn open(directory: Option<PathBuf>) -> Result<FileStore, Failure> {
             .or_else(dirs::cache_dir);
         base.map(|base| base.join("jwt-bearer"))
     };
-    let directory = directory.or_else(own).ok_or_else(|| {
+    directory.or_else(own).ok_or_else(|| {
         Failure::config("this user has no cache directory: give one with --cache-dir")
-    })?;
-    let opened = FileStore::new(&directory);
-    opened.map_err(|error| Failure::config(format!("{}: {error}", directory.display())))
+    })
 }
 
-/// The same store, heard: what fails is said, since a token that is fetched every time is not what was asked for.
-struct Heard(FileStore);
+fn open(directory: &Path) -> Result<FileStore, Failure> {
+    FileStore::new(directory).map_err(|error| about(directory, &error))
+}
+
+fn about(directory: &Path, error: &io::Error) -> Failure {
+    Failure::config(format!("{}: {error}", directory.display()))
+}
+
+/// The same store, heard: the first failure is said, since a token that is fetched every time is not what was
+/// asked for.
+struct Heard {
+    store: FileStore,
+    verbose: bool,
+    once: Once,
+}
 
 impl Heard {
-    fn hear<T>(result: Result<T, BoxError>) -> Result<T, BoxError> {
-        result.inspect_err(|error| warn(&format!("the cache is not used: {error}")))
+    fn hear<T>(&self, what: &str, result: Result<T, BoxError>) -> Result<T, BoxError> {
+        result.inspect_err(|error| {
+            self.once
+                .call_once(|| warn(&format!("cache: {what}: {error}")));
+        })
     }
 }
 
 impl TokenStore for Heard {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        Self::hear(self.0.load(name, timeout))
+        let loaded = self.store.load(name, timeout);
+        if let (true, Ok(loaded)) = (self.verbose, &loaded) {
+            let what = if loaded.is_some() {
+                "a token"
+            } else {
+                "no token"
+            };
+            row(("cache", format!("{what} is kept")));
+        }
+        self.hear("load", loaded)
     }
     fn save(
         &self,
@@ -65,12 +104,12 @@ impl TokenStore for Heard {
         lifetime: Duration,
         timeout: Duration,
     ) -> Result<(), BoxError> {
-        Self::hear(self.0.save(name, bytes, lifetime, timeout))
+        self.hear("save", self.store.save(name, bytes, lifetime, timeout))
     }
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
-        Self::hear(self.0.remove(name, bytes, timeout))
+        self.hear("remove", self.store.remove(name, bytes, timeout))
     }
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
-        Self::hear(self.0.try_lock(name, timeout))
+        self.hear("lock", self.store.try_lock(name, timeout))
     }
 }

@@ -48,7 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
             };
             let source = source?.with_timeout(common.timeout());
             #[cfg(unix)]
-            let source = cache::cached(source, cache)?;
+            let source = cache::cached(source, cache, common.verbose)?;
             print(&report::token(&source.token()?, format))
         }
         Command::Assertion { profile } => {
@@ -79,7 +79,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "jwt-bearer", &mut script);
-            print(String::from_utf8_lossy(&script).trim_end())
+            // The generator for bash names a command with a hyphen in two ways, and so completes nothing below it.
+            let script = String::from_utf8_lossy(&script)
+                .replace("        jwt__subcmd__bearer__", "        jwt__bearer__");
+            print(script.trim_end())
         }
         Command::Man => {
             let mut page = Vec::new();
