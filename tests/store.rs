@@ -673,7 +673,8 @@ fn a_token_that_is_invalidated_during_a_flight_does_not_land_again() {
     let world = World::new();
     let first = world.process().token().unwrap();
     world.clock.advance(s(250));
-    let invalid: Arc<Mutex<Option<(Arc<TokenSource>, AccessToken)>>> = Arc::default();
+    type Told = Mutex<Option<(Arc<TokenSource>, AccessToken)>>;
+    let invalid: Arc<Told> = Arc::default();
     let during = invalid.clone();
     let server = move |_: &Request, _: Duration| -> io::Result<Response> {
         if let Some((source, token)) = during.lock().unwrap().take() {
