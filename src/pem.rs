@@ -7,9 +7,8 @@
 
 use std::str;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pem::PemError;
+use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -139,9 +138,7 @@ fn first_of_blocks(text: &str) -> Result<PrivateKey, Error> {
 
 /// Base64 of the whole PEM, or a PEM's body alone, as build servers hold keys in one line.
 fn without_markers(text: &str) -> Result<PrivateKey, Error> {
-    let bare = unescaped(text);
-    let bare = Zeroizing::new(bare.chars().filter(is_solid).collect::<String>());
-    let decoded = Zeroizing::new(STANDARD.decode(&*bare).unwrap_or_default());
+    let decoded = decoded(text).unwrap_or_default();
     let inner = str::from_utf8(&decoded)
         .ok()
         .filter(|inner| inner.contains(BEGIN));
@@ -218,49 +215,47 @@ impl<'t> Block<'t> {
         Some(parts().ok_or_else(|| Error::key(CUT_OFF)))
     }
 
-    /// The repair: markers in one line, everything but base64 out of the body.
+    /// The repair: each marker in one line, everything but base64 out of the body.
     fn read(&self) -> Result<PrivateKey, Error> {
         if self.body.contains("Proc-Type:") {
             return Err(Error::key(
                 "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
             ));
         }
-        let [label, end_label] = [self.label, self.end_label].map(words);
-        let body = Zeroizing::new(
-            unescaped(self.body)
-                .chars()
-                .filter(is_solid)
-                .collect::<String>(),
-        );
-        let lines = [
-            BEGIN, " ", &label, DASHES, "\n", &body, "\n", END, " ", &end_label, DASHES, "\n",
-        ];
-        let text = Zeroizing::new(lines.concat());
-        // The parser's own errors quote what they read.
-        let block = pem::parse(text.as_bytes()).map_err(|error| {
+        if words(self.label) != words(self.end_label) {
+            return Err(Error::key(
+                "the BEGIN and END lines of this key do not belong together",
+            ));
+        }
+        // The decoder's own errors quote what they read.
+        let der = decoded(self.body).map_err(|error| {
             Error::key(match error {
-                PemError::MismatchedTags(..) => {
-                    "the BEGIN and END lines of this key do not belong together"
-                }
-                PemError::InvalidData(base64::DecodeError::InvalidByte(..)) => {
-                    "this key holds characters that are not base64"
-                }
+                DecodeError::InvalidByte(..) => "this key holds characters that are not base64",
                 _ => CUT_OFF,
             })
         })?;
         let within = WITHIN.iter().filter(|(_, had)| had(self));
         let within = within.map(|(what, _)| *what);
         Ok(PrivateKey {
-            der: Zeroizing::new(block.into_contents()),
+            der,
             repairs: around(self.before, self.all).chain(within).collect(),
         })
     }
 }
 
+/// Each of these makes its copy of the key in one allocation: what grows leaves pieces of it behind.
+fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+    let text = unescaped(text);
+    let solid: Vec<_> = text.split(|c| !is_solid(c)).collect();
+    let solid = Zeroizing::new(solid.concat());
+    let mut bytes = Zeroizing::default();
+    STANDARD.decode_vec(&*solid, &mut bytes).map(|()| bytes)
+}
+
 /// Escapes of a JSON or shell string are line ends.
 fn unescaped(text: &str) -> Zeroizing<String> {
-    let text = Zeroizing::new(text.replace("\\r", "\n"));
-    Zeroizing::new(text.replace("\\n", "\n"))
+    let lines = text.split("\\r").flat_map(|line| line.split("\\n"));
+    Zeroizing::new(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Words with one space between them, however they were wrapped.
@@ -271,6 +266,6 @@ fn words(text: &str) -> String {
         .join(" ")
 }
 
-fn is_solid(c: &char) -> bool {
+fn is_solid(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, '\\' | '"' | '\'' | '\u{feff}')
 }

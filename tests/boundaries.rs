@@ -15,7 +15,7 @@ const ROOMS: &str = "
     echo
     error
     clock      SystemTime::now Instant::now thread::sleep
-    pem        base64 pem zeroize
+    pem        base64 zeroize
     der        rsa
     signer
     jwt        base64 getrandom hmac rsa serde_json sha2 zeroize
@@ -24,7 +24,7 @@ const ROOMS: &str = "
     profile    serde_json zeroize
     discovery  serde_json
     exchange   serde_json zeroize
-    transport  http ureq
+    transport  http ureq zeroize
     store      redis rustix serde_json zeroize
     life
     slot
@@ -465,8 +465,8 @@ fn a_crate_is_seen_however_it_is_named() {
         [].into()
     );
     assert_eq!(
-        named("use crate::der; fn f() { pem::parse() }"),
-        ["pem"].into()
+        named("use crate::der; fn f() { rsa::parse() }"),
+        ["rsa"].into()
     );
     assert_eq!(
         named("use crate::http::Request; fn f(a: http::Uri) {}"),

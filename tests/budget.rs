@@ -15,10 +15,10 @@ const MOST_WITHOUT_UREQ: usize = 47;
 const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive syn tokio";
 
 /// The whole list: one more is a decision.
-const DIRECT: &str = "base64 getrandom hmac http httpdate log pem percent-encoding rsa serde_json \
+const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_json \
     sha2 ureq zeroize";
 /// Of the features `sandbox`, `cli`, `file-store` and `redis` alone.
-const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse redis ring \
+const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem redis ring \
     rustix tempfile webpki-root-certs";
 
 /// Only with the feature: a test run without it need not have downloaded what ureq brings.
