@@ -8,13 +8,13 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::echo::cut;
 use crate::endpoint::Place;
 use crate::error::{Answer, Error, ErrorKind};
-use crate::http::{Request, Response};
+use crate::http::{Members, Request, Response};
 use crate::jwt::{self, Assertion};
 use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
@@ -149,7 +149,7 @@ impl<'p> Exchange<'p> {
     fn judge(
         &self,
         response: &Response,
-        members: Option<&Map<String, Value>>,
+        members: Option<&Members>,
     ) -> Result<AccessToken, (ErrorKind, &'static str)> {
         use ErrorKind::{Denied, Protocol, Unavailable};
         let says = |name| members.and_then(|m| m.get(name)).is_some_and(is_said);
@@ -188,7 +188,7 @@ impl<'p> Exchange<'p> {
 
     fn token(
         &self,
-        members: Option<&Map<String, Value>>,
+        members: Option<&Members>,
         date: Option<SystemTime>,
     ) -> Result<AccessToken, &'static str> {
         let members = members.ok_or("the response is not a JSON object")?;
@@ -244,7 +244,7 @@ impl<'p> Exchange<'p> {
         self,
         (kind, message): (ErrorKind, &'static str),
         answer: Answer,
-        members: Option<&Map<String, Value>>,
+        members: Option<&Members>,
     ) -> Error {
         let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
         let token = text("access_token").unwrap_or_default();

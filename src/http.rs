@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use http::Uri;
 use http::uri::Scheme;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use serde_json::Value;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes of a response: a token response is a few kilobytes, and a server that sends more is not
 /// one.
@@ -168,16 +168,11 @@ impl Request {
     }
     /// Parameters as one JSON object of strings.
     pub(crate) fn post_json(url: &Url, parameters: &[(&str, &str)]) -> Self {
-        let members: Vec<_> = parameters
-            .iter()
-            .map(|(name, value)| format!("{}:{}", Value::from(*name), Value::from(*value)))
-            .map(Zeroizing::new)
-            .collect();
         Self {
             method: "POST",
             url: url.clone(),
             content_type: Some("application/json"),
-            body: wrapped("{", ",", "}", &members),
+            body: json(parameters),
         }
     }
     /// Parameters in the query of an empty `POST`.
@@ -192,30 +187,50 @@ impl Request {
 }
 
 fn form(parameters: &[(&str, &str)]) -> Zeroizing<String> {
-    let pairs: Vec<_> = parameters
-        .iter()
-        .map(|(name, value)| {
-            let [name, value] = [name, value].map(|text| utf8_percent_encode(text, RESERVED));
-            Zeroizing::new(format!("{name}={value}"))
-        })
-        .collect();
-    wrapped("", "&", "", &pairs)
+    let mut text = Zeroizing::new(String::with_capacity(room(parameters, "%0A")));
+    for (name, value) in parameters {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(utf8_percent_encode(name, RESERVED));
+        text.push('=');
+        text.extend(utf8_percent_encode(value, RESERVED));
+    }
+    text
 }
 
-/// Joined in one allocation: a string that grows leaves copies of the assertion behind.
-fn wrapped(
-    before: &str,
-    between: &str,
-    after: &str,
-    parts: &[Zeroizing<String>],
-) -> Zeroizing<String> {
-    let mut all = vec![before];
-    for (n, part) in parts.iter().enumerate() {
-        all.extend((n > 0).then_some(between));
-        all.push(part);
+fn json(parameters: &[(&str, &str)]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(room(parameters, LONGEST_ESCAPE)));
+    for (name, value) in parameters {
+        let before = if text.is_empty() { '{' } else { ',' };
+        text.push(before);
+        text.push_str(&quoted(name));
+        text.push(':');
+        text.push_str(&quoted(value));
     }
-    all.push(after);
-    Zeroizing::new(all.concat())
+    text.push('}');
+    text
+}
+
+fn quoted(text: &str) -> Zeroizing<String> {
+    let mut bytes = Vec::with_capacity(room(&[(text, "")], LONGEST_ESCAPE));
+    let written = serde_json::to_writer(&mut bytes, text).ok();
+    let text = written.and_then(|()| String::from_utf8(bytes).ok());
+    Zeroizing::new(text.unwrap_or_default())
+}
+
+/// Of JSON (RFC 8259 §7).
+const LONGEST_ESCAPE: &str = r"\u001f";
+
+/// Bytes that are enough where one is written as `longest` at most: a string that grows leaves
+/// copies of the assertion behind.
+fn room(parameters: &[(&str, &str)], longest: &str) -> usize {
+    let bytes = parameters.iter().flat_map(|(name, value)| [name, value]);
+    let around = r#""":,"#.len(); // and as many braces as there is no comma
+    bytes.fold(around, |sum, text| {
+        let most = text.len().saturating_mul(longest.len());
+        sum.saturating_add(most).saturating_add(around)
+    })
 }
 
 /// An answer, however it was fetched. It may carry a token: `Debug` shows status and length only.
@@ -266,15 +281,12 @@ impl Response {
     ///
     /// Of an array the first element speaks: Salesforce's APIs answer errors as
     /// `[{"message":...}]`.
-    pub(crate) fn members(&self) -> Option<Map<String, Value>> {
-        match serde_json::from_slice(&self.body).ok()? {
-            Value::Object(members) => Some(members),
-            Value::Array(elements) => match elements.into_iter().next()? {
-                Value::Object(members) if self.status >= 400 => Some(members),
-                _ => None,
-            },
-            _ => None,
+    pub(crate) fn members(&self) -> Option<Members> {
+        let mut all = Members(serde_json::from_slice(&self.body).ok()?);
+        if self.status >= 400 && all.0.is_array() {
+            all = Members(all.0.get_mut(0)?.take());
         }
+        all.0.is_object().then_some(all)
     }
     /// 200 and a JSON object: somebody who knows answered.
     pub(crate) fn is_document(&self) -> bool {
@@ -333,6 +345,34 @@ impl Response {
             .filter(|uri| uri.scheme().is_some());
         let host = uri.as_ref().and_then(Uri::host);
         Some(host.unwrap_or("another path").to_owned())
+    }
+}
+
+/// The members of a JSON object. Their texts, a token may be among them, are wiped when dropped.
+pub(crate) struct Members(Value);
+
+impl Members {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+    /// Sorted by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.as_object().into_iter().flatten()
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(elements) => elements.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

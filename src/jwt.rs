@@ -164,7 +164,8 @@ impl Signer for Rs256 {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         // The random numbers blind the private-key operation against timing; the signature does
         // not depend on them.
-        Ok(self.key.try_sign_with_rng(&mut OsRng, message)?.to_vec())
+        let signature = self.key.try_sign_with_rng(&mut OsRng, message)?;
+        Ok(signature.to_bytes().into_vec()) // the very bytes; `to_vec` leaves a copy
     }
     /// SHA-256 of the public key in DER (`SubjectPublicKeyInfo`).
     fn identity(&self) -> Option<[u8; 32]> {

@@ -43,6 +43,7 @@ mod agent {
     use std::time::Duration;
 
     use ureq::{Agent, AsSendBody, Body, Error, Proxy};
+    use zeroize::Zeroizing;
 
     use super::Transport;
     use crate::http::{MAX_RESPONSE, Request, Response};
@@ -83,14 +84,14 @@ mod agent {
             };
             let failed = |error| blamed(proxy_to(self, request.uri()), told(error));
             let (head, body) = answer.map_err(failed)?.into_parts();
-            let mut bytes = Vec::new();
-            let limit = u64::try_from(MAX_RESPONSE)
-                .unwrap_or(u64::MAX)
-                .saturating_add(1);
+            // Room for all of it: what grows leaves pieces of a token behind.
+            let limit = MAX_RESPONSE.saturating_add(1);
+            let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
             let read = body.into_reader().take(limit).read_to_end(&mut bytes);
             read.map_err(|error| told(Error::from(error)))?;
             Ok(head.headers.iter().fold(
-                Response::new(head.status.as_u16(), bytes),
+                Response::new(head.status.as_u16(), bytes.as_slice()),
                 |response, (name, value)| {
                     response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
                 },

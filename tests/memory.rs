@@ -1,0 +1,251 @@
+//! What is left of secrets in the memory of a process that used and dropped them.
+//!
+//! Each act is played by a process of its own, and searched from here: what is looked for was never
+//! in it but by that act. A secret is found by pieces of 16 bytes, since the allocator writes over
+//! what it frees, and as each library may write it: keys in both byte orders, an HMAC key under
+//! both pads.
+#![cfg(all(target_os = "linux", target_endian = "little", feature = "ureq"))]
+
+mod support;
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, mem};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::{Endpoint, Hs256, Placement, Profile, Rs256, Signer, TokenSource};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::DecodeRsaPrivateKey as _;
+use rsa::pkcs1v15::SigningKey;
+use rsa::rand_core::OsRng;
+use rsa::signature::RandomizedSigner as _;
+use rsa::traits::PrivateKeyParts as _;
+use sha2::Sha256;
+use support::sample::*;
+use support::{Server, grants};
+use zeroize::Zeroizing;
+
+const PIECE: usize = 16;
+const PAGE: usize = 4096;
+const SECRET: &str = "x7Gq-2mZk!R9vT4_bLw8Ys0Nf5Hd3Jc6PaUeQi1OoXzVrMtB";
+const TOKEN: &str = "00D5g!AQ0AQKxv7Zp3Rt9.LmW2cYb8Hn4Jf6Gd1Sk5Qe0UiOaTzXrVyBw_NqCMhEsPlDj";
+
+/// What an act may leave; whose it is says the control, which signs without this crate.
+const ACTS: &[(&str, &[&str])] = &[
+    (HELD, &["exponent, in words", "primes, in words"]),
+    (RSA, BY_RSA),
+    ("a key from PEM", BY_RSA),
+    ("a key from DER", BY_RSA),
+    ("an assertion by RS256", BY_RSA),
+    ("an assertion by HS256", &[]),
+    ("a token in a form", &[]),
+    ("a token in JSON", &[]),
+    ("a token in a query", &["assertion"]), // in the URI that ureq has, which is not wiped
+    ("a token by RS256", BY_RSA),
+];
+/// `rsa` wipes its key, and not each number that it computes with it.
+const BY_RSA: &[&str] = &["primes, in words", "signature", "signature, in words"];
+
+/// The search finds what is there.
+const HELD: &str = "a key that is held";
+/// The control.
+const RSA: &str = "rsa alone";
+
+#[test]
+fn what_is_dropped_is_gone_from_our_copies() {
+    let files = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(files.path().join(name), bytes).unwrap();
+    let key = key_of_rfc7515();
+    let pem = pem();
+    put("key.pem", pem.as_bytes());
+    put("key.der", &der(&pem));
+    put("secret", SECRET.as_bytes());
+    let mut wrong = Vec::new();
+    for (act, may) in ACTS {
+        let server = Server::new([grants(TOKEN)]);
+        put("url", server.url("/token").as_bytes());
+        let memory = memory_after(act, files.path());
+        let mut secrets = secrets(&key, &pem);
+        for request in server.requests() {
+            let claims = request.rsplit("eyJ").next().unwrap(); // the signature behind them
+            let signature = claims.split('.').nth(1).unwrap();
+            let end = signature.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+            secrets.extend(signatures(&signature[..end.unwrap_or(signature.len())]));
+        }
+        let left: BTreeSet<_> = secrets
+            .iter()
+            .filter_map(|(name, secret)| {
+                let (found, all) = pieces_found(&memory, secret);
+                println!("{act}: {name}: {found} of {all} pieces");
+                (found > 0).then_some(*name)
+            })
+            .collect();
+        let may: BTreeSet<_> = may.iter().copied().collect();
+        let expected = match *act {
+            HELD => left == may,
+            RSA => left.contains("primes, in words") && left.is_subset(&may),
+            _ => left.is_subset(&may),
+        };
+        if !expected {
+            wrong.push(format!("{act} left {left:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The process that is searched.
+#[test]
+#[ignore = "the test above starts it, and gives it an act and files"]
+fn a_process() {
+    let kept = play(&env::var("ACT").unwrap());
+    println!("\nplayed");
+    io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
+    drop(kept);
+}
+
+fn play(act: &str) -> Option<Box<dyn Any>> {
+    let rs256 = || Rs256::from_der(file("key.der")).unwrap();
+    let hs256 = || Hs256::new(mem::take(&mut *file("secret"))).unwrap();
+    let profile = || client_at(Endpoint::token(str::from_utf8(&file("url")).unwrap()));
+    let fetched = |profile: Profile, key: Box<dyn Signer>| {
+        let source = TokenSource::new(profile, key).unwrap();
+        assert_eq!(source.token().unwrap().secret().len(), TOKEN.len());
+    };
+    match act {
+        HELD => return Some(Box::new(rs256())),
+        "a key from PEM" => drop(Rs256::from_pem(file("key.pem")).unwrap()),
+        "a key from DER" => drop(rs256()),
+        "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
+        "an assertion by HS256" => drop(salesforce().assertion(&hs256(), now()).unwrap()),
+        RSA => {
+            let key = RsaPrivateKey::from_pkcs1_der(&file("key.der")).unwrap();
+            let key = SigningKey::<Sha256>::new(key);
+            key.try_sign_with_rng(&mut OsRng, b"a message").unwrap();
+        }
+        "a token in a form" => fetched(profile(), Box::new(hs256())),
+        "a token in JSON" => fetched(profile().with_placement(Placement::Json), Box::new(hs256())),
+        "a token in a query" => fetched(
+            profile().with_placement(Placement::Query),
+            Box::new(hs256()),
+        ),
+        "a token by RS256" => fetched(profile(), Box::new(rs256())),
+        other => panic!("no act is called {other}"),
+    }
+    None
+}
+
+/// Read in one allocation, and wiped.
+fn file(name: &str) -> Zeroizing<Vec<u8>> {
+    let files = env::var_os("FILES").unwrap();
+    Zeroizing::new(fs::read(Path::new(&files).join(name)).unwrap())
+}
+
+// ---- what is looked for ----
+
+fn key_of_rfc7515() -> RsaPrivateKey {
+    RsaPrivateKey::from_pkcs1_der(&der(&pem())).unwrap()
+}
+fn der(pem: &str) -> Vec<u8> {
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(body);
+    bytes.unwrap()
+}
+
+fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let others = [key.dp(), key.dq()].map(Option::unwrap);
+    let primes: Vec<_> = key.primes().iter().chain(others).collect();
+    let qinv = key.qinv().unwrap();
+    let in_der: Vec<_> = primes.iter().map(|n| n.to_bytes_be()).collect();
+    let in_words: Vec<_> = primes.iter().map(|n| n.to_bytes_le()).collect();
+    let under = |pad: u8| SECRET.bytes().map(|byte| byte ^ pad).collect();
+    // The first third of the text is the modulus, which is public.
+    let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let text = lines[lines.len() / 3..].concat();
+    let mut all = vec![
+        ("exponent, in DER", key.d().to_bytes_be()),
+        ("exponent, in words", key.d().to_bytes_le()),
+        (
+            "primes, in DER",
+            [in_der.concat(), qinv.to_bytes_be().1].concat(),
+        ),
+        (
+            "primes, in words",
+            [in_words.concat(), qinv.to_bytes_le().1].concat(),
+        ),
+        ("PEM text", text.into_bytes()),
+        ("HMAC secret", SECRET.into()),
+        ("HMAC secret, inner", under(0x36)),
+        ("HMAC secret, outer", under(0x5c)),
+        ("access token", TOKEN.into()),
+    ];
+    for signer in [&rsa() as &dyn Signer, &Hs256::new(SECRET).unwrap()] {
+        let assertion = salesforce().assertion(signer, now()).unwrap();
+        all.extend(signatures(assertion.secret().rsplit('.').next().unwrap()));
+    }
+    all
+}
+/// Without its signature an assertion is no secret.
+fn signatures(text: &str) -> [(&'static str, Vec<u8>); 3] {
+    let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+    let words = bytes.iter().rev().copied().collect();
+    [
+        ("assertion", text.into()),
+        ("signature", bytes),
+        ("signature, in words", words),
+    ]
+}
+
+// ---- the search ----
+
+/// Runs of pages that can be written and are not all zero.
+fn memory_after(act: &str, files: &Path) -> Vec<Vec<u8>> {
+    let mut process = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "a_process", "--ignored", "--nocapture"])
+        .env("ACT", act)
+        .env("FILES", files)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let played = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line == "played");
+    assert!(played, "{act}");
+    let process_files = Path::new("/proc").join(process.id().to_string());
+    let maps = fs::read_to_string(process_files.join("maps")).unwrap();
+    let mut memory = File::open(process_files.join("mem")).unwrap();
+    let mut runs = Vec::new();
+    for map in maps.lines().filter(|map| map.contains(" rw")) {
+        let (from, to) = map.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        memory.seek(SeekFrom::Start(from)).unwrap();
+        memory.read_exact(&mut bytes).unwrap();
+        let pages: Vec<_> = bytes.chunks(PAGE).collect();
+        let runs_of = pages.split(|page| **page == [0; PAGE][..page.len()]);
+        runs.extend(runs_of.map(<[&[u8]]>::concat));
+    }
+    drop(process.stdin.take());
+    lines.for_each(drop);
+    assert!(process.wait().unwrap().success(), "{act}");
+    runs
+}
+
+fn pieces_found(memory: &[Vec<u8>], secret: &[u8]) -> (usize, usize) {
+    let pieces: BTreeSet<_> = secret.chunks_exact(PIECE).collect();
+    let begins = |two: &[u8]| usize::from(two[0]) << 8 | usize::from(two[1]);
+    let mut begin = vec![false; 1 << 16];
+    pieces.iter().for_each(|piece| begin[begins(piece)] = true);
+    let windows = memory.iter().flat_map(|run| run.windows(PIECE));
+    let found: BTreeSet<_> = windows
+        .filter(|window| begin[begins(window)] && pieces.contains(window))
+        .collect();
+    (found.len(), pieces.len())
+}
