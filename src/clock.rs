@@ -114,3 +114,15 @@ impl Moment {
         deadline.saturating_duration_since(self.monotonic)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_clock_moves_while_it_sleeps() {
+        let (begin, nap) = (SystemClock.monotonic(), Duration::from_millis(20));
+        SystemClock.sleep(nap);
+        assert!(SystemClock.monotonic() - begin >= nap);
+    }
+}

@@ -163,7 +163,7 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
     let text = text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     Err(Error::key(match text {
         "" => "this is empty",
-        name if name.len() < 256 && [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
+        name if [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
             "this is the name of a file: give what is in it"
         }
         _ => told(OTHER_BEGINNINGS, |begin| text.starts_with(begin))

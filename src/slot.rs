@@ -279,6 +279,36 @@ impl Drop for Landing<'_> {
 ///
 /// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
 #[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_token_is_due_and_expired_at_the_very_ages_that_say_so() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let lifetime = Duration::from_secs(300);
+        let held = Held {
+            token: AccessToken::new("t", clock.now(), lifetime, None, Vec::new()).unwrap(),
+            issued: Moment::now(&clock),
+            received: Moment::now(&clock),
+            refresh_after: Duration::from_secs(240),
+        };
+        for (seconds, life) in [
+            (239, Life::Fresh),
+            (1, Life::Due),
+            (59, Life::Due),
+            (1, Life::Expired),
+        ] {
+            clock.advance(Duration::from_secs(seconds));
+            assert_eq!(held.life(Moment::now(&clock)), life);
+        }
+    }
+}
+
+#[cfg(test)]
 #[cfg(loom)]
 mod model {
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};

@@ -170,6 +170,25 @@ mod agent {
         let text = error.to_string();
         text.starts_with("failed to lookup address information") && !text.contains("emporary")
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// The words of getaddrinfo(3), by glibc: an unknown name stays unknown, a resolver comes back.
+        #[test]
+        fn an_unknown_host_is_told_from_a_resolver_that_is_away() {
+            let kind = |why: &str| {
+                let text = format!("failed to lookup address information: {why}");
+                told(Error::Io(io::Error::other(text))).kind()
+            };
+            assert_eq!(kind("Name or service not known"), io::ErrorKind::NotFound);
+            assert_eq!(
+                kind("Temporary failure in name resolution"),
+                io::ErrorKind::Other
+            );
+        }
+    }
 }
 
 #[cfg(feature = "ureq")]

@@ -1,6 +1,7 @@
 //! What a caller's own types may rely on.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jwt_bearer::*;
 
@@ -76,7 +77,7 @@ fn a_source_is_one_type_whatever_it_is_made_of() {
     let answer = |_: &Request, _| Ok(Response::new(200, r#"{"access_token":"t"}"#));
     let transport: Arc<dyn Transport> = Arc::new(answer);
     let key: Box<dyn Signer> = Box::new(Hs256::new("secret").unwrap());
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(std::time::SystemTime::UNIX_EPOCH));
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
     let source: TokenSource = TokenSource::over(transport, profile, key).unwrap();
     let source = source.with_clock(clock);
     let tokens = std::thread::scope(|scope| {
@@ -85,4 +86,51 @@ fn a_source_is_one_type_whatever_it_is_made_of() {
         threads.map(|thread| thread.join().unwrap())
     });
     assert_eq!(tokens, ["t", "t"]);
+}
+
+/// A key that has no name: `kid` is absent, not empty.
+#[test]
+fn a_signer_of_two_methods_has_no_key_id() {
+    struct Bare;
+    impl Signer for Bare {
+        fn algorithm(&self) -> Algorithm {
+            Algorithm::Es256
+        }
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+            Ok(vec![0; 64])
+        }
+    }
+    assert_eq!(Bare.key_id(), None);
+}
+
+/// Less than what is in them, and enough to tell them apart in a log.
+#[test]
+fn debug_tells_what_a_value_is() {
+    let endpoint = Endpoint::token("https://as.example.com/token");
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let key = Hs256::new("a secret of at least thirty-two bytes").unwrap();
+    let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(format!("{:?}", exchange.assertion()), "Assertion(..)");
+    assert_eq!(
+        format!("{:?}", exchange.request()),
+        r#"Request { method: "POST", host: "as.example.com", .. }"#
+    );
+    let shown = format!("{exchange:?}");
+    assert!(
+        shown.starts_with("Exchange { request: Request {"),
+        "{shown}"
+    );
+    let response = Response::new(200, r#"{"access_token":"t"}"#);
+    assert_eq!(
+        format!("{response:?}"),
+        "Response { status: 200, bytes: 20, .. }"
+    );
+    let token = format!("{:?}", exchange.read(response).unwrap());
+    assert!(token.starts_with("AccessToken { expires_at: "), "{token}");
+    let shown = format!("{profile:?}");
+    assert!(shown.contains("as.example.com"), "{shown}");
+    let transport = |_: &Request, _: Duration| Err(std::io::ErrorKind::Other.into());
+    let source = TokenSource::over(transport, profile, key).unwrap();
+    let shown = format!("{source:?}");
+    assert!(shown.contains("as.example.com"), "{shown}");
 }

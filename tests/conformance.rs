@@ -130,6 +130,7 @@ fn row_03_nbf_as_anything_but_whole_seconds_is_refused() {
         json!(1_700_000_000.0),
         json!(1_700_000_000.5),
         json!(NOW * 1000),
+        json!(100_000_000_000_u64), // the year 5138
         json!(-1),
         json!([NOW]),
         json!(true),
@@ -682,6 +683,22 @@ fn row_14_a_default_of_nothing_or_of_more_than_31_days_is_refused() {
     let text = "the lifetime of a token is from above zero to 31 days";
     for lifetime in [seconds(0), seconds(31 * 24 * 3600 + 1), Duration::MAX] {
         is_refused(&client().with_token_lifetime(lifetime), text);
+    }
+    signed(&client().with_token_lifetime(seconds(31 * 24 * 3600)));
+}
+
+/// Whatever is no `null`, `false` or nothing is an error, whoever wrote it (RFC 6749 §5.2 has a string).
+#[test]
+fn row_11_an_error_in_a_200_of_any_type_is_one() {
+    let answer = |error: &str| {
+        let body = format!(r#"{{"access_token":"t","error":{error}}}"#);
+        read(&client(), Response::new(200, body)).is_ok()
+    };
+    for error in ["null", "false", r#""""#, "[]", "{}"] {
+        assert!(answer(error), "{error}");
+    }
+    for error in ["true", "1", r#""invalid_grant""#, r#"["a"]"#, r#"{"a":1}"#] {
+        assert!(!answer(error), "{error}");
     }
 }
 

@@ -596,6 +596,19 @@ fn each_salesforce_error_reaches_the_caller_verbatim_with_a_hint_that_fits() {
 }
 
 #[test]
+fn marketing_cloud_intelligence_says_what_to_do() {
+    for (code, hint) in [
+        ("invalid_client", "serviceAccountId"),
+        ("invalid_request", "Placement::Query"),
+    ] {
+        let body = json!({ "error": code }).to_string();
+        let error = read(&marketing(), Response::new(400, body)).unwrap_err();
+        let given = error.hint().unwrap_or_default();
+        assert!(given.contains(hint), "{code}: {given}");
+    }
+}
+
+#[test]
 fn salesforces_outage_page_is_an_outage() {
     let error = read(&salesforce(), Response::new(500, "<html></html>")).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (Unavailable, true));

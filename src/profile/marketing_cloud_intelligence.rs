@@ -4,8 +4,6 @@
 //! - Assertion, request, response: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_jwt.htm>
 //! - Using the token: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_use.htm>
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::hint::Hint;
@@ -44,7 +42,6 @@ impl Profile {
         Self {
             exp: None,
             jti: Jti::Hex,
-            token_lifetime: Duration::from_secs(300),
             hints: HINTS,
             ..Self::client_credentials(
                 endpoint,
