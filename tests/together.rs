@@ -1,0 +1,21 @@
+//! The tests of the library in one program: what `cargo mutants` links a thousand times.
+#![allow(clippy::duplicate_mod)] // `support`, once for each
+
+#[path = "api.rs"]
+mod api;
+#[path = "conformance.rs"]
+mod conformance;
+#[path = "discovery.rs"]
+mod discovery;
+#[path = "flow.rs"]
+mod flow;
+#[path = "keys.rs"]
+mod keys;
+#[path = "life.rs"]
+mod life;
+#[path = "pem.rs"]
+mod pem;
+#[path = "providers.rs"]
+mod providers;
+#[path = "vectors.rs"]
+mod vectors;
