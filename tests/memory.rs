@@ -111,7 +111,7 @@ fn a_process() {
 fn play(act: &str) -> Option<Box<dyn Any>> {
     let rs256 = || Rs256::from_der(file("key.der")).unwrap();
     let hs256 = || Hs256::new(mem::take(&mut *file("secret"))).unwrap();
-    let profile = || client_at(Endpoint::token(str::from_utf8(&file("url")).unwrap()));
+    let profile = || client_at(Endpoint::token(std::str::from_utf8(&file("url")).unwrap()));
     let fetched = |profile: Profile, key: Box<dyn Signer>| {
         let source = TokenSource::new(profile, key).unwrap();
         assert_eq!(source.token().unwrap().secret().len(), TOKEN.len());
@@ -183,7 +183,8 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("HMAC secret, outer", under(0x5c)),
         ("access token", TOKEN.into()),
     ];
-    for signer in [&rsa() as &dyn Signer, &Hs256::new(SECRET).unwrap()] {
+    let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(Hs256::new(SECRET).unwrap())];
+    for signer in &signers {
         let assertion = salesforce().assertion(signer, now()).unwrap();
         all.extend(signatures(assertion.secret().rsplit('.').next().unwrap()));
     }
@@ -240,7 +241,7 @@ fn memory_after(act: &str, files: &Path) -> Vec<Vec<u8>> {
 
 fn pieces_found(memory: &[Vec<u8>], secret: &[u8]) -> (usize, usize) {
     let pieces: BTreeSet<_> = secret.chunks_exact(PIECE).collect();
-    let begins = |two: &[u8]| usize::from(two[0]) << 8 | usize::from(two[1]);
+    let begins = |two: &[u8]| (usize::from(two[0]) << 8) | usize::from(two[1]);
     let mut begin = vec![false; 1 << 16];
     pieces.iter().for_each(|piece| begin[begins(piece)] = true);
     let windows = memory.iter().flat_map(|run| run.windows(PIECE));
