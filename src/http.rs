@@ -399,3 +399,22 @@ impl fmt::Debug for Response {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text that grows leaves copies of the assertion behind.
+    #[test]
+    fn there_is_room_for_what_is_escaped_at_its_longest() {
+        let short: &[(&str, &str)] = &[("a", "b")];
+        let long = "\u{1f}".repeat(1000);
+        let escaped: &[(&str, &str)] = &[(&long, &long), ("\u{1f}", ""), ("", &long)];
+        for parameters in [short, escaped] {
+            let (form_room, json_room) = (room(parameters, "%0A"), room(parameters, r"\u001f"));
+            let (form, json) = (form(parameters), json(parameters));
+            assert!(form.len() <= form_room && json.len() <= json_room);
+            assert_eq!((form.capacity(), json.capacity()), (form_room, json_room));
+        }
+    }
+}

@@ -330,6 +330,8 @@ mod tests {
         assert!(alice.read(half, at(NOW)).is_err());
         let long = [&bytes[..], &vec![b' '; MAX_KEPT]].concat();
         assert_eq!(alice.read(&long, at(NOW)).err(), Some("it is too long"));
+        let longest = [&bytes[..], &vec![b' '; MAX_KEPT - bytes.len()]].concat();
+        assert!(alice.read(&longest, at(NOW)).is_ok());
         assert!(alice.read(&kept(6, json!(month)), at(NOW)).is_ok());
     }
 

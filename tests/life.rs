@@ -777,6 +777,19 @@ fn a_server_that_was_silent_for_a_whole_attempt_has_an_outage_that_stands() {
     }
 }
 
+/// Only silence may be for want of the caller's own time.
+#[test]
+fn a_connection_that_broke_is_an_outage_even_at_the_end_of_a_hurried_callers_time() {
+    let world = World::timed(|_, timeout, clock| {
+        clock.advance(timeout);
+        Err(ConnectionReset.into())
+    });
+    let world = world.with(|source| source.with_timeout(s(4)));
+    assert_eq!(world.fails().kind(), Network);
+    about(world.fails().retry_after().expect("it stands"), 1);
+    assert_eq!((world.time(), world.requests()), (s(4), 1));
+}
+
 #[test]
 fn a_signers_failure_is_not_remembered() {
     let signer = {

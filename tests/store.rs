@@ -715,6 +715,36 @@ fn clearing_a_source_clears_its_token_from_the_store() {
     assert_eq!(get(&process), "t2");
 }
 
+#[test]
+fn a_store_in_an_arc_is_that_store() {
+    let store = Store::default();
+    let lent: Box<dyn TokenStore> = Box::new(Arc::new(store.clone()));
+    lent.save("name", b"token", s(60), s(1)).unwrap();
+    let loaded = lent.load("name", s(1)).unwrap();
+    assert_eq!(loaded.as_deref(), Some(&b"token"[..]));
+    let lock = lent.try_lock("name", s(1)).unwrap();
+    assert!(lock.is_some());
+    assert!(lent.try_lock("name", s(1)).unwrap().is_none());
+    drop(lock);
+    lent.remove("name", b"token", s(1)).unwrap();
+    assert!(store.is_empty());
+}
+
+#[test]
+fn another_token_that_lives_longer_is_taken_even_if_it_was_issued_before() {
+    let world = World::new();
+    let process = world.process();
+    get(&process);
+    world.clock.advance(s(250));
+    let mut parts: Value = serde_json::from_slice(&world.store.only()).unwrap();
+    parts[2] = "elsewhere".into();
+    parts[5] = ((NOW - 10) * 1000).into();
+    parts[6] = 3_600_000.into();
+    world.store.plant(parts.to_string().as_bytes());
+    assert_eq!(get(&process), "elsewhere");
+    assert_eq!(world.requests(), 1);
+}
+
 // ---- the log ----
 
 /// Runs with the lines that this thread logs.
@@ -740,4 +770,20 @@ fn logged(run: impl FnOnce(&Arc<Mutex<Vec<String>>>)) {
     let lines = LINES.with(Arc::clone);
     lines.lock().unwrap().clear();
     run(&lines);
+}
+
+#[test]
+fn that_another_process_is_waited_for_is_said_once() {
+    let world = World::new();
+    get(&world.process());
+    let name = world.store.kept.lock().unwrap().drain().next().unwrap().0;
+    world.store.locked.lock().unwrap().push(name); // its owner never comes back
+    logged(|lines| {
+        assert_eq!(get(&world.process()), "t2");
+        let lines = lines.lock().unwrap();
+        let said = lines
+            .iter()
+            .filter(|line| line.contains("another process fetches"));
+        assert_eq!(said.count(), 1, "{lines:?}");
+    });
 }
