@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{debug, decoded, is_safe, now, quotes_nothing, told};
 
 const NAMES: [&str; 3] = ["serviceAccountId", "discoveryEndpoint", "privateKey"];
+const OTHER_KEY: &str = include_str!("../seeds/pem/pkcs1.pem");
 
 /// A file to [`marketing_cloud_intelligence::credentials`].
 pub fn credentials(file: &[u8]) {
@@ -37,7 +38,13 @@ pub fn credentials(file: &[u8]) {
         key.sign(b"message").unwrap()
     );
     assert_eq!(read.repairs(), key.repairs());
-    quotes_nothing(&(debug(&profile) + &debug(&read)), pem);
+    quotes_nothing(&debug(&read), pem);
+    // Nor is anything of the key in the profile: with another one it is the same.
+    let mut other = members.clone();
+    other.insert(NAMES[2].to_owned(), OTHER_KEY.into());
+    let other = Value::Object(other).to_string();
+    let (with_other, _) = marketing_cloud_intelligence::credentials(other).unwrap();
+    assert_eq!(debug(&profile), debug(&with_other));
 
     let requests = match profile.metadata_requests() {
         Ok(requests) => requests,
