@@ -58,7 +58,7 @@ pub(crate) fn hint(
     description: Option<&str>,
 ) -> Option<&'static str> {
     let key = code.map_or_else(|| status.to_string(), str::to_owned);
-    let description = description.unwrap_or_default().to_lowercase();
+    let description = description.unwrap_or_default().to_ascii_lowercase();
     let fits = |k: &str| k.is_empty() || k == key;
     let row = (table.iter()).find(|(k, says, _)| fits(k) && description.contains(says));
     row.map(|(.., advice)| *advice)
