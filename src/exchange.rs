@@ -305,10 +305,12 @@ fn granted(scope: &Value) -> Option<String> {
 /// Servers write seconds as number, string or float. Zero, below and unreadable are as good as
 /// missing.
 fn seconds(value: &Value) -> Option<Duration> {
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.trim().parse().ok())?;
-    let number = Some(number).filter(|n| n.is_finite())?;
+    let written = |text: &str| {
+        serde_json::from_slice::<Value>(text.as_bytes())
+            .ok()?
+            .as_f64()
+    };
+    let number = value.as_f64().or_else(|| written(value.as_str()?))?;
     let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();
     seconds.filter(|seconds| !seconds.is_zero())
 }
