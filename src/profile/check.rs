@@ -1,5 +1,6 @@
 //! What can be known wrong with a profile before anything is signed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
@@ -94,26 +95,19 @@ impl Profile {
 
     /// No name twice, in the claims, the header or the parameters.
     fn check_names(&self) -> Result<(), Error> {
-        let twice = |what: &str, name: &str| {
-            Error::config(format!(
-                "{what} {name} is set twice, or has a setting of its own"
-            ))
-        };
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
-        if let Some(name) = repeated(OWN_CLAIMS, claims.map(String::as_str)) {
-            return Err(twice("claim", name));
-        }
-        let header = self.header.iter().map(|(name, _)| name.as_str());
-        if let Some(name) = repeated(OWN_HEADER, header) {
-            return Err(twice("header member", name));
-        }
+        once("claim", OWN_CLAIMS, &mut claims.map(String::as_str))?;
+        let mut header = self.header.iter().map(|(name, _)| name.as_str());
+        once("header member", OWN_HEADER, &mut header)?;
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
-        let once =
+        let mut names =
             names.filter(|name| self.placement == Placement::Json || !REPEATABLE.contains(name));
-        if let Some(name) = repeated(&[self.assertion_parameter, "scope"], once) {
-            return Err(twice("parameter", name));
-        }
+        once(
+            "parameter",
+            &[self.assertion_parameter, "scope"],
+            &mut names,
+        )?;
         let nbf = self.claims.iter().find(|(name, _)| name == "nbf");
         match nbf
             .is_none_or(|(_, value)| value.as_u64().is_some_and(|seconds| seconds < MAX_SECONDS))
@@ -124,14 +118,15 @@ impl Profile {
     }
 }
 
-/// A name that is one of ours, or there twice. It is asked before every assertion: no names cost no
-/// allocation.
-fn repeated<'a>(own: &[&str], names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    let own = |name: &&str| own.contains(name);
-    let twice = names.iter().zip(names.iter().skip(1));
-    let twice = twice.filter(|(one, other)| one == other);
-    let found = names.iter().find(|name| own(name));
-    found.or(twice.map(|(one, _)| one).next()).copied()
+/// None of the names is one of ours, or there twice. It is asked before every assertion: no names
+/// cost no allocation.
+fn once(what: &str, own: &[&str], names: &mut dyn Iterator<Item = &str>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if own.contains(&name) || !seen.insert(name.as_bytes()) {
+            let wrong = format!("{what} {name} is set twice, or has a setting of its own");
+            return Err(Error::config(wrong));
+        }
+    }
+    Ok(())
 }
