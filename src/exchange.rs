@@ -320,9 +320,8 @@ const MAX_SECONDS: f64 = 1e11;
 
 /// A string as it is, anything else as its JSON text: `issued_at` comes as either.
 fn text_of(value: &Value) -> Zeroizing<String> {
-    Zeroizing::new(
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned),
-    )
+    Zeroizing::new(value.as_str().map_or_else(
+        || serde_json::to_string(value).unwrap_or_default(),
+        str::to_owned,
+    ))
 }

@@ -7,11 +7,9 @@
 //! Nothing here reads a clock or sends anything.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
-use base64::write::EncoderStringWriter;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
@@ -231,54 +229,41 @@ impl Signer for Hs256 {
 
 /// A header or a claims set on its way into a JWT: JSON by hand, since a map would sort all names.
 /// Each name is set once, in the order that is sent.
-pub(crate) struct Members<'j> {
-    out: EncoderStringWriter<'static, GeneralPurpose, &'j mut String>,
-    between: &'static [u8],
-}
+pub(crate) struct Members(Vec<u8>);
 
-impl<'j> Members<'j> {
-    /// At the end of `jwt`, in base64url.
-    fn append(
-        jwt: &'j mut String,
-        write: impl FnOnce(&mut Self) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let out = EncoderStringWriter::from_consumer(jwt, &URL_SAFE_NO_PAD);
-        let mut members = Self { out, between: b"" };
-        members.out.write_all(b"{")?;
-        write(&mut members)?;
-        members.out.write_all(b"}")?;
-        members.out.into_inner();
-        Ok(())
-    }
+impl Members {
     /// Nothing where there is no value: an absent claim is absent, never `null`.
-    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) -> io::Result<()> {
+    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) -> serde_json::Result<()> {
         let Some(value) = value else { return Ok(()) };
-        Ok(serde_json::to_writer(self.value_of(name)?, value)?)
+        serde_json::to_writer(self.value_of(name)?, value)
     }
     /// As above.
-    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) -> io::Result<()> {
+    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) -> serde_json::Result<()> {
         let Some(value) = value else { return Ok(()) };
-        Ok(serde_json::to_writer(self.value_of(name)?, &value)?)
+        serde_json::to_writer(self.value_of(name)?, &value)
     }
-    /// The rest, sorted by name.
+    /// The rest, in the order given.
     pub(crate) fn others<'a>(
         &mut self,
-        others: impl Iterator<Item = &'a (String, Value)>,
-    ) -> io::Result<()> {
-        let mut others: Vec<_> = others.collect();
-        others.sort_unstable_by_key(|(name, _)| name);
+        others: impl IntoIterator<Item = &'a (String, Value)>,
+    ) -> serde_json::Result<()> {
         for (name, value) in others {
             serde_json::to_writer(self.value_of(name)?, value)?;
         }
         Ok(())
     }
     /// Where the value of a further member is written.
-    fn value_of(&mut self, name: &str) -> io::Result<&mut impl Write> {
-        self.out.write_all(self.between)?;
-        self.between = b",";
-        serde_json::to_writer(&mut self.out, name)?;
-        self.out.write_all(b":")?;
-        Ok(&mut self.out)
+    fn value_of(&mut self, name: &str) -> serde_json::Result<&mut Vec<u8>> {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        serde_json::to_writer(&mut self.0, name)?;
+        self.0.push(b':');
+        Ok(&mut self.0)
+    }
+    /// To the end of `jwt`, in base64url.
+    fn move_to(&mut self, jwt: &mut String) {
+        self.0.push(b'}');
+        URL_SAFE_NO_PAD.encode_string(&self.0, jwt);
+        self.0.clear();
     }
 }
 
@@ -291,31 +276,35 @@ impl Assertion {
         &self.0
     }
 
-    /// Header order: `typ`, `alg`, `kid`, then others sorted.
+    /// Header order: `typ`, `alg`, `kid`, then others as they are given.
     pub(crate) fn sign(
         signer: &dyn Signer,
         typ: Option<&str>,
         header: &[(String, Value)],
-        claims: impl FnOnce(&mut Members<'_>) -> io::Result<()>,
+        claims: impl FnOnce(&mut Members) -> serde_json::Result<()>,
     ) -> Result<Self, Error> {
-        let mut message = String::with_capacity(USUAL_MESSAGE);
-        Members::append(&mut message, |members| {
-            members.text("typ", typ)?;
-            members.text("alg", Some(signer.algorithm().name()))?;
-            members.text("kid", signer.key_id())?;
-            members.others(header.iter())
-        })
-        .and_then(|()| {
-            message.push('.');
-            Members::append(&mut message, claims)
-        })
-        .map_err(|error| Error::config("a claim cannot be written as JSON").because(error))?;
+        let mut jwt = Zeroizing::new(String::with_capacity(USUAL_MESSAGE));
+        let mut members = Members(Vec::with_capacity(USUAL_MESSAGE));
+        (members.text("typ", typ))
+            .and_then(|()| members.text("alg", Some(signer.algorithm().name())))
+            .and_then(|()| members.text("kid", signer.key_id()))
+            .and_then(|()| members.others(header))
+            .and_then(|()| {
+                members.move_to(&mut jwt);
+                jwt.push('.');
+                claims(&mut members)
+            })
+            .map_err(|error| Error::config("a claim cannot be written as JSON").because(error))?;
+        members.move_to(&mut jwt);
         let signature = signer
-            .sign(message.as_bytes())
+            .sign(jwt.as_bytes())
             .map_err(|error| Error::key("the signer failed").because(error))?;
-        let signature = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(signature)));
-        // The bytes signed are the bytes sent.
-        Ok(Self(Zeroizing::new([&message, ".", &signature].concat())))
+        let signature = Zeroizing::new(signature);
+        // The bytes signed are the bytes sent. With room for the signature: what grows leaves copies.
+        jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(&*signature, &mut jwt);
+        Ok(Self(jwt))
     }
 }
 

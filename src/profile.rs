@@ -41,6 +41,7 @@ pub struct Profile {
     /// The server refuses an `exp` further after `iat`.
     pub(crate) max_exp_after_iat: Duration,
     pub(crate) jti: Jti,
+    /// Sorted by name, as is the header.
     pub(crate) claims: Vec<(String, Value)>,
     pub(crate) typ: Option<String>,
     pub(crate) header: Vec<(String, Value)>,
@@ -208,7 +209,7 @@ impl Profile {
     /// One more claim, the same in every assertion. `null` leaves it out.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.claims.extend(present(name, value));
+        add(&mut self.claims, name.into(), value.into());
         self
     }
     /// One more parameter, such as `resource` (RFC 8707). Its value is printed nowhere, and cut out
@@ -246,7 +247,7 @@ impl Profile {
     /// [`Signer`](crate::Signer).
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.header.extend(present(name, value));
+        add(&mut self.header, name.into(), value.into());
         self
     }
     /// How far `iat` is set back, in whole seconds, for servers whose clock is behind; `None`
@@ -289,9 +290,16 @@ impl Profile {
     }
 }
 
-fn present(name: impl Into<String>, value: impl Into<Value>) -> Option<(String, Value)> {
-    let value = value.into();
-    (!value.is_null()).then(|| (name.into(), value))
+/// An absent member is absent, never `null`.
+fn add(members: &mut Vec<(String, Value)>, name: String, value: Value) {
+    if !value.is_null() {
+        members.insert(place(members, &name), (name, value));
+    }
+}
+
+/// Where a member of this name stands: they are sorted by it, as they are sent.
+fn place(members: &[(String, Value)], name: &str) -> usize {
+    members.partition_point(|(other, _)| other.as_str() <= name)
 }
 
 /// Names of claims, header members and parameters, without their values.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::{Audience, Jti, Profile, ScopePlacement};
+use super::{Audience, Jti, Profile, ScopePlacement, place};
 use crate::endpoint::Place;
 use crate::error::Error;
 use crate::jwt::{self, Assertion};
@@ -58,6 +58,8 @@ impl Profile {
             .map(|back| seconds(now.checked_sub(back)))
             .transpose()?;
         let (aud, scope) = (self.aud()?, self.scope_claim());
+        let at = scope.as_ref().map(|(name, _)| place(&self.claims, name));
+        let (before, after) = self.claims.split_at(at.unwrap_or_default());
         Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
             claims.text("iss", Some(&self.issuer))?;
             claims.text("sub", self.subject.as_deref())?;
@@ -65,7 +67,7 @@ impl Profile {
             claims.number("exp", exp)?;
             claims.number("iat", iat)?;
             claims.text("jti", jti)?;
-            claims.others(self.claims.iter().chain(&scope))
+            claims.others(before.iter().chain(&scope).chain(after))
         })
     }
 
@@ -236,7 +238,9 @@ mod tests {
             .with_header("a", 1)
             .with_claim("z", true)
             .with_claim("b", serde_json::json!({ "n": null }))
-            .with_claim("absent", Value::Null);
+            .with_claim("absent", Value::Null)
+            .with_scope("read write")
+            .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
         let key = rsa().with_key_id("k1");
         let ours = profile.assertion_at(&key, at(0), Some("j")).unwrap();
         let text = |n| {
@@ -249,7 +253,7 @@ mod tests {
         );
         assert_eq!(
             text(1),
-            r#"{"iss":"3MVG9TESTKEY","sub":"ci@example.com","aud":"https://login.salesforce.com","exp":120,"jti":"j","b":{"n":null},"z":true}"#
+            r#"{"iss":"3MVG9TESTKEY","sub":"ci@example.com","aud":"https://login.salesforce.com","exp":120,"jti":"j","b":{"n":null},"scp":["read","write"],"z":true}"#
         );
     }
 }

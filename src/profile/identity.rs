@@ -78,7 +78,7 @@ impl Profile {
         let members = |members: &[(String, Value)]| {
             let pairs = members.iter();
             let pairs = pairs.map(|(name, value)| [name.clone(), hash(&value.to_string())]);
-            sorted(pairs.collect())
+            pairs.collect::<Vec<_>>()
         };
         let parameters = parameters.iter();
         let parameters = parameters.map(|(name, value)| [name.to_string(), hash(value)]);
