@@ -98,7 +98,7 @@ impl TokenSource {
     /// Whatever the store does, a token comes: failures are logged, what it brings is checked. It is not used where
     /// the signer says no [identity](Signer::identity).
     #[must_use]
-    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
+    pub fn with_store(mut self, store: impl TokenStore) -> Self {
         self.fetch.share(store);
         self
     }

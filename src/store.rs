@@ -4,7 +4,9 @@
 //! store can hand out a token of another identity, one that could forge a header, one that has expired or lives
 //! forever. Keys, assertions and failures never go there.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
@@ -25,6 +27,8 @@ pub(crate) mod redis;
 pub(crate) const MAX_KEPT: usize = 1024 * 1024;
 /// The clocks of two machines may be so far apart; who is further ahead is not believed.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
+/// Calls of one source that have not ended: a store that hangs for good must not gather threads for ever.
+const MAX_CALLS: usize = 64;
 /// The form of what is kept. Another one is no token.
 const FORM: &str = "jwt-bearer token, form 1";
 
@@ -34,9 +38,9 @@ const FORM: &str = "jwt-bearer token, form 1";
 /// keep them from others, print them nowhere. A store that fails is logged and passed over, and one that brings
 /// anything else than it was given is found out.
 ///
-/// Each call is given the time it may take, a second at most. One that takes longer holds up the caller who
-/// fetches, whose own time does not run meanwhile, and those who wait for it, whose time does.
-pub trait TokenStore: Send + Sync {
+/// Each call comes on a thread of its own and is told the time it may take, a second at most. One that takes longer
+/// is left behind there: the caller goes on as if it had failed.
+pub trait TokenStore: Send + Sync + 'static {
     /// What was last saved under `name`.
     ///
     /// # Errors
@@ -68,14 +72,14 @@ pub trait TokenStore: Send + Sync {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
         let _ = (name, timeout);
         Ok(Some(Box::new(())))
     }
 }
 
 /// What [`TokenStore::try_lock`] hands out, to be given back by dropping it.
-pub type Lock<'s> = Box<dyn Send + 's>;
+pub type Lock = Box<dyn Send>;
 
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
@@ -93,30 +97,57 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         (**self).remove(name, bytes, timeout)
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
         (**self).try_lock(name, timeout)
     }
 }
 
 /// One identity's place in a store.
 pub(crate) struct Shelf {
-    pub(crate) store: Box<dyn TokenStore>,
+    place: Arc<Place>,
     identity: Identity,
     /// SHA-256 of the last token that was invalidated here: a store that lost its removal must not bring it back.
     refused: Mutex<Option<[u8; 32]>>,
 }
 
+/// What a call needs to know, even one that was left behind.
+struct Place {
+    store: Box<dyn TokenStore>,
+    name: String,
+}
+
 impl Shelf {
-    pub(crate) fn new(store: impl TokenStore + 'static, identity: Identity) -> Self {
+    pub(crate) fn new(store: impl TokenStore, identity: Identity) -> Self {
+        let (store, name) = (Box::new(store), identity.name.clone());
         Self {
-            store: Box::new(store),
+            place: Arc::new(Place { store, name }),
             identity,
             refused: Mutex::default(),
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.identity.name
+    /// What a call brings that ends in `time`. The thread of one that does not is left behind: what it still brings
+    /// is dropped, a lock so given back.
+    pub(crate) fn call<T: Send + 'static>(
+        &self,
+        time: Duration,
+        call: impl FnOnce(&dyn TokenStore, &str) -> Result<T, BoxError> + Send + 'static,
+    ) -> Result<T, BoxError> {
+        if Arc::strong_count(&self.place) > MAX_CALLS {
+            return Err("it has not ended earlier calls".into());
+        }
+        let place = self.place.clone();
+        let (tell, told) = mpsc::sync_channel(1);
+        let run = move || {
+            let answer = call(&*place.store, &place.name);
+            drop(place); // before it is known that the call has ended
+            let _ = tell.send(answer); // to nobody where it took too long
+        };
+        thread::Builder::new().spawn(run)?;
+        told.recv_timeout(time).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Err("it takes too long".into()),
+            RecvTimeoutError::Disconnected => Err("it panicked".into()),
+        })
     }
 
     /// This token is taken from the store no more.

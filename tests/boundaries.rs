@@ -112,6 +112,7 @@ fn no_room_reads_the_environment_starts_a_thread_or_has_a_global() {
         let mut named = source.forbidden();
         if source.room == "store" {
             named.remove("std::fs"); // what it is for
+            named.remove("thread::Builder"); // a call that hangs is left behind
         }
         assert!(named.is_empty(), "{}: {named:?}", source.room);
     }

@@ -344,6 +344,27 @@ fn a_redis_that_is_silent_or_gone_is_given_up_in_time() {
 }
 
 #[test]
+fn a_redis_that_drips_costs_a_little_time_and_no_token() {
+    let (server, listener) = (server(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut connection in listener.incoming().map(Result::unwrap) {
+            thread::spawn(move || {
+                // A text that never ends.
+                while connection.write_all(b"+").is_ok() {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    let (begun, limit) = (Instant::now(), Duration::from_secs(8));
+    let source = source(&server.token_endpoint(), &url).with_timeout(limit);
+    source.token().unwrap();
+    assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
 fn a_restarted_redis_is_found_again() {
     let mut redis = Redis::start();
     let store = redis.store();

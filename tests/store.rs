@@ -32,10 +32,10 @@ struct Store {
     calls: Arc<Mutex<Vec<&'static str>>>,
     /// Names that a process holds the lock of.
     locked: Arc<Mutex<Vec<String>>>,
-    /// Fails this call, or all.
-    fails: &'static str,
-    /// Takes so long for every call, by this clock.
-    hangs: Option<(Arc<ManualClock>, Duration)>,
+    /// This call, or all, goes wrong: it fails,
+    wrong: &'static str,
+    /// or does this.
+    how: Option<fn()>,
     /// Does nothing to remove.
     keeps: bool,
 }
@@ -43,13 +43,11 @@ struct Store {
 impl Store {
     fn call(&self, what: &'static str) -> Result<(), BoxError> {
         self.calls.lock().unwrap().push(what);
-        if let Some((clock, time)) = &self.hangs {
-            clock.advance(*time);
+        if self.wrong == what || self.wrong == "all" {
+            self.how.map(|how| how());
+            return Err("out of order".into());
         }
-        match self.fails == what || self.fails == "all" {
-            true => Err("out of order".into()),
-            false => Ok(()),
-        }
+        Ok(())
     }
     fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls.lock().unwrap())
@@ -66,6 +64,11 @@ impl Store {
         for kept in self.kept.lock().unwrap().values_mut() {
             *kept = bytes.to_vec();
         }
+    }
+    /// Somebody else fetches what is kept.
+    fn is_locked_by_another(&self) {
+        let kept = self.kept.lock().unwrap();
+        self.locked.lock().unwrap().extend(kept.keys().cloned());
     }
     fn is_empty(&self) -> bool {
         self.kept.lock().unwrap().is_empty()
@@ -91,19 +94,19 @@ impl TokenStore for Store {
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock>, BoxError> {
         self.call("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
             return Ok(None);
         }
         locked.push(name.to_owned());
-        Ok(Some(Box::new(Unlock(self, name.to_owned()))))
+        Ok(Some(Box::new(Unlock(self.clone(), name.to_owned()))))
     }
 }
 
-struct Unlock<'s>(&'s Store, String);
-impl Drop for Unlock<'_> {
+struct Unlock(Store, String);
+impl Drop for Unlock {
     fn drop(&mut self) {
         self.0.calls.lock().unwrap().push("unlock");
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
@@ -301,7 +304,7 @@ fn failures_keys_and_assertions_are_not_stored() {
 fn a_store_that_fails_never_fails_the_caller() {
     logged(|log| {
         for what in ["load", "lock", "save", "all"] {
-            let world = World::new().with(|store, _| store.fails = what);
+            let world = World::new().with(|store, _| store.wrong = what);
             let process = world.process();
             assert_eq!(get(&process), "t1", "{what}");
             process.invalidate(&process.token().unwrap());
@@ -318,14 +321,112 @@ fn a_store_that_fails_never_fails_the_caller() {
     });
 }
 
-#[test]
-fn a_store_that_hangs_costs_time_and_never_the_token() {
-    for hang in [s(2), s(10), s(40), s(4000)] {
-        let world = World::new().with(|store, clock| store.hangs = Some((clock.clone(), hang)));
-        let process = world.process();
-        assert_eq!(get(&process), "t1", "{hang:?}");
-        assert_eq!(world.time(), hang * 4, "load, lock, load, save");
+fn hangs() {
+    loop {
+        std::thread::park();
     }
+}
+
+#[test]
+fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
+    logged(|log| {
+        for what in ["load", "lock", "save", "remove", "all"] {
+            let world = World::new().with(|store, _| {
+                store.wrong = what;
+                store.how = Some(hangs);
+            });
+            let process = world.process().with_timeout(s(1));
+            let begun = std::time::Instant::now();
+            let first = process.token().unwrap();
+            assert_eq!(first.secret(), "t1", "{what}");
+            assert!(begun.elapsed() < s(1), "{what}: {:?}", begun.elapsed());
+            process.invalidate(&first);
+            assert_eq!(get(&process), "t2", "{what}");
+            let said = log.lock().unwrap().join("\n");
+            let what = if what == "all" { "load" } else { what };
+            assert!(
+                said.contains(&format!("token store: {what} failed: it takes too long")),
+                "{said}"
+            );
+            log.lock().unwrap().clear();
+        }
+    });
+}
+
+#[test]
+fn those_who_wait_for_a_caller_whom_the_store_holds_up_get_their_token_in_time() {
+    for what in ["load", "lock", "save"] {
+        let store = Store {
+            wrong: what,
+            how: Some(hangs),
+            ..Store::default()
+        };
+        let server = |_: &Request, _: Duration| Ok(Response::new(200, TOKEN));
+        let source = TokenSource::over(server, client(), hmac()).unwrap();
+        let source = source.with_timeout(s(2)).with_store(store);
+        std::thread::scope(|callers| {
+            let all: Vec<_> = (0..8).map(|_| callers.spawn(|| get(&source))).collect();
+            for caller in all {
+                assert_eq!(caller.join().unwrap(), "t", "{what}");
+            }
+        });
+    }
+}
+const TOKEN: &str = r#"{"access_token":"t","expires_in":300}"#;
+
+#[test]
+fn a_store_that_hangs_gathers_no_more_than_so_many_threads() {
+    let world = World::new().with(|store, _| {
+        store.wrong = "all";
+        store.how = Some(hangs);
+    });
+    let process = world.process().with_timeout(Duration::from_millis(40));
+    for n in 1..=40 {
+        assert_eq!(get(&process), format!("t{n}"));
+        world.clock.advance(s(300));
+    }
+    assert_eq!(world.store.calls().len(), 64);
+}
+
+#[test]
+fn a_store_that_panics_never_fails_the_caller() {
+    let world = World::new().with(|store, _| {
+        store.wrong = "all";
+        store.how = Some(|| panic!("this store's own"));
+    });
+    let process = world.process();
+    process.invalidate(&process.token().unwrap());
+    assert_eq!(get(&process), "t2");
+}
+
+#[test]
+fn a_lock_that_comes_too_late_is_given_back() {
+    #[derive(Clone, Default)]
+    struct Slow(Store);
+    impl TokenStore for Slow {
+        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            self.0.load(name, time)
+        }
+        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
+            self.0.save(name, b, l, t)
+        }
+        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+            self.0.remove(name, bytes, time)
+        }
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock>, BoxError> {
+            std::thread::sleep(time * 3);
+            self.0.try_lock(name, time)
+        }
+    }
+    let (world, slow) = (World::new(), Slow::default());
+    let process = world.process().with_timeout(s(1)).with_store(slow.clone());
+    assert_eq!(get(&process), "t1");
+    let end = std::time::Instant::now() + s(20);
+    while !slow.0.calls.lock().unwrap().contains(&"unlock") {
+        assert!(std::time::Instant::now() < end, "it was never given back");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(slow.0.locked.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -363,8 +464,8 @@ fn another_process_is_waited_for_and_its_token_taken() {
     get(&world.process()); // so that there is something to put back
     let bytes = locked.only();
     let name = locked.kept.lock().unwrap().keys().next().unwrap().clone();
+    locked.is_locked_by_another();
     locked.kept.lock().unwrap().clear();
-    locked.locked.lock().unwrap().push(name.clone());
 
     // The other one is done at the fifth look.
     let looks = Arc::new(AtomicUsize::new(0));
@@ -386,7 +487,7 @@ fn another_process_is_waited_for_and_its_token_taken() {
         fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
             self.0.remove(name, bytes, time)
         }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock>, BoxError> {
             self.0.try_lock(name, time)
         }
     }
@@ -403,17 +504,8 @@ fn waiting_for_a_lock_ends_in_time_for_an_exchange_without_it() {
     for (timeout, waited) in [(30, 20), (60, 50), (15, 7), (4, 2)] {
         let world = World::new();
         get(&world.process());
-        let name = world
-            .store
-            .kept
-            .lock()
-            .unwrap()
-            .keys()
-            .next()
-            .unwrap()
-            .clone();
+        world.store.is_locked_by_another(); // who never comes back
         world.store.kept.lock().unwrap().clear();
-        world.store.locked.lock().unwrap().push(name); // its owner never comes back
         let process = world.process().with_timeout(s(timeout));
         assert_eq!(get(&process), "t2");
         assert_eq!(world.time().as_secs(), waited);
@@ -426,34 +518,16 @@ fn a_due_token_waits_for_a_lock_no_longer_than_an_attempt_and_not_to_its_end() {
     let world = World::new();
     let process = world.process();
     get(&process);
-    let name = world
-        .store
-        .kept
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
     world.clock.advance(s(250));
-    world.store.locked.lock().unwrap().push(name);
+    world.store.is_locked_by_another();
     assert_eq!(get(&process), "t2");
     assert_eq!(world.time(), s(260));
 
     let world = World::new();
     let process = world.process();
     get(&process);
-    let name = world
-        .store
-        .kept
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
     world.clock.advance(s(290));
-    world.store.locked.lock().unwrap().push(name);
+    world.store.is_locked_by_another();
     assert_eq!(get(&process), "t2");
     assert_eq!(world.time(), s(295));
 }
@@ -463,16 +537,7 @@ fn a_due_token_outlives_a_lock_that_is_taken_and_a_server_that_is_silent() {
     let world = World::new();
     let process = world.process();
     get(&process);
-    let name = world
-        .store
-        .kept
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
-    world.store.locked.lock().unwrap().push(name);
+    world.store.is_locked_by_another();
     world.clock.advance(s(290));
     *world.silent.lock().unwrap() = true;
     assert_eq!(get(&process), "t1");
@@ -627,7 +692,7 @@ fn an_invalidated_token_leaves_the_store_and_a_newer_one_stays() {
 
 #[test]
 fn a_store_that_brings_an_invalidated_token_back_is_refused() {
-    let changes: [fn(&mut Store); 2] = [|store| store.keeps = true, |store| store.fails = "remove"];
+    let changes: [fn(&mut Store); 2] = [|store| store.keeps = true, |store| store.wrong = "remove"];
     for change in changes {
         let world = World::new().with(|store, _| change(store));
         let process = world.process();
@@ -776,8 +841,8 @@ fn logged(run: impl FnOnce(&Arc<Mutex<Vec<String>>>)) {
 fn that_another_process_is_waited_for_is_said_once() {
     let world = World::new();
     get(&world.process());
-    let name = world.store.kept.lock().unwrap().drain().next().unwrap().0;
-    world.store.locked.lock().unwrap().push(name); // its owner never comes back
+    world.store.is_locked_by_another(); // who never comes back
+    world.store.kept.lock().unwrap().clear();
     logged(|lines| {
         assert_eq!(get(&world.process()), "t2");
         let lines = lines.lock().unwrap();

@@ -1,12 +1,12 @@
 //! The flight of a source with a store: what another process fetched, else one exchange for all of them.
 //!
-//! The store is never in the way. Its failures are logged, what it lies about is logged, time that it takes beyond
-//! its own is given back to the caller, and whoever waits for another process's lock goes on without it in time
-//! for an exchange.
+//! The store is never in the way. Its failures are logged, what it lies about is logged, a call that takes too long
+//! is left behind, and whoever waits for another process's lock goes on without it in time for an exchange.
 
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
+use zeroize::Zeroizing;
 
 use super::{ATTEMPT, Fetch};
 use crate::error::BoxError;
@@ -24,14 +24,14 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(250);
 
 /// This process is the one who fetches: under the lock, where there is one, with a due token to fall back on.
-struct Turn<'s> {
-    _lock: Option<Lock<'s>>,
+struct Turn {
+    lock: Option<Lock>,
     found: Option<Held>,
 }
 
 impl Fetch {
     /// Puts what comes from now on where other processes find it.
-    pub(crate) fn share(&mut self, store: impl TokenStore + 'static) {
+    pub(crate) fn share(&mut self, store: impl TokenStore) {
         let identity = self.profile.identity(&*self.signer);
         if identity.is_none() {
             let server = &self.profile.endpoint;
@@ -45,17 +45,26 @@ impl Fetch {
             Ok(held) => return Ok(held),
             Err(turn) => turn,
         };
-        let held = self.fetch(&leave).map_err(|failed| Failed {
+        let deadline = leave.deadline;
+        let fetched = self.fetch(&leave).map_err(|failed| Failed {
             // It may have been invalidated since.
             found: turn.found.filter(|held| !shelf.refuses(&held.token)),
             ..failed
-        })?;
-        let left = held.left(self.now());
-        self.ask(&mut leave.deadline, "save", |time| {
-            let bytes = shelf.written(&held.token)?;
-            shelf.store.save(shelf.name(), &bytes, left, time)
         });
-        Ok(held)
+        if let Ok(held) = &fetched {
+            let (bytes, left) = (shelf.written(&held.token), held.left(self.now()));
+            self.ask(shelf, deadline, "save", move |store, name, time| {
+                store.save(name, &bytes?, left, time)
+            });
+        }
+        if let Some(lock) = turn.lock {
+            let unlock = move |_: &dyn TokenStore, _: &str| {
+                drop(lock);
+                Ok(())
+            };
+            let _ = shelf.call(self.time(deadline), unlock); // it ends without us
+        }
+        fetched
     }
 
     /// This token is taken from the store no more, not even by a flight that has it in hand.
@@ -68,21 +77,20 @@ impl Fetch {
     /// Takes a token that is refused from where others find it.
     pub(crate) fn remove_refused(&self) {
         let Some(shelf) = &self.shelf else { return };
-        let mut deadline = self.now().after(CALL.saturating_mul(SHARE));
-        let load = |time| shelf.store.load(shelf.name(), time);
-        let Some(bytes) = self.ask(&mut deadline, "load", load).flatten() else {
+        let deadline = self.now().after(CALL.saturating_mul(SHARE));
+        let Some(bytes) = self.load(shelf, deadline) else {
             return;
         };
-        let bytes = zeroize::Zeroizing::new(bytes);
         let kept = shelf.read(&bytes, self.clock.now());
         if kept.is_ok_and(|kept| shelf.refuses(&kept)) {
-            let remove = |time| shelf.store.remove(shelf.name(), &bytes, time);
-            self.ask(&mut deadline, "remove", remove);
+            self.ask(shelf, deadline, "remove", move |store, name, time| {
+                store.remove(name, &bytes, time)
+            });
         }
     }
 
     /// A fresh token that another process fetched, or the turn to fetch one.
-    fn turn<'s>(&self, shelf: &'s Shelf, leave: &mut Leave) -> Result<Held, Turn<'s>> {
+    fn turn(&self, shelf: &Shelf, leave: &mut Leave) -> Result<Held, Turn> {
         let mut found = self.look(shelf, leave);
         let patience = self.patience(leave);
         let until = self.now().after(patience);
@@ -96,8 +104,8 @@ impl Fetch {
             if lock.is_some() || left.is_zero() {
                 break;
             }
-            let try_lock = |time| shelf.store.try_lock(shelf.name(), time);
-            match self.ask(&mut leave.deadline, "lock", try_lock) {
+            let try_lock = |store: &dyn TokenStore, name: &str, time| store.try_lock(name, time);
+            match self.ask(shelf, leave.deadline, "lock", try_lock) {
                 None => break,
                 Some(None) => {
                     if pause == FIRST_LOOK {
@@ -113,7 +121,7 @@ impl Fetch {
             }
             found = self.look(shelf, leave);
         }
-        Err(Turn { _lock: lock, found })
+        Err(Turn { lock, found })
     }
 
     /// How long another process may take: not the time for an exchange of our own, nor half of what is left.
@@ -128,9 +136,7 @@ impl Fetch {
     /// What another process left, as long as it lives.
     fn look(&self, shelf: &Shelf, leave: &mut Leave) -> Option<Held> {
         let server = &self.profile.endpoint;
-        let load = |time| shelf.store.load(shelf.name(), time);
-        let bytes = self.ask(&mut leave.deadline, "load", load)??;
-        let bytes = zeroize::Zeroizing::new(bytes);
+        let bytes = self.load(shelf, leave.deadline)?;
         let now = self.now();
         let token = match shelf.read(&bytes, now.wall) {
             Ok(token) => token,
@@ -159,23 +165,31 @@ impl Fetch {
         Some(held)
     }
 
-    /// One call to the store.
-    fn ask<T>(
+    fn load(&self, shelf: &Shelf, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
+        self.ask(shelf, deadline, "load", |store, name, time| {
+            Ok(store.load(name, time)?.map(Zeroizing::new))
+        })?
+    }
+
+    /// One call to the store. What it does not say in its time it does not say.
+    fn ask<T: Send + 'static>(
         &self,
-        deadline: &mut Instant,
+        shelf: &Shelf,
+        deadline: Instant,
         what: &str,
-        call: impl FnOnce(Duration) -> Result<T, BoxError>,
+        call: impl FnOnce(&dyn TokenStore, &str, Duration) -> Result<T, BoxError> + Send + 'static,
     ) -> Option<T> {
-        let begun = self.now();
-        let share = begun.until(*deadline).checked_div(SHARE);
-        let time = share.unwrap_or_default().min(CALL);
-        let answer = call(time);
-        let over = self.now().after(Duration::ZERO);
-        let over = over.saturating_duration_since(begun.after(time));
-        *deadline = deadline.checked_add(over).unwrap_or(*deadline);
+        let time = self.time(deadline);
+        let answer = shelf.call(time, move |store, name| call(store, name, time));
         let server = &self.profile.endpoint;
         answer
             .inspect_err(|error| warn!("{server:?}: token store: {what} failed: {error}"))
             .ok()
+    }
+
+    /// What one call may take.
+    fn time(&self, deadline: Instant) -> Duration {
+        let share = self.now().until(deadline).checked_div(SHARE);
+        share.unwrap_or_default().min(CALL)
     }
 }
