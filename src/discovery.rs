@@ -99,7 +99,7 @@ fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), (Er
         return protocol("metadata names no token_endpoint".to_owned());
     };
     let (Place::Issuer(from) | Place::Metadata(from) | Place::Token { url: from, .. }) = place;
-    match Url::parse(token_endpoint) {
+    match Url::parse(token_endpoint.to_owned()) {
         // A server elsewhere would send an assertion to whoever listens on this machine.
         Ok(url) if url.is_plain() && !from.is_plain() => protocol(
             "the token_endpoint of the metadata is plain http, and the metadata came by https"

@@ -21,14 +21,14 @@ pub(crate) enum Place {
 impl Endpoint {
     /// The token endpoint itself.
     pub fn token(url: impl Into<String>) -> Self {
-        Self(parsed("token endpoint", url).map(|url| Place::Token { url, issuer: None }))
+        Self(parsed("token endpoint", url.into()).map(|url| Place::Token { url, issuer: None }))
     }
     /// The issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
     /// Discovery.
     ///
     /// The document's `issuer` must be this text, byte for byte (RFC 8414 §3.3).
     pub fn issuer(url: impl Into<String>) -> Self {
-        let url = parsed("issuer", url).and_then(|url| match url.has_query() {
+        let url = parsed("issuer", url.into()).and_then(|url| match url.has_query() {
             true => Err(Error::config("issuer has a query")), // RFC 8414 §2
             false => Ok(url),
         });
@@ -37,14 +37,14 @@ impl Endpoint {
     /// A metadata document at an address of its own. Its `token_endpoint` is read; its issuer is
     /// not compared with anything, since it cannot be told from the address.
     pub fn metadata(url: impl Into<String>) -> Self {
-        Self(parsed("metadata document", url).map(Place::Metadata))
+        Self(parsed("metadata document", url.into()).map(Place::Metadata))
     }
 
     /// A token endpoint below a base URL that people copy: the base alone, or with a slash at its
     /// end.
     pub(crate) fn below(what: &str, base: &str, path: &str) -> Self {
         let base = base.trim_end_matches('/');
-        let place = parsed(what, base).and_then(|url| {
+        let place = parsed(what, base.to_owned()).and_then(|url| {
             if url.has_query() || base.ends_with(path) {
                 return Err(Error::config(format!(
                     "{what} is wanted without {path} and without a query"
@@ -63,7 +63,7 @@ impl Endpoint {
     }
 }
 
-fn parsed(what: &str, url: impl Into<String>) -> Result<Url, Error> {
+fn parsed(what: &str, url: String) -> Result<Url, Error> {
     Url::parse(url).map_err(|wrong| Error::config(format!("{what} {wrong}")))
 }
 

@@ -21,7 +21,7 @@ pub struct Error(Arc<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    answer: Option<Answer>,
+    answer: Option<Arc<Answer>>,
     /// What is left of the pause after a failure that is remembered.
     rest: Option<Duration>,
     io: Option<io::ErrorKind>,
@@ -29,7 +29,6 @@ struct Repr {
 }
 
 /// What an error takes from a response.
-#[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) response: Response,
     pub(crate) retry_after: Option<Duration>,
@@ -165,7 +164,7 @@ impl Error {
         self.edit(|e| e.rest = Some(rest))
     }
     pub(crate) fn answered(self, answer: Answer) -> Self {
-        self.edit(|e| e.answer = Some(answer))
+        self.edit(|e| e.answer = Some(answer.into()))
     }
     /// Without its cause where that, a foreign text, repeats one of `secrets`.
     pub(crate) fn without(self, secrets: &[&str]) -> Self {
@@ -193,7 +192,7 @@ impl Error {
     }
 
     fn answer(&self) -> Option<&Answer> {
-        self.0.answer.as_ref()
+        self.0.answer.as_deref()
     }
     fn edit(mut self, change: impl FnOnce(&mut Repr)) -> Self {
         change(Arc::make_mut(&mut self.0));

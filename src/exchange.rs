@@ -132,17 +132,19 @@ impl<'p> Exchange<'p> {
     }
 
     /// What we sent that a foreign text must not repeat.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
-        let parameters = self.profile.secret_parameters();
-        parameters.chain([self.assertion.secret()])
+    fn secrets(&self) -> Vec<&str> {
+        let mut secrets = vec![self.assertion.secret()];
+        secrets.extend(self.profile.secret_parameters());
+        secrets
     }
 
     /// The request did not complete.
     pub(crate) fn failed(self, cause: io::Error) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         // By themselves, and with all parameters as they were sent.
-        let secrets = self.secrets().chain([query, self.request.body()]);
-        Error::network(self.request.host(), cause).without(&secrets.collect::<Vec<_>>())
+        let mut secrets = self.secrets();
+        secrets.extend([query, self.request.body()]);
+        Error::network(self.request.host(), cause).without(&secrets)
     }
 
     /// The table of responses.
@@ -248,7 +250,8 @@ impl<'p> Exchange<'p> {
     ) -> Error {
         let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
         let token = text("access_token").unwrap_or_default();
-        let secrets: Vec<_> = self.secrets().chain([token]).collect();
+        let mut secrets = self.secrets();
+        secrets.push(token);
         let said = text("error_description").or_else(|| text("message"));
         let code = text("error").map(|text| cut(text, &secrets));
         let host = answer.response.redirect_host();

@@ -39,8 +39,8 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    pub(crate) fn parse(text: impl Into<String>) -> Result<Self, &'static str> {
-        let text = Zeroizing::new(text.into());
+    pub(crate) fn parse(text: String) -> Result<Self, &'static str> {
+        let text = Zeroizing::new(text);
         if text.contains(['"', '\'']) {
             return Err("holds a stray quote, as the printed document does: remove it");
         }
@@ -100,9 +100,8 @@ impl Url {
     }
     /// An endpoint's own query stays: RFC 6749 §3.2.
     pub(crate) fn with_query(&self, query: &str) -> Result<Self, &'static str> {
-        let joint = if self.has_query() { '&' } else { '?' };
-        let joined = Zeroizing::new(format!("{}{joint}{query}", self.as_str()));
-        Self::parse(joined.as_str())
+        let joint = if self.has_query() { "&" } else { "?" };
+        Self::parse([self.as_str(), joint, query].concat())
     }
 }
 

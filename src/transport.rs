@@ -42,6 +42,7 @@ mod agent {
     use std::io::{self, Read as _};
     use std::time::Duration;
 
+    use http::{HeaderValue, Method};
     use ureq::{Agent, AsSendBody, Body, Error, Proxy};
     use zeroize::Zeroizing;
 
@@ -71,16 +72,19 @@ mod agent {
     /// Middleware sees the request, assertion included.
     impl Transport for Agent {
         fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
-            let mut call = http::Request::builder()
-                .method(request.method())
-                .uri(request.uri().clone());
+            let mut call = http::Request::new(());
+            *call.uri_mut() = request.uri().clone();
             for (name, value) in request.headers() {
-                call = call.header(name, value);
+                let value = HeaderValue::from_static(value);
+                call.headers_mut().append(name, value);
             }
             // A GET says nothing about the length of a body, a POST does even of none.
             let answer = match request.method() {
-                "GET" => run(self, call.body(()), timeout),
-                _ => run(self, call.body(request.body()), timeout),
+                "GET" => run(self, call, timeout),
+                _ => {
+                    *call.method_mut() = Method::POST;
+                    run(self, call.map(|()| request.body()), timeout)
+                }
             };
             let failed = |error| blamed(proxy_to(self, request.uri()), told(error));
             let (head, body) = answer.map_err(failed)?.into_parts();
@@ -101,10 +105,9 @@ mod agent {
 
     fn run(
         agent: &Agent,
-        call: http::Result<http::Request<impl AsSendBody>>,
+        call: http::Request<impl AsSendBody>,
         timeout: Duration,
     ) -> Result<http::Response<Body>, Error> {
-        let call = call?;
         let is_loopback = call.uri().scheme() == Some(&http::uri::Scheme::HTTP);
         let mut config = agent
             .configure_request(call)
