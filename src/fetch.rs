@@ -1,6 +1,5 @@
 //! Profile and key to one token: discovery, attempts, clock correction. All I/O of a source is here.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -52,14 +51,22 @@ pub(crate) struct Fetch {
 pub(crate) struct Memory {
     /// The profile with its endpoint as discovery found it.
     known: Option<Arc<Profile>>,
-    /// Every `iat` of an assertion without `jti`, in seconds: two megabytes for a year of a token
-    /// every five minutes.
-    used: BTreeSet<u64>,
+    /// Every `iat` of an assertion without `jti`, in seconds, sorted: a megabyte for a year of a
+    /// token every five minutes.
+    used: Vec<u64>,
     /// Seconds that the server's clock is ahead of ours, as last seen, and as `iat` and `exp` go by.
     pub(crate) offset: Option<i64>,
     correction: i64,
     pub(crate) exchanges: u64,
     pub(crate) failures: u64,
+}
+
+impl Memory {
+    /// Whether no assertion had this `iat`. Now one has.
+    fn is_new(&mut self, iat: u64) -> bool {
+        let place = self.used.binary_search(&iat);
+        place.map_err(|at| self.used.insert(at, iat)).is_err()
+    }
 }
 
 /// One attempt: what for, the which it is, and the time it has.
@@ -280,7 +287,7 @@ impl Fetch {
         loop {
             let now = self.clock.now();
             let server_now = self.by_server(now);
-            if known.jti != Jti::None || self.memory().used.insert(known.iat_at(server_now)) {
+            if known.jti != Jti::None || self.memory().is_new(known.iat_at(server_now)) {
                 return Ok((now, server_now));
             }
             match self.now().until(deadline) {
