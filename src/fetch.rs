@@ -15,11 +15,11 @@ use crate::life;
 use crate::profile::{Jti, Profile};
 use crate::signer::Signer;
 use crate::slot::{Failed, Held, Leave};
-use crate::store::Shelf;
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
 mod shared;
+use self::shared::Sharing;
 
 /// One request takes this long at most: a token endpoint that needs longer is not well.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(crate) struct Fetch {
     pub(crate) profile: Arc<Profile>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) shelf: Option<Shelf>,
+    pub(crate) sharing: Option<Box<dyn Sharing>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) corrects_clock: bool,
     /// Draws from 0 to 1, for jitter.
@@ -92,9 +92,9 @@ impl Try {
 impl Fetch {
     /// What a flight brings.
     pub(crate) fn flight(&self, leave: Leave) -> Result<Held, Failed> {
-        match &self.shelf {
+        match &self.sharing {
             None => self.fetch(&leave),
-            Some(shelf) => self.shared(shelf, leave),
+            Some(sharing) => sharing.flight(self, leave),
         }
     }
 

@@ -56,7 +56,7 @@ impl TokenSource {
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
-                shelf: None,
+                sharing: None,
                 clock: Box::new(SystemClock),
                 corrects_clock: false,
                 draw: fetch::draw,
@@ -130,9 +130,12 @@ impl TokenSource {
     ///
     /// It leaves the store too, and is taken from there no more.
     pub fn invalidate(&self, token: &AccessToken) {
-        self.fetch.refuse(token);
+        let Some(sharing) = &self.fetch.sharing else {
+            return self.slot.invalidate(token);
+        };
+        sharing.refuse(token);
         self.slot.invalidate(token);
-        self.fetch.remove_refused();
+        sharing.remove_refused(&self.fetch);
     }
 
     /// Forgets the token that is held, in the store too, failures, the discovered endpoint and the clock

@@ -29,6 +29,28 @@ struct Turn {
     found: Option<Held>,
 }
 
+/// What a store adds to a source. Only [`Fetch::share`] knows who does it, so that a program without a store has
+/// nothing of all this.
+pub(crate) trait Sharing: Send + Sync {
+    fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed>;
+    /// This token is taken from the store no more, not even by a flight that has it in hand.
+    fn refuse(&self, token: &AccessToken);
+    /// Takes a token that is refused from where others find it.
+    fn remove_refused(&self, fetch: &Fetch);
+}
+
+impl Sharing for Shelf {
+    fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed> {
+        fetch.shared(self, leave)
+    }
+    fn refuse(&self, token: &AccessToken) {
+        self.refuse(token);
+    }
+    fn remove_refused(&self, fetch: &Fetch) {
+        fetch.remove_refused(self);
+    }
+}
+
 impl Fetch {
     /// Puts what comes from now on where other processes find it.
     pub(crate) fn share(&mut self, store: impl TokenStore) {
@@ -37,10 +59,11 @@ impl Fetch {
             let server = &self.profile.endpoint;
             warn!("{server:?}: token store: not used, since the signer has no identity");
         }
-        self.shelf = identity.map(|identity| Shelf::new(store, identity));
+        self.sharing =
+            identity.map(|identity| -> Box<dyn Sharing> { Box::new(Shelf::new(store, identity)) });
     }
 
-    pub(super) fn shared(&self, shelf: &Shelf, mut leave: Leave) -> Result<Held, Failed> {
+    fn shared(&self, shelf: &Shelf, mut leave: Leave) -> Result<Held, Failed> {
         let turn = match self.turn(shelf, &mut leave) {
             Ok(held) => return Ok(held),
             Err(turn) => turn,
@@ -67,16 +90,7 @@ impl Fetch {
         fetched
     }
 
-    /// This token is taken from the store no more, not even by a flight that has it in hand.
-    pub(crate) fn refuse(&self, token: &AccessToken) {
-        if let Some(shelf) = &self.shelf {
-            shelf.refuse(token);
-        }
-    }
-
-    /// Takes a token that is refused from where others find it.
-    pub(crate) fn remove_refused(&self) {
-        let Some(shelf) = &self.shelf else { return };
+    fn remove_refused(&self, shelf: &Shelf) {
         let deadline = self.now().after(CALL.saturating_mul(SHARE));
         let Some(bytes) = self.load(shelf, deadline) else {
             return;
