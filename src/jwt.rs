@@ -242,13 +242,13 @@ impl Members {
         let Some(value) = value else { return Ok(()) };
         serde_json::to_writer(self.value_of(name)?, &value)
     }
-    /// The rest, in the order given.
+    /// The rest, whose values are JSON already, in the order given.
     pub(crate) fn others<'a>(
         &mut self,
-        others: impl IntoIterator<Item = &'a (String, Value)>,
+        others: impl IntoIterator<Item = &'a (String, String)>,
     ) -> serde_json::Result<()> {
-        for (name, value) in others {
-            serde_json::to_writer(self.value_of(name)?, value)?;
+        for (name, json) in others {
+            self.value_of(name)?.extend_from_slice(json.as_bytes());
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl Assertion {
     pub(crate) fn sign(
         signer: &dyn Signer,
         typ: Option<&str>,
-        header: &[(String, Value)],
+        header: &[(String, String)],
         claims: impl FnOnce(&mut Members) -> serde_json::Result<()>,
     ) -> Result<Self, Error> {
         let mut jwt = Zeroizing::new(String::with_capacity(USUAL_MESSAGE));

@@ -41,10 +41,10 @@ pub struct Profile {
     /// The server refuses an `exp` further after `iat`.
     pub(crate) max_exp_after_iat: Duration,
     pub(crate) jti: Jti,
-    /// Sorted by name, as is the header.
-    pub(crate) claims: Vec<(String, Value)>,
+    /// Names and the JSON that is sent, sorted by name, as in the header.
+    pub(crate) claims: Vec<(String, String)>,
     pub(crate) typ: Option<String>,
-    pub(crate) header: Vec<(String, Value)>,
+    pub(crate) header: Vec<(String, String)>,
     /// What is sent with the assertion, the name the assertion is sent under, and where they are
     /// placed.
     pub(crate) parameters: Vec<(Cow<'static, str>, Zeroizing<String>)>,
@@ -209,7 +209,7 @@ impl Profile {
     /// One more claim, the same in every assertion. `null` leaves it out.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        add(&mut self.claims, name.into(), value.into());
+        add(&mut self.claims, name.into(), &value.into());
         self
     }
     /// One more parameter, such as `resource` (RFC 8707). Its value is printed nowhere, and cut out
@@ -247,7 +247,7 @@ impl Profile {
     /// [`Signer`](crate::Signer).
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        add(&mut self.header, name.into(), value.into());
+        add(&mut self.header, name.into(), &value.into());
         self
     }
     /// How far `iat` is set back, in whole seconds, for servers whose clock is behind; `None`
@@ -291,21 +291,21 @@ impl Profile {
 }
 
 /// An absent member is absent, never `null`.
-fn add(members: &mut Vec<(String, Value)>, name: String, value: Value) {
+fn add(members: &mut Vec<(String, String)>, name: String, value: &Value) {
     if !value.is_null() {
-        members.insert(place(members, &name), (name, value));
+        members.insert(place(members, &name), (name, value.to_string()));
     }
 }
 
 /// Where a member of this name stands: they are sorted by it, as they are sent.
-fn place(members: &[(String, Value)], name: &str) -> usize {
+fn place(members: &[(String, String)], name: &str) -> usize {
     members.partition_point(|(other, _)| other.as_str() <= name)
 }
 
 /// Names of claims, header members and parameters, without their values.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |members: &[(String, Value)]| {
+        let names = |members: &[(String, String)]| {
             members
                 .iter()
                 .map(|(name, _)| name.clone())

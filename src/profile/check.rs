@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::endpoint::Place;
 use crate::error::Error;
@@ -35,12 +37,12 @@ impl Profile {
             _ => None,
         };
         // Cylance's tenant, and not only Cylance's: copied as the others are.
-        let tid = self.claims.iter().find(|(name, _)| name == "tid");
+        let tid = self.claim("tid");
         let texts = [
             ("issuer", Some(self.issuer.as_str())),
             ("subject", self.subject.as_deref()),
             ("audience", aud.map(String::as_str)),
-            ("claim tid", tid.and_then(|(_, value)| value.as_str())),
+            ("claim tid", tid.as_ref().and_then(Value::as_str)),
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };
@@ -108,13 +110,17 @@ impl Profile {
             &[self.assertion_parameter, "scope"],
             &mut names,
         )?;
-        let nbf = self.claims.iter().find(|(name, _)| name == "nbf");
-        match nbf
-            .is_none_or(|(_, value)| value.as_u64().is_some_and(|seconds| seconds < MAX_SECONDS))
-        {
+        let nbf = self.claim("nbf").map(|value| value.as_u64());
+        match nbf.is_none_or(|seconds| seconds.is_some_and(|seconds| seconds < MAX_SECONDS)) {
             true => Ok(()),
             false => Err(Error::config("claim nbf is not a whole number of seconds")),
         }
+    }
+
+    /// A claim as it was given.
+    fn claim(&self, name: &str) -> Option<Value> {
+        let (_, json) = self.claims.iter().find(|(other, _)| other == name)?;
+        serde_json::from_slice(json.as_bytes()).ok()
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use serde_json::Value;
-
 use super::{Audience, Jti, Profile, ScopePlacement, place};
 use crate::endpoint::Place;
 use crate::error::Error;
@@ -92,18 +90,20 @@ impl Profile {
         }
     }
 
-    pub(super) fn scope_claim(&self) -> Option<(String, Value)> {
-        let scopes: Vec<_> = self.scope.as_deref()?.split(' ').collect();
-        match &self.scope_placement {
-            ScopePlacement::Parameter => None,
-            ScopePlacement::ClaimArray(name) => Some((name.to_string(), scopes.into())),
+    /// As JSON: no name in a scope has what would have to be escaped.
+    pub(super) fn scope_claim(&self) -> Option<(String, String)> {
+        let scope = self.scope.as_deref()?;
+        let (name, json) = match &self.scope_placement {
+            ScopePlacement::Parameter => return None,
+            ScopePlacement::ClaimArray(name) => {
+                (name, format!("[\"{}\"]", scope.replace(' ', "\",\"")))
+            }
             ScopePlacement::ClaimWithCommas(name) => {
-                Some((name.to_string(), scopes.join(",").into()))
+                (name, format!("\"{}\"", scope.replace(' ', ",")))
             }
-            ScopePlacement::ClaimWithSpaces(name) => {
-                Some((name.to_string(), scopes.join(" ").into()))
-            }
-        }
+            ScopePlacement::ClaimWithSpaces(name) => (name, format!("\"{scope}\"")),
+        };
+        Some((name.to_string(), json))
     }
 
     /// The `iat` of an assertion made `now`, where the profile sends one.
@@ -148,6 +148,7 @@ mod tests {
 
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::Value;
 
     use super::*;
     use crate::{Endpoint, Hs256, Rs256, cylance, marketing_cloud_intelligence};

@@ -49,7 +49,6 @@ impl Profile {
             subject: Some(application_id.into()),
             exp: Some(Duration::from_secs(180)),
             max_exp_after_iat: HALF_AN_HOUR,
-            claims: vec![("tid".to_owned(), tenant_id.into().into())],
             placement: Placement::Json,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
             token_lifetime: HALF_AN_HOUR,
@@ -58,6 +57,7 @@ impl Profile {
             hints: HINTS,
             ..Self::new(endpoint, "auth_token", "http://cylance.com", Audience::None)
         }
+        .with_claim("tid", tenant_id.into())
     }
 }
 

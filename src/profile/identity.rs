@@ -1,6 +1,6 @@
 //! Profile and key to an identity: everything that makes two tokens differ.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Audience, Placement, Profile, ScopePlacement};
@@ -75,9 +75,9 @@ impl Profile {
             ScopePlacement::ClaimWithCommas(name) => ["claim, commas", name],
             ScopePlacement::ClaimWithSpaces(name) => ["claim, spaces", name],
         };
-        let members = |members: &[(String, Value)]| {
+        let members = |members: &[(String, String)]| {
             let pairs = members.iter();
-            let pairs = pairs.map(|(name, value)| [name.clone(), hash(&value.to_string())]);
+            let pairs = pairs.map(|(name, json)| [name.clone(), hash(json)]);
             pairs.collect::<Vec<_>>()
         };
         let parameters = parameters.iter();
