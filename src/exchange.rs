@@ -110,18 +110,12 @@ impl<'p> Exchange<'p> {
         response: Response,
         clock_offset: Option<i64>,
     ) -> Result<AccessToken, Error> {
-        // A body that is too long is not even parsed.
-        let members = match response.is_too_long() {
-            true => None,
-            false => response.members(),
-        };
-        let judgement = self.judge(&response, members.as_ref());
-        judgement.map_err(|verdict| {
+        self.judge(&response).map_err(|verdict| {
             let answer = Answer {
                 clock_offset,
                 ..Answer::new(response, Some(self.now))
             };
-            self.refused(verdict, answer, members.as_ref())
+            self.refused(verdict, answer)
         })
     }
 
@@ -148,13 +142,15 @@ impl<'p> Exchange<'p> {
     }
 
     /// The table of responses.
-    fn judge(
-        &self,
-        response: &Response,
-        members: Option<&Members>,
-    ) -> Result<AccessToken, (ErrorKind, &'static str)> {
+    fn judge(&self, response: &Response) -> Result<AccessToken, (ErrorKind, &'static str)> {
         use ErrorKind::{Denied, Protocol, Unavailable};
-        let says = |name| members.and_then(|m| m.get(name)).is_some_and(is_said);
+        let members = response.members();
+        let says = |name| {
+            members
+                .as_ref()
+                .and_then(|m| m.get(name))
+                .is_some_and(is_said)
+        };
         let denied = says("error") || (self.profile.denies_by_message && says("message"));
         Err(match response.status() {
             _ if response.is_unavailable() => {
@@ -190,10 +186,10 @@ impl<'p> Exchange<'p> {
 
     fn token(
         &self,
-        members: Option<&Members>,
+        members: Option<Members>,
         date: Option<SystemTime>,
     ) -> Result<AccessToken, &'static str> {
-        let members = members.ok_or("the response is not a JSON object")?;
+        let mut members = members.ok_or("the response is not a JSON object")?;
         let value = |name: &str| members.get(name).filter(|value| !value.is_null());
         let bearer = |kind: &Value| {
             kind.as_str()
@@ -204,16 +200,12 @@ impl<'p> Exchange<'p> {
         }
         let secret = value("access_token").ok_or("the response has no access_token")?;
         let secret = secret.as_str().ok_or("the access_token is not a string")?;
+        let secret = Zeroizing::new(secret.to_owned());
         let asked = || self.profile.scope.clone();
         let scope = value("scope").map_or_else(asked, granted);
-        let others = members
-            .iter()
-            .filter(|(name, value)| *name != "access_token" && !value.is_null());
-        let others = others
-            .map(|(name, value)| (name.clone(), text_of(value)))
-            .collect();
-        let lifetime = self.lifetime(value("expires_in"), secret, date);
-        AccessToken::new(secret, self.now, lifetime, scope, others)
+        let lifetime = self.lifetime(value("expires_in"), &secret, date);
+        members.forget("access_token"); // it has a door of its own
+        AccessToken::new(&secret, self.now, lifetime, scope, members)
             .ok_or("the access_token is empty or holds something other than visible ASCII")
     }
 
@@ -242,13 +234,12 @@ impl<'p> Exchange<'p> {
     }
 
     /// An error with what the server said, without what it repeats of our secrets.
-    fn refused(
-        self,
-        (kind, message): (ErrorKind, &'static str),
-        answer: Answer,
-        members: Option<&Members>,
-    ) -> Error {
-        let text = |name: &str| members?.get(name)?.as_str().filter(|text| !text.is_empty());
+    fn refused(self, (kind, message): (ErrorKind, &'static str), answer: Answer) -> Error {
+        let members = answer.response.members();
+        let text = |name: &str| {
+            let text = members.as_ref()?.get(name)?.as_str();
+            text.filter(|text| !text.is_empty())
+        };
         let token = text("access_token").unwrap_or_default();
         let mut secrets = self.secrets();
         secrets.push(token);
@@ -320,11 +311,3 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 /// The year 5138 as seconds: no lifetime and no date of a token is beyond it.
 const MAX_SECONDS: f64 = 1e11;
-
-/// A string as it is, anything else as its JSON text: `issued_at` comes as either.
-fn text_of(value: &Value) -> Zeroizing<String> {
-    Zeroizing::new(value.as_str().map_or_else(
-        || serde_json::to_string(value).unwrap_or_default(),
-        str::to_owned,
-    ))
-}

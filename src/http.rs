@@ -281,6 +281,9 @@ impl Response {
     /// Of an array the first element speaks: Salesforce's APIs answer errors as
     /// `[{"message":...}]`.
     pub(crate) fn members(&self) -> Option<Members> {
+        if self.is_too_long() {
+            return None; // it is not even parsed
+        }
         let mut all = Members(serde_json::from_slice(&self.body).ok()?);
         if self.status >= 400 && all.0.is_array() {
             all = Members(all.0.get_mut(0)?.take());
@@ -348,15 +351,41 @@ impl Response {
 }
 
 /// The members of a JSON object. Their texts, a token may be among them, are wiped when dropped.
+#[derive(Default)]
 pub(crate) struct Members(Value);
 
 impl Members {
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
-    /// Sorted by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.0.as_object().into_iter().flatten()
+    /// What is not to be handed on.
+    pub(crate) fn forget(&mut self, name: &str) {
+        if let Some(value) = self.0.get_mut(name) {
+            wipe(value);
+            *value = Value::Null;
+        }
+    }
+    /// What is there by name, sorted: a string as it is, anything else as its JSON, since `issued_at`
+    /// comes as either.
+    pub(crate) fn texts(&self) -> Texts {
+        let members = self.0.as_object().into_iter().flatten();
+        let there = members.filter(|(_, value)| !value.is_null());
+        let texts = there.map(|(name, value)| {
+            let text = value.as_str().map(str::to_owned);
+            (
+                name.clone(),
+                text.unwrap_or_else(|| value.to_string()).into(),
+            )
+        });
+        texts.collect()
+    }
+}
+
+pub(crate) type Texts = Vec<(String, Zeroizing<String>)>;
+
+impl FromIterator<(String, String)> for Members {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(texts: I) -> Self {
+        Self(texts.into_iter().collect())
     }
 }
 

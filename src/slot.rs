@@ -285,13 +285,14 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::http::Members;
 
     #[test]
     fn a_token_is_due_and_expired_at_the_very_ages_that_say_so() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let lifetime = Duration::from_secs(300);
         let held = Held {
-            token: AccessToken::new("t", clock.now(), lifetime, None, Vec::new()).unwrap(),
+            token: AccessToken::new("t", clock.now(), lifetime, None, Members::default()).unwrap(),
             issued: Moment::now(&clock),
             received: Moment::now(&clock),
             refresh_after: Duration::from_secs(240),
@@ -315,6 +316,7 @@ mod model {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::http::Members;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -353,7 +355,7 @@ mod model {
         fn held(&self, secret: &str, age: Duration) -> Held {
             let then = Stopped(self.clock.0 - age, self.clock.1 - age);
             let issued = Moment::now(&then);
-            let token = AccessToken::new(secret, then.0, SECOND * 60, None, Vec::new());
+            let token = AccessToken::new(secret, then.0, SECOND * 60, None, Members::default());
             Held {
                 token: token.unwrap(),
                 issued,

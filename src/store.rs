@@ -207,8 +207,7 @@ impl Shelf {
         let (form, identity, secret, scope, members, issued, lifetime) =
             kept.map_err(|_| "it is cut off, or something else")?;
         let secret = Zeroizing::new(secret);
-        let wiped = |(name, value)| (name, Zeroizing::new(value));
-        let members: Vec<_> = members.into_iter().map(wiped).collect();
+        let members = members.into_iter().collect();
         if form != FORM {
             return Err("it is cut off, or something else");
         }
@@ -242,6 +241,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::Members;
     use crate::{Audience, Endpoint, Hs256, Profile};
 
     const NOW: u64 = 1_700_000_000;
@@ -270,10 +270,17 @@ mod tests {
     }
     fn token() -> AccessToken {
         let members = [("id", "https://id/\u{1f511}\"\\\n"), ("scope", "read")];
-        let members = members.map(|(n, v)| (n.to_owned(), Zeroizing::new(v.to_owned())));
+        let members = members.map(|(n, v)| (n.to_owned(), v.to_owned()));
         let (issued, life) = (at(NOW), Duration::from_millis(299_500));
         let scope = Some("read".to_owned());
-        AccessToken::new("00D!to.ken", issued, life, scope, members.into()).unwrap()
+        AccessToken::new(
+            "00D!to.ken",
+            issued,
+            life,
+            scope,
+            members.into_iter().collect(),
+        )
+        .unwrap()
     }
     /// What is kept of that token, with one of its parts changed.
     fn kept(n: usize, part: Value) -> Vec<u8> {
@@ -298,7 +305,7 @@ mod tests {
     fn what_is_kept_was_written_in_one_piece() {
         for secret in ["t".repeat(60_000), "\"".repeat(60_000)] {
             let life = Duration::from_secs(60);
-            let token = AccessToken::new(&secret, at(NOW), life, None, Vec::new()).unwrap();
+            let token = AccessToken::new(&secret, at(NOW), life, None, Members::default()).unwrap();
             let shelf = shelf("alice");
             let bytes = shelf.written(&token).unwrap();
             let room = (secret.len() + shelf.identity.text.len()) * 6 + 1024;

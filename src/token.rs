@@ -1,10 +1,12 @@
 //! An access token: its header value, its life, and what came with it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
+
+use crate::http::{Members, Texts};
 
 const SCHEME: &str = "Bearer ";
 
@@ -18,7 +20,9 @@ struct Inner {
     issued: SystemTime,
     lifetime: Duration,
     scope: Option<String>,
-    members: Vec<(String, Zeroizing<String>)>,
+    members: Members,
+    /// Made when one is asked for.
+    texts: OnceLock<Texts>,
 }
 
 impl AccessToken {
@@ -49,17 +53,18 @@ impl AccessToken {
     ///
     /// `access_token` is not among them; it has a door of its own. `null` is `None`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .members
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+        let mut members = self.members();
+        members
+            .find(|(other, _)| *other == name)
+            .map(|(_, text)| text)
     }
 
     /// All members that [`get`](Self::get) knows, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        let members = self.0.members.iter();
-        members.map(|(name, value)| (name.as_str(), value.as_str()))
+        let texts = self.0.texts.get_or_init(|| self.0.members.texts());
+        texts
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// `None` unless `secret` is visible ASCII (RFC 6749 §A.12): anything else could forge a
@@ -69,7 +74,7 @@ impl AccessToken {
         issued: SystemTime,
         lifetime: Duration,
         scope: Option<String>,
-        members: Vec<(String, Zeroizing<String>)>,
+        members: Members,
     ) -> Option<Self> {
         let visible = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic());
         visible.then(|| {
@@ -80,6 +85,7 @@ impl AccessToken {
                 lifetime,
                 scope,
                 members,
+                texts: OnceLock::new(),
             }))
         })
     }
