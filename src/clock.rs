@@ -125,4 +125,17 @@ mod tests {
         SystemClock.sleep(nap);
         assert!(SystemClock.monotonic() - begin >= nap);
     }
+
+    /// Or else whoever pauses by it never comes to an end.
+    #[test]
+    fn a_clock_for_tests_moves_when_slept_by_and_takes_no_time() {
+        let clock = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
+        let (begin, hour) = (clock.monotonic(), Duration::from_secs(3600));
+        for (sleeper, slept) in [(&*clock as &dyn Clock, hour), (&clock, 2 * hour)] {
+            sleeper.sleep(hour);
+            assert_eq!(sleeper.now(), SystemTime::UNIX_EPOCH + slept);
+            assert_eq!(sleeper.monotonic(), begin + slept);
+        }
+        assert!(begin.elapsed() < hour);
+    }
 }

@@ -932,8 +932,12 @@ fn an_unavailable_server_keeps_its_code() {
 /// The error for a response that repeats its assertion, once it was looked through.
 #[track_caller]
 fn echo(status: u16, body: impl Fn(&str) -> Value) -> Error {
-    let profile = cylance(); // it reads `message`, too
-    let exchange = Exchange::new(&profile, &rsa(), now()).unwrap();
+    echo_of(&cylance(), status, body) // it reads `message`, too
+}
+
+#[track_caller]
+fn echo_of(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Error {
+    let exchange = Exchange::new(profile, &rsa(), now()).unwrap();
     let assertion = exchange.assertion().secret().to_owned();
     let location = format!("https://{assertion}/{assertion}");
     let response = json(status, &body(&assertion)).with_header("Location", location);
@@ -994,6 +998,19 @@ fn row_24_the_words_around_an_echo_stay_though_it_is_longer_than_they_may_be() {
     );
     let echoed = error.response().unwrap().body(); // the door for a support case
     assert!(echoed.len() > 600);
+}
+
+#[test]
+fn row_24_the_words_behind_an_echo_of_many_claims_stay() {
+    let profile = cylance().with_claim("groups", "0123456789abcdef ".repeat(200));
+    let error = echo_of(&profile, 400, |jwt| {
+        assert!(jwt.len() > 4000);
+        json!({"message": format!("{jwt} has expired: check the clock")})
+    });
+    assert_eq!(
+        error.description(),
+        Some("[..] has expired: check the clock")
+    );
 }
 
 #[test]

@@ -549,6 +549,38 @@ mod encrypted {
         assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }
 
+    /// What just may be asked of us is not refused for its cost. So that it costs this test nothing, the next thing in
+    /// the file is wrong.
+    #[test]
+    fn a_key_that_takes_as_long_as_it_may_is_not_refused_for_that() {
+        let mut sealed = der(include_str!("data/keys/slow.pem"));
+        put(&mut sealed, &[0x98, 0x96, 0x81], &[0x98, 0x96, 0x80]); // ten million rounds
+        let hmac = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
+        put(
+            &mut sealed,
+            &[&hmac[..], &[9]].concat(),
+            &[&hmac[..], &[7]].concat(),
+        ); // SHA-1
+        let error = Rs256::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
+        is_key_error(&error, UNKNOWN);
+
+        // 1 GiB by a p of 64, three bytes of the salt for a key of five bytes, which AES does not have
+        let mut sealed = der(block("aes-128-cbc scrypt"));
+        let salt = [0xfe, 0x7f, 0x50, 0xa8, 0x72, 0x8a, 0xd7, 0xab];
+        let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1];
+        let was = [&[4, 8], &salt[..], &cost, &[1]].concat();
+        let is = [&[4, 5], &salt[..5], &cost, &[64, 2, 1, 5]].concat();
+        put(&mut sealed, &was, &is);
+        let error = Rs256::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
+        is_key_error(&error, UNKNOWN);
+    }
+
+    #[track_caller]
+    fn put(der: &mut [u8], was: &[u8], is: &[u8]) {
+        let at = der.windows(was.len()).position(|part| part == was).unwrap();
+        der[at..at + is.len()].copy_from_slice(is);
+    }
+
     #[test]
     fn row_08_a_key_under_aes_cbc_and_pbkdf2_with_sha_2_opens() {
         for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {

@@ -667,6 +667,25 @@ fn a_pause_beyond_the_deadline_is_the_callers_to_make() {
 }
 
 #[test]
+fn no_timeout_is_too_long_to_set_and_none_lasts_longer_than_a_year() {
+    for (days, requests) in [(364, 2), (366, 1)] {
+        let world = World::timed(move |n, _, clock| match n {
+            1 => {
+                clock.advance(s(days * 24 * 3600));
+                Ok(no(503))
+            }
+            _ => Ok(grant(n)),
+        });
+        let world = world.with(|source| source.with_timeout(Duration::MAX));
+        let outcome = world.source.token();
+        assert_eq!(
+            (world.requests(), outcome.is_ok()),
+            (requests, requests == 2)
+        );
+    }
+}
+
+#[test]
 fn an_attempt_gets_ten_seconds_or_what_is_left_of_the_callers_time() {
     for timeout in [None, Some(25), Some(4)] {
         let world = World::timed(|_, timeout, clock| {
