@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::*;
 
 /// All of it can be kept in a struct of the caller's, moved to a thread and shared between threads.
@@ -101,6 +103,45 @@ fn a_signer_of_two_methods_has_no_key_id() {
         }
     }
     assert_eq!(Bare.key_id(), None);
+}
+
+/// RFC 7518 §3.1, and RFC 8037 §3.1 for the last: a key elsewhere may be of any of them.
+#[test]
+fn alg_is_what_the_registry_calls_the_signers_algorithm() {
+    use Algorithm::*;
+    struct Elsewhere(Algorithm);
+    impl Signer for Elsewhere {
+        fn algorithm(&self) -> Algorithm {
+            self.0
+        }
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+            Ok(vec![0; 64])
+        }
+    }
+    let endpoint = Endpoint::token("https://as.example.com/token");
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    for (algorithm, name) in [
+        (Hs256, "HS256"),
+        (Hs384, "HS384"),
+        (Hs512, "HS512"),
+        (Rs256, "RS256"),
+        (Rs384, "RS384"),
+        (Rs512, "RS512"),
+        (Es256, "ES256"),
+        (Es384, "ES384"),
+        (Es512, "ES512"),
+        (Ps256, "PS256"),
+        (Ps384, "PS384"),
+        (Ps512, "PS512"),
+        (EdDsa, "EdDSA"),
+    ] {
+        let signer = Elsewhere(algorithm);
+        let exchange = Exchange::new(&profile, &signer, SystemTime::UNIX_EPOCH).unwrap();
+        let (header, _) = exchange.assertion().secret().split_once('.').unwrap();
+        let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+        let wanted = format!(r#"{{"typ":"JWT","alg":"{name}"}}"#);
+        assert_eq!(str::from_utf8(&header), Ok(wanted.as_str()));
+    }
 }
 
 /// Less than what is in them, and enough to tell them apart in a log.

@@ -339,6 +339,29 @@ fn a_redirect_of_metadata_is_told_by_a_host_of_one_line() {
     assert!(long.ends_with("a, which is not followed (status 302)"));
 }
 
+/// RFC 8414 §2: an issuer has no query, and a metadata document's address may have one.
+#[test]
+fn an_issuer_with_a_query_is_refused_before_anybody_is_asked() {
+    let asked = |endpoint| client_at(endpoint).metadata_requests();
+    let error = asked(Endpoint::issuer("https://as.example.com/?tenant=7")).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (Config, "issuer has a query")
+    );
+    let requests = asked(Endpoint::metadata("https://as.example.com/?tenant=7")).unwrap();
+    assert_eq!(requests[0].url(), "https://as.example.com/?tenant=7");
+}
+
+#[test]
+fn a_token_endpoint_that_was_given_is_not_asked_for_and_no_document_moves_it() {
+    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    assert!(profile.metadata_requests().unwrap().is_empty());
+    let other = json!({"issuer": ISSUER, "token_endpoint": "https://evil.example/token"});
+    let known = profile.with_metadata(&ok(&other).unwrap()).unwrap();
+    let exchange = Exchange::new(&known, &hmac(), now()).unwrap();
+    assert_eq!(exchange.request().url(), "https://as.example.com/token");
+}
+
 /// A server elsewhere must not send an assertion to whoever listens on this machine.
 #[test]
 fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
