@@ -666,6 +666,38 @@ fn a_pause_beyond_the_deadline_is_the_callers_to_make() {
     }
 }
 
+/// A key elsewhere may keep its caller waiting, too.
+#[test]
+fn a_signer_that_takes_all_the_time_leaves_none_to_ask_in() {
+    for (takes, requests) in [(29, 1), (30, 0)] {
+        let clock = Arc::new(ManualClock::new(now()));
+        let (time, asked) = (clock.clone(), Arc::new(AtomicUsize::new(0)));
+        let signer = Foreign(move || {
+            time.advance(s(takes));
+            Ok(vec![0; 32])
+        });
+        let count = asked.clone();
+        let transport = move |_: &Request, timeout: Duration| {
+            assert_eq!(timeout, s(1));
+            count.fetch_add(1, SeqCst);
+            Ok(grant(1))
+        };
+        let source = TokenSource::over(transport, client(), signer).unwrap();
+        let outcome = source.with_clock(clock).token();
+        assert_eq!(asked.load(SeqCst), requests);
+        match outcome {
+            Ok(token) => assert_eq!((takes, token.secret()), (29, "t1")),
+            Err(error) => {
+                assert_eq!(
+                    (takes, error.kind(), error.is_retryable()),
+                    (30, Network, true)
+                );
+                assert_eq!(error.to_string(), "as.example.com: no answer in time");
+            }
+        }
+    }
+}
+
 #[test]
 fn no_timeout_is_too_long_to_set_and_none_lasts_longer_than_a_year() {
     for (days, requests) in [(364, 2), (366, 1)] {
