@@ -155,10 +155,10 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
             Some(_) => "the PEM was in base64 once more",
             None => "the BEGIN and END lines were missing",
         };
-        let before = text.trim_start().chars().next();
-        let outer = around(before, text).chain([what]);
-        key.repairs = outer.chain(key.repairs.iter().copied()).collect();
-        return Ok(key);
+        let mut repairs = around(text.trim_start().chars().next(), text);
+        repairs.push(what);
+        repairs.append(&mut key.repairs);
+        return Ok(PrivateKey { repairs, ..key });
     }
     let text = text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     Err(Error::key(match text {
@@ -171,9 +171,9 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
     }))
 }
 
-fn around(before: Option<char>, text: &str) -> impl Iterator<Item = &'static str> {
-    let had = AROUND.iter().filter(move |(_, had)| had(before, text));
-    had.map(|(what, _)| *what)
+fn around(before: Option<char>, text: &str) -> Vec<&'static str> {
+    let had = AROUND.iter().filter(|(_, had)| had(before, text));
+    had.map(|(what, _)| *what).collect()
 }
 
 fn told(table: &[(&str, &'static str)], fits: impl Fn(&str) -> bool) -> Option<&'static str> {
@@ -234,28 +234,32 @@ impl<'t> Block<'t> {
                 _ => CUT_OFF,
             })
         })?;
+        let mut repairs = around(self.before, self.all);
         let within = WITHIN.iter().filter(|(_, had)| had(self));
-        let within = within.map(|(what, _)| *what);
-        Ok(PrivateKey {
-            der,
-            repairs: around(self.before, self.all).chain(within).collect(),
-        })
+        repairs.extend(within.map(|(what, _)| *what));
+        Ok(PrivateKey { der, repairs })
     }
 }
 
 /// Each of these makes its copy of the key in one allocation: what grows leaves pieces of it behind.
 fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
-    let text = unescaped(text);
-    let solid: Vec<_> = text.split(|c| !is_solid(c)).collect();
-    let solid = Zeroizing::new(solid.concat());
+    let mut solid = unescaped(text);
+    solid.retain(is_solid);
     let mut bytes = Zeroizing::default();
     STANDARD.decode_vec(&*solid, &mut bytes).map(|()| bytes)
 }
 
 /// Escapes of a JSON or shell string are line ends.
 fn unescaped(text: &str) -> Zeroizing<String> {
-    let lines = text.split("\\r").flat_map(|line| line.split("\\n"));
-    Zeroizing::new(lines.collect::<Vec<_>>().join("\n"))
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut parts = text.split('\\');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let line = part.strip_prefix(['n', 'r']);
+        plain.push(if line.is_some() { '\n' } else { '\\' });
+        plain.push_str(line.unwrap_or(part));
+    }
+    plain
 }
 
 /// Words with one space between them, however they were wrapped.
