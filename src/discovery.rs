@@ -21,12 +21,11 @@ impl Profile {
     /// [`Config`](ErrorKind::Config) where the profile cannot work.
     pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
         self.check()?;
-        let urls = match self.endpoint.place()? {
+        Ok(match self.endpoint.place()? {
             Place::Token { .. } => Vec::new(),
-            Place::Metadata(url) => vec![url.clone()],
-            Place::Issuer(issuer) => well_known(issuer)?,
-        };
-        Ok(urls.into_iter().map(Request::get).collect())
+            Place::Metadata(url) => vec![Request::get(url.clone())],
+            Place::Issuer(issuer) => well_known(issuer)?.into(),
+        })
     }
 
     /// The same profile with its token endpoint, and its issuer, known.
@@ -40,9 +39,8 @@ impl Profile {
         if matches!(place, Place::Token { .. }) {
             return Ok(self.clone());
         }
-        let (url, issuer) = read(place, response).map_err(|(kind, message)| {
-            Error::new(kind, message).answered(Answer::new(response.clone(), None))
-        })?;
+        let (url, issuer) = read(place, response)
+            .map_err(|error| error.answered(Answer::new(response.clone(), None)))?;
         let known = Self {
             endpoint: Endpoint::found(url, issuer),
             ..self.clone()
@@ -53,59 +51,62 @@ impl Profile {
 
 /// RFC 8414 §3.1 puts its path between host and path, OpenID Connect Discovery §4.1 behind the
 /// path.
-fn well_known(issuer: &Url) -> Result<Vec<Url>, Error> {
+fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     let (origin, path) = issuer.origin_and_path();
-    let urls = [
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}{path}/.well-known/openid-configuration"),
-    ];
-    urls.into_iter()
-        .map(|url| Url::parse(url).map_err(|wrong| Error::config(format!("issuer {wrong}"))))
-        .collect()
+    let get = |url| match Url::parse(url) {
+        Ok(url) => Ok(Request::get(url)),
+        Err(wrong) => Err(Error::config(format!("issuer {wrong}"))),
+    };
+    Ok([
+        get(format!(
+            "{origin}/.well-known/oauth-authorization-server{path}"
+        ))?,
+        get(format!("{origin}{path}/.well-known/openid-configuration"))?,
+    ])
 }
 
-fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), (ErrorKind, String)> {
-    let protocol = |message: String| Err((ErrorKind::Protocol, message));
+fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), Error> {
     if response.is_too_long() {
-        return protocol("metadata is longer than 64 KiB".to_owned());
+        return Err(Error::protocol("metadata is longer than 64 KiB"));
     }
     if response.is_unavailable() {
-        return Err((
-            ErrorKind::Unavailable,
-            "the server cannot answer for metadata now".to_owned(),
-        ));
+        let message = "the server cannot answer for metadata now";
+        return Err(Error::new(ErrorKind::Unavailable, message));
     }
     if let Some(host) = response.redirect_host() {
         let host = cut(&host, &[]);
-        return protocol(format!(
-            "metadata redirects to {host}, which is not followed"
-        ));
+        let message = format!("metadata redirects to {host}, which is not followed");
+        return Err(Error::protocol(message));
     }
     if response.status() != 200 {
-        return protocol("metadata is not there".to_owned());
+        return Err(Error::protocol("metadata is not there"));
     }
     let Some(document) = response.members() else {
-        return protocol("metadata is not a JSON object: check its address".to_owned());
+        return Err(Error::protocol(
+            "metadata is not a JSON object: check its address",
+        ));
     };
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let issuer = text("issuer");
     if let Place::Issuer(expected) = place {
         // RFC 8414 §3.3: identical, or the document is somebody else's
         if issuer != Some(expected.as_str()) {
-            return protocol("metadata is of another issuer".to_owned());
+            return Err(Error::protocol("metadata is of another issuer"));
         }
     }
     let Some(token_endpoint) = text("token_endpoint") else {
-        return protocol("metadata names no token_endpoint".to_owned());
+        return Err(Error::protocol("metadata names no token_endpoint"));
     };
     let (Place::Issuer(from) | Place::Metadata(from) | Place::Token { url: from, .. }) = place;
     match Url::parse(token_endpoint.to_owned()) {
         // A server elsewhere would send an assertion to whoever listens on this machine.
-        Ok(url) if url.is_plain() && !from.is_plain() => protocol(
-            "the token_endpoint of the metadata is plain http, and the metadata came by https"
-                .to_owned(),
-        ),
+        Ok(url) if url.is_plain() && !from.is_plain() => Err(Error::protocol(
+            "the token_endpoint of the metadata is plain http, and the metadata came by https",
+        )),
         Ok(url) => Ok((url, issuer.map(str::to_owned))),
-        Err(wrong) => protocol(format!("the token_endpoint of the metadata {wrong}")),
+        Err(wrong) => {
+            let message = format!("the token_endpoint of the metadata {wrong}");
+            Err(Error::protocol(message))
+        }
     }
 }

@@ -53,9 +53,10 @@ fn cut_one(text: &str, secret: &str) -> String {
 }
 
 fn runs(secret: &str) -> HashSet<&[u8]> {
-    let secret = Some(secret).filter(|secret| secret.len() >= SHORTEST);
-    let windows = |secret| str::as_bytes(secret).windows(run(secret));
-    secret.into_iter().flat_map(windows).collect()
+    match secret.len() < SHORTEST {
+        true => HashSet::new(),
+        false => secret.as_bytes().windows(run(secret)).collect(),
+    }
 }
 
 fn run(secret: &str) -> usize {

@@ -131,6 +131,9 @@ impl Error {
     pub(crate) fn config(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Config, message)
     }
+    pub(crate) fn protocol(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Protocol, message)
+    }
     /// The request to `host` did not complete.
     pub(crate) fn network(host: &str, cause: io::Error) -> Self {
         use io::ErrorKind::{
@@ -157,7 +160,10 @@ impl Error {
             .because(cause)
     }
     pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
-        let source = Arc::from(source.into());
+        self.caused_by(source.into())
+    }
+    fn caused_by(self, source: BoxError) -> Self {
+        let source = Arc::from(source);
         self.edit(|e| e.source = Some(source))
     }
     pub(crate) fn retry_in(self, rest: Duration) -> Self {

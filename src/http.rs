@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::Uri;
@@ -31,7 +32,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A URL that may carry an assertion: https, or http to this very machine.
 #[derive(Clone)]
-pub(crate) struct Url {
+pub(crate) struct Url(Arc<Parts>);
+
+struct Parts {
     /// As it was given: `aud` may be this text, and servers compare it byte for byte.
     text: Zeroizing<String>,
     uri: Uri,
@@ -71,32 +74,32 @@ impl Url {
             return Err("is not https (http is for loopback alone)");
         }
         let host = written;
-        Ok(Self { text, uri, host })
+        Ok(Self(Arc::new(Parts { text, uri, host })))
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
     #[cfg(feature = "ureq")]
     pub(crate) fn uri(&self) -> &Uri {
-        &self.uri
+        &self.0.uri
     }
     /// `host` or `host:port`, for people.
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.0.host
     }
     /// Scheme, host and port; then the path, without a slash at its end.
     pub(crate) fn origin_and_path(&self) -> (String, &str) {
-        let scheme = self.uri.scheme_str().unwrap_or_default();
-        let path = self.uri.path().trim_end_matches('/');
-        (format!("{scheme}://{}", self.host), path)
+        let scheme = self.0.uri.scheme_str().unwrap_or_default();
+        let path = self.0.uri.path().trim_end_matches('/');
+        (format!("{scheme}://{}", self.0.host), path)
     }
     /// http, which only this machine is spoken to by.
     pub(crate) fn is_plain(&self) -> bool {
-        self.uri.scheme() == Some(&Scheme::HTTP)
+        self.0.uri.scheme() == Some(&Scheme::HTTP)
     }
     pub(crate) fn has_query(&self) -> bool {
-        self.text.contains('?')
+        self.0.text.contains('?')
     }
     /// An endpoint's own query stays: RFC 6749 §3.2.
     pub(crate) fn with_query(&self, query: &str) -> Result<Self, &'static str> {
@@ -199,23 +202,15 @@ fn form(parameters: &[(&str, &str)]) -> Zeroizing<String> {
 }
 
 fn json(parameters: &[(&str, &str)]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(room(parameters, LONGEST_ESCAPE)));
+    let mut bytes = Vec::with_capacity(room(parameters, LONGEST_ESCAPE));
     for (name, value) in parameters {
-        let before = if text.is_empty() { '{' } else { ',' };
-        text.push(before);
-        text.push_str(&quoted(name));
-        text.push(':');
-        text.push_str(&quoted(value));
+        bytes.push(if bytes.is_empty() { b'{' } else { b',' });
+        let _ = serde_json::to_writer(&mut bytes, name); // a vector takes everything
+        bytes.push(b':');
+        let _ = serde_json::to_writer(&mut bytes, value);
     }
-    text.push('}');
-    text
-}
-
-fn quoted(text: &str) -> Zeroizing<String> {
-    let mut bytes = Vec::with_capacity(room(&[(text, "")], LONGEST_ESCAPE));
-    let written = serde_json::to_writer(&mut bytes, text).ok();
-    let text = written.and_then(|()| String::from_utf8(bytes).ok());
-    Zeroizing::new(text.unwrap_or_default())
+    bytes.push(b'}');
+    Zeroizing::new(String::from_utf8(bytes).unwrap_or_default())
 }
 
 /// Of JSON (RFC 8259 §7).
@@ -284,7 +279,7 @@ impl Response {
         if self.is_too_long() {
             return None; // it is not even parsed
         }
-        let mut all = Members(serde_json::from_slice(&self.body).ok()?);
+        let mut all = Members::of(&self.body)?;
         if self.status >= 400 && all.0.is_array() {
             all = Members(all.0.get_mut(0)?.take());
         }
@@ -355,6 +350,9 @@ impl Response {
 pub(crate) struct Members(Value);
 
 impl Members {
+    pub(crate) fn of(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok().map(Self)
+    }
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
@@ -406,7 +404,7 @@ fn wipe(value: &mut Value) {
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.host)
+        f.write_str(self.host())
     }
 }
 

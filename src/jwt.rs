@@ -18,13 +18,12 @@ use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
 use rsa::rand_core::OsRng;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use rsa::traits::PublicKeyParts as _;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
 use crate::signer::{Algorithm, Signer};
-use crate::{der, pem};
+use crate::{der, http, pem};
 
 /// Fewer bits can be broken (RFC 7518 §3.3 asks for 2048); more take seconds a signature.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -233,31 +232,31 @@ pub(crate) struct Members(Vec<u8>);
 
 impl Members {
     /// Nothing where there is no value: an absent claim is absent, never `null`.
-    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) -> serde_json::Result<()> {
-        let Some(value) = value else { return Ok(()) };
-        serde_json::to_writer(self.value_of(name)?, value)
+    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.name(name);
+            let _ = serde_json::to_writer(&mut self.0, value); // a vector takes everything
+        }
     }
     /// As above.
-    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) -> serde_json::Result<()> {
-        let Some(value) = value else { return Ok(()) };
-        serde_json::to_writer(self.value_of(name)?, &value)
+    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.name(name);
+            let _ = serde_json::to_writer(&mut self.0, &value); // as above
+        }
     }
     /// The rest, whose values are JSON already, in the order given.
-    pub(crate) fn others<'a>(
-        &mut self,
-        others: impl IntoIterator<Item = &'a (String, String)>,
-    ) -> serde_json::Result<()> {
+    pub(crate) fn others<'a>(&mut self, others: impl IntoIterator<Item = &'a (String, String)>) {
         for (name, json) in others {
-            self.value_of(name)?.extend_from_slice(json.as_bytes());
+            self.name(name);
+            self.0.extend_from_slice(json.as_bytes());
         }
-        Ok(())
     }
-    /// Where the value of a further member is written.
-    fn value_of(&mut self, name: &str) -> serde_json::Result<&mut Vec<u8>> {
+    /// Begins a further member.
+    fn name(&mut self, name: &str) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        serde_json::to_writer(&mut self.0, name)?;
+        let _ = serde_json::to_writer(&mut self.0, name);
         self.0.push(b':');
-        Ok(&mut self.0)
     }
     /// To the end of `jwt`, in base64url.
     fn move_to(&mut self, jwt: &mut String) {
@@ -281,20 +280,17 @@ impl Assertion {
         signer: &dyn Signer,
         typ: Option<&str>,
         header: &[(String, String)],
-        claims: impl FnOnce(&mut Members) -> serde_json::Result<()>,
+        claims: impl FnOnce(&mut Members),
     ) -> Result<Self, Error> {
         let mut jwt = Zeroizing::new(String::with_capacity(USUAL_MESSAGE));
         let mut members = Members(Vec::with_capacity(USUAL_MESSAGE));
-        (members.text("typ", typ))
-            .and_then(|()| members.text("alg", Some(signer.algorithm().name())))
-            .and_then(|()| members.text("kid", signer.key_id()))
-            .and_then(|()| members.others(header))
-            .and_then(|()| {
-                members.move_to(&mut jwt);
-                jwt.push('.');
-                claims(&mut members)
-            })
-            .map_err(|error| Error::config("a claim cannot be written as JSON").because(error))?;
+        members.text("typ", typ);
+        members.text("alg", Some(signer.algorithm().name()));
+        members.text("kid", signer.key_id());
+        members.others(header);
+        members.move_to(&mut jwt);
+        jwt.push('.');
+        claims(&mut members);
         members.move_to(&mut jwt);
         let signature = signer
             .sign(jwt.as_bytes())
@@ -340,11 +336,11 @@ pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
 }
 
 /// The claims of a JWT whose signature nobody here can check: a hint, never a proof.
-pub(crate) fn unverified_claims(jwt: &str) -> Option<Value> {
+pub(crate) fn unverified_claims(jwt: &str) -> Option<http::Members> {
     let mut segments = jwt.split('.');
     let (_header, claims, _signature) = (segments.next()?, segments.next()?, segments.next()?);
     let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
-    serde_json::from_slice(&claims).ok()
+    http::Members::of(&claims)
 }
 
 #[cfg(feature = "encrypted-keys")]

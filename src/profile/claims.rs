@@ -59,13 +59,13 @@ impl Profile {
         let at = scope.as_ref().map(|(name, _)| place(&self.claims, name));
         let (before, after) = self.claims.split_at(at.unwrap_or_default());
         Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
-            claims.text("iss", Some(&self.issuer))?;
-            claims.text("sub", self.subject.as_deref())?;
-            claims.text("aud", aud)?;
-            claims.number("exp", exp)?;
-            claims.number("iat", iat)?;
-            claims.text("jti", jti)?;
-            claims.others(before.iter().chain(&scope).chain(after))
+            claims.text("iss", Some(&self.issuer));
+            claims.text("sub", self.subject.as_deref());
+            claims.text("aud", aud);
+            claims.number("exp", exp);
+            claims.number("iat", iat);
+            claims.text("jti", jti);
+            claims.others(before.iter().chain(&scope).chain(after));
         })
     }
 
@@ -93,16 +93,13 @@ impl Profile {
     /// As JSON: no name in a scope has what would have to be escaped.
     pub(super) fn scope_claim(&self) -> Option<(String, String)> {
         let scope = self.scope.as_deref()?;
-        let (name, json) = match &self.scope_placement {
+        let (name, [begin, between, end]) = match &self.scope_placement {
             ScopePlacement::Parameter => return None,
-            ScopePlacement::ClaimArray(name) => {
-                (name, format!("[\"{}\"]", scope.replace(' ', "\",\"")))
-            }
-            ScopePlacement::ClaimWithCommas(name) => {
-                (name, format!("\"{}\"", scope.replace(' ', ",")))
-            }
-            ScopePlacement::ClaimWithSpaces(name) => (name, format!("\"{scope}\"")),
+            ScopePlacement::ClaimArray(name) => (name, ["[\"", "\",\"", "\"]"]),
+            ScopePlacement::ClaimWithCommas(name) => (name, ["\"", ",", "\""]),
+            ScopePlacement::ClaimWithSpaces(name) => (name, ["\"", " ", "\""]),
         };
+        let json = [begin, &scope.replace(' ', between), end].concat();
         Some((name.to_string(), json))
     }
 
@@ -126,13 +123,12 @@ impl Profile {
             .scope
             .as_deref()
             .filter(|_| self.scope_placement == ScopePlacement::Parameter);
-        let own = self
-            .parameters
-            .iter()
-            .map(|(name, value)| (name.as_ref(), value.as_str()));
-        own.chain(scope.map(|scope| ("scope", scope)))
-            .chain([(self.assertion_parameter, assertion.secret())])
-            .collect()
+        let own = self.parameters.iter();
+        let own = own.map(|(name, value)| (name.as_ref(), value.as_str()));
+        let mut all: Vec<_> = own.collect();
+        all.extend(scope.map(|scope| ("scope", scope)));
+        all.push((self.assertion_parameter, assertion.secret()));
+        all
     }
 }
 
