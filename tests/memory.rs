@@ -27,12 +27,13 @@ use rsa::signature::RandomizedSigner as _;
 use rsa::traits::PrivateKeyParts as _;
 use sha2::Sha256;
 use support::sample::*;
-use support::{Server, grants};
+use support::{Server, answer};
 use zeroize::Zeroizing;
 
 const PIECE: usize = 16;
 const PAGE: usize = 4096;
 const SECRET: &str = "x7Gq-2mZk!R9vT4_bLw8Ys0Nf5Hd3Jc6PaUeQi1OoXzVrMtB";
+const REFRESH: &str = "5Aep861~KLm8d_XcQ2wzRt7Yv4Nb1Hs6Jf3Gk9Pq0Ue.ToIaZxWyVrCnBuMiDlEhSgFj";
 const TOKEN: &str = "00D5g!AQ0AQKxv7Zp3Rt9.LmW2cYb8Hn4Jf6Gd1Sk5Qe0UiOaTzXrVyBw_NqCMhEsPlDj";
 
 /// What an act may leave; whose it is says the control, which signs without this crate.
@@ -67,7 +68,9 @@ fn what_is_dropped_is_gone_from_our_copies() {
     put("secret", SECRET.as_bytes());
     let mut wrong = Vec::new();
     for (act, may) in ACTS {
-        let server = Server::new([grants(TOKEN)]);
+        let body =
+            format!(r#"{{"access_token":"{TOKEN}","refresh_token":"{REFRESH}","expires_in":300}}"#);
+        let server = Server::new([answer("200 OK", "", &body)]);
         put("url", server.url("/token").as_bytes());
         let memory = memory_after(act, files.path());
         let mut secrets = secrets(&key, &pem);
@@ -182,6 +185,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("HMAC secret, inner", under(0x36)),
         ("HMAC secret, outer", under(0x5c)),
         ("access token", TOKEN.into()),
+        ("refresh token", REFRESH.into()), // some servers send one along
     ];
     let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(Hs256::new(SECRET).unwrap())];
     for signer in &signers {
