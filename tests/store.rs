@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jwt_bearer::{
     AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, Hs256, Lock,
@@ -44,7 +44,9 @@ impl Store {
     fn call(&self, what: &'static str) -> Result<(), BoxError> {
         self.calls.lock().unwrap().push(what);
         if self.wrong == what || self.wrong == "all" {
-            self.how.map(|how| how());
+            if let Some(how) = self.how {
+                how();
+            }
             return Err("out of order".into());
         }
         Ok(())
@@ -336,7 +338,7 @@ fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
                 store.how = Some(hangs);
             });
             let process = world.process().with_timeout(s(1));
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             let first = process.token().unwrap();
             assert_eq!(first.secret(), "t1", "{what}");
             assert!(begun.elapsed() < s(1), "{what}: {:?}", begun.elapsed());
@@ -385,7 +387,13 @@ fn a_store_that_hangs_gathers_no_more_than_so_many_threads() {
         assert_eq!(get(&process), format!("t{n}"));
         world.clock.advance(s(300));
     }
-    assert_eq!(world.store.calls().len(), 64);
+    // The last thread may still be on its way to the store.
+    let (begin, mut calls) = (Instant::now(), world.store.calls().len());
+    while calls < 64 && begin.elapsed() < s(5) {
+        std::thread::yield_now();
+        calls += world.store.calls().len();
+    }
+    assert_eq!(calls, 64);
 }
 
 #[test]
@@ -421,9 +429,9 @@ fn a_lock_that_comes_too_late_is_given_back() {
     let (world, slow) = (World::new(), Slow::default());
     let process = world.process().with_timeout(s(1)).with_store(slow.clone());
     assert_eq!(get(&process), "t1");
-    let end = std::time::Instant::now() + s(20);
+    let end = Instant::now() + s(20);
     while !slow.0.calls.lock().unwrap().contains(&"unlock") {
-        assert!(std::time::Instant::now() < end, "it was never given back");
+        assert!(Instant::now() < end, "it was never given back");
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(slow.0.locked.lock().unwrap().is_empty());
