@@ -1066,6 +1066,8 @@ fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret
         .with_scope("read write")
         .with_parameter("subject_token", "hunter2-of-another-server")
         .with_parameter("password", "hunter2")
+        .with_parameter("pin", "835146")
+        .with_parameter("level", "basic")
         .with_parameter("resource", "https://api.example.com/v1")
         .with_parameter("audience", "https://audience.example.com")
         .with_parameter("requested_token_type", "urn:example:token-type:jwt");
@@ -1082,6 +1084,7 @@ fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret
             ),
             ("bad: hunter2-of-another", "bad: [..]"),
             ("password hunter2 is wrong", "password [..] is wrong"),
+            ("pin 835146 is wrong", "pin [..] is wrong"),
         ] {
             assert_eq!(told(status, words), told_as);
         }
@@ -1089,6 +1092,7 @@ fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret
             "client client-1 may not use client_credentials for https://api.example.com/v1",
             "no urn:example:token-type:jwt for https://audience.example.com, nor read write",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer is not taken",
+            "this basically failed", // five characters are in any sentence
         ] {
             assert_eq!(told(status, words), words);
         }
