@@ -82,9 +82,9 @@ const WITHIN: &[(&str, fn(&Block<'_>) -> bool)] = &[
     }),
     ("blank lines stood inside the key", |b| {
         // What follows the BEGIN and what precedes the END are not lines of their own.
-        let mut lines = b.body.split('\n').skip(1).peekable();
-        std::iter::from_fn(|| lines.next().filter(|_| lines.peek().is_some()))
-            .any(|line| line.trim().is_empty())
+        let within = b.body.split_once('\n').map(|(_, rest)| rest);
+        let within = within.and_then(|rest| rest.rsplit_once('\n'));
+        within.is_some_and(|(lines, _)| lines.split('\n').any(|line| line.trim().is_empty()))
     }),
     ("the BEGIN or END line was wrapped", |b| {
         [b.label, b.end_label]
