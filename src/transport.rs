@@ -42,7 +42,7 @@ mod agent {
     use std::io::{self, Read as _};
     use std::time::Duration;
 
-    use http::{HeaderValue, Method};
+    use http::{HeaderName, HeaderValue, Method};
     use ureq::{Agent, AsSendBody, Body, Error, Proxy};
     use zeroize::Zeroizing;
 
@@ -75,6 +75,7 @@ mod agent {
             let mut call = http::Request::new(());
             *call.uri_mut() = request.uri().clone();
             for (name, value) in request.headers() {
+                let name = HeaderName::try_from(name).map_err(io::Error::other)?;
                 let value = HeaderValue::from_static(value);
                 call.headers_mut().append(name, value);
             }
