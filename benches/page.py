@@ -506,7 +506,7 @@ Instructions of one call, held within 3 % by CI (`benches/counts.txt`):
 
 {counts}
 
-An assertion asks the heap at most six times, a fresh token not at all (`benches/inside/tests/allocations.rs`).
+An assertion asks the heap at most five times, a fresh token not at all (`benches/inside/tests/allocations.rs`).
 Time of single calls, as `cargo bench --bench time` prints them:
 
 ```text

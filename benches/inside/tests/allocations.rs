@@ -16,7 +16,7 @@ fn a_fresh_token_asks_for_nothing() {
 
 /// The signature's own bytes are the signer's.
 #[test]
-fn an_assertion_asks_six_times() {
+fn an_assertion_asks_five_times() {
     let profile = profile();
-    at_most(6, || drop(profile.assertion(&Free, now()).unwrap()));
+    at_most(5, || drop(profile.assertion(&Free, now()).unwrap()));
 }
