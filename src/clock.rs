@@ -131,7 +131,8 @@ mod tests {
     fn a_clock_for_tests_moves_when_slept_by_and_takes_no_time() {
         let clock = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
         let (begin, hour) = (clock.monotonic(), Duration::from_secs(3600));
-        for (sleeper, slept) in [(&*clock as &dyn Clock, hour), (&clock, 2 * hour)] {
+        let clocks: [(&dyn Clock, Duration); 2] = [(&*clock, hour), (&clock, 2 * hour)];
+        for (sleeper, slept) in clocks {
             sleeper.sleep(hour);
             assert_eq!(sleeper.now(), SystemTime::UNIX_EPOCH + slept);
             assert_eq!(sleeper.monotonic(), begin + slept);
