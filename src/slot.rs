@@ -275,7 +275,7 @@ impl Drop for Landing<'_> {
 }
 
 /// Every interleaving of a few callers:
-/// `RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --lib slot`.
+/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib slot`.
 ///
 /// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
 #[cfg(test)]
