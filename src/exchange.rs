@@ -301,9 +301,9 @@ fn granted(scope: &Value) -> Option<String> {
 /// missing.
 fn seconds(value: &Value) -> Option<Duration> {
     let written = |text: &str| {
-        serde_json::from_slice::<Value>(text.as_bytes())
-            .ok()?
-            .as_f64()
+        let number = text.trim().trim_start_matches(['+', '0']); // which JSON has not
+        let number: Value = serde_json::from_slice(number.as_bytes()).ok()?;
+        number.as_f64()
     };
     let number = value.as_f64().or_else(|| written(value.as_str()?))?;
     let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();

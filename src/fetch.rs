@@ -64,8 +64,13 @@ pub(crate) struct Memory {
 impl Memory {
     /// Whether no assertion had this `iat`. Now one has.
     fn is_new(&mut self, iat: u64) -> bool {
-        let place = self.used.binary_search(&iat);
-        place.map_err(|at| self.used.insert(at, iat)).is_err()
+        match self.used.binary_search(&iat) {
+            Ok(_) => false,
+            Err(at) => {
+                self.used.insert(at, iat);
+                true
+            }
+        }
     }
 }
 

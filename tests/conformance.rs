@@ -134,6 +134,7 @@ fn row_03_nbf_as_anything_but_whole_seconds_is_refused() {
         json!(-1),
         json!([NOW]),
         json!(true),
+        (0..200).fold(json!(NOW), |value, _| json!([value])), // deeper than a reader goes
     ] {
         is_refused(
             &grant().with_claim("nbf", nbf),
@@ -619,6 +620,9 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
         ("\"300\"", 300),
         ("300.0", 300),
         ("\"300.0\"", 300),
+        ("\" 300 \"", 300),
+        ("\"+300\"", 300),
+        ("\"0300\"", 300),
         ("3e2", 300),
         ("1", 1),
         ("0", default),

@@ -37,7 +37,8 @@ impl Profile {
             _ => None,
         };
         // Cylance's tenant, and not only Cylance's: copied as the others are.
-        let tid = self.claim("tid");
+        let tid = self.claim("tid").map(str::as_bytes);
+        let tid: Option<Value> = tid.and_then(|json| serde_json::from_slice(json).ok());
         let texts = [
             ("issuer", Some(self.issuer.as_str())),
             ("subject", self.subject.as_deref()),
@@ -110,17 +111,17 @@ impl Profile {
             &[self.assertion_parameter, "scope"],
             &mut names,
         )?;
-        let nbf = self.claim("nbf").map(|value| value.as_u64());
-        match nbf.is_none_or(|seconds| seconds.is_some_and(|seconds| seconds < MAX_SECONDS)) {
+        let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_SECONDS);
+        match self.claim("nbf").is_none_or(is_time) {
             true => Ok(()),
             false => Err(Error::config("claim nbf is not a whole number of seconds")),
         }
     }
 
-    /// A claim as it was given.
-    fn claim(&self, name: &str) -> Option<Value> {
+    /// A claim as JSON.
+    fn claim(&self, name: &str) -> Option<&str> {
         let (_, json) = self.claims.iter().find(|(other, _)| other == name)?;
-        serde_json::from_slice(json.as_bytes()).ok()
+        Some(json)
     }
 }
 

@@ -148,7 +148,7 @@ impl TokenStore for FileStore {
     }
 
     /// Ends with the process, however that ends.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.open()?, of(name, LOCK), flags, OWNER)?;
         check("a token's lock", &fstat(&file)?, OTHERS)?;

@@ -1,7 +1,7 @@
 //! Tokens in Redis: a key an identity that ends with its token, and a lock beside it that ends by itself.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Client, Cmd, Connection, FromRedisValue, RedisError, RedisResult, cmd};
@@ -31,11 +31,11 @@ const REMOVE: &str =
 /// encrypted: whoever reads that database can spend them. Give it a password or an ACL of its own (`+getrange +set
 /// +get +del +eval`), and TLS where it is another machine.
 ///
-/// A clone shares its connections.
-#[derive(Clone)]
+/// A call to a Redis that is silent, gone or frozen ends in its time. One that drips its answer byte by byte, as no
+/// sound server does, is not bounded by it, nor is the resolver of names.
 pub struct RedisStore {
     client: Client,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Mutex<Vec<Connection>>,
 }
 
 impl RedisStore {
@@ -52,7 +52,7 @@ impl RedisStore {
             .map_err(|_| Error::config("the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded"))?;
         Ok(Self {
             client,
-            idle: Arc::default(),
+            idle: Mutex::default(),
         })
     }
 
@@ -123,7 +123,7 @@ impl TokenStore for RedisStore {
         self.ask(&remove, timeout)
     }
 
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         let (key, owner) = (format!("{}:lock", key(name)), jwt::uuid(true)?);
         let mut take = cmd("EVAL");
         take.arg(TAKE)
@@ -132,9 +132,9 @@ impl TokenStore for RedisStore {
             .arg(&owner)
             .arg(milliseconds(LOCK));
         let is_ours: bool = self.ask(&take, timeout)?;
-        Ok(is_ours.then(|| -> Lock {
+        Ok(is_ours.then(|| -> Lock<'_> {
             Box::new(Owned {
-                store: self.clone(),
+                store: self,
                 key,
                 owner,
             })
@@ -143,13 +143,13 @@ impl TokenStore for RedisStore {
 }
 
 /// A lock of this process.
-struct Owned {
-    store: RedisStore,
+struct Owned<'s> {
+    store: &'s RedisStore,
     key: String,
     owner: String,
 }
 
-impl Drop for Owned {
+impl Drop for Owned<'_> {
     fn drop(&mut self) {
         let mut release = cmd("EVAL");
         release.arg(REMOVE).arg(1).arg(&self.key).arg(&self.owner);

@@ -109,7 +109,7 @@ impl TokenStore for Heard {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         self.hear("remove", self.store.remove(name, bytes, timeout))
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         self.hear("lock", self.store.try_lock(name, timeout))
     }
 }
