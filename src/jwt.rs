@@ -205,6 +205,18 @@ impl Hs256 {
         self.key_id = Some(key_id.into());
         self
     }
+    #[inline(never)]
+    fn tag(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)?;
+        mac.update(message);
+        Ok(mac.finalize().into_bytes().to_vec())
+    }
+}
+
+/// What the last call left there, as far as it reached.
+#[inline(never)]
+fn write_over_the_stack() {
+    std::hint::black_box([0_u8; 2048]);
 }
 
 impl Signer for Hs256 {
@@ -215,9 +227,9 @@ impl Signer for Hs256 {
         self.key_id.as_deref()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)?;
-        mac.update(message);
-        Ok(mac.finalize().into_bytes().to_vec())
+        let tag = self.tag(message);
+        write_over_the_stack(); // on which `hmac` pads a copy of the secret
+        tag
     }
     /// HMAC-SHA256 of a fixed label: a plain hash could be looked up.
     fn identity(&self) -> Option<[u8; 32]> {
@@ -228,21 +240,21 @@ impl Signer for Hs256 {
 
 /// A header or a claims set on its way into a JWT: JSON by hand, since a map would sort all names.
 /// Each name is set once, in the order that is sent.
-pub(crate) struct Members(Vec<u8>);
+pub(crate) struct Members(Zeroizing<Vec<u8>>);
 
 impl Members {
     /// Nothing where there is no value: an absent claim is absent, never `null`.
     pub(crate) fn text(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.name(name);
-            let _ = serde_json::to_writer(&mut self.0, value); // a vector takes everything
+            let _ = serde_json::to_writer(&mut *self.0, value); // a vector takes everything
         }
     }
     /// As above.
     pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.name(name);
-            let _ = serde_json::to_writer(&mut self.0, &value); // as above
+            let _ = serde_json::to_writer(&mut *self.0, &value); // as above
         }
     }
     /// The rest, whose values are JSON already, in the order given.
@@ -254,14 +266,15 @@ impl Members {
     }
     /// Begins a further member.
     fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        let _ = serde_json::to_writer(&mut self.0, name);
+        let before = if self.0.is_empty() { b'{' } else { b',' };
+        self.0.push(before);
+        let _ = serde_json::to_writer(&mut *self.0, name);
         self.0.push(b':');
     }
     /// To the end of `jwt`, in base64url.
     fn move_to(&mut self, jwt: &mut String) {
         self.0.push(b'}');
-        URL_SAFE_NO_PAD.encode_string(&self.0, jwt);
+        URL_SAFE_NO_PAD.encode_string(&*self.0, jwt);
         self.0.clear();
     }
 }
@@ -283,7 +296,7 @@ impl Assertion {
         claims: impl FnOnce(&mut Members),
     ) -> Result<Self, Error> {
         let mut jwt = Zeroizing::new(String::with_capacity(USUAL_MESSAGE));
-        let mut members = Members(Vec::with_capacity(USUAL_MESSAGE));
+        let mut members = Members(Zeroizing::new(Vec::with_capacity(USUAL_MESSAGE)));
         members.text("typ", typ);
         members.text("alg", Some(signer.algorithm().name()));
         members.text("kid", signer.key_id());
@@ -299,7 +312,7 @@ impl Assertion {
         // The bytes signed are the bytes sent. With room for the signature: what grows leaves copies.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
-        URL_SAFE_NO_PAD.encode_string(&*signature, &mut jwt);
+        jwt.push_str(&Zeroizing::new(URL_SAFE_NO_PAD.encode(&*signature)));
         Ok(Self(jwt))
     }
 }

@@ -14,11 +14,15 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use std::{env, mem};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_bearer::{Endpoint, Hs256, Placement, Profile, Rs256, Signer, TokenSource};
+use jwt_bearer::{
+    BoxError, Endpoint, Hs256, Placement, Profile, Rs256, Signer, TokenSource, TokenStore,
+};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs1v15::SigningKey;
@@ -48,6 +52,7 @@ const ACTS: &[(&str, &[&str])] = &[
     ("a token in JSON", &[]),
     ("a token in a query", &["assertion"]), // in the URI that ureq has, which is not wiped
     ("a token by RS256", BY_RSA),
+    ("a token through a store", &[]),
 ];
 /// `rsa` wipes its key, and not each number that it computes with it.
 const BY_RSA: &[&str] = &["primes, in words", "signature", "signature, in words"];
@@ -137,9 +142,34 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
             Box::new(hs256()),
         ),
         "a token by RS256" => fetched(profile(), Box::new(rs256())),
+        "a token through a store" => {
+            let store = Arc::new(Kept::default());
+            for _ in 0..2 {
+                let source = TokenSource::new(profile(), hs256()).unwrap();
+                let token = source.with_store(store.clone()).token().unwrap();
+                assert_eq!(token.secret().len(), TOKEN.len());
+            }
+        }
         other => panic!("no act is called {other}"),
     }
     None
+}
+
+/// A store that leaves nothing behind.
+#[derive(Default)]
+struct Kept(Mutex<Option<Zeroizing<Vec<u8>>>>);
+
+impl TokenStore for Kept {
+    fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+        Ok(self.0.lock().unwrap().as_deref().cloned())
+    }
+    fn save(&self, _: &str, bytes: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+        *self.0.lock().unwrap() = Some(Zeroizing::new(bytes.to_vec()));
+        Ok(())
+    }
+    fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+        unreachable!("nobody invalidates a token here")
+    }
 }
 
 /// Read in one allocation, and wiped.
