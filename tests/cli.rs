@@ -724,7 +724,7 @@ mod cache {
         assert_eq!((ran.status, ran.out.lines().count()), (0, 1), "{ran:?}");
         assert!(
             ran.err
-                .starts_with("jwt-bearer: cache: save: File too large"),
+                .starts_with("jwt-bearer: cache: save failed: File too large"),
             "{ran:?}"
         );
         let left = fs::read_dir(world.directory.path().join("cache")).unwrap();

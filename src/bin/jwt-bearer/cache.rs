@@ -5,6 +5,8 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{env, fs, io};
 
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
 use jwt_bearer::{BoxError, FileStore, Lock, TokenSource, TokenStore};
 
 use crate::args::Cache;
@@ -20,11 +22,14 @@ pub(crate) fn cached(
         return Ok(source);
     }
     let directory = place(cache.cache_dir)?;
-    Ok(source.with_store(Heard {
-        store: open(&directory)?,
-        verbose,
-        once: Once::new(),
-    }))
+    let store = open(&directory)?;
+    if log::set_logger(&WARNINGS).is_ok() {
+        log::set_max_level(LevelFilter::Warn);
+    }
+    Ok(match verbose {
+        true => source.with_store(Shown(store)),
+        false => source.with_store(store),
+    })
 }
 
 /// Empties a cache, and says on standard error how many tokens it held.
@@ -67,35 +72,38 @@ fn about(directory: &Path, error: &io::Error) -> Failure {
     Failure::config(format!("{}: {error}", directory.display()))
 }
 
-/// The same store, heard: the first failure is said, since a token that is fetched every time is not what was
-/// asked for.
-struct Heard {
-    store: FileStore,
-    verbose: bool,
-    once: Once,
-}
+/// The first failure of the cache is said, since a token that is fetched every time is not what was asked for.
+struct Warnings(Once);
 
-impl Heard {
-    fn hear<T>(&self, what: &str, result: Result<T, BoxError>) -> Result<T, BoxError> {
-        result.inspect_err(|error| {
-            self.once
-                .call_once(|| warn(&format!("cache: {what}: {error}")));
-        })
+static WARNINGS: Warnings = Warnings(Once::new());
+
+impl Log for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() == Level::Warn
     }
+    fn log(&self, record: &Record<'_>) {
+        let message = record.args().to_string();
+        let failed = message.split_once("token store: ");
+        if let Some((_, failed)) = failed.filter(|(_, what)| what.contains(" failed: ")) {
+            self.0.call_once(|| warn(&format!("cache: {failed}")));
+        }
+    }
+    fn flush(&self) {}
 }
 
-impl TokenStore for Heard {
+/// The same store, shown at work.
+struct Shown(FileStore);
+
+impl TokenStore for Shown {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        let loaded = self.store.load(name, timeout);
-        if let (true, Ok(loaded)) = (self.verbose, &loaded) {
-            let what = if loaded.is_some() {
-                "a token"
-            } else {
-                "no token"
-            };
-            row(("cache", format!("{what} is kept")));
-        }
-        self.hear("load", loaded)
+        let loaded = self.0.load(name, timeout)?;
+        let what = if loaded.is_some() {
+            "a token"
+        } else {
+            "no token"
+        };
+        row(("cache", format!("{what} is kept")));
+        Ok(loaded)
     }
     fn save(
         &self,
@@ -104,12 +112,12 @@ impl TokenStore for Heard {
         lifetime: Duration,
         timeout: Duration,
     ) -> Result<(), BoxError> {
-        self.hear("save", self.store.save(name, bytes, lifetime, timeout))
+        self.0.save(name, bytes, lifetime, timeout)
     }
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
-        self.hear("remove", self.store.remove(name, bytes, timeout))
+        self.0.remove(name, bytes, timeout)
     }
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
-        self.hear("lock", self.store.try_lock(name, timeout))
+        self.0.try_lock(name, timeout)
     }
 }
