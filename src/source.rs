@@ -98,7 +98,7 @@ impl TokenSource {
     /// Whatever the store does, a token comes: failures are logged, what it brings is checked. It is not used where
     /// the signer says no [identity](Signer::identity).
     #[must_use]
-    pub fn with_store(mut self, store: impl TokenStore) -> Self {
+    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
         self.fetch.share(store);
         self
     }
@@ -133,9 +133,11 @@ impl TokenSource {
         let Some(sharing) = &self.fetch.sharing else {
             return self.slot.invalidate(token);
         };
-        sharing.refuse(token);
+        let is_new = sharing.refuse(token);
         self.slot.invalidate(token);
-        sharing.remove_refused(&self.fetch);
+        if is_new {
+            sharing.remove_refused(&self.fetch); // once for all who saw the same 401
+        }
     }
 
     /// Forgets the token that is held, in the store too, failures, the discovered endpoint and the clock

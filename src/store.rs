@@ -4,7 +4,9 @@
 //! store can hand out a token of another identity, one that could forge a header, one that has expired or lives
 //! forever. Keys, assertions and failures never go there.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -27,8 +29,9 @@ pub(crate) mod redis;
 pub(crate) const MAX_KEPT: usize = 1024 * 1024;
 /// The clocks of two machines may be so far apart; who is further ahead is not believed.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
-/// Calls of one source that have not ended: a store that hangs for good must not gather threads for ever.
-const MAX_CALLS: usize = 64;
+/// Threads of one source that have not ended: a store that hangs for good must not gather them for ever.
+const MAX_DESKS: usize = 8;
+const PANICKED: &str = "it panicked";
 /// The form of what is kept. Another one is no token.
 const FORM: &str = "jwt-bearer token, form 1";
 
@@ -38,9 +41,10 @@ const FORM: &str = "jwt-bearer token, form 1";
 /// keep them from others, print them nowhere. A store that fails is logged and passed over, and one that brings
 /// anything else than it was given is found out.
 ///
-/// Each call comes on a thread of its own and is told the time it may take, a second at most. One that takes longer
-/// is left behind there: the caller goes on as if it had failed.
-pub trait TokenStore: Send + Sync + 'static {
+/// Each call is told the time it may take, a second at most. It comes on a thread that one fetch has for its calls,
+/// where one that takes longer is left behind: the caller goes on as if it had failed. When it ends it still
+/// counts, those of that fetch that come after it follow, and then the lock is dropped.
+pub trait TokenStore: Send + Sync {
     /// What was last saved under `name`.
     ///
     /// # Errors
@@ -72,14 +76,14 @@ pub trait TokenStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         let _ = (name, timeout);
         Ok(Some(Box::new(())))
     }
 }
 
 /// What [`TokenStore::try_lock`] hands out, to be given back by dropping it.
-pub type Lock = Box<dyn Send>;
+pub type Lock<'s> = Box<dyn Send + 's>;
 
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
@@ -97,7 +101,7 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         (**self).remove(name, bytes, timeout)
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         (**self).try_lock(name, timeout)
     }
 }
@@ -110,14 +114,25 @@ pub(crate) struct Shelf {
     refused: Mutex<Option<[u8; 32]>>,
 }
 
-/// What a call needs to know, even one that was left behind.
+/// What a desk needs to know, even one that was left behind.
 struct Place {
     store: Box<dyn TokenStore>,
     name: String,
 }
 
+/// One caller's calls to a store, one after the other, on a thread of their own. A call that takes too long is left
+/// behind there, and with it what comes after it, the lock's return the last.
+pub(crate) struct Desk {
+    calls: Sender<Call>,
+    ended: Receiver<Infallible>,
+    is_late: Cell<bool>,
+}
+
+/// The lock stays with the thread, and is given back where it was taken.
+type Call = Box<dyn for<'s> FnOnce(&'s dyn TokenStore, &str, &mut Option<Lock<'s>>) + Send>;
+
 impl Shelf {
-    pub(crate) fn new(store: impl TokenStore, identity: Identity) -> Self {
+    pub(crate) fn new(store: impl TokenStore + 'static, identity: Identity) -> Self {
         let (store, name) = (Box::new(store), identity.name.clone());
         Self {
             place: Arc::new(Place { store, name }),
@@ -126,34 +141,37 @@ impl Shelf {
         }
     }
 
-    /// What a call brings that ends in `time`. The thread of one that does not is left behind: what it still brings
-    /// is dropped, a lock so given back.
-    pub(crate) fn call<T: Send + 'static>(
-        &self,
-        time: Duration,
-        call: impl FnOnce(&dyn TokenStore, &str) -> Result<T, BoxError> + Send + 'static,
-    ) -> Result<T, BoxError> {
-        if Arc::strong_count(&self.place) > MAX_CALLS {
+    /// For one caller.
+    ///
+    /// # Errors
+    /// Where too many earlier ones have not ended, or there can be no thread.
+    pub(crate) fn open(&self) -> Result<Desk, BoxError> {
+        if Arc::strong_count(&self.place) > MAX_DESKS {
             return Err("it has not ended earlier calls".into());
         }
         let place = self.place.clone();
-        let (tell, told) = mpsc::sync_channel(1);
-        let run = move || {
-            let answer = call(&*place.store, &place.name);
-            drop(place); // before it is known that the call has ended
-            let _ = tell.send(answer); // to nobody where it took too long
-        };
-        thread::Builder::new().spawn(run)?;
-        told.recv_timeout(time).unwrap_or_else(|error| match error {
-            RecvTimeoutError::Timeout => Err("it takes too long".into()),
-            RecvTimeoutError::Disconnected => Err("it panicked".into()),
+        let (calls, received) = mpsc::channel::<Call>();
+        let (running, ended) = mpsc::channel();
+        thread::Builder::new().spawn(move || {
+            let _running: Sender<Infallible> = running; // dropped after the lock
+            let mut lock = None;
+            for call in received {
+                call(&*place.store, &place.name, &mut lock);
+            }
+        })?;
+        let is_late = Cell::new(false);
+        Ok(Desk {
+            calls,
+            ended,
+            is_late,
         })
     }
 
-    /// This token is taken from the store no more.
-    pub(crate) fn refuse(&self, token: &AccessToken) {
+    /// This token is taken from the store no more. Whether that is new.
+    pub(crate) fn refuse(&self, token: &AccessToken) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        *refused = Some(hash(token));
+        let hash = Some(hash(token));
+        std::mem::replace(&mut *refused, hash) != hash
     }
 
     pub(crate) fn refuses(&self, token: &AccessToken) -> bool {
@@ -229,6 +247,50 @@ impl Shelf {
         // A clock that is ahead of ours must not make it live longer.
         AccessToken::new(&secret, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")
+    }
+}
+
+impl Desk {
+    /// What a call brings that ends in `time`. Behind one that was left there is no waiting.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        time: Duration,
+        call: impl for<'s> FnOnce(
+            &'s dyn TokenStore,
+            &str,
+            &mut Option<Lock<'s>>,
+        ) -> Result<T, BoxError>
+        + Send
+        + 'static,
+    ) -> Result<T, BoxError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let call: Call = Box::new(move |store, name, lock| {
+            let _ = tell.send(call(store, name, lock)); // to nobody where it took too long
+        });
+        self.calls.send(call).map_err(|_| PANICKED)?;
+        let answer = told.recv_timeout(self.patience(time));
+        answer.unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => {
+                self.is_late.set(true);
+                Err("it takes too long".into())
+            }
+            RecvTimeoutError::Disconnected => Err(PANICKED.into()),
+        })
+    }
+
+    /// Gives the lock back, and waits so long for it.
+    pub(crate) fn close(self, time: Duration) {
+        let time = self.patience(time);
+        drop(self.calls);
+        let _ = self.ended.recv_timeout(time);
+    }
+
+    fn patience(&self, time: Duration) -> Duration {
+        if self.is_late.get() {
+            Duration::ZERO
+        } else {
+            time
+        }
     }
 }
 

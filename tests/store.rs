@@ -96,21 +96,21 @@ impl TokenStore for Store {
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
         self.call("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
             return Ok(None);
         }
         locked.push(name.to_owned());
-        Ok(Some(Box::new(Unlock(self.clone(), name.to_owned()))))
+        Ok(Some(Box::new(Unlock(self, name.to_owned()))))
     }
 }
 
-struct Unlock(Store, String);
-impl Drop for Unlock {
+struct Unlock<'s>(&'s Store, String);
+impl Drop for Unlock<'_> {
     fn drop(&mut self) {
-        self.0.calls.lock().unwrap().push("unlock");
+        let _ = self.0.call("unlock"); // or it would hang, or panic
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
     }
 }
@@ -332,7 +332,7 @@ fn hangs() {
 #[test]
 fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
     logged(|log| {
-        for what in ["load", "lock", "save", "remove", "all"] {
+        for what in ["load", "lock", "save", "unlock", "remove", "all"] {
             let world = World::new().with(|store, _| {
                 store.wrong = what;
                 store.how = Some(hangs);
@@ -346,10 +346,8 @@ fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
             assert_eq!(get(&process), "t2", "{what}");
             let said = log.lock().unwrap().join("\n");
             let what = if what == "all" { "load" } else { what };
-            assert!(
-                said.contains(&format!("token store: {what} failed: it takes too long")),
-                "{said}"
-            );
+            let told = said.contains(&format!("token store: {what} failed: it takes too long"));
+            assert!(told || what == "unlock", "{said}"); // nobody waits for what that says
             log.lock().unwrap().clear();
         }
     });
@@ -357,7 +355,7 @@ fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
 
 #[test]
 fn those_who_wait_for_a_caller_whom_the_store_holds_up_get_their_token_in_time() {
-    for what in ["load", "lock", "save"] {
+    for what in ["load", "lock", "save", "unlock"] {
         let store = Store {
             wrong: what,
             how: Some(hangs),
@@ -383,27 +381,62 @@ fn a_store_that_hangs_gathers_no_more_than_so_many_threads() {
         store.how = Some(hangs);
     });
     let process = world.process().with_timeout(Duration::from_millis(40));
-    for n in 1..=40 {
+    for n in 1..=20 {
         assert_eq!(get(&process), format!("t{n}"));
         world.clock.advance(s(300));
     }
     // The last thread may still be on its way to the store.
     let (begin, mut calls) = (Instant::now(), world.store.calls().len());
-    while calls < 64 && begin.elapsed() < s(5) {
+    while calls < 8 && begin.elapsed() < s(5) {
         std::thread::yield_now();
         calls += world.store.calls().len();
     }
-    assert_eq!(calls, 64);
+    assert_eq!(calls, 8);
 }
 
 #[test]
 fn a_store_that_panics_never_fails_the_caller() {
+    for what in ["load", "lock", "save", "unlock", "remove", "all"] {
+        let world = World::new().with(|store, _| {
+            store.wrong = what;
+            store.how = Some(|| panic!("this store's own"));
+        });
+        let process = world.process();
+        process.invalidate(&process.token().unwrap());
+        assert_eq!(get(&process), "t2", "{what}");
+    }
+}
+
+#[test]
+fn a_token_that_is_saved_too_slowly_is_kept_before_the_lock_is_given_back() {
     let world = World::new().with(|store, _| {
-        store.wrong = "all";
-        store.how = Some(|| panic!("this store's own"));
+        store.wrong = "save";
+        store.how = Some(|| std::thread::sleep(Duration::from_millis(500)));
     });
+    let process = world.process().with_timeout(s(1));
+    assert_eq!(get(&process), "t1");
+    assert_eq!(world.store.calls(), ["load", "lock", "load", "save"]);
+    assert!(!world.store.locked.lock().unwrap().is_empty());
+    let begin = Instant::now();
+    while !world.store.locked.lock().unwrap().is_empty() {
+        assert!(begin.elapsed() < s(20), "it was never given back");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(world.store.calls(), ["unlock"]);
+}
+
+#[test]
+fn a_401_that_many_callers_saw_is_told_to_the_store_once() {
+    let world = World::new();
     let process = world.process();
-    process.invalidate(&process.token().unwrap());
+    let token = process.token().unwrap();
+    world.store.calls();
+    std::thread::scope(|callers| {
+        for _ in 0..32 {
+            callers.spawn(|| process.invalidate(&token));
+        }
+    });
+    assert_eq!(world.store.calls(), ["load", "remove"]);
     assert_eq!(get(&process), "t2");
 }
 
@@ -421,7 +454,7 @@ fn a_lock_that_comes_too_late_is_given_back() {
         fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
             self.0.remove(name, bytes, time)
         }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock>, BoxError> {
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
             std::thread::sleep(time * 3);
             self.0.try_lock(name, time)
         }
@@ -495,7 +528,7 @@ fn another_process_is_waited_for_and_its_token_taken() {
         fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
             self.0.remove(name, bytes, time)
         }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock>, BoxError> {
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
             self.0.try_lock(name, time)
         }
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{ATTEMPT, Fetch};
 use crate::error::BoxError;
 use crate::slot::{Failed, Held, Leave, Life};
-use crate::store::{Lock, Shelf, TokenStore};
+use crate::store::{Desk, Lock, Shelf, TokenStore};
 use crate::token::AccessToken;
 
 /// One call to a store takes this long at most: a token has to be worth less than an exchange.
@@ -23,18 +23,12 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 /// As above.
 const LAST_LOOK: Duration = Duration::from_millis(250);
 
-/// This process is the one who fetches: under the lock, where there is one, with a due token to fall back on.
-struct Turn {
-    lock: Option<Lock>,
-    found: Option<Held>,
-}
-
 /// What a store adds to a source. Only [`Fetch::share`] knows who does it, so that a program without a store has
 /// nothing of all this.
 pub(crate) trait Sharing: Send + Sync {
     fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed>;
-    /// This token is taken from the store no more, not even by a flight that has it in hand.
-    fn refuse(&self, token: &AccessToken);
+    /// This token is taken from the store no more, not even by a flight that has it in hand. Whether that is new.
+    fn refuse(&self, token: &AccessToken) -> bool;
     /// Takes a token that is refused from where others find it.
     fn remove_refused(&self, fetch: &Fetch);
 }
@@ -43,8 +37,8 @@ impl Sharing for Shelf {
     fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed> {
         fetch.shared(self, leave)
     }
-    fn refuse(&self, token: &AccessToken) {
-        self.refuse(token);
+    fn refuse(&self, token: &AccessToken) -> bool {
+        self.refuse(token)
     }
     fn remove_refused(&self, fetch: &Fetch) {
         fetch.remove_refused(self);
@@ -53,7 +47,7 @@ impl Sharing for Shelf {
 
 impl Fetch {
     /// Puts what comes from now on where other processes find it.
-    pub(crate) fn share(&mut self, store: impl TokenStore) {
+    pub(crate) fn share(&mut self, store: impl TokenStore + 'static) {
         let identity = self.profile.identity(&*self.signer);
         if identity.is_none() {
             let server = &self.profile.endpoint;
@@ -63,65 +57,77 @@ impl Fetch {
             identity.map(|identity| -> Box<dyn Sharing> { Box::new(Shelf::new(store, identity)) });
     }
 
-    fn shared(&self, shelf: &Shelf, mut leave: Leave) -> Result<Held, Failed> {
-        let turn = match self.turn(shelf, &mut leave) {
-            Ok(held) => return Ok(held),
-            Err(turn) => turn,
+    fn shared(&self, shelf: &Shelf, leave: Leave) -> Result<Held, Failed> {
+        let Some(desk) = self.open(shelf) else {
+            return self.fetch(&leave);
         };
         let deadline = leave.deadline;
-        let fetched = self.fetch(&leave).map_err(|failed| Failed {
+        let outcome = self.through(shelf, &desk, leave);
+        desk.close(self.time(deadline));
+        outcome
+    }
+
+    /// What another process fetched, else what we do.
+    fn through(&self, shelf: &Shelf, desk: &Desk, mut leave: Leave) -> Result<Held, Failed> {
+        let found = match self.turn(shelf, desk, &mut leave) {
+            Ok(held) => return Ok(held),
+            Err(found) => found,
+        };
+        let held = self.fetch(&leave).map_err(|failed| Failed {
             // It may have been invalidated since.
-            found: turn.found.filter(|held| !shelf.refuses(&held.token)),
+            found: found.filter(|held| !shelf.refuses(&held.token)),
             ..failed
-        });
-        if let Ok(held) = &fetched {
-            let (bytes, left) = (shelf.written(&held.token), held.left(self.now()));
-            self.ask(shelf, deadline, "save", move |store, name, time| {
-                store.save(name, &bytes?, left, time)
-            });
+        })?;
+        let left = held.left(self.now());
+        match shelf.written(&held.token) {
+            Ok(bytes) => {
+                self.ask(desk, leave.deadline, "save", move |store, name, time, _| {
+                    store.save(name, &bytes, left, time)
+                });
+            }
+            Err(error) => self.failed("save", &error),
         }
-        if let Some(lock) = turn.lock {
-            let unlock = move |_: &dyn TokenStore, _: &str| {
-                drop(lock);
-                Ok(())
-            };
-            let _ = shelf.call(self.time(deadline), unlock); // it ends without us
-        }
-        fetched
+        Ok(held)
     }
 
     fn remove_refused(&self, shelf: &Shelf) {
         let deadline = self.now().after(CALL.saturating_mul(SHARE));
-        let Some(bytes) = self.load(shelf, deadline) else {
+        let Some(desk) = self.open(shelf) else { return };
+        let Some(bytes) = self.load(&desk, deadline) else {
             return;
         };
         let kept = shelf.read(&bytes, self.clock.now());
         if kept.is_ok_and(|kept| shelf.refuses(&kept)) {
-            self.ask(shelf, deadline, "remove", move |store, name, time| {
+            self.ask(&desk, deadline, "remove", move |store, name, time, _| {
                 store.remove(name, &bytes, time)
             });
         }
     }
 
-    /// A fresh token that another process fetched, or the turn to fetch one.
-    fn turn(&self, shelf: &Shelf, leave: &mut Leave) -> Result<Held, Turn> {
-        let mut found = self.look(shelf, leave);
+    /// A fresh token that another process fetched. Else it is our turn, under the lock where there is one, with a
+    /// due token to fall back on.
+    fn turn(&self, shelf: &Shelf, desk: &Desk, leave: &mut Leave) -> Result<Held, Option<Held>> {
+        let mut found = self.look(shelf, desk, leave);
         let patience = self.patience(leave);
         let until = self.now().after(patience);
-        let (mut lock, mut pause) = (None, FIRST_LOOK);
+        let (mut is_locked, mut pause) = (false, FIRST_LOOK);
         loop {
             match found {
                 Some(held) if held.life(self.now()) == Life::Fresh => return Ok(held),
                 other => found = other,
             }
             let left = self.now().until(until);
-            if lock.is_some() || left.is_zero() {
-                break;
+            if is_locked || left.is_zero() {
+                return Err(found);
             }
-            let try_lock = |store: &dyn TokenStore, name: &str, time| store.try_lock(name, time);
-            match self.ask(shelf, leave.deadline, "lock", try_lock) {
-                None => break,
-                Some(None) => {
+            let locked = self.ask(desk, leave.deadline, "lock", |store, name, time, lock| {
+                *lock = store.try_lock(name, time)?;
+                Ok(lock.is_some())
+            });
+            match locked {
+                None => return Err(found),
+                Some(true) => is_locked = true,
+                Some(false) => {
                     if pause == FIRST_LOOK {
                         let server = &self.profile.endpoint;
                         debug!(
@@ -131,11 +137,9 @@ impl Fetch {
                     self.clock.sleep(pause.min(left));
                     pause = pause.saturating_mul(2).min(LAST_LOOK);
                 }
-                Some(mine) => lock = mine,
             }
-            found = self.look(shelf, leave);
+            found = self.look(shelf, desk, leave);
         }
-        Err(Turn { lock, found })
     }
 
     /// How long another process may take: not the time for an exchange of our own, nor half of what is left.
@@ -148,9 +152,9 @@ impl Fetch {
     }
 
     /// What another process left, as long as it lives.
-    fn look(&self, shelf: &Shelf, leave: &mut Leave) -> Option<Held> {
+    fn look(&self, shelf: &Shelf, desk: &Desk, leave: &mut Leave) -> Option<Held> {
         let server = &self.profile.endpoint;
-        let bytes = self.load(shelf, leave.deadline)?;
+        let bytes = self.load(desk, leave.deadline)?;
         let now = self.now();
         let token = match shelf.read(&bytes, now.wall) {
             Ok(token) => token,
@@ -179,8 +183,14 @@ impl Fetch {
         Some(held)
     }
 
-    fn load(&self, shelf: &Shelf, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
-        self.ask(shelf, deadline, "load", |store, name, time| {
+    fn open(&self, shelf: &Shelf) -> Option<Desk> {
+        let desk = shelf.open();
+        desk.inspect_err(|error| self.failed("opening it", error))
+            .ok()
+    }
+
+    fn load(&self, desk: &Desk, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
+        self.ask(desk, deadline, "load", |store, name, time, _| {
             Ok(store.load(name, time)?.map(Zeroizing::new))
         })?
     }
@@ -188,22 +198,31 @@ impl Fetch {
     /// One call to the store. What it does not say in its time it does not say.
     fn ask<T: Send + 'static>(
         &self,
-        shelf: &Shelf,
+        desk: &Desk,
         deadline: Instant,
         what: &str,
-        call: impl FnOnce(&dyn TokenStore, &str, Duration) -> Result<T, BoxError> + Send + 'static,
+        call: impl for<'s> FnOnce(
+            &'s dyn TokenStore,
+            &str,
+            Duration,
+            &mut Option<Lock<'s>>,
+        ) -> Result<T, BoxError>
+        + Send
+        + 'static,
     ) -> Option<T> {
         let time = self.time(deadline);
-        let answer = shelf.call(time, move |store, name| call(store, name, time));
-        let server = &self.profile.endpoint;
-        answer
-            .inspect_err(|error| warn!("{server:?}: token store: {what} failed: {error}"))
-            .ok()
+        let answer = desk.ask(time, move |store, name, lock| call(store, name, time, lock));
+        answer.inspect_err(|error| self.failed(what, error)).ok()
     }
 
     /// What one call may take.
     fn time(&self, deadline: Instant) -> Duration {
         let share = self.now().until(deadline).checked_div(SHARE);
         share.unwrap_or_default().min(CALL)
+    }
+
+    fn failed(&self, what: &str, error: &BoxError) {
+        let server = &self.profile.endpoint;
+        warn!("{server:?}: token store: {what} failed: {error}");
     }
 }

@@ -30,9 +30,6 @@ const REMOVE: &str =
 /// Keys are `jwt-bearer:` and 64 digits, and the same with `:lock`. Values hold access tokens and are not
 /// encrypted: whoever reads that database can spend them. Give it a password or an ACL of its own (`+getrange +set
 /// +get +del +eval`), and TLS where it is another machine.
-///
-/// A call to a Redis that is silent, gone or frozen ends in its time. One that drips its answer byte by byte, as no
-/// sound server does, is not bounded by it, nor is the resolver of names.
 pub struct RedisStore {
     client: Client,
     idle: Mutex<Vec<Connection>>,
