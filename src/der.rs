@@ -1,15 +1,20 @@
-//! What a DER is that is no RSA private key, so that the error can say so. No key material is
-//! touched.
+//! What a DER is that is no RSA private key, so that the error can say so, and the DER of a public
+//! one. No key material is touched.
 
 use rsa::pkcs8::PrivateKeyInfo;
 use rsa::pkcs8::der::asn1::AnyRef;
-use rsa::pkcs8::der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, Tag, Tagged as _};
+use rsa::pkcs8::der::asn1::UintRef;
+use rsa::pkcs8::der::{Decode as _, Encode as _, Tagged as _};
+use rsa::pkcs8::der::{ErrorKind, Reader as _, Result, SliceReader, Tag};
 
 use crate::pem::CUT_OFF;
 
 const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
+
+/// The algorithm of an RSA key, 1.2.840.113549.1.1.1 without parameters (RFC 3279 §2.3.1).
+const RSA_ENCRYPTION: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 
 /// Rounds of PBKDF2: a second or more. OpenSSL makes 2048, OWASP asks for 600,000.
 #[cfg(feature = "encrypted-keys")]
@@ -67,6 +72,16 @@ pub(crate) fn instead_of_rsa(der: &[u8]) -> &'static str {
         [Tag::Sequence, Tag::Sequence, ..] => certificate_or_request(&elements),
         _ => NO_KEY,
     }
+}
+
+/// An RSA public key as others hash it, a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7), by modulus and
+/// exponent. `rsa` writes the same, with twice the code in a program.
+pub(crate) fn public_key(n: &[u8], e: &[u8]) -> Result<Vec<u8>> {
+    let integer = |number| UintRef::new(number)?.to_der();
+    let written = |tag, value: &[u8]| AnyRef::new(tag, value)?.to_der();
+    let key = written(Tag::Sequence, &[integer(n)?, integer(e)?].concat())?;
+    let bits = written(Tag::BitString, &[&[0], &*key].concat())?; // no bit is unused
+    written(Tag::Sequence, &[RSA_ENCRYPTION, &bits].concat())
 }
 
 /// By its version: 1 has primes beyond p and q (RFC 8017 §A.1.2).

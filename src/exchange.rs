@@ -301,7 +301,7 @@ fn granted(scope: &Value) -> Option<String> {
 /// missing.
 fn seconds(value: &Value) -> Option<Duration> {
     let written = |text: &str| {
-        let number = text.trim().trim_start_matches(['+', '0']); // which JSON has not
+        let number = text.trim_start_matches([' ', '+', '0']); // which JSON has not
         let number: Value = serde_json::from_slice(number.as_bytes()).ok()?;
         number.as_f64()
     };

@@ -14,7 +14,7 @@ use hmac::{Hmac, Mac as _};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs1v15::SigningKey;
-use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
+use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::rand_core::OsRng;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use rsa::traits::PublicKeyParts as _;
@@ -167,8 +167,8 @@ impl Signer for Rs256 {
     /// SHA-256 of the public key in DER (`SubjectPublicKeyInfo`).
     fn identity(&self) -> Option<[u8; 32]> {
         let key: &RsaPrivateKey = self.key.as_ref();
-        let der = key.to_public_key().to_public_key_der().ok()?;
-        Some(sha256(der.as_bytes()))
+        let der = der::public_key(&key.n().to_bytes_be(), &key.e().to_bytes_be());
+        der.ok().as_deref().map(sha256)
     }
 }
 
@@ -312,7 +312,8 @@ impl Assertion {
         // The bytes signed are the bytes sent. With room for the signature: what grows leaves copies.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
-        jwt.push_str(&Zeroizing::new(URL_SAFE_NO_PAD.encode(&*signature)));
+        URL_SAFE_NO_PAD.encode_string(&*signature, &mut jwt);
+        write_over_the_stack(); // on which `base64` has a buffer
         Ok(Self(jwt))
     }
 }
