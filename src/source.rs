@@ -131,11 +131,11 @@ impl TokenSource {
     /// It leaves the store too, and is taken from there no more.
     pub fn invalidate(&self, token: &AccessToken) {
         let Some(sharing) = &self.fetch.sharing else {
-            return self.slot.invalidate(token);
+            self.slot.invalidate(token);
+            return;
         };
-        let is_new = sharing.refuse(token);
-        self.slot.invalidate(token);
-        if is_new {
+        sharing.refuse(token);
+        if self.slot.invalidate(token) {
             sharing.remove_refused(&self.fetch); // once for all who saw the same 401
         }
     }

@@ -4,8 +4,8 @@
 //! store can hand out a token of another identity, one that could forge a header, one that has expired or lives
 //! forever. Keys, assertions and failures never go there.
 
-use std::cell::Cell;
 use std::convert::Infallible;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -31,6 +31,8 @@ pub(crate) const MAX_KEPT: usize = 1024 * 1024;
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 /// Threads of one source that have not ended: a store that hangs for good must not gather them for ever.
 const MAX_DESKS: usize = 8;
+/// A token lives for minutes: who comes with one that was invalidated before these came late.
+const MAX_REFUSED: usize = 8;
 const PANICKED: &str = "it panicked";
 /// The form of what is kept. Another one is no token.
 const FORM: &str = "jwt-bearer token, form 1";
@@ -41,7 +43,7 @@ const FORM: &str = "jwt-bearer token, form 1";
 /// keep them from others, print them nowhere. A store that fails is logged and passed over, and one that brings
 /// anything else than it was given is found out.
 ///
-/// Each call is told the time it may take, a second at most. It comes on a thread that one fetch has for its calls,
+/// Each call is told the time it may take, a second at most. It comes on a thread that a fetch has for its calls,
 /// where one that takes longer is left behind: the caller goes on as if it had failed. When it ends it still
 /// counts, those of that fetch that come after it follow, and then the lock is dropped.
 pub trait TokenStore: Send + Sync {
@@ -110,8 +112,11 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
 pub(crate) struct Shelf {
     place: Arc<Place>,
     identity: Identity,
-    /// SHA-256 of the last token that was invalidated here: a store that lost its removal must not bring it back.
-    refused: Mutex<Option<[u8; 32]>>,
+    /// SHA-256 of the tokens that were invalidated here last: a store that lost their removal must not bring them
+    /// back.
+    refused: Mutex<Vec<[u8; 32]>>,
+    /// Goes with every lock that is held here.
+    mark: Arc<()>,
 }
 
 /// What a desk needs to know, even one that was left behind.
@@ -125,7 +130,8 @@ struct Place {
 pub(crate) struct Desk {
     calls: Sender<Call>,
     ended: Receiver<Infallible>,
-    is_late: Cell<bool>,
+    /// Shared with every call that has not ended.
+    unended: Arc<()>,
 }
 
 /// The lock stays with the thread, and is given back where it was taken.
@@ -138,6 +144,7 @@ impl Shelf {
             place: Arc::new(Place { store, name }),
             identity,
             refused: Mutex::default(),
+            mark: Arc::default(),
         }
     }
 
@@ -153,30 +160,48 @@ impl Shelf {
         let (calls, received) = mpsc::channel::<Call>();
         let (running, ended) = mpsc::channel();
         thread::Builder::new().spawn(move || {
-            let _running: Sender<Infallible> = running; // dropped after the lock
+            // Dropped from below, and no lock in the middle of a panic.
+            let _running: Sender<Infallible> = running;
+            let place = place;
             let mut lock = None;
             for call in received {
-                call(&*place.store, &place.name, &mut lock);
+                let call = AssertUnwindSafe(|| call(&*place.store, &place.name, &mut lock));
+                if panic::catch_unwind(call).is_err() {
+                    break;
+                }
             }
         })?;
-        let is_late = Cell::new(false);
         Ok(Desk {
             calls,
             ended,
-            is_late,
+            unended: Arc::default(),
         })
     }
 
-    /// This token is taken from the store no more. Whether that is new.
-    pub(crate) fn refuse(&self, token: &AccessToken) -> bool {
+    /// To be dropped with a lock.
+    pub(crate) fn mark(&self) -> Arc<()> {
+        self.mark.clone()
+    }
+
+    /// A call that was left behind has the lock: no other process will give it back.
+    pub(crate) fn is_locked_here(&self) -> bool {
+        Arc::strong_count(&self.mark) > 1
+    }
+
+    /// This token is taken from the store no more.
+    pub(crate) fn refuse(&self, token: &AccessToken) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = Some(hash(token));
-        std::mem::replace(&mut *refused, hash) != hash
+        let hash = hash(token);
+        refused.retain(|other| *other != hash);
+        if refused.len() == MAX_REFUSED {
+            refused.remove(0);
+        }
+        refused.push(hash);
     }
 
     pub(crate) fn refuses(&self, token: &AccessToken) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        *refused == Some(hash(token))
+        refused.contains(&hash(token))
     }
 
     /// What is kept of a token.
@@ -251,7 +276,7 @@ impl Shelf {
 }
 
 impl Desk {
-    /// What a call brings that ends in `time`. Behind one that was left there is no waiting.
+    /// What a call brings that ends in `time`. Behind one that has not ended there is no waiting.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         time: Duration,
@@ -264,16 +289,15 @@ impl Desk {
         + 'static,
     ) -> Result<T, BoxError> {
         let (tell, told) = mpsc::sync_channel(1);
+        let (time, unended) = (self.patience(time), self.unended.clone());
         let call: Call = Box::new(move |store, name, lock| {
-            let _ = tell.send(call(store, name, lock)); // to nobody where it took too long
+            let answer = call(store, name, lock);
+            drop(unended);
+            let _ = tell.send(answer); // to nobody where it took too long
         });
         self.calls.send(call).map_err(|_| PANICKED)?;
-        let answer = told.recv_timeout(self.patience(time));
-        answer.unwrap_or_else(|error| match error {
-            RecvTimeoutError::Timeout => {
-                self.is_late.set(true);
-                Err("it takes too long".into())
-            }
+        told.recv_timeout(time).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Err("it takes too long".into()),
             RecvTimeoutError::Disconnected => Err(PANICKED.into()),
         })
     }
@@ -286,10 +310,9 @@ impl Desk {
     }
 
     fn patience(&self, time: Duration) -> Duration {
-        if self.is_late.get() {
-            Duration::ZERO
-        } else {
-            time
+        match Arc::strong_count(&self.unended) {
+            1 => time,
+            _ => Duration::ZERO,
         }
     }
 }

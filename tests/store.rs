@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ struct Store {
     calls: Arc<Mutex<Vec<&'static str>>>,
     /// Names that a process holds the lock of.
     locked: Arc<Mutex<Vec<String>>>,
+    /// A lock was given back.
+    unlocked: Arc<AtomicBool>,
     /// This call, or all, goes wrong: it fails,
     wrong: &'static str,
     /// or does this.
@@ -112,6 +114,7 @@ impl Drop for Unlock<'_> {
     fn drop(&mut self) {
         let _ = self.0.call("unlock"); // or it would hang, or panic
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
+        self.0.unlocked.store(true, SeqCst);
     }
 }
 
@@ -407,22 +410,129 @@ fn a_store_that_panics_never_fails_the_caller() {
     }
 }
 
+/// Takes three times the time that it has, for one call.
+#[derive(Clone)]
+struct Slow(Store, &'static str);
+impl Slow {
+    fn pass(&self, what: &str, time: Duration) -> &Store {
+        if what == self.1 {
+            std::thread::sleep(time * 3);
+        }
+        &self.0
+    }
+    #[track_caller]
+    fn is_given_back(&self) {
+        let begin = Instant::now();
+        while !self.0.unlocked.load(SeqCst) {
+            assert!(begin.elapsed() < s(20), "the lock was never given back");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+impl TokenStore for Slow {
+    fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+        self.pass("load", time).load(name, time)
+    }
+    fn save(&self, name: &str, b: &[u8], l: Duration, time: Duration) -> Result<(), BoxError> {
+        self.pass("save", time).save(name, b, l, time)
+    }
+    fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+        self.pass("remove", time).remove(name, bytes, time)
+    }
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+        self.pass("lock", time).try_lock(name, time)
+    }
+}
+
 #[test]
-fn a_token_that_is_saved_too_slowly_is_kept_before_the_lock_is_given_back() {
+fn a_store_that_panics_twice_does_not_end_the_process() {
+    #[derive(Default)]
+    struct Poisoned(Mutex<()>);
+    struct Locked<'s>(&'s Mutex<()>);
+    impl Drop for Locked<'_> {
+        fn drop(&mut self) {
+            drop(self.0.lock().unwrap());
+        }
+    }
+    impl TokenStore for Poisoned {
+        fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            Ok(None)
+        }
+        fn save(&self, _: &str, _: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+            let _guard = self.0.lock().unwrap();
+            panic!("this store's own");
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(())
+        }
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+            Ok(Some(Box::new(Locked(&self.0))))
+        }
+    }
+    let world = World::new();
+    let process = world.process().with_store(Poisoned::default());
+    assert_eq!(get(&process), "t1");
+}
+
+#[test]
+fn what_comes_too_late_still_counts_and_the_lock_is_given_back_after_it() {
+    for what in ["load", "lock", "save"] {
+        let (world, slow) = (World::new(), Slow(Store::default(), what));
+        let process = world.process().with_timeout(s(1)).with_store(slow.clone());
+        assert_eq!(get(&process), "t1", "{what}");
+        slow.is_given_back();
+        assert!(slow.0.locked.lock().unwrap().is_empty());
+        assert_eq!(slow.0.calls().last(), Some(&"unlock"), "{what}");
+        let kept = String::from_utf8(slow.0.only()).unwrap();
+        assert!(kept.contains("\"t1\""), "{what}");
+    }
+}
+
+#[test]
+fn a_call_that_was_slow_takes_no_time_from_those_after_it() {
+    logged(|log| {
+        let (world, slow) = (World::new(), Slow(Store::default(), "load"));
+        let (server, source_clock) = (slow.clone(), world.clock.clone());
+        let transport = move |_: &Request, _: Duration| {
+            // Meanwhile the store has caught up.
+            while !server.0.calls.lock().unwrap().contains(&"lock") {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            Ok(Response::new(200, TOKEN))
+        };
+        let source = TokenSource::over(transport, client(), hmac()).unwrap();
+        let source = source.with_clock(source_clock).with_timeout(s(8));
+        get(&source.with_store(slow.clone()));
+        assert_eq!(slow.0.calls().last(), Some(&"unlock"), "it was waited for");
+        let said = log.lock().unwrap().join("\n");
+        assert!(!said.contains("save failed"), "{said}");
+    });
+}
+
+#[test]
+fn a_lock_that_hangs_here_is_not_waited_for() {
     let world = World::new().with(|store, _| {
         store.wrong = "save";
-        store.how = Some(|| std::thread::sleep(Duration::from_millis(500)));
+        store.how = Some(hangs);
     });
-    let process = world.process().with_timeout(s(1));
-    assert_eq!(get(&process), "t1");
-    assert_eq!(world.store.calls(), ["load", "lock", "load", "save"]);
-    assert!(!world.store.locked.lock().unwrap().is_empty());
-    let begin = Instant::now();
-    while !world.store.locked.lock().unwrap().is_empty() {
-        assert!(begin.elapsed() < s(20), "it was never given back");
-        std::thread::sleep(Duration::from_millis(10));
+    let process = world.process();
+    for n in 1..=4 {
+        assert_eq!(get(&process), format!("t{n}"));
+        assert_eq!(world.time(), s(300 * (n - 1)), "nobody slept");
+        world.clock.advance(s(300));
     }
-    assert_eq!(world.store.calls(), ["unlock"]);
+}
+
+#[test]
+fn a_token_that_a_server_hands_out_twice_is_removed_twice() {
+    let world = World::new();
+    world.says(200, TOKEN);
+    let process = world.process();
+    for _ in 0..2 {
+        process.invalidate(&process.token().unwrap());
+        assert!(world.store.is_empty());
+    }
 }
 
 #[test]
@@ -438,36 +548,6 @@ fn a_401_that_many_callers_saw_is_told_to_the_store_once() {
     });
     assert_eq!(world.store.calls(), ["load", "remove"]);
     assert_eq!(get(&process), "t2");
-}
-
-#[test]
-fn a_lock_that_comes_too_late_is_given_back() {
-    #[derive(Clone, Default)]
-    struct Slow(Store);
-    impl TokenStore for Slow {
-        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-            self.0.load(name, time)
-        }
-        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
-            self.0.save(name, b, l, t)
-        }
-        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
-            self.0.remove(name, bytes, time)
-        }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
-            std::thread::sleep(time * 3);
-            self.0.try_lock(name, time)
-        }
-    }
-    let (world, slow) = (World::new(), Slow::default());
-    let process = world.process().with_timeout(s(1)).with_store(slow.clone());
-    assert_eq!(get(&process), "t1");
-    let end = Instant::now() + s(20);
-    while !slow.0.calls.lock().unwrap().contains(&"unlock") {
-        assert!(Instant::now() < end, "it was never given back");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(slow.0.locked.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -27,8 +27,8 @@ const LAST_LOOK: Duration = Duration::from_millis(250);
 /// nothing of all this.
 pub(crate) trait Sharing: Send + Sync {
     fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed>;
-    /// This token is taken from the store no more, not even by a flight that has it in hand. Whether that is new.
-    fn refuse(&self, token: &AccessToken) -> bool;
+    /// This token is taken from the store no more, not even by a flight that has it in hand.
+    fn refuse(&self, token: &AccessToken);
     /// Takes a token that is refused from where others find it.
     fn remove_refused(&self, fetch: &Fetch);
 }
@@ -37,8 +37,8 @@ impl Sharing for Shelf {
     fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed> {
         fetch.shared(self, leave)
     }
-    fn refuse(&self, token: &AccessToken) -> bool {
-        self.refuse(token)
+    fn refuse(&self, token: &AccessToken) {
+        self.refuse(token);
     }
     fn remove_refused(&self, fetch: &Fetch) {
         fetch.remove_refused(self);
@@ -120,13 +120,16 @@ impl Fetch {
             if is_locked || left.is_zero() {
                 return Err(found);
             }
+            let (is_ours, mark) = (shelf.is_locked_here(), shelf.mark());
             let locked = self.ask(desk, leave.deadline, "lock", |store, name, time, lock| {
-                *lock = store.try_lock(name, time)?;
+                let taken = store.try_lock(name, time)?;
+                *lock = taken.map(|taken| -> Lock<'_> { Box::new((taken, mark)) });
                 Ok(lock.is_some())
             });
             match locked {
                 None => return Err(found),
                 Some(true) => is_locked = true,
+                Some(false) if is_ours => return Err(found), // an earlier call hangs with it
                 Some(false) => {
                     if pause == FIRST_LOOK {
                         let server = &self.profile.endpoint;
