@@ -301,9 +301,13 @@ fn granted(scope: &Value) -> Option<String> {
 /// missing.
 fn seconds(value: &Value) -> Option<Duration> {
     let written = |text: &str| {
-        let number = text.trim_start_matches([' ', '+', '0']); // which JSON has not
-        let number: Value = serde_json::from_slice(number.as_bytes()).ok()?;
-        number.as_f64()
+        // JSON has no plus sign, and no zeros before a digit.
+        let mut number = text.trim_ascii().as_bytes();
+        number = number.strip_prefix(b"+").unwrap_or(number);
+        while let [b'0', b'0'..=b'9', ..] = number {
+            number = number.get(1..).unwrap_or_default();
+        }
+        serde_json::from_slice::<Value>(number).ok()?.as_f64()
     };
     let number = value.as_f64().or_else(|| written(value.as_str()?))?;
     let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();

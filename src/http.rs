@@ -287,7 +287,7 @@ impl Response {
     }
     /// 200 and a JSON object: somebody who knows answered.
     pub(crate) fn is_document(&self) -> bool {
-        self.status == 200 && (self.is_too_long() || self.members().is_some())
+        self.status == 200 && self.members().is_some()
     }
     pub(crate) fn is_too_long(&self) -> bool {
         self.body.len() > MAX_RESPONSE

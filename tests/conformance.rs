@@ -622,6 +622,9 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
         ("\"300.0\"", 300),
         ("\" 300 \"", 300),
         ("\"+300\"", 300),
+        ("\"+-300\"", default),
+        ("\"++300\"", default),
+        ("\"00\"", default),
         ("\"0300\"", 300),
         ("3e2", 300),
         ("1", 1),
@@ -657,6 +660,11 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
         Response::new(200, r#"{"access_token":"t","expires_in":1.5}"#),
     );
     let half = life(&half.unwrap());
+    for written in ["0.5", "+00.5"] {
+        let body = format!(r#"{{"access_token":"t","expires_in":"{written}"}}"#);
+        let token = read(&profile, Response::new(200, body)).unwrap();
+        assert_eq!(life(&token), Duration::from_millis(500), "{written}");
+    }
     assert!(
         half > seconds(0) && half <= Duration::from_millis(1500),
         "{half:?}"
