@@ -2,8 +2,7 @@
 //! one. No key material is touched.
 
 use rsa::pkcs8::PrivateKeyInfo;
-use rsa::pkcs8::der::asn1::AnyRef;
-use rsa::pkcs8::der::asn1::UintRef;
+use rsa::pkcs8::der::asn1::{AnyRef, UintRef};
 use rsa::pkcs8::der::{Decode as _, Encode as _, Tagged as _};
 use rsa::pkcs8::der::{ErrorKind, Reader as _, Result, SliceReader, Tag};
 
@@ -13,7 +12,7 @@ const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
-/// The algorithm of an RSA key, 1.2.840.113549.1.1.1 without parameters (RFC 3279 §2.3.1).
+/// The algorithm of an RSA key, 1.2.840.113549.1.1.1 with NULL for parameters (RFC 3279 §2.3.1).
 const RSA_ENCRYPTION: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 
 /// Rounds of PBKDF2: a second or more. OpenSSL makes 2048, OWASP asks for 600,000.

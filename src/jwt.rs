@@ -274,9 +274,14 @@ impl Members {
     /// To the end of `jwt`, in base64url.
     fn move_to(&mut self, jwt: &mut String) {
         self.0.push(b'}');
-        URL_SAFE_NO_PAD.encode_string(&*self.0, jwt);
+        append(&self.0, jwt);
         self.0.clear();
     }
+}
+
+#[inline(never)] // so that its buffer is where the stack is written over
+fn append(bytes: &[u8], jwt: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, jwt);
 }
 
 /// A signed JWT in compact serialization. Whoever holds it can spend it until it expires.
@@ -312,7 +317,7 @@ impl Assertion {
         // The bytes signed are the bytes sent. With room for the signature: what grows leaves copies.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
-        URL_SAFE_NO_PAD.encode_string(&*signature, &mut jwt);
+        append(&signature, &mut jwt);
         write_over_the_stack(); // on which `base64` has a buffer
         Ok(Self(jwt))
     }
