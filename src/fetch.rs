@@ -23,6 +23,8 @@ use self::shared::Sharing;
 
 /// One request takes this long at most: a token endpoint that needs longer is not well.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// An attempt in less would end as one that had no time, and hide what the last one was told.
+const LEAST: Duration = Duration::from_millis(50);
 /// How often it is looked whether the next second has begun.
 const TICK: Duration = Duration::from_millis(100);
 /// How often a request that did not come through is made again, each time newly signed.
@@ -132,7 +134,8 @@ impl Fetch {
             let before = this.number.saturating_sub(1);
             let pause = error.retry_after().unwrap_or(life::pause(before, u));
             let left = self.now().until(this.deadline);
-            if !error.is_retryable() || this.number >= attempts || pause >= left {
+            let is_late = pause.saturating_add(LEAST) >= left;
+            if !error.is_retryable() || this.number >= attempts || is_late {
                 // A server that was silent for a whole attempt is not well, whoever asks.
                 let hurried = is_short && before == 0 && error.is_timeout() && left.is_zero();
                 let mut memory = self.memory();
