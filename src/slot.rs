@@ -12,17 +12,18 @@
 //!
 //! The numbers come from outside. The state is locked to look and to land, never to fetch.
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::mem;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 #[cfg(loom)]
 use loom::{
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread::{self, ThreadId},
 };
 #[cfg(not(loom))]
 use std::{
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread::{self, ThreadId},
 };
 
@@ -32,10 +33,7 @@ use crate::life::{self, HOLD};
 use crate::token::AccessToken;
 
 #[derive(Default)]
-pub(crate) struct Slot {
-    state: Mutex<State>,
-    landed: Condvar,
-}
+pub(crate) struct Slot(RwLock<State>);
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -75,8 +73,17 @@ struct Failure {
 
 struct Flight {
     leader: ThreadId,
-    /// For those who joined. It stays empty where the leader panicked or was hurried.
-    outcome: OnceLock<Result<AccessToken, Error>>,
+    landing: Mutex<Landing>,
+    landed: Condvar,
+}
+
+/// For those who joined.
+#[derive(Clone)]
+enum Landing {
+    Awaited,
+    With(Result<AccessToken, Error>),
+    /// The leader panicked or was hurried.
+    WithNothing,
 }
 
 /// What the leader of a flight may take.
@@ -190,91 +197,116 @@ impl Slot {
     ) -> Result<AccessToken, Error> {
         let mut now = Moment::now(clock);
         let deadline = now.after(timeout);
-        let mut state = self.lock();
-        loop {
-            match state.step(now) {
+        let (flight, held) = loop {
+            let step = self.read().step(now);
+            match step {
                 Step::Serve(token) => return Ok(token),
                 Step::Fail(error) => return Err(error),
-                Step::Fetch => break,
-                Step::Join(flight) => {
-                    state = self.wait(state, now.until(deadline))?;
-                    if let Some(outcome) = flight.outcome.get() {
-                        return outcome.clone();
+                Step::Join(flight) => match flight.wait(now.until(deadline))? {
+                    Landing::With(outcome) => return outcome,
+                    Landing::Awaited | Landing::WithNothing => {}
+                },
+                Step::Fetch => {
+                    if let Some(taken_off) = self.take_off(now) {
+                        break taken_off;
                     }
                 }
             }
             now = Moment::now(clock);
-        }
-        let flight = Arc::new(Flight {
-            leader: thread::current().id(),
-            outcome: OnceLock::new(),
-        });
-        let held = state.held.clone();
-        state.flight = Some(flight.clone());
-        drop(state);
-        let _landing = Landing(self); // after `fetch`, even one that panics, the others look again
+        };
+        let mut open = Open(self, flight, Landing::WithNothing); // it lands even if `fetch` panics
         let outcome = fetch(Leave { deadline, held });
         let shared = !outcome.as_ref().is_err_and(|failed| failed.hurried);
-        let mut state = self.lock();
-        let landed = state.land(outcome, Moment::now(clock));
+        let landed = self.write().land(outcome, Moment::now(clock));
         if shared {
-            let _ = flight.outcome.set(landed.clone()); // the only one who sets it
+            open.2 = Landing::With(landed.clone());
         }
         landed
     }
 
-    /// Forgets this very token; a newer one stays.
-    pub(crate) fn invalidate(&self, token: &AccessToken) {
-        let mut state = self.lock();
-        if state.held.as_ref().is_some_and(|held| held.token.is(token)) {
-            state.held = None;
-        }
+    /// Makes this thread the one who fetches, where nobody does. With the token that is held.
+    fn take_off(&self, now: Moment) -> Option<(Arc<Flight>, Option<Held>)> {
+        let mut state = self.write();
+        let Step::Fetch = state.step(now) else {
+            return None;
+        };
+        let flight = Arc::new(Flight::new());
+        state.flight = Some(flight.clone());
+        Some((flight, state.held.clone()))
+    }
+
+    /// Forgets this very token; a newer one stays. Whether it was there.
+    pub(crate) fn invalidate(&self, token: &AccessToken) -> bool {
+        let mut state = self.write();
+        let held = state.held.take_if(|held| held.token.is(token));
+        held.is_some()
     }
 
     /// Forgets token and failures.
     pub(crate) fn clear(&self) {
-        let mut state = self.lock();
+        let mut state = self.write();
         (state.held, state.failure) = (None, None);
     }
 
     /// The token and the last failure since, for whoever watches.
     pub(crate) fn look(&self) -> (Option<Held>, Option<Error>) {
-        let state = self.lock();
+        let state = self.read();
         (
             state.held.clone(),
             state.failure.as_ref().map(|f| f.error.clone()),
         )
     }
 
-    /// Until a flight lands, or for as long as the caller has.
-    fn wait<'s>(
-        &self,
-        state: MutexGuard<'s, State>,
-        patience: Duration,
-    ) -> Result<MutexGuard<'s, State>, Error> {
+    // The state is whole at every unlock.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    fn new() -> Self {
+        Self {
+            leader: thread::current().id(),
+            landing: Mutex::new(Landing::Awaited),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// Until it lands, or for as long as the caller has.
+    fn wait(&self, patience: Duration) -> Result<Landing, Error> {
         if patience.is_zero() {
             let message = "another caller's fetch did not end in time";
             return Err(Error::new(ErrorKind::Network, message));
         }
-        let waited = self.landed.wait_timeout(state, patience);
-        Ok(waited.unwrap_or_else(PoisonError::into_inner).0)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
+        let mut landing = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Landing::Awaited = *landing {
+            let waited = self.landed.wait_timeout(landing, patience);
+            landing = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(landing.clone())
     }
 }
 
-struct Landing<'s>(&'s Slot);
+/// A flight, and how it will land.
+struct Open<'s>(&'s Slot, Arc<Flight>, Landing);
 
-impl Drop for Landing<'_> {
+impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.lock().flight = None;
-        self.0.landed.notify_all();
+        let Self(slot, flight, landing) = self;
+        slot.write().flight = None; // first: who lands with nothing looks again
+        let mut place = flight
+            .landing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *place = mem::replace(landing, Landing::WithNothing);
+        flight.landed.notify_all();
     }
 }
 
-/// Every interleaving of a few callers:
+/// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
 /// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib slot`.
 ///
 /// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
@@ -365,7 +397,7 @@ mod model {
         }
         fn holds(&self, age: Duration) -> AccessToken {
             let held = self.held("old", age);
-            self.slot.lock().held.insert(held).token.clone()
+            self.slot.write().held.insert(held).token.clone()
         }
         fn get(&self, outcome: fn(&Self) -> Result<Held, Failed>) -> Result<String, Error> {
             let fetch = |_| {
@@ -474,15 +506,11 @@ mod model {
     fn a_flight_that_panics_leaves_nobody_waiting() {
         loom::model(|| {
             let world = World::new();
-            let leader = thread::current().id();
-            let flight = Flight {
-                leader,
-                outcome: OnceLock::new(),
-            };
-            world.slot.lock().flight = Some(Arc::new(flight));
+            let flight = Arc::new(Flight::new());
+            world.slot.write().flight = Some(flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());
-            drop(Landing(&world.slot)); // what unwinding does
+            drop(Open(&world.slot, flight, Landing::WithNothing)); // what unwinding does
             assert_eq!(waiter.join().unwrap(), "new");
         });
     }
