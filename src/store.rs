@@ -465,6 +465,19 @@ mod tests {
     }
 
     #[test]
+    fn the_last_eight_tokens_are_refused() {
+        let shelf = shelf("alice");
+        let life = Duration::from_secs(60);
+        let token = |n: u32| {
+            AccessToken::new(&format!("t{n}"), at(NOW), life, None, Members::default()).unwrap()
+        };
+        (0..9).for_each(|n| shelf.refuse(&token(n)));
+        shelf.refuse(&token(8)); // once more is not one more
+        let refused: Vec<_> = (0..10).filter(|n| shelf.refuses(&token(*n))).collect();
+        assert_eq!(refused, [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
     fn one_token_is_refused_by_its_text() {
         let shelf = shelf("alice");
         assert!(!shelf.refuses(&token()));

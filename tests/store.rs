@@ -511,6 +511,19 @@ fn a_call_that_was_slow_takes_no_time_from_those_after_it() {
 }
 
 #[test]
+fn behind_a_call_that_hangs_there_is_no_waiting() {
+    let world = World::new().with(|store, _| {
+        store.wrong = "all";
+        store.how = Some(hangs);
+    });
+    let process = world.process().with_timeout(s(16)); // a second for each call
+    let begin = Instant::now();
+    assert_eq!(get(&process), "t1");
+    let took = begin.elapsed();
+    assert!(s(1) <= took && took < s(3), "{took:?}");
+}
+
+#[test]
 fn a_lock_that_hangs_here_is_not_waited_for() {
     let world = World::new().with(|store, _| {
         store.wrong = "save";
