@@ -668,6 +668,16 @@ fn a_pause_beyond_the_deadline_is_the_callers_to_make() {
 
 /// A key elsewhere may keep its caller waiting, too.
 #[test]
+fn a_pause_that_leaves_no_time_for_an_attempt_keeps_what_the_server_said() {
+    for (timeout, requests) in [(1_000, 1), (1_050, 1), (1_051, 2)] {
+        let world = World::new(|_| Ok(no(503).with_header("Retry-After", "1")));
+        let world = world.with(|source| source.with_timeout(ms(timeout)));
+        assert_eq!(world.fails().status(), Some(503), "{timeout}");
+        assert_eq!(world.requests(), requests, "{timeout}");
+    }
+}
+
+#[test]
 fn a_signer_that_takes_all_the_time_leaves_none_to_ask_in() {
     for (takes, requests) in [(29, 1), (30, 0)] {
         let clock = Arc::new(ManualClock::new(now()));
