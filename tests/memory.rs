@@ -48,6 +48,7 @@ const ACTS: &[(&str, &[&str])] = &[
     ("a key from DER", BY_RSA),
     ("an assertion by RS256", BY_RSA),
     ("an assertion by HS256", &[]),
+    ("a signature by HS256", &[]),
     ("a token in a form", &[]),
     ("a token in JSON", &[]),
     ("a token in a query", &["assertion"]), // in the URI that ureq has, which is not wiped
@@ -130,6 +131,7 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
         "a key from DER" => drop(rs256()),
         "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
         "an assertion by HS256" => drop(salesforce().assertion(&hs256(), now()).unwrap()),
+        "a signature by HS256" => drop(hs256().sign(b"a message").unwrap()),
         RSA => {
             let key = RsaPrivateKey::from_pkcs1_der(&file("key.der")).unwrap();
             let key = SigningKey::<Sha256>::new(key);
