@@ -153,15 +153,6 @@ impl State {
         }
     }
 
-    /// The held token where it can still be served, and how long.
-    fn usable(&self, now: Moment) -> Option<(&AccessToken, Duration)> {
-        let held = self
-            .held
-            .as_ref()
-            .filter(|held| held.life(now) != Life::Expired)?;
-        Some((&held.token, held.left(now)))
-    }
-
     /// Takes in what a fetch brought. A failure leaves a token in place that is still good.
     fn land(&mut self, outcome: Result<Held, Failed>, now: Moment) -> Result<AccessToken, Error> {
         match outcome {
@@ -180,8 +171,9 @@ impl State {
                 if left(&failed.found) > left(&self.held) {
                     self.held = failed.found;
                 }
-                let usable = self.usable(now).map(|(token, _)| token.clone());
-                usable.ok_or(failed.error)
+                let held = self.held.as_ref();
+                let usable = held.filter(|held| held.life(now) != Life::Expired);
+                usable.map(|held| held.token.clone()).ok_or(failed.error)
             }
         }
     }
@@ -214,12 +206,16 @@ impl Slot {
             }
             now = Moment::now(clock);
         };
-        let mut open = Open(self, flight, Landing::WithNothing); // it lands even if `fetch` panics
+        let mut airborne = Airborne {
+            slot: self,
+            flight,
+            landing: Landing::WithNothing, // even if `fetch` panics
+        };
         let outcome = fetch(Leave { deadline, held });
         let shared = !outcome.as_ref().is_err_and(|failed| failed.hurried);
         let landed = self.write().land(outcome, Moment::now(clock));
         if shared {
-            open.2 = Landing::With(landed.clone());
+            airborne.landing = Landing::With(landed.clone());
         }
         landed
     }
@@ -290,26 +286,23 @@ impl Flight {
     }
 }
 
-/// A flight, and how it will land.
-struct Open<'s>(&'s Slot, Arc<Flight>, Landing);
+/// A flight of this thread, and how it lands when this is dropped.
+struct Airborne<'s> {
+    slot: &'s Slot,
+    flight: Arc<Flight>,
+    landing: Landing,
+}
 
-impl Drop for Open<'_> {
+impl Drop for Airborne<'_> {
     fn drop(&mut self) {
-        let Self(slot, flight, landing) = self;
-        slot.write().flight = None; // first: who lands with nothing looks again
-        let mut place = flight
-            .landing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *place = mem::replace(landing, Landing::WithNothing);
-        flight.landed.notify_all();
+        self.slot.write().flight = None; // first: who gets nothing looks again
+        let landing = mem::replace(&mut self.landing, Landing::WithNothing);
+        let awaited = self.flight.landing.lock();
+        *awaited.unwrap_or_else(PoisonError::into_inner) = landing;
+        self.flight.landed.notify_all();
     }
 }
 
-/// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
-/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib slot`.
-///
-/// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests {
@@ -341,6 +334,10 @@ mod tests {
     }
 }
 
+/// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
+/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib slot`.
+///
+/// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
 #[cfg(test)]
 #[cfg(loom)]
 mod model {
@@ -510,7 +507,12 @@ mod model {
             world.slot.write().flight = Some(flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());
-            drop(Open(&world.slot, flight, Landing::WithNothing)); // what unwinding does
+            let (slot, landing) = (&world.slot, Landing::WithNothing);
+            drop(Airborne {
+                slot,
+                flight,
+                landing,
+            }); // what unwinding does
             assert_eq!(waiter.join().unwrap(), "new");
         });
     }
