@@ -4,21 +4,19 @@
 //! store can hand out a token of another identity, one that could forge a header, one that has expired or lives
 //! forever. Keys, assertions and failures never go there.
 
-use std::convert::Infallible;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
+use self::desk::Counter;
 use crate::error::BoxError;
 use crate::jwt;
 use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::Identity;
 use crate::token::AccessToken;
 
+pub(crate) mod desk;
 #[cfg(all(feature = "file-store", unix))]
 pub(crate) mod file;
 #[cfg(feature = "redis")]
@@ -29,11 +27,8 @@ pub(crate) mod redis;
 pub(crate) const MAX_KEPT: usize = 1024 * 1024;
 /// The clocks of two machines may be so far apart; who is further ahead is not believed.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
-/// Threads of one source that have not ended: a store that hangs for good must not gather them for ever.
-const MAX_DESKS: usize = 8;
 /// A token lives for minutes: who comes with one that was invalidated before these came late.
 const MAX_REFUSED: usize = 8;
-const PANICKED: &str = "it panicked";
 /// The form of what is kept. Another one is no token.
 const FORM: &str = "jwt-bearer token, form 1";
 
@@ -108,84 +103,22 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     }
 }
 
-/// One identity's place in a store.
+/// One identity in a store.
 pub(crate) struct Shelf {
-    place: Arc<Place>,
+    pub(crate) counter: Counter,
     identity: Identity,
     /// SHA-256 of the tokens that were invalidated here last: a store that lost their removal must not bring them
     /// back.
     refused: Mutex<Vec<[u8; 32]>>,
-    /// Goes with every lock that is held here.
-    mark: Arc<()>,
 }
-
-/// What a desk needs to know, even one that was left behind.
-struct Place {
-    store: Box<dyn TokenStore>,
-    name: String,
-}
-
-/// One caller's calls to a store, one after the other, on a thread of their own. A call that takes too long is left
-/// behind there, and with it what comes after it, the lock's return the last.
-pub(crate) struct Desk {
-    calls: Sender<Call>,
-    ended: Receiver<Infallible>,
-    /// Shared with every call that has not ended.
-    unended: Arc<()>,
-}
-
-/// The lock stays with the thread, and is given back where it was taken.
-type Call = Box<dyn for<'s> FnOnce(&'s dyn TokenStore, &str, &mut Option<Lock<'s>>) + Send>;
 
 impl Shelf {
     pub(crate) fn new(store: impl TokenStore + 'static, identity: Identity) -> Self {
-        let (store, name) = (Box::new(store), identity.name.clone());
         Self {
-            place: Arc::new(Place { store, name }),
+            counter: Counter::new(store, identity.name.clone()),
             identity,
             refused: Mutex::default(),
-            mark: Arc::default(),
         }
-    }
-
-    /// For one caller.
-    ///
-    /// # Errors
-    /// Where too many earlier ones have not ended, or there can be no thread.
-    pub(crate) fn open(&self) -> Result<Desk, BoxError> {
-        if Arc::strong_count(&self.place) > MAX_DESKS {
-            return Err("it has not ended earlier calls".into());
-        }
-        let place = self.place.clone();
-        let (calls, received) = mpsc::channel::<Call>();
-        let (running, ended) = mpsc::channel();
-        thread::Builder::new().spawn(move || {
-            // Dropped from below, and no lock in the middle of a panic.
-            let _running: Sender<Infallible> = running;
-            let place = place;
-            let mut lock = None;
-            for call in received {
-                let call = AssertUnwindSafe(|| call(&*place.store, &place.name, &mut lock));
-                if panic::catch_unwind(call).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Desk {
-            calls,
-            ended,
-            unended: Arc::default(),
-        })
-    }
-
-    /// To be dropped with a lock.
-    pub(crate) fn mark(&self) -> Arc<()> {
-        self.mark.clone()
-    }
-
-    /// A call that was left behind has the lock: no other process will give it back.
-    pub(crate) fn is_locked_here(&self) -> bool {
-        Arc::strong_count(&self.mark) > 1
     }
 
     /// This token is taken from the store no more.
@@ -272,48 +205,6 @@ impl Shelf {
         // A clock that is ahead of ours must not make it live longer.
         AccessToken::new(&secret, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")
-    }
-}
-
-impl Desk {
-    /// What a call brings that ends in `time`. Behind one that has not ended there is no waiting.
-    pub(crate) fn ask<T: Send + 'static>(
-        &self,
-        time: Duration,
-        call: impl for<'s> FnOnce(
-            &'s dyn TokenStore,
-            &str,
-            &mut Option<Lock<'s>>,
-        ) -> Result<T, BoxError>
-        + Send
-        + 'static,
-    ) -> Result<T, BoxError> {
-        let (tell, told) = mpsc::sync_channel(1);
-        let (time, unended) = (self.patience(time), self.unended.clone());
-        let call: Call = Box::new(move |store, name, lock| {
-            let answer = call(store, name, lock);
-            drop(unended);
-            let _ = tell.send(answer); // to nobody where it took too long
-        });
-        self.calls.send(call).map_err(|_| PANICKED)?;
-        told.recv_timeout(time).unwrap_or_else(|error| match error {
-            RecvTimeoutError::Timeout => Err("it takes too long".into()),
-            RecvTimeoutError::Disconnected => Err(PANICKED.into()),
-        })
-    }
-
-    /// Gives the lock back, and waits so long for it.
-    pub(crate) fn close(self, time: Duration) {
-        let time = self.patience(time);
-        drop(self.calls);
-        let _ = self.ended.recv_timeout(time);
-    }
-
-    fn patience(&self, time: Duration) -> Duration {
-        match Arc::strong_count(&self.unended) {
-            1 => time,
-            _ => Duration::ZERO,
-        }
     }
 }
 

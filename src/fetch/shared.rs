@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use super::{ATTEMPT, Fetch};
 use crate::error::BoxError;
 use crate::slot::{Failed, Held, Leave, Life};
-use crate::store::{Desk, Lock, Shelf, TokenStore};
+use crate::store::desk::{Desk, Locked};
+use crate::store::{Shelf, TokenStore};
 use crate::token::AccessToken;
 
 /// One call to a store takes this long at most: a token has to be worth less than an exchange.
@@ -35,13 +36,34 @@ pub(crate) trait Sharing: Send + Sync {
 
 impl Sharing for Shelf {
     fn flight(&self, fetch: &Fetch, leave: Leave) -> Result<Held, Failed> {
-        fetch.shared(self, leave)
+        let Some(desk) = fetch.told("opening it", self.counter.open()) else {
+            return fetch.fetch(&leave);
+        };
+        let deadline = leave.deadline;
+        let outcome = fetch.through(self, &desk, leave);
+        desk.close(fetch.time(deadline));
+        outcome
     }
+
     fn refuse(&self, token: &AccessToken) {
         self.refuse(token);
     }
+
     fn remove_refused(&self, fetch: &Fetch) {
-        fetch.remove_refused(self);
+        let deadline = fetch.now().after(CALL.saturating_mul(SHARE));
+        let Some(desk) = fetch.told("opening it", self.counter.open()) else {
+            return;
+        };
+        let Some(bytes) = fetch.load(&desk, deadline) else {
+            return;
+        };
+        let kept = self.read(&bytes, fetch.clock.now());
+        if kept.is_ok_and(|kept| self.refuses(&kept)) {
+            let removed = desk.ask(fetch.time(deadline), move |store, name, time| {
+                store.remove(name, &bytes, time)
+            });
+            fetch.told("remove", removed);
+        }
     }
 }
 
@@ -57,18 +79,8 @@ impl Fetch {
             identity.map(|identity| -> Box<dyn Sharing> { Box::new(Shelf::new(store, identity)) });
     }
 
-    fn shared(&self, shelf: &Shelf, leave: Leave) -> Result<Held, Failed> {
-        let Some(desk) = self.open(shelf) else {
-            return self.fetch(&leave);
-        };
-        let deadline = leave.deadline;
-        let outcome = self.through(shelf, &desk, leave);
-        desk.close(self.time(deadline));
-        outcome
-    }
-
     /// What another process fetched, else what we do.
-    fn through(&self, shelf: &Shelf, desk: &Desk, mut leave: Leave) -> Result<Held, Failed> {
+    fn through(&self, shelf: &Shelf, desk: &Desk<'_>, mut leave: Leave) -> Result<Held, Failed> {
         let found = match self.turn(shelf, desk, &mut leave) {
             Ok(held) => return Ok(held),
             Err(found) => found,
@@ -79,34 +91,23 @@ impl Fetch {
             ..failed
         })?;
         let left = held.left(self.now());
-        match shelf.written(&held.token) {
-            Ok(bytes) => {
-                self.ask(desk, leave.deadline, "save", move |store, name, time, _| {
-                    store.save(name, &bytes, left, time)
-                });
-            }
-            Err(error) => self.failed("save", &error),
-        }
+        let saved = shelf.written(&held.token).and_then(|bytes| {
+            desk.ask(self.time(leave.deadline), move |store, name, time| {
+                store.save(name, &bytes, left, time)
+            })
+        });
+        self.told("save", saved);
         Ok(held)
-    }
-
-    fn remove_refused(&self, shelf: &Shelf) {
-        let deadline = self.now().after(CALL.saturating_mul(SHARE));
-        let Some(desk) = self.open(shelf) else { return };
-        let Some(bytes) = self.load(&desk, deadline) else {
-            return;
-        };
-        let kept = shelf.read(&bytes, self.clock.now());
-        if kept.is_ok_and(|kept| shelf.refuses(&kept)) {
-            self.ask(&desk, deadline, "remove", move |store, name, time, _| {
-                store.remove(name, &bytes, time)
-            });
-        }
     }
 
     /// A fresh token that another process fetched. Else it is our turn, under the lock where there is one, with a
     /// due token to fall back on.
-    fn turn(&self, shelf: &Shelf, desk: &Desk, leave: &mut Leave) -> Result<Held, Option<Held>> {
+    fn turn(
+        &self,
+        shelf: &Shelf,
+        desk: &Desk<'_>,
+        leave: &mut Leave,
+    ) -> Result<Held, Option<Held>> {
         let mut found = self.look(shelf, desk, leave);
         let patience = self.patience(leave);
         let until = self.now().after(patience);
@@ -120,17 +121,10 @@ impl Fetch {
             if is_locked || left.is_zero() {
                 return Err(found);
             }
-            let (is_ours, mark) = (shelf.is_locked_here(), shelf.mark());
-            let locked = self.ask(desk, leave.deadline, "lock", |store, name, time, lock| {
-                let taken = store.try_lock(name, time)?;
-                *lock = taken.map(|taken| -> Lock<'_> { Box::new((taken, mark)) });
-                Ok(lock.is_some())
-            });
-            match locked {
-                None => return Err(found),
-                Some(true) => is_locked = true,
-                Some(false) if is_ours => return Err(found), // an earlier call hangs with it
-                Some(false) => {
+            match self.told("lock", desk.try_lock(self.time(leave.deadline))) {
+                Some(Locked::ByThisDesk) => is_locked = true,
+                None | Some(Locked::ByAnotherDesk) => return Err(found),
+                Some(Locked::Elsewhere) => {
                     if pause == FIRST_LOOK {
                         let server = &self.profile.endpoint;
                         debug!(
@@ -155,7 +149,7 @@ impl Fetch {
     }
 
     /// What another process left, as long as it lives.
-    fn look(&self, shelf: &Shelf, desk: &Desk, leave: &mut Leave) -> Option<Held> {
+    fn look(&self, shelf: &Shelf, desk: &Desk<'_>, leave: &mut Leave) -> Option<Held> {
         let server = &self.profile.endpoint;
         let bytes = self.load(desk, leave.deadline)?;
         let now = self.now();
@@ -186,46 +180,24 @@ impl Fetch {
         Some(held)
     }
 
-    fn open(&self, shelf: &Shelf) -> Option<Desk> {
-        let desk = shelf.open();
-        desk.inspect_err(|error| self.failed("opening it", error))
-            .ok()
-    }
-
-    fn load(&self, desk: &Desk, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
-        self.ask(desk, deadline, "load", |store, name, time, _| {
+    fn load(&self, desk: &Desk<'_>, deadline: Instant) -> Option<Zeroizing<Vec<u8>>> {
+        let loaded = desk.ask(self.time(deadline), |store, name, time| {
             Ok(store.load(name, time)?.map(Zeroizing::new))
-        })?
+        });
+        self.told("load", loaded)?
     }
 
-    /// One call to the store. What it does not say in its time it does not say.
-    fn ask<T: Send + 'static>(
-        &self,
-        desk: &Desk,
-        deadline: Instant,
-        what: &str,
-        call: impl for<'s> FnOnce(
-            &'s dyn TokenStore,
-            &str,
-            Duration,
-            &mut Option<Lock<'s>>,
-        ) -> Result<T, BoxError>
-        + Send
-        + 'static,
-    ) -> Option<T> {
-        let time = self.time(deadline);
-        let answer = desk.ask(time, move |store, name, lock| call(store, name, time, lock));
-        answer.inspect_err(|error| self.failed(what, error)).ok()
-    }
-
-    /// What one call may take.
+    /// What one call to the store may take.
     fn time(&self, deadline: Instant) -> Duration {
         let share = self.now().until(deadline).checked_div(SHARE);
         share.unwrap_or_default().min(CALL)
     }
 
-    fn failed(&self, what: &str, error: &BoxError) {
+    /// What the store answered. That it failed is logged, and all that comes of it.
+    fn told<T>(&self, what: &str, answer: Result<T, BoxError>) -> Option<T> {
         let server = &self.profile.endpoint;
-        warn!("{server:?}: token store: {what} failed: {error}");
+        answer
+            .inspect_err(|error| warn!("{server:?}: token store: {what} failed: {error}"))
+            .ok()
     }
 }
