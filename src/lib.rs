@@ -12,7 +12,7 @@
 //! | `error.rs` | whose fault it is |
 //! | `clock.rs` | both clocks and sleep |
 //! | `pem.rs` | PEM text as people have it, to DER |
-//! | `der.rs` | what a DER is that is no RSA key |
+//! | `der.rs` | what a DER is that is no RSA private key, and the DER of a public one |
 //! | `signer.rs` | a key that can sign, wherever it lives |
 //! | `jwt.rs` | **key and claims to assertion: the whole crypto path** |
 //! | `token.rs` | an access token and its life |
@@ -24,7 +24,7 @@
 //! | `store.rs`, `store/*.rs` | the same token for other processes |
 //! | `life.rs` | how long a token is fresh, how long a failure stands |
 //! | `slot.rs` | one token for many callers: fresh, due, expired; one flight |
-//! | `fetch.rs` | discovery, attempts, clock correction: one token, all I/O |
+//! | `fetch.rs`, `fetch/shared.rs` | discovery, attempts, clock correction, the store: one token, all I/O |
 //! | `source.rs` | `TokenSource`: a token whenever it is asked for |
 
 #![cfg_attr(

@@ -93,7 +93,7 @@ pub(crate) fn read(profile: &Profile, response: Response) -> Result<AccessToken,
     let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
     exchange.read(response)
 }
-/// How long a token that was asked for now will live.
+/// The life of a token that was asked for at `now`.
 #[track_caller]
 pub(crate) fn life(token: &AccessToken) -> Duration {
     token.expires_at().duration_since(now()).unwrap()
