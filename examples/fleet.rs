@@ -12,13 +12,13 @@ use std::env::var;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use jwt_bearer::{Audience, Endpoint, Profile, RedisStore, Rs256, TokenSource};
+use jwt_bearer::{Audience, Endpoint, Profile, RedisStore, RsaKey, TokenSource};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let set = |name: &str| var(name).map_err(|_| format!("set {name}"));
-    let key = Rs256::from_pem(std::fs::read(set("KEY")?)?)?;
+    let key = RsaKey::from_pem(std::fs::read(set("KEY")?)?)?;
     let endpoint = Endpoint::token(set("TOKEN_ENDPOINT")?);
     let profile = Profile::client_credentials(endpoint, set("CLIENT_ID")?, Audience::TokenEndpoint);
     // A Redis that is down is logged at level `warn`, and costs this replica an exchange of its own.

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-use jwt_bearer::{Error, Hs256, Profile, Signer, TokenSource};
+use jwt_bearer::{Error, HmacKey, Profile, Signer, TokenSource};
 use ureq::Agent;
 
 /// Sources by username. Look-ups share a lock that no fetch holds.
@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
     for count in [10, 1_000, 100_000] {
         let users = Users {
             agent: Agent::new_with_defaults(),
-            key: Arc::new(Hs256::new("any signer will do: nothing is sent")?),
+            key: Arc::new(HmacKey::new("any signer will do: nothing is sent")?),
             sources: RwLock::default(),
         };
         let names: Vec<_> = (0..count).map(|n| format!("user{n}@example.com")).collect();

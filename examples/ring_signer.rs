@@ -11,7 +11,7 @@
 
 use std::time::SystemTime;
 
-use jwt_bearer::{Algorithm, Audience, BoxError, Endpoint, Profile, Rs256, Signer};
+use jwt_bearer::{Algorithm, Audience, BoxError, Endpoint, Profile, RsaKey, Signer};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // PKCS#1 v1.5 has one signature for one message: ours must be the same.
     let (message, _) = assertion.secret().rsplit_once('.').ok_or("no JWT")?;
-    let own = Rs256::from_der(&der)?;
+    let own = RsaKey::from_der(&der)?;
     assert_eq!(
         ring.sign(message.as_bytes()).ok(),
         own.sign(message.as_bytes()).ok()

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use std::{fs, process};
 
 use jwt_bearer::{
-    Audience, Endpoint, Error, Hs256, ManualClock, Profile, Rs256, Signer, TokenSource,
+    Audience, Endpoint, Error, HmacKey, ManualClock, Profile, RsaKey, Signer, TokenSource,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -48,15 +48,15 @@ fn source() -> Result<TokenSource> {
     let kid = var("KEY_ID").ok();
     let key: Box<dyn Signer> = match (var("KEY"), var("SECRET")) {
         (Ok(file), _) => {
-            let key = Rs256::from_pem(fs::read(file)?)?;
+            let key = RsaKey::from_pem(fs::read(file)?)?;
             key.repairs()
                 .iter()
                 .for_each(|r| eprintln!("repaired: {r}"));
-            Box::new(kid.into_iter().fold(key, Rs256::with_key_id))
+            Box::new(kid.into_iter().fold(key, RsaKey::with_key_id))
         }
         (_, Ok(file)) => {
-            let key = Hs256::new(fs::read(file)?)?;
-            Box::new(kid.into_iter().fold(key, Hs256::with_key_id))
+            let key = HmacKey::new(fs::read(file)?)?;
+            Box::new(kid.into_iter().fold(key, HmacKey::with_key_id))
         }
         _ => return Err("set KEY or SECRET".into()),
     };

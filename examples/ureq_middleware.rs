@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use jwt_bearer::{Audience, Endpoint, Hs256, Profile, TokenSource};
+use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 use ureq::http::{HeaderValue, Request, Response};
 use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Agent, Body, Error, SendBody};
@@ -40,7 +40,7 @@ impl Middleware for Bearer {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = Endpoint::token("https://as.example.invalid/token");
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let key = Hs256::new("a secret of at least thirty-two bytes")?;
+    let key = HmacKey::new("a secret of at least thirty-two bytes")?;
     let bearer = Bearer {
         source: Arc::new(TokenSource::new(profile, key)?),
         host: "api.example.invalid",

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use jwt_bearer::sandbox::{Client, Key, Server};
-use jwt_bearer::{Audience, Endpoint, Hs256, Profile, TokenSource};
+use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start()?;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let endpoint = Endpoint::token(server.token_endpoint());
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let source = TokenSource::new(profile, Hs256::new("s3cret")?)?;
+    let source = TokenSource::new(profile, HmacKey::new("s3cret")?)?;
 
     thread::scope(|workers| {
         for _ in 0..8 {

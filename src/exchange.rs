@@ -25,12 +25,12 @@ use crate::token::AccessToken;
 /// twice.
 ///
 /// ```
-/// # use jwt_bearer::{Audience, Endpoint, Exchange, Hs256, Profile, Request, Response};
+/// # use jwt_bearer::{Audience, Endpoint, Exchange, HmacKey, Profile, Request, Response};
 /// # use std::time::SystemTime;
 /// # fn send(request: &Request) -> Response { Response::new(200, r#"{"access_token":"t"}"#) }
 /// let endpoint = Endpoint::token("https://as.example.com/token");
 /// let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-/// let key = Hs256::new("a secret of at least thirty-two bytes")?;
+/// let key = HmacKey::new("a secret of at least thirty-two bytes")?;
 ///
 /// let exchange = Exchange::new(&profile, &key, SystemTime::now())?;
 /// let response = send(exchange.request());

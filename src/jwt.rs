@@ -37,13 +37,13 @@ const USUAL_MESSAGE: usize = 1024;
 ///
 /// There is no `Clone`: one copy of a key is enough, share it in an [`Arc`](std::sync::Arc). It is wiped when
 /// dropped.
-pub struct Rs256 {
+pub struct RsaKey {
     key: SigningKey<Sha256>,
     key_id: Option<String>,
     repairs: Vec<&'static str>,
 }
 
-impl Rs256 {
+impl RsaKey {
     /// Reads a PEM private key, PKCS#1 or PKCS#8, and repairs what copying does to it.
     ///
     /// Of several blocks the first private key is taken. The text stays yours to wipe.
@@ -151,7 +151,7 @@ impl Rs256 {
     }
 }
 
-impl Signer for Rs256 {
+impl Signer for RsaKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Rs256
     }
@@ -176,12 +176,12 @@ impl Signer for Rs256 {
 ///
 /// RFC 7518 §3.2 asks for 32 bytes or more. Fewer are taken, since servers hand such secrets out:
 /// a short one can be guessed by whoever sees an assertion. It is wiped when dropped.
-pub struct Hs256 {
+pub struct HmacKey {
     secret: Zeroizing<Vec<u8>>,
     key_id: Option<String>,
 }
 
-impl Hs256 {
+impl HmacKey {
     /// Takes the secret's bytes as they are: no base64, no hex, no trimming.
     ///
     /// A file written by `echo` ends with a line end that is not part of the secret: remove it
@@ -219,7 +219,7 @@ fn write_over_the_stack() {
     std::hint::black_box([0_u8; 2048]);
 }
 
-impl Signer for Hs256 {
+impl Signer for HmacKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Hs256
     }
@@ -375,18 +375,18 @@ fn within_limit(der: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-impl fmt::Debug for Rs256 {
+impl fmt::Debug for RsaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rs256")
+        f.debug_struct("RsaKey")
             .field("key_id", &self.key_id)
             .field("repairs", &self.repairs)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Hs256 {
+impl fmt::Debug for HmacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hs256")
+        f.debug_struct("HmacKey")
             .field("key_id", &self.key_id)
             .finish_non_exhaustive()
     }

@@ -84,7 +84,7 @@ pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use exchange::Exchange;
 pub use http::{Request, Response};
-pub use jwt::{Assertion, Hs256, Rs256};
+pub use jwt::{Assertion, HmacKey, RsaKey};
 pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
     salesforce,

@@ -7,14 +7,14 @@
 //! rate limit, and listens on loopback only.
 //!
 //! ```
-//! use jwt_bearer::{Audience, Endpoint, Hs256, Profile, TokenSource, sandbox};
+//! use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource, sandbox};
 //!
 //! let server = sandbox::Server::start()?;
 //! server.register(sandbox::Client::new("client-1", sandbox::Key::secret("s3cret")).with_scope("read"));
 //!
 //! let endpoint = Endpoint::issuer(server.url());
 //! let profile = Profile::client_credentials(endpoint, "client-1", Audience::Issuer).with_scope("read");
-//! let source = TokenSource::new(profile, Hs256::new("s3cret")?)?;
+//! let source = TokenSource::new(profile, HmacKey::new("s3cret")?)?;
 //! assert_eq!(source.token()?.scope(), Some("read"));
 //!
 //! // How does your program take a server that is busy? The source asks again.

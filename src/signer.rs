@@ -6,7 +6,7 @@ use crate::error::BoxError;
 
 /// A signature algorithm of RFC 7518 §3.1 or RFC 8037, as `alg` names it.
 ///
-/// This crate signs with [`Rs256`](crate::Rs256) and [`Hs256`](crate::Hs256). The others are for signers of your own.
+/// This crate signs with [`RsaKey`](crate::RsaKey) and [`HmacKey`](crate::HmacKey). The others are for signers of your own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)]

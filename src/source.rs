@@ -302,7 +302,7 @@ mod simulation {
     use super::*;
     use crate::error::BoxError;
     use crate::http::{Request, Response};
-    use crate::{Audience, Endpoint, Hs256};
+    use crate::{Audience, Endpoint, HmacKey};
 
     const FLEET: usize = 2_000;
     /// Seconds: two hours, in which all ask every other second, and ten minutes of them without a server.
@@ -371,7 +371,7 @@ mod simulation {
     fn member(server: &Arc<dyn Transport>, time: &Time, draw: fn() -> f64) -> TokenSource {
         let endpoint = Endpoint::token("https://as.example.com/token");
         let profile = Profile::client_credentials(endpoint, "c", Audience::TokenEndpoint);
-        let key = Hs256::new("secret").unwrap();
+        let key = HmacKey::new("secret").unwrap();
         let source = TokenSource::over(server.clone(), profile, key);
         let mut source = source.unwrap().with_clock(time.clone());
         source.fetch.draw = draw;

@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::http::Members;
-    use crate::{Audience, Endpoint, Hs256, Profile};
+    use crate::{Audience, Endpoint, HmacKey, Profile};
 
     const NOW: u64 = 1_700_000_000;
 
@@ -240,7 +240,7 @@ mod tests {
     fn shelf(subject: &str) -> Shelf {
         let endpoint = Endpoint::token("https://as.example.com/token");
         let profile = Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint);
-        let key = Hs256::new("secret").unwrap();
+        let key = HmacKey::new("secret").unwrap();
         let identity = profile.with_subject(subject).identity(&key);
         Shelf::new(Nowhere, identity.unwrap())
     }

@@ -19,14 +19,14 @@ fn public_types_are_send_and_sync_and_own_what_they_hold() {
     holds::<Error>();
     holds::<ErrorKind>();
     holds::<Exchange<'static>>();
-    holds::<Hs256>();
+    holds::<HmacKey>();
     holds::<Jti>();
     holds::<ManualClock>();
     holds::<Placement>();
     holds::<Profile>();
     holds::<Request>();
     holds::<Response>();
-    holds::<Rs256>();
+    holds::<RsaKey>();
     holds::<ScopePlacement>();
     holds::<TokenSource>();
 }
@@ -53,8 +53,8 @@ fn an_error_is_an_error_of_one_pointer() {
 #[test]
 fn joints_are_object_safe_and_can_be_shared() {
     fn signer<S: Signer>() {}
-    signer::<Rs256>();
-    signer::<Hs256>();
+    signer::<RsaKey>();
+    signer::<HmacKey>();
     signer::<Arc<dyn Signer>>();
     signer::<Box<dyn Signer>>();
 
@@ -78,7 +78,7 @@ fn a_source_is_one_type_whatever_it_is_made_of() {
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let answer = |_: &Request, _| Ok(Response::new(200, r#"{"access_token":"t"}"#));
     let transport: Arc<dyn Transport> = Arc::new(answer);
-    let key: Box<dyn Signer> = Box::new(Hs256::new("secret").unwrap());
+    let key: Box<dyn Signer> = Box::new(HmacKey::new("secret").unwrap());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
     let source: TokenSource = TokenSource::over(transport, profile, key).unwrap();
     let source = source.with_clock(clock);
@@ -149,7 +149,7 @@ fn alg_is_what_the_registry_calls_the_signers_algorithm() {
 fn debug_tells_what_a_value_is() {
     let endpoint = Endpoint::token("https://as.example.com/token");
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let key = Hs256::new("a secret of at least thirty-two bytes").unwrap();
+    let key = HmacKey::new("a secret of at least thirty-two bytes").unwrap();
     let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(format!("{:?}", exchange.assertion()), "Assertion(..)");
     assert_eq!(

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use jwt_bearer::Rs256;
+use jwt_bearer::RsaKey;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let server = Server::start().unwrap();
-        let key = Rs256::from_pem(pem()).unwrap();
+        let key = RsaKey::from_pem(pem()).unwrap();
         let by_key = |id| Client::new(id, Key::public(&key)).with_scope("read");
         server.register(by_key("service-account"));
         server.register(by_key("consumer-key").with_user("user@example.com"));

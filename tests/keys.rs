@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jwt_bearer::{Algorithm, Audience, Endpoint, Error, ErrorKind, Hs256, Profile, Rs256, Signer};
+use jwt_bearer::{
+    Algorithm, Audience, Endpoint, Error, ErrorKind, HmacKey, Profile, RsaKey, Signer,
+};
 use serde_json::Value;
 
 /// What OpenSSL signed beside the keys of `data/keys`.
@@ -36,7 +38,7 @@ fn der(pem: &str) -> Vec<u8> {
 
 /// `key` signs as RFC 7515 §A.2 prints it.
 #[track_caller]
-fn signs_as_rfc7515_a2(key: &Rs256) {
+fn signs_as_rfc7515_a2(key: &RsaKey) {
     let jws = vectors()["rfc7515_a2_rs256"]["jws"]
         .as_str()
         .unwrap()
@@ -56,7 +58,7 @@ fn is_key_error(error: &Error, message: &str) {
 /// `der` is refused with `message`, and nothing of it stands in the error, in whichever clothes.
 #[track_caller]
 fn refuses(der: &[u8], message: &str) {
-    let error = Rs256::from_der(der).unwrap_err();
+    let error = RsaKey::from_der(der).unwrap_err();
     is_key_error(&error, message);
     let printed = format!("{error} {error:?} {error:#?}");
     let hex = |part: &[u8]| {
@@ -84,8 +86,8 @@ fn refuses(der: &[u8], message: &str) {
 fn row_08_pkcs1_and_pkcs8_in_pem_and_der_are_read_and_sign_alike() {
     for format in ["pkcs1_pem", "pkcs8_pem"] {
         let pem = rfc7515_pem(format);
-        let from_pem = Rs256::from_pem(&pem).unwrap();
-        let from_der = Rs256::from_der(der(&pem)).unwrap();
+        let from_pem = RsaKey::from_pem(&pem).unwrap();
+        let from_der = RsaKey::from_der(der(&pem)).unwrap();
         for key in [from_pem, from_der] {
             signs_as_rfc7515_a2(&key);
             assert!(key.repairs().is_empty());
@@ -116,11 +118,11 @@ fn row_08_keys_of_2048_to_8192_bits_are_read_and_sign_as_openssl_does() {
     ];
     for ((der, signature), bits) in keys.into_iter().zip([2048, 3072, 4096, 8192]) {
         assert_eq!(signature.len() * 8, bits);
-        let from_der = Rs256::from_der(der).unwrap();
+        let from_der = RsaKey::from_der(der).unwrap();
         assert_eq!(from_der.sign(MESSAGE).unwrap(), signature, "{bits} bits");
         let body = STANDARD.encode(der);
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-        let from_pem = Rs256::from_pem(pem).unwrap();
+        let from_pem = RsaKey::from_pem(pem).unwrap();
         assert_eq!(from_pem.sign(MESSAGE).unwrap(), signature, "{bits} bits");
     }
 }
@@ -258,7 +260,7 @@ fn row_08_bytes_that_are_no_key_are_told() {
 
 #[track_caller]
 fn hmac(secret: impl Into<Vec<u8>>, message: &str, hex: &str) {
-    let signature = Hs256::new(secret)
+    let signature = HmacKey::new(secret)
         .unwrap()
         .sign(message.as_bytes())
         .unwrap();
@@ -364,9 +366,9 @@ fn row_10_a_secret_of_white_space_is_a_secret() {
 
 #[test]
 fn row_10_an_empty_secret_is_refused() {
-    is_key_error(&Hs256::new("").unwrap_err(), "the HMAC secret is empty");
+    is_key_error(&HmacKey::new("").unwrap_err(), "the HMAC secret is empty");
     is_key_error(
-        &Hs256::new(Vec::new()).unwrap_err(),
+        &HmacKey::new(Vec::new()).unwrap_err(),
         "the HMAC secret is empty",
     );
 }
@@ -383,12 +385,12 @@ fn header(signer: &dyn Signer) -> String {
     String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
 }
 
-fn rs256() -> Rs256 {
-    Rs256::from_pem(rfc7515_pem("pkcs1_pem")).unwrap()
+fn rs256() -> RsaKey {
+    RsaKey::from_pem(rfc7515_pem("pkcs1_pem")).unwrap()
 }
 
-fn hs256() -> Hs256 {
-    Hs256::new("0f0e0d0c-0b0a-4908-8706-050403020100").unwrap()
+fn hs256() -> HmacKey {
+    HmacKey::new("0f0e0d0c-0b0a-4908-8706-050403020100").unwrap()
 }
 
 #[test]
@@ -422,20 +424,20 @@ fn kid_can_be_read_back_and_does_not_change_the_signature() {
 fn debug_of_a_key_shows_its_id_and_repairs_and_nothing_else() {
     assert_eq!(
         format!("{:?}", rs256()),
-        "Rs256 { key_id: None, repairs: [], .. }"
+        "RsaKey { key_id: None, repairs: [], .. }"
     );
     let pem = format!("\u{feff}{}", rfc7515_pem("pkcs8_pem"));
-    let repaired = Rs256::from_pem(pem).unwrap().with_key_id("k1");
+    let repaired = RsaKey::from_pem(pem).unwrap().with_key_id("k1");
     assert_eq!(
         format!("{repaired:?}"),
-        "Rs256 { key_id: Some(\"k1\"), \
+        "RsaKey { key_id: Some(\"k1\"), \
          repairs: [\"a byte order mark stood before the key\"], .. }"
     );
-    assert_eq!(format!("{:?}", hs256()), "Hs256 { key_id: None, .. }");
+    assert_eq!(format!("{:?}", hs256()), "HmacKey { key_id: None, .. }");
     let with_id = hs256().with_key_id("k2");
     assert_eq!(
         format!("{with_id:#?}"),
-        "Hs256 {\n    key_id: Some(\n        \"k2\",\n    ),\n    ..\n}"
+        "HmacKey {\n    key_id: Some(\n        \"k2\",\n    ),\n    ..\n}"
     );
 }
 
@@ -464,8 +466,8 @@ fn a_key_in_an_arc_or_a_box_is_the_same_signer() {
 #[test]
 fn keys_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
-    shared::<Rs256>();
-    shared::<Hs256>();
+    shared::<RsaKey>();
+    shared::<HmacKey>();
     shared::<Arc<dyn Signer>>();
     let key = Arc::new(rs256());
     let threads: Vec<_> = (0..4)
@@ -482,7 +484,7 @@ fn keys_can_be_shared_between_threads() {
 #[cfg(feature = "encrypted-keys")]
 mod encrypted {
     use super::{der, is_key_error, rfc7515_pem, signs_as_rfc7515_a2};
-    use jwt_bearer::{Error, Rs256};
+    use jwt_bearer::{Error, RsaKey};
 
     const PASSPHRASE: &str = "correct horse";
     const WRONG: &str = "the passphrase is wrong";
@@ -500,11 +502,11 @@ mod encrypted {
     }
 
     /// The same, from PEM and from DER.
-    fn both(pem: &str, passphrase: impl AsRef<[u8]>) -> [Result<Rs256, Error>; 2] {
+    fn both(pem: &str, passphrase: impl AsRef<[u8]>) -> [Result<RsaKey, Error>; 2] {
         let passphrase = passphrase.as_ref();
         [
-            Rs256::from_encrypted_pem(pem, passphrase),
-            Rs256::from_encrypted_der(der(pem), passphrase),
+            RsaKey::from_encrypted_pem(pem, passphrase),
+            RsaKey::from_encrypted_der(der(pem), passphrase),
         ]
     }
 
@@ -544,7 +546,7 @@ mod encrypted {
         let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1, 1];
         let at = key.windows(cost.len()).position(|part| part == cost);
         key[at.unwrap() + cost.len() - 1] = 127;
-        let error = Rs256::from_encrypted_der(&key, PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_der(&key, PASSPHRASE).unwrap_err();
         is_key_error(&error, SLOW);
         assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }
@@ -561,7 +563,7 @@ mod encrypted {
             &[&hmac[..], &[9]].concat(),
             &[&hmac[..], &[7]].concat(),
         ); // SHA-1
-        let error = Rs256::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
 
         // 1 GiB by a p of 64, three bytes of the salt for a key of five bytes, which AES does not have
@@ -571,7 +573,7 @@ mod encrypted {
         let was = [&[4, 8], &salt[..], &cost, &[1]].concat();
         let is = [&[4, 5], &salt[..5], &cost, &[64, 2, 1, 5]].concat();
         put(&mut sealed, &was, &is);
-        let error = Rs256::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
     }
 
@@ -631,7 +633,7 @@ mod encrypted {
         let n = [0x02, 0x02, 0x40, 0x00]; // INTEGER 16384, which must be a power of two
         let at = sealed.windows(4).position(|part| part == n).unwrap();
         sealed[at + 3] = 0x01;
-        let error = Rs256::from_encrypted_der(sealed, PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_der(sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
     }
 
@@ -688,12 +690,12 @@ mod encrypted {
             "\"{}\"",
             block("aes-256-cbc hmacWithSHA256").replace('\n', "\\n")
         );
-        let key = Rs256::from_encrypted_pem(&mangled, PASSPHRASE).unwrap();
+        let key = RsaKey::from_encrypted_pem(&mangled, PASSPHRASE).unwrap();
         signs_as_rfc7515_a2(&key);
         let repairs = ["the key stood in quotes", "line ends were written as \\n"];
         assert_eq!(key.repairs(), repairs);
         is_key_error(
-            &Rs256::from_encrypted_pem(&mangled, "wrong").unwrap_err(),
+            &RsaKey::from_encrypted_pem(&mangled, "wrong").unwrap_err(),
             WRONG,
         );
     }
@@ -705,7 +707,7 @@ mod encrypted {
             .lines()
             .filter(|line| !line.starts_with("-----"))
             .collect();
-        let key = Rs256::from_encrypted_pem(body, PASSPHRASE).unwrap();
+        let key = RsaKey::from_encrypted_pem(body, PASSPHRASE).unwrap();
         signs_as_rfc7515_a2(&key);
         assert_eq!(key.repairs(), ["the BEGIN and END lines were missing"]);
     }
@@ -722,7 +724,7 @@ mod encrypted {
             PASSPHRASE,
             "this RSA key has 1024 bits; 2048 to 8192 are taken",
         );
-        let old = Rs256::from_encrypted_pem(include_str!("data/keys/proc-type.pem"), PASSPHRASE);
+        let old = RsaKey::from_encrypted_pem(include_str!("data/keys/proc-type.pem"), PASSPHRASE);
         is_key_error(
             &old.unwrap_err(),
             "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
@@ -733,9 +735,9 @@ mod encrypted {
     fn an_encrypted_key_that_is_cut_off_is_told() {
         let sealed = block("aes-256-cbc hmacWithSHA256");
         let whole = der(sealed);
-        let error = Rs256::from_encrypted_der(&whole[..whole.len() / 2], PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_der(&whole[..whole.len() / 2], PASSPHRASE).unwrap_err();
         is_key_error(&error, "this key is cut off in the middle");
-        let error = Rs256::from_encrypted_pem(&sealed[..500], PASSPHRASE).unwrap_err();
+        let error = RsaKey::from_encrypted_pem(&sealed[..500], PASSPHRASE).unwrap_err();
         is_key_error(&error, "this key is cut off in the middle");
     }
 }

@@ -21,7 +21,7 @@ use std::{env, mem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{
-    BoxError, Endpoint, Hs256, Placement, Profile, Rs256, Signer, TokenSource, TokenStore,
+    BoxError, Endpoint, HmacKey, Placement, Profile, RsaKey, Signer, TokenSource, TokenStore,
 };
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
@@ -118,8 +118,8 @@ fn a_process() {
 }
 
 fn play(act: &str) -> Option<Box<dyn Any>> {
-    let rs256 = || Rs256::from_der(file("key.der")).unwrap();
-    let hs256 = || Hs256::new(mem::take(&mut *file("secret"))).unwrap();
+    let rs256 = || RsaKey::from_der(file("key.der")).unwrap();
+    let hs256 = || HmacKey::new(mem::take(&mut *file("secret"))).unwrap();
     let profile = || client_at(Endpoint::token(std::str::from_utf8(&file("url")).unwrap()));
     let fetched = |profile: Profile, key: Box<dyn Signer>| {
         let source = TokenSource::new(profile, key).unwrap();
@@ -127,7 +127,7 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
     };
     match act {
         HELD => return Some(Box::new(rs256())),
-        "a key from PEM" => drop(Rs256::from_pem(file("key.pem")).unwrap()),
+        "a key from PEM" => drop(RsaKey::from_pem(file("key.pem")).unwrap()),
         "a key from DER" => drop(rs256()),
         "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
         "an assertion by HS256" => drop(salesforce().assertion(&hs256(), now()).unwrap()),
@@ -219,7 +219,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("access token", TOKEN.into()),
         ("refresh token", REFRESH.into()), // some servers send one along
     ];
-    let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(Hs256::new(SECRET).unwrap())];
+    let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(HmacKey::new(SECRET).unwrap())];
     for signer in &signers {
         let assertion = salesforce().assertion(signer, now()).unwrap();
         all.extend(signatures(assertion.secret().rsplit('.').next().unwrap()));

@@ -8,7 +8,7 @@ use std::error::Error as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jwt_bearer::{ErrorKind, Rs256, Signer as _};
+use jwt_bearer::{ErrorKind, RsaKey, Signer as _};
 
 /// The key of RFC 7515 §A.2 in PKCS#1: public, for tests only.
 const CLEAN: &str = "\
@@ -89,7 +89,7 @@ fn rfc7515_a2() -> (Vec<u8>, Vec<u8>) {
 /// `text` is read as the key of RFC 7515 §A.2, and exactly `repairs` are told.
 #[track_caller]
 fn reads(text: impl AsRef<[u8]>, repairs: &[&str]) {
-    let key = Rs256::from_pem(text).unwrap();
+    let key = RsaKey::from_pem(text).unwrap();
     let (message, signature) = rfc7515_a2();
     assert_eq!(key.sign(&message).unwrap(), signature);
     assert_eq!(key.repairs(), repairs);
@@ -99,7 +99,7 @@ fn reads(text: impl AsRef<[u8]>, repairs: &[&str]) {
 #[track_caller]
 fn refuses(text: impl AsRef<[u8]>, message: &str) {
     let text = text.as_ref();
-    let error = Rs256::from_pem(text).unwrap_err();
+    let error = RsaKey::from_pem(text).unwrap_err();
     assert_eq!(error.to_string(), message);
     assert_eq!(error.kind(), ErrorKind::Key);
     assert!(error.source().is_none());
@@ -1142,7 +1142,7 @@ fn row_09_a_megabyte_around_the_key_is_read_and_more_is_refused() {
     reads(format!("{CLEAN}{}", "\n".repeat(rest)), &[]);
     let text = format!("{CLEAN}{}", "\n".repeat(rest + 1));
     assert_eq!(
-        Rs256::from_pem(text).unwrap_err().to_string(),
+        RsaKey::from_pem(text).unwrap_err().to_string(),
         "this is too long for a key"
     );
 }

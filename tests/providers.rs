@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::ErrorKind::{Config, Denied, Key, Protocol, Unavailable};
 use jwt_bearer::{
-    Audience, Endpoint, Exchange, Hs256, Jti, Placement, Profile, Request, Response,
+    Audience, Endpoint, Exchange, HmacKey, Jti, Placement, Profile, Request, Response,
     ScopePlacement, TokenSource, cylance as aurora, marketing_cloud_intelligence as mci,
     salesforce as platform,
 };
@@ -731,7 +731,7 @@ fn cylances_secret_is_its_characters_as_bytes() {
         " spaces around ",
         "Schlüssel-鍵",
     ] {
-        let key = Hs256::new(secret).unwrap();
+        let key = HmacKey::new(secret).unwrap();
         let assertion = cylance().assertion(&key, now()).unwrap();
         let (message, signature) = assertion.secret().rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();

@@ -11,22 +11,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{
-    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Hs256, Jti, ManualClock,
-    Placement, Profile, Rs256, ScopePlacement, Signer, TokenSource, Transport as _, salesforce,
+    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, HmacKey, Jti, ManualClock,
+    Placement, Profile, RsaKey, ScopePlacement, Signer, TokenSource, Transport as _, salesforce,
 };
 use serde_json::Value;
 
 const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
-fn rsa() -> Rs256 {
+fn rsa() -> RsaKey {
     let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
-    Rs256::from_pem(vectors["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
+    RsaKey::from_pem(vectors["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
 }
-fn other_rsa() -> Rs256 {
-    Rs256::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap()
+fn other_rsa() -> RsaKey {
+    RsaKey::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap()
 }
-fn hmac() -> Hs256 {
-    Hs256::new(SECRET).unwrap()
+fn hmac() -> HmacKey {
+    HmacKey::new(SECRET).unwrap()
 }
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -263,7 +263,7 @@ fn salesforce_and_cylance_refuse_in_their_own_words() {
         assert!(error.hint().is_some());
     }
     let other_tenant = Profile::cylance(server.url(), "other", "application");
-    let wrong = || Hs256::new("another secret").unwrap();
+    let wrong = || HmacKey::new("another secret").unwrap();
     for (error, status, description) in [
         (
             refused(cylance(&server), wrong()),

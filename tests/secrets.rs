@@ -155,7 +155,7 @@ fn the_search_finds_what_it_must() {
     ] {
         assert!(secrets.run_in(&text).is_some(), "{text}");
     }
-    assert_eq!(secrets.run_in("Rs256 { key_id: None, .. }"), None);
+    assert_eq!(secrets.run_in("RsaKey { key_id: None, .. }"), None);
 }
 
 // ---- types ----
@@ -176,15 +176,15 @@ macro_rules! assert_not_impl {
 }
 
 // One copy of a key is enough, and an assertion is sent once.
-assert_not_impl!(Rs256: Clone, Copy);
-assert_not_impl!(Hs256: Clone, Copy);
+assert_not_impl!(RsaKey: Clone, Copy);
+assert_not_impl!(HmacKey: Clone, Copy);
 assert_not_impl!(Assertion: Clone, Copy);
 assert_not_impl!(Request: Clone, Copy);
 assert_not_impl!(Exchange<'static>: Clone, Copy);
 assert_not_impl!(TokenSource: Clone, Copy);
 // A comparison that stops at the first difference tells where it is.
-assert_not_impl!(Rs256: PartialEq, Eq, PartialOrd, std::hash::Hash);
-assert_not_impl!(Hs256: PartialEq, Eq, PartialOrd, std::hash::Hash);
+assert_not_impl!(RsaKey: PartialEq, Eq, PartialOrd, std::hash::Hash);
+assert_not_impl!(HmacKey: PartialEq, Eq, PartialOrd, std::hash::Hash);
 assert_not_impl!(Assertion: PartialEq, PartialEq<str>, PartialEq<String>, std::hash::Hash);
 assert_not_impl!(AccessToken: PartialEq, PartialEq<str>, PartialEq<String>, std::hash::Hash);
 assert_not_impl!(Request: PartialEq, std::hash::Hash);
@@ -195,8 +195,8 @@ assert_not_impl!(TokenSource: PartialEq, std::hash::Hash);
 assert_not_impl!(Error: PartialEq, std::hash::Hash);
 // The doors are called `secret`, `authorization`, `body`, `url` and `response`, and no other way
 // leads to a text.
-assert_not_impl!(Rs256: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
-assert_not_impl!(Hs256: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
+assert_not_impl!(RsaKey: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
+assert_not_impl!(HmacKey: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
 assert_not_impl!(Assertion: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
 assert_not_impl!(AccessToken: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
 assert_not_impl!(Request: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
@@ -206,8 +206,8 @@ assert_not_impl!(Profile: std::ops::Deref, Display);
 assert_not_impl!(Endpoint: std::ops::Deref, Display);
 assert_not_impl!(TokenSource: std::ops::Deref, Display);
 
-fn hs256() -> Hs256 {
-    Hs256::new(HMAC_SECRET).unwrap().with_key_id("k1")
+fn hs256() -> HmacKey {
+    HmacKey::new(HMAC_SECRET).unwrap().with_key_id("k1")
 }
 
 fn at(seconds: u64) -> SystemTime {
@@ -234,13 +234,13 @@ fn generic() -> Profile {
 fn no_type_prints_a_secret() {
     let mut secrets = Secrets::all();
     for name in ["pkcs1_pem", "pkcs8_pem"] {
-        let key = Rs256::from_pem(pem(name)).unwrap();
-        secrets.are_not_in("Rs256", &debug(&key));
+        let key = RsaKey::from_pem(pem(name)).unwrap();
+        secrets.are_not_in("RsaKey", &debug(&key));
     }
-    secrets.are_not_in("Rs256", &debug(&Rs256::from_der(der()).unwrap()));
-    let repaired = Rs256::from_pem(pem("pkcs1_pem").replace('\n', "\\n")).unwrap();
-    secrets.are_not_in("Rs256, repaired", &debug(&repaired));
-    secrets.are_not_in("Hs256", &debug(&hs256()));
+    secrets.are_not_in("RsaKey", &debug(&RsaKey::from_der(der()).unwrap()));
+    let repaired = RsaKey::from_pem(pem("pkcs1_pem").replace('\n', "\\n")).unwrap();
+    secrets.are_not_in("RsaKey, repaired", &debug(&repaired));
+    secrets.are_not_in("HmacKey", &debug(&hs256()));
 
     for placement in [Placement::Form, Placement::Json, Placement::Query] {
         let profile = generic().with_placement(placement);
@@ -345,9 +345,13 @@ fn no_error_over_a_key_quotes_it() {
             ("a name", format!("{}.pem", &bare[..64])),
             ("too long", bare.repeat(1000)),
         ] {
-            refused_in_silence(&secrets, what, Rs256::from_pem(&text));
+            refused_in_silence(&secrets, what, RsaKey::from_pem(&text));
             #[cfg(feature = "encrypted-keys")]
-            refused_in_silence(&secrets, what, Rs256::from_encrypted_pem(&text, PASSPHRASE));
+            refused_in_silence(
+                &secrets,
+                what,
+                RsaKey::from_encrypted_pem(&text, PASSPHRASE),
+            );
             let file = serde_json::json!({
                 "serviceAccountId": "svc-0001",
                 "discoveryEndpoint": "https://as.example.com/metadata",
@@ -360,18 +364,18 @@ fn no_error_over_a_key_quotes_it() {
             secrets.are_not_in("a credential file cut off", &chain(&cut.unwrap_err()));
         }
         let not_text = [b"\xff\xfe", pem.as_bytes()].concat();
-        refused_in_silence(&secrets, "UTF-16", Rs256::from_pem(not_text));
-        refused_in_silence(&secrets, "PEM for DER", Rs256::from_der(&pem));
+        refused_in_silence(&secrets, "UTF-16", RsaKey::from_pem(not_text));
+        refused_in_silence(&secrets, "PEM for DER", RsaKey::from_der(&pem));
     }
     let der = der();
-    refused_in_silence(&secrets, "DER for PEM", Rs256::from_pem(&der));
+    refused_in_silence(&secrets, "DER for PEM", RsaKey::from_pem(&der));
     refused_in_silence(
         &secrets,
         "DER cut off",
-        Rs256::from_der(&der[..der.len() / 2]),
+        RsaKey::from_der(&der[..der.len() / 2]),
     );
-    refused_in_silence(&secrets, "DER too long", Rs256::from_der(der.repeat(10)));
-    refused_in_silence(&secrets, "no HMAC secret", Hs256::new(""));
+    refused_in_silence(&secrets, "DER too long", RsaKey::from_der(der.repeat(10)));
+    refused_in_silence(&secrets, "no HMAC secret", HmacKey::new(""));
 }
 
 #[test]
@@ -382,7 +386,7 @@ fn a_key_that_is_too_short_is_not_quoted() {
     let mut secrets = Secrets::default();
     secrets.add(der.as_bytes());
     secrets.add(key.d().to_string());
-    refused_in_silence(&secrets, "1024 bits", Rs256::from_der(der.as_bytes()));
+    refused_in_silence(&secrets, "1024 bits", RsaKey::from_der(der.as_bytes()));
 }
 
 #[cfg(feature = "encrypted-keys")]
@@ -399,22 +403,22 @@ fn a_wrong_passphrase_is_not_quoted_nor_is_the_key() {
     let label = "ENCRYPTED PRIVATE KEY-----";
     let body = STANDARD.encode(sealed.as_bytes());
     let pem = format!("-----BEGIN {label}\n{body}\n-----END {label}\n");
-    let taken = Rs256::from_encrypted_pem(&pem, PASSPHRASE).unwrap();
-    secrets.are_not_in("Rs256", &debug(&taken));
-    refused_in_silence(&secrets, "PEM", Rs256::from_encrypted_pem(&pem, WRONG));
+    let taken = RsaKey::from_encrypted_pem(&pem, PASSPHRASE).unwrap();
+    secrets.are_not_in("RsaKey", &debug(&taken));
+    refused_in_silence(&secrets, "PEM", RsaKey::from_encrypted_pem(&pem, WRONG));
     let der = sealed.as_bytes();
-    refused_in_silence(&secrets, "DER", Rs256::from_encrypted_der(der, WRONG));
+    refused_in_silence(&secrets, "DER", RsaKey::from_encrypted_der(der, WRONG));
     refused_in_silence(
         &secrets,
         "cut",
-        Rs256::from_encrypted_der(&der[..900], PASSPHRASE),
+        RsaKey::from_encrypted_der(&der[..900], PASSPHRASE),
     );
-    refused_in_silence(&secrets, "no passphrase", Rs256::from_pem(&pem));
-    refused_in_silence(&secrets, "no passphrase, DER", Rs256::from_der(der));
+    refused_in_silence(&secrets, "no passphrase", RsaKey::from_pem(&pem));
+    refused_in_silence(&secrets, "no passphrase, DER", RsaKey::from_der(der));
 }
 
 /// A key in a device that has been locked.
-struct Locked(#[allow(dead_code)] Hs256);
+struct Locked(#[allow(dead_code)] HmacKey);
 
 impl Signer for Locked {
     fn algorithm(&self) -> Algorithm {
@@ -661,7 +665,7 @@ const METADATA: Answer = Says(200, r#"{"token_endpoint":"https://as.example.com/
 
 #[test]
 fn no_exchange_tells_a_secret_by_value_error_or_log() {
-    let rsa: Arc<dyn Signer> = Arc::new(Rs256::from_pem(pem("pkcs1_pem")).unwrap());
+    let rsa: Arc<dyn Signer> = Arc::new(RsaKey::from_pem(pem("pkcs1_pem")).unwrap());
     let hmac: Arc<dyn Signer> = Arc::new(hs256());
     let metadata = || Endpoint::metadata("https://as.example.com/metadata");
     let discovered = Profile::client_credentials(metadata(), "client-1", Audience::TokenEndpoint);

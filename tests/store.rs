@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use jwt_bearer::{
-    AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, Hs256, Lock,
+    AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, HmacKey, Lock,
     ManualClock, Profile, Request, Response, Signer, State, TokenSource, TokenStore,
 };
 use serde_json::Value;
@@ -683,7 +683,7 @@ fn a_due_token_outlives_a_lock_that_is_taken_and_a_server_that_is_silent() {
 #[test]
 fn row_18_two_subjects_scopes_audiences_or_keys_never_share_a_token() {
     let world = World::new();
-    let other_key = || Hs256::new("another secret of thirty-two bytes").unwrap();
+    let other_key = || HmacKey::new("another secret of thirty-two bytes").unwrap();
     let other = "https://other.example.com";
     let processes = [
         world.process_of(client(), hmac()),
@@ -717,12 +717,12 @@ fn the_key_is_known_by_its_public_half_as_others_compute_it() {
         "6fd13c2435a361e7c588cd17f55f5ad3df0177a66c1727a6a200845f4d7ab88c"
     );
     // echo -n "jwt-bearer: identity of this secret" | openssl dgst -sha256 -hmac secret
-    let hmac = Hs256::new("secret").unwrap().identity().unwrap();
+    let hmac = HmacKey::new("secret").unwrap().identity().unwrap();
     assert_eq!(
         hex(&hmac),
         "466edf74264444567eb53730f066fa712437eebf83cc7db32b7b14f32964d35a"
     );
-    let shared: Arc<dyn Signer> = Arc::new(Hs256::new("secret").unwrap());
+    let shared: Arc<dyn Signer> = Arc::new(HmacKey::new("secret").unwrap());
     assert_eq!(shared.identity(), Some(hmac));
     let boxed: Box<dyn Signer> = Box::new(shared);
     assert_eq!(boxed.identity(), Some(hmac));

@@ -14,7 +14,7 @@ use std::{fs, io};
 use jwt_bearer::ErrorKind::{Network, Protocol, Unavailable};
 use jwt_bearer::sandbox::{Client, Key, Server};
 use jwt_bearer::{
-    Audience, Endpoint, Hs256, Profile, Request, Response, TokenSource, Transport as _,
+    Audience, Endpoint, HmacKey, Profile, Request, Response, TokenSource, Transport as _,
 };
 use serde_json::Value;
 use ureq::Agent;
@@ -125,7 +125,7 @@ impl World {
                 seen.lock().unwrap().push(Trip { sent, back, came });
                 outcome
             };
-            let key = Hs256::new("secret").unwrap();
+            let key = HmacKey::new("secret").unwrap();
             let source = TokenSource::over(transport, profile.clone(), key).unwrap();
             (source.with_timeout(Duration::from_secs(4)), trips)
         };

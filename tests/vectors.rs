@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_bearer::{Audience, Endpoint, Hs256, Profile, Rs256, Signer};
+use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, RsaKey, Signer};
 use ring::{hmac, signature};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ fn decoded(base64url: &str) -> Vec<u8> {
 #[track_caller]
 fn signers(pointer: &str, alg: &str) -> Vec<Box<dyn Signer>> {
     let vectors = vectors();
-    let pem = |format| Rs256::from_pem(text(&vectors, format)).unwrap();
+    let pem = |format| RsaKey::from_pem(text(&vectors, format)).unwrap();
     match (alg, pointer) {
         ("RS256", _) => vec![
             Box::new(pem("/key/pkcs1_pem")),
@@ -35,11 +35,11 @@ fn signers(pointer: &str, alg: &str) -> Vec<Box<dyn Signer>> {
         ],
         ("HS256", "/rfc7515_a1_hs256/jws") => {
             let secret = decoded(text(&vectors, "/rfc7515_a1_hs256/k_b64url"));
-            vec![Box::new(Hs256::new(secret).unwrap())]
+            vec![Box::new(HmacKey::new(secret).unwrap())]
         }
         ("HS256", "/cylance/jws") => {
             let secret = text(&vectors, "/cylance/secret_utf8");
-            vec![Box::new(Hs256::new(secret).unwrap())]
+            vec![Box::new(HmacKey::new(secret).unwrap())]
         }
         _ => panic!("{pointer} is {alg}: which key signs it?"),
     }
@@ -189,8 +189,8 @@ fn rs256_is_what_ring_verifies_and_nothing_else_is() {
         let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
         public.verify(algorithm, message, signature).is_ok()
     };
-    let key = Rs256::from_pem(text(&vectors, "/key/pkcs8_pem")).unwrap();
-    let other = Rs256::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap();
+    let key = RsaKey::from_pem(text(&vectors, "/key/pkcs8_pem")).unwrap();
+    let other = RsaKey::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap();
     conforms(&key, &other, &accepts);
     conforms(&key.with_key_id("k1"), &other, &accepts);
 }
@@ -202,8 +202,8 @@ fn hs256_is_what_ring_verifies_and_nothing_else_is() {
     let ours = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let accepts =
         move |message: &[u8], signature: &[u8]| hmac::verify(&ours, message, signature).is_ok();
-    let key = Hs256::new(secret).unwrap();
-    let other = Hs256::new(format!("{secret}\n")).unwrap();
+    let key = HmacKey::new(secret).unwrap();
+    let other = HmacKey::new(format!("{secret}\n")).unwrap();
     conforms(&key, &other, &accepts);
     conforms(&key.with_key_id("k1"), &other, &accepts);
 }

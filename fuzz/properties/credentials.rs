@@ -1,6 +1,6 @@
 //! The credential file of Marketing Cloud Intelligence.
 
-use jwt_bearer::{ErrorKind, Response, Rs256, Signer as _, marketing_cloud_intelligence};
+use jwt_bearer::{ErrorKind, Response, RsaKey, Signer as _, marketing_cloud_intelligence};
 use serde_json::{Map, Value};
 
 use crate::{debug, decoded, is_safe, now, quotes_nothing, told};
@@ -13,7 +13,7 @@ pub fn credentials(file: &[u8]) {
     let json = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let members: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
     let texts = NAMES.map(|name| members.get(name).and_then(Value::as_str));
-    let key = texts[2].map(Rs256::from_pem);
+    let key = texts[2].map(RsaKey::from_pem);
 
     let read = marketing_cloud_intelligence::credentials(file);
     let ([Some(id), Some(address), Some(pem)], Some(Ok(key))) = (texts, key) else {

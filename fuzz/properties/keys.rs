@@ -1,6 +1,6 @@
 //! Key material: as text and as DER.
 
-use jwt_bearer::{Error, ErrorKind, Rs256, Signer as _};
+use jwt_bearer::{Error, ErrorKind, RsaKey, Signer as _};
 use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -9,14 +9,14 @@ use crate::{debug, quotes_nothing, told};
 
 const MESSAGE: &[u8] = b"header.claims";
 
-/// A text to [`Rs256::from_pem`].
+/// A text to [`RsaKey::from_pem`].
 pub fn pem(input: &[u8]) {
-    let read = same_key(input, [Rs256::from_pem(input), Rs256::from_pem(input)]);
+    let read = same_key(input, [RsaKey::from_pem(input), RsaKey::from_pem(input)]);
     // One that needs a passphrase is left out: the file says how long to compute.
     #[cfg(feature = "encrypted-keys")]
     if may_be_opened(&read) {
-        let sealed = Rs256::from_encrypted_pem(input, "correct horse");
-        drop(same_key(input, [Rs256::from_pem(input), sealed]));
+        let sealed = RsaKey::from_encrypted_pem(input, "correct horse");
+        drop(same_key(input, [RsaKey::from_pem(input), sealed]));
     }
     // What a strict reader takes is taken, and means the same. Of several blocks it passes over an
     // encrypted one.
@@ -27,24 +27,24 @@ pub fn pem(input: &[u8]) {
     }
 }
 
-/// Bytes to [`Rs256::from_der`].
+/// Bytes to [`RsaKey::from_der`].
 pub fn der(input: &[u8]) {
-    let read = same_key(input, [Rs256::from_der(input), Rs256::from_der(input)]);
+    let read = same_key(input, [RsaKey::from_der(input), RsaKey::from_der(input)]);
     #[cfg(feature = "encrypted-keys")]
     if may_be_opened(&read) {
-        let sealed = Rs256::from_encrypted_der(input, "correct horse");
-        drop(same_key(input, [Rs256::from_der(input), sealed]));
+        let sealed = RsaKey::from_encrypted_der(input, "correct horse");
+        drop(same_key(input, [RsaKey::from_der(input), sealed]));
     }
     verifies(read, input);
 }
 
 #[cfg(feature = "encrypted-keys")]
-fn may_be_opened(read: &Result<Rs256, Error>) -> bool {
+fn may_be_opened(read: &Result<RsaKey, Error>) -> bool {
     !matches!(read, Err(error) if error.to_string().contains("encrypted"))
 }
 
 /// Both readings say the same: a key that signs, or an error that quotes nothing.
-fn same_key(input: &[u8], read: [Result<Rs256, Error>; 2]) -> Result<Rs256, Error> {
+fn same_key(input: &[u8], read: [Result<RsaKey, Error>; 2]) -> Result<RsaKey, Error> {
     match read {
         [Ok(one), Ok(other)] => {
             assert_eq!(one.repairs(), other.repairs());
@@ -67,7 +67,7 @@ fn same_key(input: &[u8], read: [Result<Rs256, Error>; 2]) -> Result<Rs256, Erro
 
 /// What ring takes for a key is one here: what it signs, ring verifies with its public half. Each looks
 /// at parts that the other does not: we at the private exponent, ring at what speeds a signature up.
-fn verifies(read: Result<Rs256, Error>, der: &[u8]) {
+fn verifies(read: Result<RsaKey, Error>, der: &[u8]) {
     let theirs = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
     let Ok(theirs) = theirs else { return };
     match read {

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_bearer::{Error, Hs256};
+use jwt_bearer::{Error, HmacKey};
 use serde_json::{Map, Value};
 
 mod claims;
@@ -58,8 +58,8 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
 }
 
-fn key() -> Hs256 {
-    Hs256::new(SECRET).unwrap()
+fn key() -> HmacKey {
+    HmacKey::new(SECRET).unwrap()
 }
 
 /// Any strings, one behind the other: no UTF-8 has the byte between them.

@@ -147,15 +147,15 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Endpoint, Hs256, Rs256, cylance, marketing_cloud_intelligence};
+    use crate::{Endpoint, HmacKey, RsaKey, cylance, marketing_cloud_intelligence};
 
     const UUID: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
 
     fn vectors() -> Value {
         serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap()
     }
-    fn rsa() -> Rs256 {
-        Rs256::from_pem(vectors()["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
+    fn rsa() -> RsaKey {
+        RsaKey::from_pem(vectors()["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
     }
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -179,14 +179,14 @@ mod tests {
         let login = "https://login.salesforce.com";
         Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com")
     }
-    fn cylance() -> (Profile, Hs256) {
+    fn cylance() -> (Profile, HmacKey) {
         let vector = &vectors()["cylance"];
         let claim = |name: &str| vector["claims"][name].as_str().unwrap().to_owned();
         let profile = Profile::cylance(cylance::NORTH_AMERICA, claim("tid"), claim("sub"));
         let secret = vector["secret_utf8"].as_str().unwrap();
         (
             profile.with_exp(Duration::from_secs(1800)),
-            Hs256::new(secret).unwrap(),
+            HmacKey::new(secret).unwrap(),
         )
     }
 

@@ -33,7 +33,7 @@ const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
 impl Profile {
     /// Cylance: `base_url` is a constant of [`cylance`](self) or one of your own.
     ///
-    /// The key is [`Hs256`](crate::Hs256) over the characters of the application secret, not
+    /// The key is [`HmacKey`](crate::HmacKey) over the characters of the application secret, not
     /// decoded. Scopes such as `device:list` become the claim `scp`, an array as in the vendor's
     /// sample; its text says "comma delimited", which is [`ScopePlacement::ClaimWithCommas`].
     ///

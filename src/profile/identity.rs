@@ -123,14 +123,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Endpoint, Hs256, Jti};
+    use crate::{Endpoint, HmacKey, Jti};
 
     fn profile() -> Profile {
         let endpoint = Endpoint::token("https://as.example.com/token");
         Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint).with_subject("alice")
     }
-    fn key() -> Hs256 {
-        Hs256::new("secret").unwrap()
+    fn key() -> HmacKey {
+        HmacKey::new("secret").unwrap()
     }
     fn of(profile: &Profile) -> String {
         profile.identity(&key()).unwrap().text
@@ -205,7 +205,7 @@ mod tests {
         let keys = [
             key().with_key_id("k1"),
             key().with_key_id("k2"),
-            Hs256::new("secret2").unwrap(),
+            HmacKey::new("secret2").unwrap(),
         ];
         for key in keys {
             assert!(!identities.contains(&profile().identity(&key).unwrap().text));

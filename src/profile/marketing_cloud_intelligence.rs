@@ -10,7 +10,7 @@ use super::hint::Hint;
 use super::{Audience, Jti, Profile};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::jwt::Rs256;
+use crate::jwt::RsaKey;
 
 /// AWS US, as printed in the document, which adds that it may change.
 pub const US1: &str = "https://idp.intelligence.salesforce.com/us1/token";
@@ -60,7 +60,7 @@ impl Profile {
 /// # Errors
 /// [`Config`](crate::ErrorKind::Config) where it is not such a file,
 /// [`Key`](crate::ErrorKind::Key) where its key cannot be read. Nothing of the file is quoted.
-pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, Rs256), Error> {
+pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     let json = json.as_ref();
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
     let mut file: Value = serde_json::from_slice(json)
@@ -76,7 +76,7 @@ pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, Rs256), Error> {
     let pem = zeroize::Zeroizing::new(member("privateKey")?);
     Ok((
         Profile::marketing_cloud_intelligence(endpoint, id),
-        Rs256::from_pem(&*pem)?,
+        RsaKey::from_pem(&*pem)?,
     ))
 }
 

@@ -9,7 +9,7 @@ use rsa::pkcs8::SubjectPublicKeyInfoRef;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::jwt::Rs256;
+use crate::jwt::RsaKey;
 
 /// Seconds by which a client's clock may be ahead.
 const LEEWAY: u64 = 30;
@@ -31,7 +31,7 @@ impl Key {
         Self(Kind::Secret(secret.into()))
     }
     /// The public half of a key of ours.
-    pub fn public(key: &Rs256) -> Self {
+    pub fn public(key: &RsaKey) -> Self {
         Self(Kind::Rsa(key.public_key_pkcs1()))
     }
     /// An RSA public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`).

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jwt_bearer::ErrorKind::{self, Network, Protocol};
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
-use jwt_bearer::{Audience, Endpoint, Hs256, Profile, TokenSource};
+use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 
 use crate::support::{env, seen};
 
@@ -128,7 +128,7 @@ fn run(n: usize, row: &Row) {
     let endpoint = Endpoint::token(format!("{proxy}/{port}/{}/{n}/token", row.does));
     let issuer = Audience::Fixed(server.url().to_owned());
     let profile = Profile::client_credentials(endpoint, "client-1", issuer);
-    let source = TokenSource::new(profile, Hs256::new("secret").unwrap()).unwrap();
+    let source = TokenSource::new(profile, HmacKey::new("secret").unwrap()).unwrap();
     let source = source.with_timeout(TIMEOUT);
 
     let outcome = source.token();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jwt_bearer::{Rs256, Signer as _};
+use jwt_bearer::{RsaKey, Signer as _};
 
 use crate::support::{path, said, seen};
 
@@ -71,7 +71,7 @@ fn made() -> PathBuf {
 }
 
 /// Whether openssl, with the public half that it finds in the file, verifies what the key signs.
-fn openssl_verifies(key: &Rs256, file: &Path) -> bool {
+fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
     let scratch = tempfile::tempdir().unwrap();
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new("openssl");
@@ -131,10 +131,10 @@ fn check(maker: &str, name: &str, file: &Path) {
     let bytes = fs::read(file).unwrap();
     let (_, kind) = name.rsplit_once('.').unwrap();
     let load = |passphrase: Option<&str>| match (kind, passphrase) {
-        ("pem", Some(passphrase)) => Rs256::from_encrypted_pem(&bytes, passphrase),
-        ("pem", None) => Rs256::from_pem(&bytes),
-        (_, Some(passphrase)) => Rs256::from_encrypted_der(&bytes, passphrase),
-        (_, None) => Rs256::from_der(&bytes),
+        ("pem", Some(passphrase)) => RsaKey::from_encrypted_pem(&bytes, passphrase),
+        ("pem", None) => RsaKey::from_pem(&bytes),
+        (_, Some(passphrase)) => RsaKey::from_encrypted_der(&bytes, passphrase),
+        (_, None) => RsaKey::from_der(&bytes),
     };
     let error = |passphrase| load(passphrase).unwrap_err().to_string();
     let is_sealed = name.contains("sealed");

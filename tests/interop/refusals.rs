@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jwt_bearer::{
-    AccessToken, Algorithm, Audience, BoxError, Error, Exchange, Hs256, ManualClock, Profile,
+    AccessToken, Algorithm, Audience, BoxError, Error, Exchange, HmacKey, ManualClock, Profile,
     Response, Signer, Transport as _,
 };
 use ring::rand::SystemRandom;
@@ -57,7 +57,7 @@ impl Fault {
         match self {
             WrongKey if flow == Flow::BySecret => {
                 let secret = "another secret, of thirty-two bytes";
-                by(Box::new(Hs256::new(secret).unwrap()))
+                by(Box::new(HmacKey::new(secret).unwrap()))
             }
             WrongKey => by(Box::new(rsa("wrong"))),
             OtherAlg => by(match flow {

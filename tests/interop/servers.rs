@@ -1,7 +1,8 @@
 //! Tokens from Authlib and oidc-provider, by every flow they have.
 
 use jwt_bearer::{
-    AccessToken, Audience, Endpoint, Error, ErrorKind, Hs256, Profile, Rs256, Signer, TokenSource,
+    AccessToken, Audience, Endpoint, Error, ErrorKind, HmacKey, Profile, RsaKey, Signer,
+    TokenSource,
 };
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -109,15 +110,15 @@ impl Flow {
     pub(crate) fn key(self) -> Box<dyn Signer> {
         match self {
             Self::ByKey | Self::Grant => Box::new(rsa("client")),
-            Self::BySecret => Box::new(Hs256::new(file("keys/secret.txt")).unwrap()),
+            Self::BySecret => Box::new(HmacKey::new(file("keys/secret.txt")).unwrap()),
         }
     }
 }
 
 /// A key that openssl made, under the name by which the servers know the client's.
 #[track_caller]
-pub(crate) fn rsa(name: &str) -> Rs256 {
-    let key = Rs256::from_pem(file(&format!("keys/{name}.pem"))).unwrap();
+pub(crate) fn rsa(name: &str) -> RsaKey {
+    let key = RsaKey::from_pem(file(&format!("keys/{name}.pem"))).unwrap();
     key.with_key_id("client-key-1")
 }
 

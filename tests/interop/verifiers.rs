@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, Validation};
 use jwt_bearer::{
-    Audience, Endpoint, Hs256, Jti, Profile, Rs256, Signer, cylance, marketing_cloud_intelligence,
+    Audience, Endpoint, HmacKey, Jti, Profile, RsaKey, Signer, cylance,
+    marketing_cloud_intelligence,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -63,7 +64,7 @@ impl Key {
         openssl(&["pkey", "-in", "key.pem", "-pubout", "-out", "public.pem"]);
         let pkcs1 = ["rsa", "-in", "key.pem", "-RSAPublicKey_out"];
         openssl(&[&pkcs1[..], &["-outform", "DER", "-out", "public.der"]].concat());
-        let key = Rs256::from_pem(fs::read(directory.join("key.pem")).unwrap()).unwrap();
+        let key = RsaKey::from_pem(fs::read(directory.join("key.pem")).unwrap()).unwrap();
         let public = fs::read(directory.join("public.der")).unwrap();
         Self {
             signer: Box::new(key.with_key_id("k1")),
@@ -75,7 +76,7 @@ impl Key {
 
     fn hmac(secret: &str) -> Self {
         Self {
-            signer: Box::new(Hs256::new(secret).unwrap().with_key_id("k1")),
+            signer: Box::new(HmacKey::new(secret).unwrap().with_key_id("k1")),
             verifying: secret.to_owned(),
             jsonwebtoken: DecodingKey::from_secret(secret.as_bytes()),
             directory: scratch(&format!("hmac-{}", secret.len())),

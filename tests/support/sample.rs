@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{
-    AccessToken, Audience, Endpoint, Error, Exchange, Hs256, Profile, Response, Rs256, cylance,
+    AccessToken, Audience, Endpoint, Error, Exchange, HmacKey, Profile, Response, RsaKey, cylance,
     marketing_cloud_intelligence,
 };
 use serde_json::{Map, Value};
@@ -27,11 +27,11 @@ pub(crate) fn pem() -> String {
     let vectors: Value = serde_json::from_str(include_str!("../data/vectors.json")).unwrap();
     vectors["key"]["pkcs1_pem"].as_str().unwrap().to_owned()
 }
-pub(crate) fn rsa() -> Rs256 {
-    Rs256::from_pem(pem()).unwrap()
+pub(crate) fn rsa() -> RsaKey {
+    RsaKey::from_pem(pem()).unwrap()
 }
-pub(crate) fn hmac() -> Hs256 {
-    Hs256::new("a secret of at least thirty-two bytes").unwrap()
+pub(crate) fn hmac() -> HmacKey {
+    HmacKey::new("a secret of at least thirty-two bytes").unwrap()
 }
 
 pub(crate) const TOKEN_URL: &str = "https://as.example.com/token";

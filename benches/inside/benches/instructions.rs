@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use inside::{Free, exchange, fresh_source, now, profile, response};
-use jwt_bearer::{AccessToken, Assertion, Exchange, Profile, Rs256, TokenSource};
+use jwt_bearer::{AccessToken, Assertion, Exchange, Profile, RsaKey, TokenSource};
 
 #[library_benchmark(setup = fresh_source)]
 #[bench::one()]
@@ -45,8 +45,8 @@ fn response_to_token(exchange: Exchange<'static>) -> AccessToken {
 
 #[library_benchmark]
 #[bench::one()]
-fn pem_to_key() -> Rs256 {
-    Rs256::from_pem(black_box(inside::PEM)).unwrap()
+fn pem_to_key() -> RsaKey {
+    RsaKey::from_pem(black_box(inside::PEM)).unwrap()
 }
 
 library_benchmark_group!(

@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use inside::{Free, Yardstick, exchange, fresh_source, now, profile, response};
-use jwt_bearer::{Exchange, Rs256};
+use jwt_bearer::{Exchange, RsaKey};
 
 fn main() {
     divan::main();
@@ -42,5 +42,5 @@ fn response_to_token(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn pem_to_key(bencher: Bencher<'_, '_>) {
-    bencher.bench(|| Rs256::from_pem(inside::PEM));
+    bencher.bench(|| RsaKey::from_pem(inside::PEM));
 }

@@ -5,7 +5,7 @@
 
 use dudect_bencher::rand::RngExt as _;
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
-use jwt_bearer::{Rs256, Signer as _};
+use jwt_bearer::{RsaKey, Signer as _};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs1v15::SigningKey;
@@ -23,8 +23,8 @@ const SAMPLES: usize = 12_000;
 type Message = [u8; 256];
 const FIXED: Message = [b'a'; 256];
 
-fn key() -> Rs256 {
-    Rs256::from_der(KEY).expect("the key is one")
+fn key() -> RsaKey {
+    RsaKey::from_der(KEY).expect("the key is one")
 }
 
 fn classes(rng: &mut BenchRng) -> Vec<Class> {
@@ -47,7 +47,7 @@ fn messages(rng: &mut BenchRng) -> Vec<(Class, Message)> {
 }
 
 /// Random messages, of one class under the one key, of the other under the other.
-fn keys(left: &Rs256, right: &Rs256, runner: &mut CtRunner, rng: &mut BenchRng) {
+fn keys(left: &RsaKey, right: &RsaKey, runner: &mut CtRunner, rng: &mut BenchRng) {
     for class in classes(rng) {
         let message: Message = rng.random();
         let key = match class {
@@ -65,7 +65,7 @@ fn same_key_read_twice(runner: &mut CtRunner, rng: &mut BenchRng) {
 
 /// Both moduli are public, and a part of the time depends on them alone.
 fn one_key_or_another(runner: &mut CtRunner, rng: &mut BenchRng) {
-    let other = Rs256::from_pem(OTHER).expect("the key is one");
+    let other = RsaKey::from_pem(OTHER).expect("the key is one");
     keys(&key(), &other, runner, rng);
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anstream::println;
 use jwt_bearer::sandbox::Server;
 use jwt_bearer::{
-    AccessToken, Error, Exchange, Hs256, Profile, Rs256, Signer, TokenSource, Transport as _,
+    AccessToken, Error, Exchange, HmacKey, Profile, RsaKey, Signer, TokenSource, Transport as _,
     marketing_cloud_intelligence, salesforce,
 };
 use serde_json::json;
@@ -26,7 +26,7 @@ const PLAIN: &str = "\x1b[0m";
 
 pub(crate) fn run() -> Result<(), Failure> {
     let server = Server::start().map_err(|error| Failure::config(error.to_string()))?;
-    serve::register(&server, &Rs256::from_pem(KEY)?);
+    serve::register(&server, &RsaKey::from_pem(KEY)?);
     println!(
         "An authorization server that checks every assertion: {}",
         server.url()
@@ -54,7 +54,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     ));
 
     title("Salesforce Platform: JWT bearer flow, RS256; the response says who and where");
-    let key = Rs256::from_pem(KEY)?;
+    let key = RsaKey::from_pem(KEY)?;
     let user = Profile::salesforce(server.url(), "consumer-key", "user@example.com");
     let token = self::source(user.clone(), key)?.token()?;
     let id = salesforce::organization_id(&token).zip(salesforce::user_id(&token));
@@ -65,10 +65,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     title("Cylance: HS256 over the application secret, posted as JSON");
     let application =
         Profile::cylance(server.url(), "tenant", "application").with_scope("device:list");
-    lives(&self::source(application.clone(), Hs256::new(serve::SECRET)?)?.token()?);
+    lives(&self::source(application.clone(), HmacKey::new(serve::SECRET)?)?.token()?);
 
     title("The same assertion sent twice: whoever saw it cannot spend it again");
-    let key = Hs256::new(serve::SECRET)?;
+    let key = HmacKey::new(serve::SECRET)?;
     let exchange = Exchange::new(&application, &key, SystemTime::now())?;
     let send = || agent().send(exchange.request(), Duration::from_secs(5));
     let outcome = send().and_then(|_| send());
@@ -79,7 +79,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     refused(
         self::source(
             application,
-            Hs256::new("another secret, of thirty-two bytes")?,
+            HmacKey::new("another secret, of thirty-two bytes")?,
         )?
         .token(),
     );
@@ -87,7 +87,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     title("An audience that is another server's");
     let elsewhere = jwt_bearer::Audience::Fixed("https://elsewhere.example".to_owned());
     let user = user.with_audience(elsewhere);
-    refused(TokenSource::over(agent(), user, Rs256::from_pem(KEY)?)?.token());
+    refused(TokenSource::over(agent(), user, RsaKey::from_pem(KEY)?)?.token());
     Ok(())
 }
 

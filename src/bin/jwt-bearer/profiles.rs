@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jwt_bearer::{
-    Audience, Endpoint, Hs256, Placement, Profile, Rs256, Signer, cylance,
+    Audience, Endpoint, HmacKey, Placement, Profile, RsaKey, Signer, cylance,
     marketing_cloud_intelligence,
 };
 use serde_json::Value;
@@ -175,8 +175,8 @@ fn adjusted(mut profile: Profile, common: &Common) -> Result<Profile, Failure> {
 fn rsa(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
     let text = read(file)?;
     let key = match &common.passphrase_file {
-        Some(passphrase) => Rs256::from_encrypted_pem(&*text, &*read_secret(passphrase)?),
-        None => Rs256::from_pem(&*text),
+        Some(passphrase) => RsaKey::from_encrypted_pem(&*text, &*read_secret(passphrase)?),
+        None => RsaKey::from_pem(&*text),
     };
     let key = key.map_err(|error| Failure::about(file, error))?;
     key.repairs()
@@ -185,8 +185,8 @@ fn rsa(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
     Ok(named(key, common))
 }
 
-fn named(key: Rs256, common: &Common) -> Box<dyn Signer> {
-    Box::new(common.key_id.iter().fold(key, Rs256::with_key_id))
+fn named(key: RsaKey, common: &Common) -> Box<dyn Signer> {
+    Box::new(common.key_id.iter().fold(key, RsaKey::with_key_id))
 }
 
 fn hmac(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
@@ -198,8 +198,10 @@ fn hmac(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
             file.display()
         ));
     }
-    let key = Hs256::new(secret.to_vec()).map_err(|error| Failure::about(file, error))?;
-    Ok(Box::new(common.key_id.iter().fold(key, Hs256::with_key_id)))
+    let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::about(file, error))?;
+    Ok(Box::new(
+        common.key_id.iter().fold(key, HmacKey::with_key_id),
+    ))
 }
 
 fn repaired(file: &Path, repair: &str) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::{fs, io};
 
-use jwt_bearer::Rs256;
+use jwt_bearer::RsaKey;
 use jwt_bearer::sandbox::{Client, Key, Server};
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey as _;
@@ -51,7 +51,7 @@ fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
 }
 
 /// `key.pem`, `secret.txt` and `credentials.json`, in a directory that only its owner can enter.
-fn write_keys(directory: &Path, server: &Server) -> Result<Rs256, Failure> {
+fn write_keys(directory: &Path, server: &Server) -> Result<RsaKey, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::config(error.to_string());
     let key = RsaPrivateKey::new(&mut OsRng, BITS).map_err(|e| failed(&e))?;
     let der = key.to_pkcs8_der().map_err(|e| failed(&e))?;
@@ -69,11 +69,11 @@ fn write_keys(directory: &Path, server: &Server) -> Result<Rs256, Failure> {
     for (name, text) in files {
         fs::write(directory.join(name), text).map_err(|e| failed(&e))?;
     }
-    Ok(Rs256::from_der(der.as_bytes())?)
+    Ok(RsaKey::from_der(der.as_bytes())?)
 }
 
 /// The clients of the commands below; the demonstration has the same.
-pub(crate) fn register(server: &Server, key: &Rs256) {
+pub(crate) fn register(server: &Server, key: &RsaKey) {
     let by_key = |id| {
         Client::new(id, Key::public(key))
             .with_scope("read")

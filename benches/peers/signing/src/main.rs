@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use std::{env, fs};
 
-use jwt_bearer::{Rs256, Signer as _};
+use jwt_bearer::{RsaKey, Signer as _};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Signer as _};
 
@@ -24,7 +24,7 @@ type Load = fn(&[u8]) -> Result<Sign, Box<dyn Error>>;
 
 const ALL: &[(&str, Load)] = &[
     ("ours", |der| {
-        let key = Rs256::from_der(der)?;
+        let key = RsaKey::from_der(der)?;
         Ok(Box::new(move || key.sign(MESSAGE).unwrap()))
     }),
     ("rsa, blinded", |der| {

@@ -1,12 +1,12 @@
 //! The same over TLS, with one root of one's own.
 
-use jwt_bearer::{Audience, Endpoint, Error, Profile, Rs256, TokenSource};
+use jwt_bearer::{Audience, Endpoint, Error, Profile, RsaKey, TokenSource};
 use ureq::Agent;
 use ureq::tls::{Certificate, TlsConfig};
 
 fn main() -> Result<(), Error> {
     let [_, key, url, root] = std::env::args().collect::<Vec<_>>().try_into().unwrap();
-    let key = Rs256::from_pem(std::fs::read(key).unwrap())?;
+    let key = RsaKey::from_pem(std::fs::read(key).unwrap())?;
     let root = Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
     let tls = TlsConfig::builder().root_certs([root].into());
     let agent: Agent = Agent::config_builder()

@@ -4,11 +4,11 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use jwt_bearer::{Audience, Endpoint, Error, Profile, Request, Response, Rs256, TokenSource};
+use jwt_bearer::{Audience, Endpoint, Error, Profile, Request, Response, RsaKey, TokenSource};
 
 fn main() -> Result<(), Error> {
     let [_, key, url] = std::env::args().collect::<Vec<_>>().try_into().unwrap();
-    let key = Rs256::from_pem(std::fs::read(key).unwrap())?;
+    let key = RsaKey::from_pem(std::fs::read(key).unwrap())?;
     let endpoint = Endpoint::token(url);
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     println!(
