@@ -25,14 +25,17 @@ fn report() -> Result<String> {
     // A job has a minute, not a day: retries and pauses are within that.
     let source = TokenSource::new(profile, key)?
         .with_timeout(Duration::from_secs(60))
-        .with_store(store);
+        .with_store(store)?;
     let agent = Agent::new_with_defaults();
-    let mut answer = source.call(|token| {
-        let request = agent
-            .get(&url)
-            .header("Authorization", token.authorization());
-        request.call()
-    })??;
+    let mut answer = source.call(
+        |token| {
+            let request = agent
+                .get(&url)
+                .header("Authorization", token.authorization());
+            request.call()
+        },
+        |answer| matches!(answer, Err(ureq::Error::StatusCode(401))),
+    )??;
     Ok(answer.body_mut().read_to_string()?)
 }
 

@@ -19,10 +19,10 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     let set = |name: &str| var(name).map_err(|_| format!("set {name}"));
     let key = RsaKey::from_pem(std::fs::read(set("KEY")?)?)?;
-    let endpoint = Endpoint::token(set("TOKEN_ENDPOINT")?);
+    let endpoint = Endpoint::token(set("TOKEN_ENDPOINT")?)?;
     let profile = Profile::client_credentials(endpoint, set("CLIENT_ID")?, Audience::TokenEndpoint);
     // A Redis that is down is logged at level `warn`, and costs this replica an exchange of its own.
-    let source = TokenSource::new(profile, key)?.with_store(RedisStore::new(set("REDIS")?)?);
+    let source = TokenSource::new(profile, key)?.with_store(RedisStore::new(set("REDIS")?)?)?;
 
     let mut last = None;
     loop {

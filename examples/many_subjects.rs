@@ -26,8 +26,8 @@ impl Users {
         if let Some(source) = self.sources.read().unwrap().get(user) {
             return Ok(source.clone());
         }
-        let profile = Profile::salesforce("https://login.salesforce.com", "consumer-key", user);
-        let source = TokenSource::over(self.agent.clone(), profile, self.key.clone())?;
+        let profile = Profile::salesforce("https://login.salesforce.com", "consumer-key", user)?;
+        let source = TokenSource::with_transport(self.agent.clone(), profile, self.key.clone())?;
         let mut sources = self.sources.write().unwrap();
         let source = sources.entry(user.to_owned()).or_insert(Arc::new(source));
         Ok(source.clone())

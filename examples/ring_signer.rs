@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der));
     let ring = Ring(key.map_err(|e| e.to_string())?);
 
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token")?;
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let assertion = profile.assertion(&ring, SystemTime::now())?;
 

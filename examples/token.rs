@@ -27,9 +27,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn source() -> Result<TokenSource> {
     let (endpoint, audience) = match (var("ISSUER"), var("METADATA"), var("TOKEN_ENDPOINT")) {
-        (Ok(issuer), ..) => (Endpoint::issuer(issuer), Audience::Issuer),
-        (_, Ok(url), _) => (Endpoint::metadata(url), Audience::TokenEndpoint),
-        (.., Ok(url)) => (Endpoint::token(url), Audience::TokenEndpoint),
+        (Ok(issuer), ..) => (Endpoint::issuer(issuer)?, Audience::Issuer),
+        (_, Ok(url), _) => (Endpoint::metadata(url)?, Audience::TokenEndpoint),
+        (.., Ok(url)) => (Endpoint::token(url)?, Audience::TokenEndpoint),
         _ => return Err("set ISSUER, METADATA or TOKEN_ENDPOINT".into()),
     };
     let audience = var("AUDIENCE").map_or(audience, Audience::Fixed);

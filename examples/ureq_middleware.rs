@@ -38,7 +38,7 @@ impl Middleware for Bearer {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let endpoint = Endpoint::token("https://as.example.invalid/token");
+    let endpoint = Endpoint::token("https://as.example.invalid/token")?;
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let key = HmacKey::new("a secret of at least thirty-two bytes")?;
     let bearer = Bearer {

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     server.register(Client::new("client-1", Key::secret("s3cret")));
     server.set_lifetime(Duration::from_secs(2)); // short, so that there is something to see
 
-    let endpoint = Endpoint::token(server.token_endpoint());
+    let endpoint = Endpoint::token(server.token_endpoint())?;
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let source = TokenSource::new(profile, HmacKey::new("s3cret")?)?;
 

@@ -5,11 +5,12 @@
 
 use serde_json::Value;
 
-use crate::echo::cut;
-use crate::endpoint::{Endpoint, Place};
-use crate::error::{Answer, Error, ErrorKind};
-use crate::http::{Request, Response, Url};
+use crate::endpoint::{Endpoint, EndpointKind};
+use crate::error::{Error, ErrorKind, ErrorResponse};
+use crate::message::{Request, Response};
 use crate::profile::Profile;
+use crate::redact::redact;
+use crate::url::Url;
 
 /// Sans-I/O, first half: nothing to do where the token endpoint is known.
 impl Profile {
@@ -21,10 +22,10 @@ impl Profile {
     /// [`Config`](ErrorKind::Config) where the profile cannot work.
     pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
         self.check()?;
-        Ok(match self.endpoint.place()? {
-            Place::Token { .. } => Vec::new(),
-            Place::Metadata(url) => vec![Request::get(url.clone())],
-            Place::Issuer(issuer) => well_known(issuer)?.into(),
+        Ok(match self.endpoint.kind() {
+            EndpointKind::Token { .. } => Vec::new(),
+            EndpointKind::Metadata(url) => vec![Request::get(url.clone())],
+            EndpointKind::Issuer(issuer) => well_known(issuer)?.into(),
         })
     }
 
@@ -35,12 +36,12 @@ impl Profile {
     /// or names no token endpoint, or one that is not safe;
     /// [`Unavailable`](ErrorKind::Unavailable) where the server cannot answer now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
-        let place = self.endpoint.place()?;
-        if matches!(place, Place::Token { .. }) {
+        let place = self.endpoint.kind();
+        if matches!(place, EndpointKind::Token { .. }) {
             return Ok(self.clone());
         }
         let (url, issuer) = read(place, response)
-            .map_err(|error| error.answered(Answer::new(response.clone(), None)))?;
+            .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))?;
         let known = Self {
             endpoint: Endpoint::found(url, issuer),
             ..self.clone()
@@ -65,7 +66,7 @@ fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     ])
 }
 
-fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), Error> {
+fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String>), Error> {
     if response.is_too_long() {
         return Err(Error::protocol("metadata is longer than 64 KiB"));
     }
@@ -74,21 +75,21 @@ fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), Err
         return Err(Error::new(ErrorKind::Unavailable, message));
     }
     if let Some(host) = response.redirect_host() {
-        let host = cut(&host, &[]);
+        let host = redact(&host, &[]);
         let message = format!("metadata redirects to {host}, which is not followed");
         return Err(Error::protocol(message));
     }
     if response.status() != 200 {
         return Err(Error::protocol("metadata is not there"));
     }
-    let Some(document) = response.members() else {
+    let Some(document) = response.json() else {
         return Err(Error::protocol(
             "metadata is not a JSON object: check its address",
         ));
     };
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let issuer = text("issuer");
-    if let Place::Issuer(expected) = place {
+    if let EndpointKind::Issuer(expected) = place {
         // RFC 8414 §3.3: identical, or the document is somebody else's
         if issuer != Some(expected.as_str()) {
             return Err(Error::protocol("metadata is of another issuer"));
@@ -97,10 +98,12 @@ fn read(place: &Place, response: &Response) -> Result<(Url, Option<String>), Err
     let Some(token_endpoint) = text("token_endpoint") else {
         return Err(Error::protocol("metadata names no token_endpoint"));
     };
-    let (Place::Issuer(from) | Place::Metadata(from) | Place::Token { url: from, .. }) = place;
+    let (EndpointKind::Issuer(from)
+    | EndpointKind::Metadata(from)
+    | EndpointKind::Token { url: from, .. }) = place;
     match Url::parse(token_endpoint.to_owned()) {
         // A server elsewhere would send an assertion to whoever listens on this machine.
-        Ok(url) if url.is_plain() && !from.is_plain() => Err(Error::protocol(
+        Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(
             "the token_endpoint of the metadata is plain http, and the metadata came by https",
         )),
         Ok(url) => Ok((url, issuer.map(str::to_owned))),

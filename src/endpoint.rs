@@ -1,79 +1,91 @@
-//! Where the token endpoint is, or is written: a URL that was checked once.
+//! Where the token endpoint is, or which document names it: a URL that is checked once.
 
 use std::fmt;
 
 use crate::error::Error;
-use crate::http::Url;
+use crate::url::Url;
 
-/// Where the token endpoint is, or is written.
+/// Where the token endpoint is, or which document names it.
 ///
 /// Every URL is https, or http to `localhost`, `127.0.0.0/8` or `[::1]`.
 #[derive(Clone)]
-pub struct Endpoint(Result<Place, Error>);
+pub struct Endpoint(EndpointKind);
 
 #[derive(Clone)]
-pub(crate) enum Place {
+pub(crate) enum EndpointKind {
     Token { url: Url, issuer: Option<String> },
     Issuer(Url),
     Metadata(Url),
 }
 
 impl Endpoint {
-    /// The token endpoint itself.
-    pub fn token(url: impl Into<String>) -> Self {
-        Self(parsed("token endpoint", url.into()).map(|url| Place::Token { url, issuer: None }))
+    /// Takes the URL of the token endpoint itself.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    pub fn token(url: impl Into<String>) -> Result<Self, Error> {
+        let url = parse("token endpoint", url.into())?;
+        Ok(Self::found(url, None))
     }
-    /// The issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
+
+    /// Takes the issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
     /// Discovery.
     ///
     /// The document's `issuer` must be this text, byte for byte (RFC 8414 §3.3).
-    pub fn issuer(url: impl Into<String>) -> Self {
-        let url = parsed("issuer", url.into()).and_then(|url| match url.has_query() {
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the URL may not be an issuer's.
+    pub fn issuer(url: impl Into<String>) -> Result<Self, Error> {
+        let url = parse("issuer", url.into())?;
+        match url.has_query() {
             true => Err(Error::config("issuer has a query")), // RFC 8414 §2
-            false => Ok(url),
-        });
-        Self(url.map(Place::Issuer))
-    }
-    /// A metadata document at an address of its own. Its `token_endpoint` is read; its issuer is
-    /// not compared with anything, since it cannot be told from the address.
-    pub fn metadata(url: impl Into<String>) -> Self {
-        Self(parsed("metadata document", url.into()).map(Place::Metadata))
+            false => Ok(Self(EndpointKind::Issuer(url))),
+        }
     }
 
-    /// A token endpoint below a base URL that people copy: the base alone, or with a slash at its
-    /// end.
-    pub(crate) fn below(what: &str, base: &str, path: &str) -> Self {
+    /// Takes the URL of a metadata document.
+    ///
+    /// Its `token_endpoint` is read. Its `issuer` is not compared with anything, since it cannot be
+    /// derived from the URL.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the URL is not safe to fetch metadata from.
+    pub fn metadata(url: impl Into<String>) -> Result<Self, Error> {
+        let url = parse("metadata document", url.into())?;
+        Ok(Self(EndpointKind::Metadata(url)))
+    }
+
+    /// Returns the token endpoint at `path` below a base URL, which people copy with and without a
+    /// slash at its end.
+    pub(crate) fn below(what: &str, base: &str, path: &str) -> Result<Self, Error> {
         let base = base.trim_end_matches('/');
-        let place = parsed(what, base.to_owned()).and_then(|url| {
-            if url.has_query() || base.ends_with(path) {
-                return Err(Error::config(format!(
-                    "{what} is wanted without {path} and without a query"
-                )));
-            }
-            let url = parsed(what, format!("{base}{path}"))?;
-            Ok(Place::Token { url, issuer: None })
-        });
-        Self(place)
+        if parse(what, base.to_owned())?.has_query() || base.ends_with(path) {
+            let message = format!("{what} is wanted without {path} and without a query");
+            return Err(Error::config(message));
+        }
+        Ok(Self::found(parse(what, format!("{base}{path}"))?, None))
     }
+
     pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
-        Self(Ok(Place::Token { url, issuer }))
+        Self(EndpointKind::Token { url, issuer })
     }
-    pub(crate) fn place(&self) -> Result<&Place, Error> {
-        self.0.as_ref().map_err(Clone::clone)
+
+    pub(crate) fn kind(&self) -> &EndpointKind {
+        &self.0
     }
 }
 
-fn parsed(what: &str, url: String) -> Result<Url, Error> {
-    Url::parse(url).map_err(|wrong| Error::config(format!("{what} {wrong}")))
+fn parse(what: &str, url: String) -> Result<Url, Error> {
+    Url::parse(url).map_err(|problem| Error::config(format!("{what} {problem}")))
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Ok(Place::Token { url, .. }) => f.debug_tuple("Token").field(url).finish(),
-            Ok(Place::Issuer(url)) => f.debug_tuple("Issuer").field(url).finish(),
-            Ok(Place::Metadata(url)) => f.debug_tuple("Metadata").field(url).finish(),
-            Err(error) => f.debug_tuple("Unusable").field(error).finish(),
-        }
+        let (name, url) = match &self.0 {
+            EndpointKind::Token { url, .. } => ("Token", url),
+            EndpointKind::Issuer(url) => ("Issuer", url),
+            EndpointKind::Metadata(url) => ("Metadata", url),
+        };
+        f.debug_tuple(name).field(url).finish()
     }
 }

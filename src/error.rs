@@ -1,19 +1,19 @@
-//! The one opaque error: whose fault it is, what the server said, what to do about it.
+//! The one opaque error: whose fault it is, what the server said, and what to do about it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{error, fmt, io};
 
-use crate::echo;
-use crate::http::Response;
+use crate::message::Response;
+use crate::redact;
 
-/// What a foreign [`Signer`](crate::Signer) may fail with.
+/// The error of code that is not ours: a [`Signer`](crate::Signer), a [`TokenStore`](crate::TokenStore).
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
-/// Why a token could not be had.
+/// Why there is no token.
 ///
-/// Cheap to clone: callers who waited for one fetch share it. It prints no key, assertion or token.
+/// It is cheap to clone: callers that waited for one fetch share it. It prints no key, assertion or token.
 #[derive(Clone)]
 pub struct Error(Arc<Repr>);
 
@@ -21,15 +21,15 @@ pub struct Error(Arc<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    answer: Option<Arc<Answer>>,
-    /// What is left of the pause after a failure that is remembered.
-    rest: Option<Duration>,
+    response: Option<Arc<ErrorResponse>>,
+    /// The time until a remembered failure is forgotten.
+    retry_in: Option<Duration>,
     io: Option<io::ErrorKind>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
-/// What an error takes from a response.
-pub(crate) struct Answer {
+/// What an error keeps of a response.
+pub(crate) struct ErrorResponse {
     pub(crate) response: Response,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) clock_offset: Option<i64>,
@@ -38,8 +38,8 @@ pub(crate) struct Answer {
     pub(crate) hint: Option<&'static str>,
 }
 
-impl Answer {
-    /// `now` is our clock, where there is one.
+impl ErrorResponse {
+    /// `now` is the local clock, if the caller has one.
     pub(crate) fn new(response: Response, now: Option<SystemTime>) -> Self {
         Self {
             retry_after: response.retry_after(now),
@@ -60,56 +60,68 @@ pub enum ErrorKind {
     Key,
     /// A URL, claim, parameter or duration is out of range.
     Config,
-    /// The request did not complete: connection, name, certificate, time.
+    /// The request did not complete: connection, host name, certificate or time limit.
     Network,
-    /// The authorization server answered, and said no.
+    /// Another caller's fetch did not finish in the time that this call had.
+    Timeout,
+    /// The authorization server answered, and refused.
     Denied,
-    /// Something answered that is no token response.
+    /// The response is not a token response.
     Protocol,
-    /// The server cannot answer now: 408, 429, 500, 502, 503, 504.
+    /// The server cannot answer now: status 408, 429, 500, 502, 503 or 504.
     Unavailable,
 }
 
 impl Error {
-    /// Whose fault this is.
+    /// Returns whose fault this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
-    /// The HTTP status, if there was an answer.
+    /// Returns the HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         self.response().map(Response::status)
     }
-    /// The `error` of RFC 6749 §5.2, such as `invalid_grant`, as the server wrote it.
+    /// Returns the `error` of RFC 6749 §5.2, such as `invalid_grant`, as the server wrote it.
     pub fn code(&self) -> Option<&str> {
-        self.answer()?.code.as_deref()
+        self.error_response()?.code.as_deref()
     }
-    /// The server's own words: at most 256 characters, none of them control, no assertion.
+    /// Returns the server's own words.
+    ///
+    /// They have at most 256 characters, no control characters, and nothing of the assertion.
     pub fn description(&self) -> Option<&str> {
-        self.answer()?.description.as_deref()
+        self.error_response()?.description.as_deref()
     }
-    /// The answer itself, for a support case. It may repeat the assertion, so it is never printed.
+    /// Returns the response itself, for a support case. It may repeat the assertion, so it is never
+    /// printed.
     pub fn response(&self) -> Option<&Response> {
-        Some(&self.answer()?.response)
+        Some(&self.error_response()?.response)
     }
-    /// How long to wait: what the server asked for, a year at most, or what is left until the source
-    /// asks again.
+    /// Returns how long to wait: until the source asks the server again, or what the server asked
+    /// for, a year at most.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.rest.or_else(|| self.answer()?.retry_after)
+        self.0
+            .retry_in
+            .or_else(|| self.error_response()?.retry_after)
     }
-    /// Seconds by which the server's clock is ahead of ours, as far as its `Date` and the way it
-    /// took tell.
+    /// Returns the seconds by which the server's clock is ahead of ours.
+    ///
+    /// They come from the `Date` of the response, and half of the time that the exchange took.
     pub fn clock_offset(&self) -> Option<i64> {
-        self.answer()?.clock_offset
+        self.error_response()?.clock_offset
     }
-    /// What to do, in one sentence, where the server's documents or its users know.
+    /// Returns what to do, in one sentence, where the server's documents or its users know.
     pub fn hint(&self) -> Option<&'static str> {
-        self.answer()?.hint
+        self.error_response()?.hint
+    }
+    /// Whether time ran out: for the request, or for waiting for another caller.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout || self.0.io == Some(io::ErrorKind::TimedOut)
     }
     /// Whether the same call may succeed later with nothing changed.
     pub fn is_retryable(&self) -> bool {
         use io::ErrorKind::{InvalidData, InvalidInput, NotFound};
         match self.kind() {
-            ErrorKind::Unavailable => true,
+            ErrorKind::Unavailable | ErrorKind::Timeout => true,
             ErrorKind::Network => !matches!(self.0.io, Some(InvalidData | InvalidInput | NotFound)),
             _ => false,
         }
@@ -119,8 +131,8 @@ impl Error {
         Self(Arc::new(Repr {
             kind,
             message: message.into(),
-            answer: None,
-            rest: None,
+            response: None,
+            retry_in: None,
             io: None,
             source: None,
         }))
@@ -145,7 +157,7 @@ impl Error {
             TimedOut => "no answer in time",
             ConnectionRefused => "nobody listens there",
             NotFound => "host name is unknown",
-            // In whatever words: every TLS library calls it by this one.
+            // Every TLS library uses this word.
             InvalidData if cause.to_string().contains("certificate") => {
                 "its TLS certificate is not accepted"
             }
@@ -157,37 +169,31 @@ impl Error {
         };
         Self::new(ErrorKind::Network, format!("{host}: {what}"))
             .edit(|e| e.io = Some(kind))
-            .because(cause)
+            .with_source(cause)
     }
-    pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
-        self.caused_by(source.into())
-    }
-    fn caused_by(self, source: BoxError) -> Self {
-        let source = Arc::from(source);
+    pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
+        let source = Arc::from(source.into());
         self.edit(|e| e.source = Some(source))
     }
-    pub(crate) fn retry_in(self, rest: Duration) -> Self {
-        self.edit(|e| e.rest = Some(rest))
+    pub(crate) fn with_retry_in(self, retry_in: Duration) -> Self {
+        self.edit(|e| e.retry_in = Some(retry_in))
     }
-    pub(crate) fn answered(self, answer: Answer) -> Self {
-        self.edit(|e| e.answer = Some(answer.into()))
+    pub(crate) fn with_response(self, response: ErrorResponse) -> Self {
+        self.edit(|e| e.response = Some(response.into()))
     }
-    /// Without its cause where that, a foreign text, repeats one of `secrets`.
-    pub(crate) fn without(self, secrets: &[&str]) -> Self {
-        let mut cause = error::Error::source(&self);
-        while let Some(e) = cause {
+    /// Drops the source, which is foreign text, where it repeats one of `secrets`.
+    pub(crate) fn without_secrets(self, secrets: &[&str]) -> Self {
+        let mut source = error::Error::source(&self);
+        while let Some(e) = source {
             let text = format!("{e} {e:?}");
-            if secrets.iter().any(|secret| echo::repeats(&text, secret)) {
+            if secrets.iter().any(|secret| redact::repeats(&text, secret)) {
                 return self.edit(|e| e.source = None);
             }
-            cause = e.source();
+            source = e.source();
         }
         self
     }
-    pub(crate) fn is_timeout(&self) -> bool {
-        self.0.io == Some(io::ErrorKind::TimedOut)
-    }
-    /// The endpoint we knew is not there any more: look it up again.
+    /// Whether the endpoint is not there any more, so that its metadata must be read again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {
         let moved = matches!(self.status(), Some(300..=399 | 404 | 410)) && self.code().is_none();
         let absent = matches!(
@@ -197,8 +203,8 @@ impl Error {
         moved || absent
     }
 
-    fn answer(&self) -> Option<&Answer> {
-        self.0.answer.as_deref()
+    fn error_response(&self) -> Option<&ErrorResponse> {
+        self.0.response.as_deref()
     }
     fn edit(mut self, change: impl FnOnce(&mut Repr)) -> Self {
         change(Arc::make_mut(&mut self.0));
@@ -206,7 +212,7 @@ impl Error {
     }
 }
 
-/// What happened, then the server's words; why is in [`source`](error::Error::source).
+/// What happened, then the server's words. The cause is in [`source`](error::Error::source).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;

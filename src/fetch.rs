@@ -6,15 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
 
+use crate::cache::{Failed, Held, Leave};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
-use crate::http::{Request, Response};
-use crate::jwt;
-use crate::life;
+use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
+use crate::random;
+use crate::schedule;
 use crate::signer::Signer;
-use crate::slot::{Failed, Held, Leave};
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
@@ -132,7 +132,7 @@ impl Fetch {
             };
             let u = (self.draw)();
             let before = this.number.saturating_sub(1);
-            let pause = error.retry_after().unwrap_or(life::pause(before, u));
+            let pause = error.retry_after().unwrap_or(schedule::pause(before, u));
             let left = self.now().until(this.deadline);
             let is_late = pause.saturating_add(LEAST) >= left;
             if !error.is_retryable() || this.number >= attempts || is_late {
@@ -178,7 +178,8 @@ impl Fetch {
         let mut outcome: Result<_, Error> = Ok(self.profile.clone());
         for request in self.profile.metadata_requests()? {
             let sent = self.send(&request, this);
-            let (_, response, _) = sent.map_err(|cause| Error::network(request.host(), cause))?;
+            let (_, response, _) =
+                sent.map_err(|cause| Error::network(request.authority(), cause))?;
             let found = self.profile.with_metadata(&response).map(Arc::new);
             if let Ok(known) = &found {
                 debug!("{:?} names {:?}", self.profile.endpoint, known.endpoint);
@@ -189,7 +190,7 @@ impl Fetch {
                 (Err(busy), Err(_)) if busy.is_retryable() => Err(busy),
                 (_, found) => found,
             };
-            if response.is_document() {
+            if response.status() == 200 && response.json().is_some() {
                 break;
             }
         }
@@ -225,11 +226,9 @@ impl Fetch {
 
     fn request(&self, known: &Profile, this: Try) -> Result<Held, Error> {
         let (now, server_now) = self.time_to_sign(known, this.deadline)?;
-        let exchange = Exchange::corrected(known, &*self.signer, now, server_now)?;
-        let jti = exchange
-            .jti()
-            .filter(|_| log::log_enabled!(log::Level::Debug));
-        let (kid, jti) = (self.signer.key_id().unwrap_or("-"), jti.unwrap_or_default());
+        let exchange = Exchange::with_server_time(known, &*self.signer, now, server_now)?;
+        let jti = exchange.assertion().jti().unwrap_or("-").to_owned();
+        let (kid, jti) = (self.signer.key_id().unwrap_or("-"), jti);
         let begun = self.now();
         let sent = self.send(exchange.request(), this);
         let (issued, outcome) = match sent {
@@ -257,7 +256,7 @@ impl Fetch {
 
     fn held(&self, token: AccessToken, issued: Moment, received: Moment) -> Held {
         Held {
-            refresh_after: life::refresh_after(token.lifetime(), (self.draw)()),
+            refresh_after: schedule::refresh_after(token.lifetime(), (self.draw)()),
             token,
             issued,
             received,
@@ -295,7 +294,7 @@ impl Fetch {
         loop {
             let now = self.clock.now();
             let server_now = self.by_server(now);
-            if known.jti != Jti::None || self.memory().is_new(known.iat_at(server_now)) {
+            if known.jti != Jti::Omit || self.memory().is_new(known.iat_at(server_now)) {
                 return Ok((now, server_now));
             }
             match self.now().until(deadline) {
@@ -331,5 +330,5 @@ fn out_of_time() -> Error {
 
 /// The system's randomness, for jitter.
 pub(crate) fn draw() -> f64 {
-    jwt::unit()
+    random::unit()
 }

@@ -6,7 +6,7 @@
 //! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
 //! Nothing here reads a clock or sends anything.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,8 +22,9 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
+use crate::json::{JsonObject, JsonWriter};
 use crate::signer::{Algorithm, Signer};
-use crate::{der, http, pem};
+use crate::{der, pem};
 
 /// Fewer bits can be broken (RFC 7518 §3.3 asks for 2048); more take seconds a signature.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -213,9 +214,9 @@ impl HmacKey {
     }
 }
 
-/// What the last call left there, as far as it reached.
+/// Overwrites what the last call left on the stack, as far as it reached.
 #[inline(never)]
-fn write_over_the_stack() {
+fn overwrite_stack() {
     std::hint::black_box([0_u8; 2048]);
 }
 
@@ -228,7 +229,7 @@ impl Signer for HmacKey {
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         let tag = self.tag(message);
-        write_over_the_stack(); // on which `hmac` pads a copy of the secret
+        overwrite_stack(); // `hmac` pads a copy of the secret there
         tag
     }
     /// HMAC-SHA256 of a fixed label: a plain hash could be looked up.
@@ -238,128 +239,74 @@ impl Signer for HmacKey {
     }
 }
 
-/// A header or a claims set on its way into a JWT: JSON by hand, since a map would sort all names.
-/// Each name is set once, in the order that is sent.
-pub(crate) struct Members(Zeroizing<Vec<u8>>);
-
-impl Members {
-    /// Nothing where there is no value: an absent claim is absent, never `null`.
-    pub(crate) fn text(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.name(name);
-            let _ = serde_json::to_writer(&mut *self.0, value); // a vector takes everything
-        }
-    }
-    /// As above.
-    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
-        if let Some(value) = value {
-            self.name(name);
-            let _ = serde_json::to_writer(&mut *self.0, &value); // as above
-        }
-    }
-    /// The rest, whose values are JSON already, in the order given.
-    pub(crate) fn others<'a>(&mut self, others: impl IntoIterator<Item = &'a (String, String)>) {
-        for (name, json) in others {
-            self.name(name);
-            self.0.extend_from_slice(json.as_bytes());
-        }
-    }
-    /// Begins a further member.
-    fn name(&mut self, name: &str) {
-        let before = if self.0.is_empty() { b'{' } else { b',' };
-        self.0.push(before);
-        let _ = serde_json::to_writer(&mut *self.0, name);
-        self.0.push(b':');
-    }
-    /// To the end of `jwt`, in base64url.
-    fn move_to(&mut self, jwt: &mut String) {
-        self.0.push(b'}');
-        append(&self.0, jwt);
-        self.0.clear();
-    }
-}
-
-#[inline(never)] // so that its buffer is where the stack is written over
+#[inline(never)] // its buffer must be where the stack is overwritten
 fn append(bytes: &[u8], jwt: &mut String) {
     URL_SAFE_NO_PAD.encode_string(bytes, jwt);
 }
 
 /// A signed JWT in compact serialization. Whoever holds it can spend it until it expires.
-pub struct Assertion(Zeroizing<String>);
+pub struct Assertion {
+    jwt: Zeroizing<String>,
+    jti: Option<String>,
+}
 
 impl Assertion {
-    /// `header.claims.signature`.
+    /// Returns `header.claims.signature`.
     pub fn secret(&self) -> &str {
-        &self.0
+        &self.jwt
     }
 
-    /// Header order: `typ`, `alg`, `kid`, then others as they are given.
+    /// Returns the `jti` claim, by which a server's log names the assertion.
+    pub(crate) fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+
+    /// Signs header and claims. The header has `typ`, `alg` and `kid`, then the members of `header`.
     pub(crate) fn sign(
         signer: &dyn Signer,
         typ: Option<&str>,
         header: &[(String, String)],
-        claims: impl FnOnce(&mut Members),
+        claims: impl FnOnce(&mut JsonWriter),
     ) -> Result<Self, Error> {
         let mut jwt = Zeroizing::new(String::with_capacity(USUAL_MESSAGE));
-        let mut members = Members(Zeroizing::new(Vec::with_capacity(USUAL_MESSAGE)));
-        members.text("typ", typ);
-        members.text("alg", Some(signer.algorithm().name()));
-        members.text("kid", signer.key_id());
-        members.others(header);
-        members.move_to(&mut jwt);
+        let mut json = JsonWriter::with_capacity(USUAL_MESSAGE);
+        json.text("typ", typ);
+        json.text("alg", Some(signer.algorithm().name()));
+        json.text("kid", signer.key_id());
+        json.encoded(header);
+        json.take(|json| append(json, &mut jwt));
         jwt.push('.');
-        claims(&mut members);
-        members.move_to(&mut jwt);
+        claims(&mut json);
+        json.take(|json| append(json, &mut jwt));
         let signature = signer
             .sign(jwt.as_bytes())
-            .map_err(|error| Error::key("the signer failed").because(error))?;
+            .map_err(|error| Error::key("the signer failed").with_source(error))?;
         let signature = Zeroizing::new(signature);
-        // The bytes signed are the bytes sent. With room for the signature: what grows leaves copies.
+        // The bytes signed are the bytes sent. Room is made at once: a string that grows leaves copies.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
         append(&signature, &mut jwt);
-        write_over_the_stack(); // on which `base64` has a buffer
-        Ok(Self(jwt))
+        overwrite_stack(); // `base64` has its buffer there
+        Ok(Self { jwt, jti: None })
+    }
+
+    /// Keeps the `jti` beside the JWT, so that nobody has to decode it.
+    pub(crate) fn with_jti(self, jti: Option<String>) -> Self {
+        Self { jti, ..self }
     }
 }
 
-/// To tell texts apart that are not to be kept.
+/// Returns a hash, to compare texts that must not be kept.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-fn random() -> Result<u128, getrandom::Error> {
-    let mut bytes = [0_u8; 16];
-    getrandom::getrandom(&mut bytes).map(|()| u128::from_be_bytes(bytes))
-}
-
-/// A random number from 0 to 1, for jitter; without randomness there is none.
-pub(crate) fn unit() -> f64 {
-    let bits = random().map_or(0, |random| random >> 96);
-    f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0
-}
-
-/// A random UUID, version 4 (RFC 9562 §5.4), for `jti`.
-pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
-    let random =
-        random().map_err(|error| Error::key("the system has no random numbers").because(error))?;
-    let version_4 = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = String::with_capacity(36);
-    let _ = write!(text, "{version_4:032x}"); // a string takes everything
-    if hyphens {
-        [20, 16, 12, 8]
-            .into_iter()
-            .for_each(|at| text.insert(at, '-'));
-    }
-    Ok(text)
-}
-
-/// The claims of a JWT whose signature nobody here can check: a hint, never a proof.
-pub(crate) fn unverified_claims(jwt: &str) -> Option<http::Members> {
+/// Returns the claims of a JWT whose signature cannot be checked here: a hint, never a proof.
+pub(crate) fn unverified_claims(jwt: &str) -> Option<JsonObject> {
     let mut segments = jwt.split('.');
     let (_header, claims, _signature) = (segments.next()?, segments.next()?, segments.next()?);
     let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
-    http::Members::of(&claims)
+    JsonObject::parse(&claims)
 }
 
 #[cfg(feature = "encrypted-keys")]

@@ -38,13 +38,19 @@
     )
 )]
 
-mod http;
+mod redact;
 
-mod echo;
+mod json;
+
+mod url;
+
+mod message;
 
 mod error;
 
 mod clock;
+
+mod random;
 
 mod pem;
 
@@ -66,11 +72,11 @@ mod exchange;
 
 mod transport;
 
+mod schedule;
+
+mod cache;
+
 mod store;
-
-mod life;
-
-mod slot;
 
 mod fetch;
 
@@ -83,18 +89,18 @@ pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use exchange::Exchange;
-pub use http::{Request, Response};
 pub use jwt::{Assertion, HmacKey, RsaKey};
+pub use message::{Request, Response};
 pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
     salesforce,
 };
 pub use signer::{Algorithm, Signer};
-pub use source::{State, Status, TokenSource, Unauthorized};
+pub use source::{SourceStatus, TokenSource, TokenState};
 #[cfg(all(feature = "file-store", unix))]
 pub use store::file::FileStore;
 #[cfg(feature = "redis")]
 pub use store::redis::RedisStore;
-pub use store::{Lock, TokenStore};
+pub use store::{StoreLock, TokenStore};
 pub use token::AccessToken;
 pub use transport::Transport;

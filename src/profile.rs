@@ -55,7 +55,7 @@ pub struct Profile {
     /// How long to believe a token whose response does not say, and whether to look for an `exp`
     /// in it first.
     pub(crate) token_lifetime: Duration,
-    pub(crate) token_is_read: bool,
+    pub(crate) reads_token: bool,
     /// The server says no as `{"message": ...}` instead of RFC 6749 §5.2.
     pub(crate) denies_by_message: bool,
     pub(crate) hints: &'static [Hint],
@@ -67,7 +67,7 @@ pub struct Profile {
 #[non_exhaustive]
 pub enum Audience {
     /// No `aud`.
-    None,
+    Omit,
     /// This, to the letter.
     Fixed(String),
     /// The token endpoint's URL, which RFC 7523 §3 allows and many servers want.
@@ -82,7 +82,7 @@ pub enum Audience {
 #[non_exhaustive]
 pub enum Jti {
     /// No `jti`. Then `iat` must be sent, or two assertions could be the same.
-    None,
+    Omit,
     /// A UUID with hyphens.
     Uuid,
     /// A UUID as 32 hexadecimal digits.
@@ -170,7 +170,7 @@ impl Profile {
             scope: None,
             scope_placement: ScopePlacement::Parameter,
             token_lifetime: Duration::from_secs(300),
-            token_is_read: false, // RFC 9068 §6: a client must not look into its token
+            reads_token: false, // RFC 9068 §6: a client must not look into its token
             denies_by_message: false,
             hints: hint::COMMON,
         }
@@ -255,7 +255,7 @@ impl Profile {
     ///
     /// Defaults to zero; for Salesforce it is left out.
     #[must_use]
-    pub fn with_iat(self, leeway: impl Into<Option<Duration>>) -> Self {
+    pub fn with_iat_leeway(self, leeway: impl Into<Option<Duration>>) -> Self {
         Self {
             iat: leeway.into(),
             ..self
@@ -266,7 +266,7 @@ impl Profile {
     /// Defaults to 60 seconds; to 120 for Salesforce, to 180 for Cylance; for Marketing Cloud
     /// Intelligence it is left out.
     #[must_use]
-    pub fn with_exp(self, lifetime: impl Into<Option<Duration>>) -> Self {
+    pub fn with_assertion_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         Self {
             exp: lifetime.into(),
             ..self

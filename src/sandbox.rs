@@ -12,14 +12,14 @@
 //! let server = sandbox::Server::start()?;
 //! server.register(sandbox::Client::new("client-1", sandbox::Key::secret("s3cret")).with_scope("read"));
 //!
-//! let endpoint = Endpoint::issuer(server.url());
+//! let endpoint = Endpoint::issuer(server.url())?;
 //! let profile = Profile::client_credentials(endpoint, "client-1", Audience::Issuer).with_scope("read");
 //! let source = TokenSource::new(profile, HmacKey::new("s3cret")?)?;
 //! assert_eq!(source.token()?.scope(), Some("read"));
 //!
 //! // How does your program take a server that is busy? The source asks again.
 //! server.fail_next(1, sandbox::Fault::Unavailable);
-//! assert!(source.exchange().is_ok());
+//! assert!(source.fetch_uncached().is_ok());
 //! assert_eq!(server.requests(), 4); // metadata, a token, 503, another token
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

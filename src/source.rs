@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use crate::cache::{Life, Slot};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::fetch::{self, Fetch, Memory};
 use crate::profile::Profile;
 use crate::signer::Signer;
-use crate::slot::{Life, Slot};
 use crate::store::TokenStore;
 use crate::token::AccessToken;
 use crate::transport::Transport;
@@ -37,7 +37,7 @@ impl TokenSource {
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
     #[cfg(feature = "ureq")]
     pub fn new(profile: Profile, signer: impl Signer + 'static) -> Result<Self, Error> {
-        Self::over(crate::transport::agent(), profile, signer)
+        Self::with_transport(crate::transport::agent(), profile, signer)
     }
 
     /// A source over your `ureq::Agent` (for its proxy, its roots), another HTTP client, or a
@@ -45,7 +45,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
-    pub fn over(
+    pub fn with_transport(
         transport: impl Transport + 'static,
         profile: Profile,
         signer: impl Signer + 'static,
@@ -97,10 +97,9 @@ impl TokenSource {
     ///
     /// Whatever the store does, a token comes: failures are logged, what it brings is checked. It is not used where
     /// the signer says no [identity](Signer::identity).
-    #[must_use]
-    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Self {
-        self.fetch.share(store);
-        self
+    pub fn with_store(mut self, store: impl TokenStore + 'static) -> Result<Self, Error> {
+        self.fetch.share(store)?;
+        Ok(self)
     }
 
     /// A token that has not expired: the one held, else a new one. Of many callers one fetches.
@@ -118,7 +117,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// As [`token`](Self::token).
-    pub fn exchange(&self) -> Result<AccessToken, Error> {
+    pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
         let outcome = self.fetch.own(self.fetch.now().after(self.timeout));
         outcome
             .map(|held| held.token)
@@ -164,13 +163,14 @@ impl TokenSource {
     ///
     /// # Errors
     /// As [`token`](Self::token): where no token is to be had.
-    pub fn call<R: Unauthorized>(
+    pub fn call<R>(
         &self,
         mut request: impl FnMut(&AccessToken) -> R,
+        is_unauthorized: impl FnOnce(&R) -> bool,
     ) -> Result<R, Error> {
         let token = self.token()?;
         let answer = request(&token);
-        if !answer.is_unauthorized() {
+        if !is_unauthorized(&answer) {
             return Ok(answer);
         }
         let age = self.slot.look().0.filter(|held| held.token.is(&token));
@@ -182,17 +182,17 @@ impl TokenSource {
     }
 
     /// What it holds, and how it fares. It sends nothing.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> SourceStatus {
         let (held, last_error) = self.slot.look();
         let now = self.fetch.now();
         let memory = self.fetch.memory().clone();
-        Status {
+        SourceStatus {
             state: held
                 .as_ref()
-                .map_or(State::Empty, |held| match held.life(now) {
-                    Life::Fresh => State::Fresh,
-                    Life::Due => State::Due,
-                    Life::Expired => State::Expired,
+                .map_or(TokenState::Empty, |held| match held.life(now) {
+                    Life::Fresh => TokenState::Fresh,
+                    Life::Due => TokenState::Refreshable,
+                    Life::Expired => TokenState::Expired,
                 }),
             age: held.as_ref().map(|held| now.since(held.issued)),
             expires_at: held.as_ref().map(|held| held.token.expires_at()),
@@ -207,9 +207,9 @@ impl TokenSource {
 /// How a [`TokenSource`] fares.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Status {
+pub struct SourceStatus {
     /// What a caller who comes now would find.
-    pub state: State,
+    pub state: TokenState,
     /// Time since the request for the held token was sent.
     pub age: Option<Duration>,
     /// When the held token ends, by our clock.
@@ -227,58 +227,15 @@ pub struct Status {
 /// The state of a held token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum TokenState {
     /// None is held.
     Empty,
     /// Answered at once.
     Fresh,
     /// Answered at once, but for the one caller who renews it.
-    Due,
+    Refreshable,
     /// Callers wait for another.
     Expired,
-}
-
-/// An API's answer that can say 401: RFC 6750 §3.1.
-pub trait Unauthorized {
-    /// Whether it does.
-    fn is_unauthorized(&self) -> bool;
-}
-
-/// An HTTP status.
-impl Unauthorized for u16 {
-    fn is_unauthorized(&self) -> bool {
-        *self == 401
-    }
-}
-
-/// A status and whatever came with it.
-impl<T> Unauthorized for (u16, T) {
-    fn is_unauthorized(&self) -> bool {
-        self.0.is_unauthorized()
-    }
-}
-
-/// Clients differ in whether 401 is an answer or an error.
-impl<T: Unauthorized, E: Unauthorized> Unauthorized for Result<T, E> {
-    fn is_unauthorized(&self) -> bool {
-        match self {
-            Ok(answer) => answer.is_unauthorized(),
-            Err(error) => error.is_unauthorized(),
-        }
-    }
-}
-
-impl<B> Unauthorized for http::Response<B> {
-    fn is_unauthorized(&self) -> bool {
-        self.status().as_u16().is_unauthorized()
-    }
-}
-
-#[cfg(feature = "ureq")]
-impl Unauthorized for ureq::Error {
-    fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::StatusCode(401))
-    }
 }
 
 impl fmt::Debug for TokenSource {
@@ -301,7 +258,7 @@ mod simulation {
 
     use super::*;
     use crate::error::BoxError;
-    use crate::http::{Request, Response};
+    use crate::message::{Request, Response};
     use crate::{Audience, Endpoint, HmacKey};
 
     const FLEET: usize = 2_000;
@@ -369,10 +326,10 @@ mod simulation {
     }
 
     fn member(server: &Arc<dyn Transport>, time: &Time, draw: fn() -> f64) -> TokenSource {
-        let endpoint = Endpoint::token("https://as.example.com/token");
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let profile = Profile::client_credentials(endpoint, "c", Audience::TokenEndpoint);
         let key = HmacKey::new("secret").unwrap();
-        let source = TokenSource::over(server.clone(), profile, key);
+        let source = TokenSource::with_transport(server.clone(), profile, key);
         let mut source = source.unwrap().with_clock(time.clone());
         source.fetch.draw = draw;
         source
@@ -434,7 +391,7 @@ mod simulation {
             .map(|_| {
                 let process = member(&server, &time, drawn);
                 match store.clone() {
-                    Some(store) => process.with_store(store),
+                    Some(store) => process.with_store(store).unwrap(),
                     None => process,
                 }
             })

@@ -73,14 +73,14 @@ pub trait TokenStore: Send + Sync {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         let _ = (name, timeout);
         Ok(Some(Box::new(())))
     }
 }
 
 /// What [`TokenStore::try_lock`] hands out, to be given back by dropping it.
-pub type Lock<'s> = Box<dyn Send + 's>;
+pub type StoreLock<'s> = Box<dyn Send + 's>;
 
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
@@ -98,7 +98,7 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         (**self).remove(name, bytes, timeout)
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         (**self).try_lock(name, timeout)
     }
 }
@@ -217,7 +217,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::http::Members;
+    use crate::json::JsonObject;
     use crate::{Audience, Endpoint, HmacKey, Profile};
 
     const NOW: u64 = 1_700_000_000;
@@ -238,7 +238,7 @@ mod tests {
         }
     }
     fn shelf(subject: &str) -> Shelf {
-        let endpoint = Endpoint::token("https://as.example.com/token");
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let profile = Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint);
         let key = HmacKey::new("secret").unwrap();
         let identity = profile.with_subject(subject).identity(&key);
@@ -281,7 +281,8 @@ mod tests {
     fn what_is_kept_was_written_in_one_piece() {
         for secret in ["t".repeat(60_000), "\"".repeat(60_000)] {
             let life = Duration::from_secs(60);
-            let token = AccessToken::new(&secret, at(NOW), life, None, Members::default()).unwrap();
+            let token =
+                AccessToken::new(&secret, at(NOW), life, None, JsonObject::default()).unwrap();
             let shelf = shelf("alice");
             let bytes = shelf.written(&token).unwrap();
             let room = (secret.len() + shelf.identity.text.len()) * 6 + 1024;
@@ -360,7 +361,7 @@ mod tests {
         let shelf = shelf("alice");
         let life = Duration::from_secs(60);
         let token = |n: u32| {
-            AccessToken::new(&format!("t{n}"), at(NOW), life, None, Members::default()).unwrap()
+            AccessToken::new(&format!("t{n}"), at(NOW), life, None, JsonObject::default()).unwrap()
         };
         (0..9).for_each(|n| shelf.refuse(&token(n)));
         shelf.refuse(&token(8)); // once more is not one more

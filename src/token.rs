@@ -1,4 +1,4 @@
-//! An access token: its header value, its life, and what came with it.
+//! An access token: its header value, its lifetime, and what came with it.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::http::{Members, Texts};
+use crate::json::{JsonObject, TextMembers};
 
 const SCHEME: &str = "Bearer ";
 
-/// A bearer token (RFC 6750) and what came with it. Cloning shares it; it is wiped when the last
-/// clone is dropped.
+/// A bearer token (RFC 6750) and what came with it.
+///
+/// Clones share one token, which is wiped when the last of them is dropped.
 #[derive(Clone)]
 pub struct AccessToken(Arc<Inner>);
 
@@ -20,38 +21,47 @@ struct Inner {
     issued: SystemTime,
     lifetime: Duration,
     scope: Option<String>,
-    members: Members,
-    /// Made when one is asked for.
-    texts: OnceLock<Texts>,
+    members: JsonObject,
+    /// The members as text, made on first use.
+    texts: OnceLock<TextMembers>,
 }
 
 impl AccessToken {
-    /// The token itself. Whoever holds it can spend it.
+    /// Returns the token itself. Whoever holds it can spend it.
     pub fn secret(&self) -> &str {
         self.authorization()
             .strip_prefix(SCHEME)
             .unwrap_or_default()
     }
-    /// The value of an `Authorization` header: RFC 6750 §2.1.
+    /// Returns the value of an `Authorization` header (RFC 6750 §2.1).
     pub fn authorization(&self) -> &str {
         &self.0.authorization
     }
-    /// When the server will stop accepting it, as far as it said; by our clock.
+    /// Returns the value of an `Authorization` header, marked as sensitive so that HTTP libraries do
+    /// not print it.
+    pub fn header_value(&self) -> http::HeaderValue {
+        // A usable token is visible ASCII, and so is the scheme.
+        let value = http::HeaderValue::from_str(self.authorization());
+        let mut value = value.unwrap_or_else(|_| http::HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
+    }
+    /// Returns when the token ends by our clock, as far as the server said.
     pub fn expires_at(&self) -> SystemTime {
         self.0
             .issued
             .checked_add(self.0.lifetime)
             .unwrap_or(self.0.issued)
     }
-    /// What was granted, else what was asked: RFC 6749 §5.1.
+    /// Returns the scope that was granted, else the one that was requested (RFC 6749 §5.1).
     ///
-    /// Two servers were seen to drop a scope and not to say so: what the API takes is what was granted.
+    /// Two servers were seen to drop a scope without saying so, so only the API knows for sure.
     pub fn scope(&self) -> Option<&str> {
         self.0.scope.as_deref()
     }
-    /// Another member of the response: a string as it is, anything else as its JSON text.
+    /// Returns another member of the response: a string as it is, anything else as its JSON text.
     ///
-    /// `access_token` is not among them; it has a door of its own. `null` is `None`.
+    /// `access_token` is not among them: its accessor is [`secret`](Self::secret). `null` is `None`.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut members = self.members();
         members
@@ -59,25 +69,28 @@ impl AccessToken {
             .map(|(_, text)| text)
     }
 
-    /// All members that [`get`](Self::get) knows, sorted by name.
+    /// Returns all members that [`get`](Self::get) knows, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        let texts = self.0.texts.get_or_init(|| self.0.members.texts());
+        let texts = self.0.texts.get_or_init(|| self.0.members.text_members());
         texts
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// `None` unless `secret` is visible ASCII (RFC 6749 §A.12): anything else could forge a
-    /// header.
+    /// Whether a token is visible ASCII (RFC 6749 §A.12). Anything else could forge a header.
+    pub(crate) fn is_usable(secret: &str) -> bool {
+        !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic())
+    }
+
+    /// Returns `None` where the token is not [usable](Self::is_usable).
     pub(crate) fn new(
         secret: &str,
         issued: SystemTime,
         lifetime: Duration,
         scope: Option<String>,
-        members: Members,
+        members: JsonObject,
     ) -> Option<Self> {
-        let visible = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic());
-        visible.then(|| {
+        Self::is_usable(secret).then(|| {
             let authorization = Zeroizing::new([SCHEME, secret].concat());
             Self(Arc::new(Inner {
                 authorization,
@@ -95,13 +108,14 @@ impl AccessToken {
     pub(crate) fn lifetime(&self) -> Duration {
         self.0.lifetime
     }
-    /// This very token, not one that reads the same: a server may hand out one string twice.
+    /// Whether this is the same token, and not another with the same text: a server may hand out one
+    /// string twice.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-/// Nothing that a server wrote: a member, or its name, may repeat the token or the assertion.
+/// Nothing that the server wrote: a member or its name may repeat the token or the assertion.
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{Request, Response};
+use crate::message::{Request, Response};
 
 /// Sends a request: a `ureq::Agent`, a closure, or any other HTTP client.
 ///
@@ -47,7 +47,7 @@ mod agent {
     use zeroize::Zeroizing;
 
     use super::Transport;
-    use crate::http::{MAX_RESPONSE, Request, Response};
+    use crate::message::{MAX_RESPONSE, Request, Response};
 
     /// An agent that reads no proxy from the environment.
     pub(crate) fn new() -> Agent {
@@ -89,7 +89,7 @@ mod agent {
             };
             let failed = |error| blamed(proxy_to(self, request.uri()), told(error));
             let (head, body) = answer.map_err(failed)?.into_parts();
-            // Room for all of it: what grows leaves pieces of a token behind.
+            // Room is made at once: a vector that grows leaves pieces of a token behind.
             let limit = MAX_RESPONSE.saturating_add(1);
             let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
             let limit = u64::try_from(limit).unwrap_or(u64::MAX);

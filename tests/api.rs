@@ -74,13 +74,13 @@ fn joints_are_object_safe_and_can_be_shared() {
 /// As an application keeps it: one source for many threads, without a type parameter.
 #[test]
 fn a_source_is_one_type_whatever_it_is_made_of() {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let answer = |_: &Request, _| Ok(Response::new(200, r#"{"access_token":"t"}"#));
     let transport: Arc<dyn Transport> = Arc::new(answer);
     let key: Box<dyn Signer> = Box::new(HmacKey::new("secret").unwrap());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
-    let source: TokenSource = TokenSource::over(transport, profile, key).unwrap();
+    let source: TokenSource = TokenSource::with_transport(transport, profile, key).unwrap();
     let source = source.with_clock(clock);
     let tokens = std::thread::scope(|scope| {
         let ask = || source.token().unwrap().secret().to_owned();
@@ -118,7 +118,7 @@ fn alg_is_what_the_registry_calls_the_signers_algorithm() {
             Ok(vec![0; 64])
         }
     }
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     for (algorithm, name) in [
         (Hs256, "HS256"),
@@ -147,7 +147,7 @@ fn alg_is_what_the_registry_calls_the_signers_algorithm() {
 /// Less than what is in them, and enough to tell them apart in a log.
 #[test]
 fn debug_tells_what_a_value_is() {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let key = HmacKey::new("a secret of at least thirty-two bytes").unwrap();
     let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
@@ -171,7 +171,7 @@ fn debug_tells_what_a_value_is() {
     let shown = format!("{profile:?}");
     assert!(shown.contains("as.example.com"), "{shown}");
     let transport = |_: &Request, _: Duration| Err(std::io::ErrorKind::Other.into());
-    let source = TokenSource::over(transport, profile, key).unwrap();
+    let source = TokenSource::with_transport(transport, profile, key).unwrap();
     let shown = format!("{source:?}");
     assert!(shown.contains("as.example.com"), "{shown}");
 }

@@ -21,10 +21,10 @@ const OPENID: &str = "GET https://as.example.com/.well-known/openid-configuratio
 const TOKEN: &str = "POST https://as.example.com/token";
 
 fn by_issuer() -> Profile {
-    client_at(Endpoint::issuer(ISSUER))
+    client_at(Endpoint::issuer(ISSUER).unwrap())
 }
 fn by_metadata() -> Profile {
-    client_at(Endpoint::metadata("https://as.example.com/metadata"))
+    client_at(Endpoint::metadata("https://as.example.com/metadata").unwrap())
 }
 const METADATA: &str = "GET https://as.example.com/metadata";
 
@@ -62,7 +62,10 @@ impl Scripted {
         let answers = Mutex::new(answers.into_iter());
         let transport = move |request: &Request, _: Duration| {
             let mut line = format!("{} {}", request.method(), request.url());
-            if let Some((_, assertion)) = request.body().split_once("client_assertion=") {
+            if let Some((_, assertion)) = std::str::from_utf8(request.body())
+                .unwrap()
+                .split_once("client_assertion=")
+            {
                 let aud = &claims(assertion)["aud"]; // an assertion is for whom it goes to
                 line += if aud == request.url() {
                     ""
@@ -75,7 +78,7 @@ impl Scripted {
             answer.unwrap_or_else(|| Err(io::Error::other("nothing left to say")))
         };
         Self {
-            source: TokenSource::over(transport, profile, hmac())
+            source: TokenSource::with_transport(transport, profile, hmac())
                 .unwrap()
                 .with_timeout(ONE_ATTEMPT),
             expected,
@@ -83,7 +86,7 @@ impl Scripted {
         }
     }
     fn exchange(&self) -> Result<AccessToken, Error> {
-        self.source.exchange()
+        self.source.fetch_uncached()
     }
     #[track_caller]
     fn got(&self, token: &str) {
@@ -105,9 +108,7 @@ impl Scripted {
 #[test]
 fn a_metadata_document_is_asked_at_its_own_address() {
     let source = Scripted::new(
-        client_at(Endpoint::metadata(
-            "https://as.example.com/any/where?tenant=7",
-        )),
+        client_at(Endpoint::metadata("https://as.example.com/any/where?tenant=7").unwrap()),
         [
             (
                 "GET https://as.example.com/any/where?tenant=7",
@@ -144,13 +145,19 @@ fn of_an_issuer_rfc_8414_puts_its_path_behind_well_known_and_openid_before_it() 
             "http://[::1]:1/realms/a/.well-known/openid-configuration",
         ),
     ] {
-        let requests = client_at(Endpoint::issuer(issuer))
+        let requests = client_at(Endpoint::issuer(issuer).unwrap())
             .metadata_requests()
             .unwrap();
         let urls: Vec<_> = requests.iter().map(Request::url).collect();
         assert_eq!(urls, [rfc_8414, openid]);
         for request in &requests {
-            assert_eq!((request.method(), request.body()), ("GET", ""));
+            assert_eq!(
+                (
+                    request.method(),
+                    std::str::from_utf8(request.body()).unwrap()
+                ),
+                ("GET", "")
+            );
             let headers: Vec<_> = request.headers().map(|(name, _)| name).collect();
             assert_eq!(headers, ["Accept", "User-Agent"]);
         }
@@ -159,7 +166,7 @@ fn of_an_issuer_rfc_8414_puts_its_path_behind_well_known_and_openid_before_it() 
 
 #[test]
 fn a_known_token_endpoint_needs_no_metadata() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     assert!(profile.metadata_requests().unwrap().is_empty());
     let source = Scripted::new(profile, [(TOKEN, grants("t1"))]);
     source.got("t1");
@@ -343,18 +350,18 @@ fn a_redirect_of_metadata_is_told_by_a_host_of_one_line() {
 #[test]
 fn an_issuer_with_a_query_is_refused_before_anybody_is_asked() {
     let asked = |endpoint| client_at(endpoint).metadata_requests();
-    let error = asked(Endpoint::issuer("https://as.example.com/?tenant=7")).unwrap_err();
+    let error = asked(Endpoint::issuer("https://as.example.com/?tenant=7").unwrap()).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (Config, "issuer has a query")
     );
-    let requests = asked(Endpoint::metadata("https://as.example.com/?tenant=7")).unwrap();
+    let requests = asked(Endpoint::metadata("https://as.example.com/?tenant=7").unwrap()).unwrap();
     assert_eq!(requests[0].url(), "https://as.example.com/?tenant=7");
 }
 
 #[test]
 fn a_token_endpoint_that_was_given_is_not_asked_for_and_no_document_moves_it() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     assert!(profile.metadata_requests().unwrap().is_empty());
     let other = json!({"issuer": ISSUER, "token_endpoint": "https://evil.example/token"});
     let known = profile.with_metadata(&ok(&other).unwrap()).unwrap();
@@ -377,7 +384,10 @@ fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
     };
     for from in [ISSUER, "https://localhost", "https://127.0.0.1:8443"] {
         for to in here {
-            for endpoint in [Endpoint::issuer(from), Endpoint::metadata(from)] {
+            for endpoint in [
+                Endpoint::issuer(from).unwrap(),
+                Endpoint::metadata(from).unwrap(),
+            ] {
                 let found = client_at(endpoint).with_metadata(&document(from, to));
                 let error = found.unwrap_err();
                 assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
@@ -391,7 +401,10 @@ fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
     }
     for from in ["http://localhost:8080", "http://[::1]:1"] {
         for to in here.into_iter().chain(["https://as.example.com/token"]) {
-            for endpoint in [Endpoint::issuer(from), Endpoint::metadata(from)] {
+            for endpoint in [
+                Endpoint::issuer(from).unwrap(),
+                Endpoint::metadata(from).unwrap(),
+            ] {
                 let found = client_at(endpoint).with_metadata(&document(from, to));
                 let found = found.unwrap();
                 let exchange = Exchange::new(&found, &hmac(), now()).unwrap();
@@ -705,7 +718,7 @@ fn metadata_that_fails_when_it_is_asked_again_is_asked_again() {
 #[test]
 fn an_endpoint_that_was_given_is_not_looked_up() {
     for gone in gone() {
-        let profile = client_at(Endpoint::token("https://as.example.com/old"));
+        let profile = client_at(Endpoint::token("https://as.example.com/old").unwrap());
         let source = Scripted::new(profile, [(OLD, gone), (OLD, grants("t1"))]);
         source.failed();
         source.got("t1");
@@ -733,9 +746,9 @@ fn discovery_by_issuer_over_http() {
             answer("200 OK", "", &document.to_string()),
         ],
     );
-    let source = TokenSource::new(client_at(Endpoint::issuer(issuer)), hmac()).unwrap();
+    let source = TokenSource::new(client_at(Endpoint::issuer(issuer).unwrap()), hmac()).unwrap();
     assert_eq!(source.token().unwrap().secret(), "t1");
-    assert_eq!(source.exchange().unwrap().secret(), "t2");
+    assert_eq!(source.fetch_uncached().unwrap().secret(), "t2");
 
     let lines = |server: Server| {
         let requests = server.requests();

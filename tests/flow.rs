@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jwt_bearer::ErrorKind::{Denied, Network, Protocol};
 use jwt_bearer::{
     AccessToken, Audience, Clock, Endpoint, Error, ErrorKind, Jti, ManualClock, Placement, Profile,
-    Request, Response, State, TokenSource, Transport as _,
+    Request, Response, TokenSource, TokenState, Transport as _,
 };
 use ureq::{Agent, Proxy};
 
@@ -113,7 +113,7 @@ fn marketing_cloud_intelligence_asks_for_its_endpoint_and_posts_a_form_or_a_quer
             token_server.url("/us1/token")
         );
         let metadata_server = Server::new([answer("200 OK", "", &document)]);
-        let endpoint = Endpoint::metadata(metadata_server.url("/discovery/v1?x=1"));
+        let endpoint = Endpoint::metadata(metadata_server.url("/discovery/v1?x=1")).unwrap();
         let profile = Profile::marketing_cloud_intelligence(endpoint, "svc-0001");
         let source = TokenSource::new(profile.with_placement(placement), rsa()).unwrap();
         source.token().unwrap();
@@ -140,7 +140,7 @@ fn marketing_cloud_intelligence_asks_for_its_endpoint_and_posts_a_form_or_a_quer
 #[test]
 fn salesforce_gets_a_form_with_grant_type_and_assertion() {
     assert_eq!(
-        sent(|url| Profile::salesforce(url, "key", "user")),
+        sent(|url| Profile::salesforce(url, "key", "user").unwrap()),
         form(
             "/services/oauth2/token",
             &format!("{GRANT}&assertion=<assertion>")
@@ -151,7 +151,7 @@ fn salesforce_gets_a_form_with_grant_type_and_assertion() {
 #[test]
 fn cylance_gets_one_json_member() {
     assert_eq!(
-        sent(|url| Profile::cylance(url, "tenant", "app")),
+        sent(|url| Profile::cylance(url, "tenant", "app").unwrap()),
         json("/auth/v2/token", r#"{"auth_token":"<assertion>"}"#)
     );
 }
@@ -160,7 +160,7 @@ fn cylance_gets_one_json_member() {
 fn the_generic_profiles_get_their_parameters_encoded_and_the_endpoints_own_query_kept() {
     let audience = || Audience::Fixed("a".to_owned());
     let client = |url: &str| {
-        Profile::client_credentials(Endpoint::token(url), "client 1", audience())
+        Profile::client_credentials(Endpoint::token(url).unwrap(), "client 1", audience())
             .with_scope("read write")
             .with_parameter("resource", "https://api.example.com/?a=1&b=2")
             .with_parameter("resource", "~ü+\"")
@@ -170,7 +170,8 @@ fn the_generic_profiles_get_their_parameters_encoded_and_the_endpoints_own_query
         &resource=https%3A%2F%2Fapi.example.com%2F%3Fa%3D1%26b%3D2&resource=~%C3%BC%2B%22\
         &scope=read%20write&client_assertion=<assertion>"
     );
-    let grant = |url: &str| Profile::jwt_bearer(Endpoint::token(url), "issuer-1", audience());
+    let grant =
+        |url: &str| Profile::jwt_bearer(Endpoint::token(url).unwrap(), "issuer-1", audience());
     let grant_parameters = format!("{GRANT}&assertion=<assertion>");
 
     for target in ["/token", "/token?tenant=7&x=%20", "/token/?", "/?tenant=7"] {
@@ -215,7 +216,7 @@ fn the_generic_profiles_get_their_parameters_encoded_and_the_endpoints_own_query
 fn what_arrives_names_the_client_and_the_endpoint_it_was_made_for() {
     let server = Server::new([grants("t")]);
     let url = server.url("/token");
-    let source = TokenSource::new(client_at(Endpoint::token(&url)), hmac()).unwrap();
+    let source = TokenSource::new(client_at(Endpoint::token(&url).unwrap()), hmac()).unwrap();
     source.token().unwrap();
     let request = server.requests().remove(0);
     let (_, assertion) = request.split_once("client_assertion=").unwrap();
@@ -234,7 +235,7 @@ fn a_chunked_answer_is_read() {
         second.len()
     );
     let server = Server::new([Answer::Bytes(chunked.into())]);
-    let source = own(client_at(Endpoint::token(server.url("/token"))));
+    let source = own(client_at(Endpoint::token(server.url("/token")).unwrap()));
     assert_eq!(source.token().unwrap().authorization(), "Bearer 00D!t");
     drop(server.requests());
 }
@@ -258,7 +259,7 @@ fn loose(profile: Profile) -> TokenSource {
         .user_agent("theirs")
         .accept("text/html")
         .build();
-    TokenSource::over(Agent::from(agent), profile, hmac()).unwrap()
+    TokenSource::with_transport(Agent::from(agent), profile, hmac()).unwrap()
 }
 
 const AGENTS: [fn(Profile) -> TokenSource; 2] = [own, loose];
@@ -267,7 +268,8 @@ const AGENTS: [fn(Profile) -> TokenSource; 2] = [own, loose];
 #[track_caller]
 fn refusal(make: fn(Profile) -> TokenSource, answer: Answer, timeout: Duration) -> Error {
     let server = Server::new([answer]);
-    let source = make(client_at(Endpoint::token(server.url("/token")))).with_timeout(timeout);
+    let source =
+        make(client_at(Endpoint::token(server.url("/token")).unwrap())).with_timeout(timeout);
     let error = source.token().unwrap_err();
     assert_eq!(server.requests().len(), 1, "{error}");
     error
@@ -334,7 +336,7 @@ fn row_16_a_response_of_64_kib_is_accepted_and_a_longer_one_refused() {
     let limit = 64 * 1024;
     for make in AGENTS {
         let server = Server::new([padded(limit)]);
-        let source = make(client_at(Endpoint::token(server.url("/token"))));
+        let source = make(client_at(Endpoint::token(server.url("/token")).unwrap()));
         assert_eq!(source.token().unwrap().secret(), "t");
         drop(server.requests());
         for length in [limit + 1, 100 * limit] {
@@ -431,7 +433,9 @@ fn a_port_where_nobody_listens_is_told_and_worth_another_try() {
     let url = format!("http://{}/token", listener.local_addr().unwrap());
     drop(listener);
     for make in AGENTS {
-        let error = make(client_at(Endpoint::token(&url))).token().unwrap_err();
+        let error = make(client_at(Endpoint::token(&url).unwrap()))
+            .token()
+            .unwrap_err();
         is(&error, Network, true, ": nobody listens there");
     }
 }
@@ -439,9 +443,9 @@ fn a_port_where_nobody_listens_is_told_and_worth_another_try() {
 #[test]
 fn a_host_that_does_not_exist_is_told() {
     for make in AGENTS {
-        let source = make(client_at(Endpoint::token(
-            "https://nonexistent.invalid/token",
-        )));
+        let source = make(client_at(
+            Endpoint::token("https://nonexistent.invalid/token").unwrap(),
+        ));
         let error = source
             .with_timeout(Duration::from_secs(5))
             .token()
@@ -463,7 +467,9 @@ fn plain_http_behind_an_https_url_is_not_accepted() {
     for make in AGENTS {
         let server = Server::new([answer("400 Bad Request", "", "{}")]);
         let url = format!("https://{}/token", server.host);
-        let error = make(client_at(Endpoint::token(url))).token().unwrap_err();
+        let error = make(client_at(Endpoint::token(url).unwrap()))
+            .token()
+            .unwrap_err();
         is(&error, Network, false, ": its protocol is not accepted");
         let requests = server.requests();
         assert!(
@@ -485,8 +491,8 @@ fn a_certificate_that_is_not_accepted_is_told_from_a_strange_protocol() {
         let transport = move |_: &Request, _: Duration| -> io::Result<Response> {
             Err(io::Error::new(io::ErrorKind::InvalidData, words))
         };
-        let endpoint = Endpoint::token("https://as.example.com/token");
-        let source = TokenSource::over(transport, client_at(endpoint), hmac()).unwrap();
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+        let source = TokenSource::with_transport(transport, client_at(endpoint), hmac()).unwrap();
         let error = source.token().unwrap_err();
         is(
             &error,
@@ -501,9 +507,9 @@ fn a_certificate_that_is_not_accepted_is_told_from_a_strange_protocol() {
 #[test]
 fn an_agent_for_https_only_does_not_print_what_it_did_not_send() {
     let agent = Agent::config_builder().proxy(None).https_only(true).build();
-    let profile =
-        client_at(Endpoint::token("http://localhost:1/token")).with_placement(Placement::Query);
-    let source = TokenSource::over(Agent::from(agent), profile, hmac()).unwrap();
+    let profile = client_at(Endpoint::token("http://localhost:1/token").unwrap())
+        .with_placement(Placement::Query);
+    let source = TokenSource::with_transport(Agent::from(agent), profile, hmac()).unwrap();
     let error = source.token().unwrap_err();
     is(&error, Network, false, "localhost:1");
     let shown = format!("{error} {error:?} {}", error.source().unwrap());
@@ -518,9 +524,17 @@ fn an_agent_for_https_only_does_not_print_what_it_did_not_send() {
 fn by_proxy(proxy: &str, url: &str) -> Error {
     let proxy = Proxy::new(&format!("http://user:hunter2@{proxy}")).unwrap();
     let agent = Agent::config_builder().proxy(Some(proxy)).build();
-    let source = TokenSource::over(Agent::from(agent), client_at(Endpoint::token(url)), hmac());
+    let source = TokenSource::with_transport(
+        Agent::from(agent),
+        client_at(Endpoint::token(url).unwrap()),
+        hmac(),
+    );
     let clock = Arc::new(ManualClock::new(now())); // its pauses take no time
-    let error = source.unwrap().with_clock(clock).exchange().unwrap_err();
+    let error = source
+        .unwrap()
+        .with_clock(clock)
+        .fetch_uncached()
+        .unwrap_err();
     let shown = format!("{error} {error:?} {}", error.source().unwrap());
     assert!(!shown.contains("hunter2"), "{shown}");
     error
@@ -600,7 +614,7 @@ fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
 #[test]
 fn a_token_that_is_held_is_not_fetched_again() {
     let server = Server::new([grants("t1")]);
-    let source = own(client_at(Endpoint::token(server.url("/token"))));
+    let source = own(client_at(Endpoint::token(server.url("/token")).unwrap()));
     for _ in 0..3 {
         assert_eq!(source.token().unwrap().secret(), "t1");
     }
@@ -610,7 +624,9 @@ fn a_token_that_is_held_is_not_fetched_again() {
 #[test]
 fn nothing_is_sent_before_a_token_is_asked_for() {
     let server = Server::new([]);
-    drop(own(client_at(Endpoint::token(server.url("/token")))));
+    drop(own(client_at(
+        Endpoint::token(server.url("/token")).unwrap(),
+    )));
     assert_eq!(server.requests(), [""; 0]);
 }
 
@@ -626,8 +642,8 @@ fn sixteen_threads_make_one_exchange() {
         }
         agent.send(request, timeout)
     };
-    let profile = client_at(Endpoint::token(server.url("/token")));
-    let source = TokenSource::over(patient, profile, hmac()).unwrap();
+    let profile = client_at(Endpoint::token(server.url("/token")).unwrap());
+    let source = TokenSource::with_transport(patient, profile, hmac()).unwrap();
     thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
@@ -643,7 +659,8 @@ fn sixteen_threads_make_one_exchange() {
 fn an_expired_token_is_fetched_anew_and_not_a_second_before() {
     let server = Server::new([grants("t1"), grants("t2")]);
     let clock = Arc::new(ManualClock::new(now()));
-    let source = own(client_at(Endpoint::token(server.url("/token")))).with_clock(clock.clone());
+    let source =
+        own(client_at(Endpoint::token(server.url("/token")).unwrap())).with_clock(clock.clone());
     let first = source.token().unwrap();
     assert_eq!(first.expires_at(), at(NOW + 300));
     clock.advance(Duration::from_secs(200));
@@ -669,12 +686,12 @@ fn scripted(
     let transport = move |request: &Request, _: Duration| {
         let count = {
             let mut seen = seen.lock().unwrap();
-            seen.push(request.body().to_owned());
+            seen.push(std::str::from_utf8(request.body()).unwrap().to_owned());
             seen.len()
         };
         answer(count, request)
     };
-    let source = TokenSource::over(transport, profile, hmac()).unwrap();
+    let source = TokenSource::with_transport(transport, profile, hmac()).unwrap();
     (source.with_clock(clock), bodies)
 }
 
@@ -687,7 +704,7 @@ fn numbered(n: usize) -> Response {
 }
 
 fn simple() -> (TokenSource, Arc<Mutex<Vec<String>>>) {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     let clock = Arc::new(ManualClock::new(now()));
     scripted(profile, clock, |n, _| Ok(numbered(n)))
 }
@@ -699,7 +716,7 @@ fn secret(token: Result<AccessToken, Error>) -> String {
 
 #[test]
 fn a_tokens_life_begins_when_it_is_asked_for_and_not_when_it_comes() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     let clock = Arc::new(ManualClock::new(now()));
     let time = clock.clone();
     let (source, _) = scripted(profile, clock.clone(), move |n, _| {
@@ -708,9 +725,9 @@ fn a_tokens_life_begins_when_it_is_asked_for_and_not_when_it_comes() {
     });
     assert_eq!(source.token().unwrap().expires_at(), at(NOW + 300));
     clock.advance(Duration::from_secs(294));
-    assert_eq!(source.status().state, State::Due);
+    assert_eq!(source.status().state, TokenState::Refreshable);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(source.status().state, State::Expired);
+    assert_eq!(source.status().state, TokenState::Expired);
 }
 
 #[test]
@@ -728,7 +745,7 @@ fn invalidate_forgets_this_very_token_and_spares_a_newer_one() {
 
 #[test]
 fn invalidate_tells_tokens_apart_that_read_the_same() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     let clock = Arc::new(ManualClock::new(now()));
     let (source, bodies) = scripted(profile, clock, |_, _| Ok(numbered(1)));
     let first = source.token().unwrap();
@@ -742,15 +759,15 @@ fn invalidate_tells_tokens_apart_that_read_the_same() {
 #[test]
 fn exchange_leaves_the_held_token_alone() {
     let (source, _) = simple();
-    assert_eq!(secret(source.exchange()), "t1");
+    assert_eq!(secret(source.fetch_uncached()), "t1");
     assert_eq!(secret(source.token()), "t2");
-    assert_eq!(secret(source.exchange()), "t3");
+    assert_eq!(secret(source.fetch_uncached()), "t3");
     assert_eq!(secret(source.token()), "t2");
 }
 
 #[test]
 fn a_transport_that_panics_leaves_the_source_usable_for_those_who_wait_too() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     let clock = Arc::new(ManualClock::new(now()));
     let waiting = Arc::new(AtomicUsize::new(0));
     let others = waiting.clone();
@@ -779,7 +796,7 @@ fn a_transport_that_panics_leaves_the_source_usable_for_those_who_wait_too() {
 
 #[test]
 fn a_request_that_did_not_come_through_is_made_again_in_the_same_call() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token"));
+    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     let clock = Arc::new(ManualClock::new(now()));
     let (source, bodies) = scripted(profile, clock, |n, _| match n {
         1 => Err(ConnectionReset.into()),
@@ -795,7 +812,7 @@ fn a_request_that_did_not_come_through_is_made_again_in_the_same_call() {
 /// A profile whose assertions differ by nothing but `iat`.
 fn without_jti(endpoint: Endpoint) -> Profile {
     let audience = Audience::Fixed("https://as.example.com".to_owned());
-    Profile::jwt_bearer(endpoint, "issuer-1", audience).with_jti(Jti::None)
+    Profile::jwt_bearer(endpoint, "issuer-1", audience).with_jti(Jti::Omit)
 }
 
 #[track_caller]
@@ -810,11 +827,11 @@ fn all_differ(posted: &[String]) {
 #[test]
 fn without_jti_the_next_assertion_waits_for_its_own_second() {
     let clock = Arc::new(ManualClock::new(now() + Duration::from_millis(250)));
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let answer = |n, _: &Request| Ok(numbered(n));
     let (source, bodies) = scripted(without_jti(endpoint), clock, answer);
     for _ in 0..3 {
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
     let bodies = bodies.lock().unwrap();
     let iat = bodies.iter().map(|body| {
@@ -827,7 +844,7 @@ fn without_jti_the_next_assertion_waits_for_its_own_second() {
 #[test]
 fn without_jti_an_endpoint_that_moved_gets_an_assertion_of_its_own() {
     let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::metadata("https://as.example.com/metadata");
+    let endpoint = Endpoint::metadata("https://as.example.com/metadata").unwrap();
     let document = r#"{"token_endpoint":"https://as.example.com/token"}"#;
     let (source, bodies) = scripted(without_jti(endpoint), clock, move |n, request| {
         Ok(match (request.method(), n) {
@@ -836,8 +853,8 @@ fn without_jti_an_endpoint_that_moved_gets_an_assertion_of_its_own() {
             _ => numbered(n),
         })
     });
-    assert_eq!(secret(source.exchange()), "t2");
-    assert_eq!(secret(source.exchange()), "t5"); // posted, gone, looked up, posted
+    assert_eq!(secret(source.fetch_uncached()), "t2");
+    assert_eq!(secret(source.fetch_uncached()), "t5"); // posted, gone, looked up, posted
     let bodies = bodies.lock().unwrap();
     assert_eq!(bodies.iter().filter(|body| !body.is_empty()).count(), 3);
     all_differ(&bodies);
@@ -846,12 +863,12 @@ fn without_jti_an_endpoint_that_moved_gets_an_assertion_of_its_own() {
 #[test]
 fn without_jti_a_clock_that_is_set_back_does_not_make_an_assertion_go_twice() {
     let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let answer = |n, _: &Request| Ok(numbered(n));
     let (source, bodies) = scripted(without_jti(endpoint), clock.clone(), answer);
     for second in [0, 1, 2, 0, 1, 2, 1] {
         clock.set(at(NOW + second));
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
     all_differ(&bodies.lock().unwrap());
 }
@@ -859,18 +876,18 @@ fn without_jti_a_clock_that_is_set_back_does_not_make_an_assertion_go_twice() {
 #[test]
 fn without_jti_a_long_life_does_not_make_an_assertion_go_twice() {
     let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let answer = |n, _: &Request| Ok(numbered(n));
     let (source, bodies) = scripted(without_jti(endpoint), clock.clone(), answer);
     for second in 0..5000 {
         clock.set(at(NOW + second));
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
     // where it stands, and further back than anything that may be remembered
     for second in [NOW + 5000, NOW - 10] {
         clock.set(at(second));
         for _ in 0..5 {
-            source.exchange().unwrap();
+            source.fetch_uncached().unwrap();
         }
     }
     all_differ(&bodies.lock().unwrap());
@@ -879,14 +896,14 @@ fn without_jti_a_long_life_does_not_make_an_assertion_go_twice() {
 #[test]
 fn without_jti_and_exp_a_leeway_of_half_a_second_does_not_make_an_assertion_go_twice() {
     let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = without_jti(endpoint)
-        .with_exp(None)
-        .with_iat(Duration::from_millis(500));
+        .with_assertion_lifetime(None)
+        .with_iat_leeway(Duration::from_millis(500));
     let (source, bodies) = scripted(profile, clock.clone(), |n, _: &Request| Ok(numbered(n)));
     for milliseconds in [600, 1400, 1600] {
         clock.set(now() + Duration::from_millis(milliseconds));
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
     all_differ(&bodies.lock().unwrap());
 }
@@ -909,13 +926,13 @@ impl Clock for Stopped {
 #[test]
 fn without_jti_a_clock_that_stands_still_is_not_waited_for_beyond_the_timeout() {
     let transport = |_: &Request, _: Duration| Ok(numbered(1));
-    let profile = without_jti(Endpoint::token("https://as.example.com/token"));
-    let source = TokenSource::over(transport, profile, hmac()).unwrap(); // signs in no time, however slow the machine
+    let profile = without_jti(Endpoint::token("https://as.example.com/token").unwrap());
+    let source = TokenSource::with_transport(transport, profile, hmac()).unwrap(); // signs in no time, however slow the machine
     let source = source.with_clock(Stopped).with_timeout(2 * SHORT);
     let (done, outcome) = mpsc::channel();
     thread::spawn(move || {
-        let first = source.exchange();
-        let second = source.exchange();
+        let first = source.fetch_uncached();
+        let second = source.fetch_uncached();
         done.send((first, second)).unwrap();
     });
     let (first, second) = outcome.recv_timeout(Duration::from_secs(5)).unwrap();

@@ -378,7 +378,7 @@ fn row_10_an_empty_secret_is_refused() {
 /// The header of an assertion that `signer` signs.
 #[track_caller]
 fn header(signer: &dyn Signer) -> String {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::jwt_bearer(endpoint, "client-1", Audience::TokenEndpoint);
     let assertion = profile.assertion(signer, SystemTime::now()).unwrap();
     let (header, _rest) = assertion.secret().split_once('.').unwrap();

@@ -120,7 +120,8 @@ fn a_process() {
 fn play(act: &str) -> Option<Box<dyn Any>> {
     let rs256 = || RsaKey::from_der(file("key.der")).unwrap();
     let hs256 = || HmacKey::new(mem::take(&mut *file("secret"))).unwrap();
-    let profile = || client_at(Endpoint::token(std::str::from_utf8(&file("url")).unwrap()));
+    let profile =
+        || client_at(Endpoint::token(std::str::from_utf8(&file("url")).unwrap()).unwrap());
     let fetched = |profile: Profile, key: Box<dyn Signer>| {
         let source = TokenSource::new(profile, key).unwrap();
         assert_eq!(source.token().unwrap().secret().len(), TOKEN.len());
@@ -148,7 +149,7 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
             let store = Arc::new(Kept::default());
             for _ in 0..2 {
                 let source = TokenSource::new(profile(), hs256()).unwrap();
-                let token = source.with_store(store.clone()).token().unwrap();
+                let token = source.with_store(store.clone()).unwrap().token().unwrap();
                 assert_eq!(token.secret().len(), TOKEN.len());
             }
         }

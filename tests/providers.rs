@@ -46,7 +46,7 @@ fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
 fn is_refused(profile: Profile, text: &str) {
     let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
     let by_assertion = profile.assertion(&hmac(), now()).err();
-    let by_source = TokenSource::over(transport, profile, hmac()).err();
+    let by_source = TokenSource::with_transport(transport, profile, hmac()).err();
     for error in [by_assertion, by_source] {
         let error = error.unwrap_or_else(|| panic!("it is taken, and should not: {text}"));
         assert_eq!((error.kind(), error.is_retryable()), (Config, false));
@@ -56,7 +56,7 @@ fn is_refused(profile: Profile, text: &str) {
 #[track_caller]
 fn is_taken(profile: Profile) {
     let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
-    drop(TokenSource::over(transport, profile, hmac()).unwrap());
+    drop(TokenSource::with_transport(transport, profile, hmac()).unwrap());
 }
 
 /// A token that is a JWT with these claims; whoever reads them cannot check its signature.
@@ -171,7 +171,7 @@ fn the_stray_quote_that_the_document_prints_is_named() {
         (marketing().with_audience(fixed(printed)), "audience"),
         (by_file, "metadata document"),
         (
-            Profile::marketing_cloud_intelligence(Endpoint::token(endpoint), "svc-0001"),
+            Profile::marketing_cloud_intelligence(Endpoint::token(endpoint).unwrap(), "svc-0001"),
             "token endpoint",
         ),
     ] {
@@ -199,7 +199,8 @@ fn intelligence_has_four_regions_and_one_audience() {
             "https://idp.intelligence.salesforce.com/eu2/token",
         ),
     ] {
-        let profile = Profile::marketing_cloud_intelligence(Endpoint::token(constant), "svc-0001");
+        let profile =
+            Profile::marketing_cloud_intelligence(Endpoint::token(constant).unwrap(), "svc-0001");
         let aud = "https://idp.intelligence.salesforce.com".to_owned();
         assert_eq!(url_and_aud(&profile), (url.to_owned(), Some(aud)));
     }
@@ -262,7 +263,7 @@ fn salesforce_posts_to_the_host_it_is_given_and_has_it_as_audience() {
             "https://login.sfcrmproducts.cn",
         ),
     ] {
-        let profile = Profile::salesforce(login_url, "3MVG9TESTKEY", "ci@example.com");
+        let profile = Profile::salesforce(login_url, "3MVG9TESTKEY", "ci@example.com").unwrap();
         let url = format!("{aud}/services/oauth2/token");
         assert_eq!(url_and_aud(&profile), (url, Some(aud.to_owned())));
         let mut claims = claims(&signed(&profile));
@@ -277,7 +278,7 @@ fn salesforce_posts_to_the_host_it_is_given_and_has_it_as_audience() {
 #[test]
 fn salesforce_takes_another_audience_than_its_host() {
     for aud in ["https://login.salesforce.com", "https://gs1.salesforce.com"] {
-        let profile = Profile::salesforce("https://acme.my.salesforce.com", "key", "user");
+        let profile = Profile::salesforce("https://acme.my.salesforce.com", "key", "user").unwrap();
         let url = "https://acme.my.salesforce.com/services/oauth2/token".to_owned();
         let profile = profile.with_audience(fixed(aud));
         assert_eq!(url_and_aud(&profile), (url, Some(aud.to_owned())));
@@ -294,19 +295,19 @@ fn a_token_url_pasted_as_login_or_base_url_is_refused() {
         "https://login.salesforce.com?x=1",
         "https://login.salesforce.com/services/oauth2/token?x=1",
     ] {
-        is_refused(Profile::salesforce(pasted, "key", "user"), login);
+        is_refused(Profile::salesforce(pasted, "key", "user").unwrap(), login);
     }
     for pasted in [
         "https://protectapi.cylance.com/auth/v2/token",
         "https://protectapi.cylance.com/auth/v2/token/",
         "https://protectapi.cylance.com/?x=1",
     ] {
-        is_refused(Profile::cylance(pasted, "tenant", "app"), base);
+        is_refused(Profile::cylance(pasted, "tenant", "app").unwrap(), base);
     }
     let bare = "has no scheme and host: write https://...";
-    let profile = Profile::salesforce("login.salesforce.com", "key", "user");
+    let profile = Profile::salesforce("login.salesforce.com", "key", "user").unwrap();
     is_refused(profile, &format!("login URL {bare}"));
-    let profile = Profile::cylance("protectapi.cylance.com", "tenant", "app");
+    let profile = Profile::cylance("protectapi.cylance.com", "tenant", "app").unwrap();
     is_refused(profile, &format!("base URL {bare}"));
 }
 
@@ -664,7 +665,7 @@ fn cylance_has_six_regions_and_takes_a_base_url_of_ones_own() {
             "http://localhost:8080/auth/v2/token",
         ),
     ] {
-        let profile = Profile::cylance(base, "tenant-1", "app-1");
+        let profile = Profile::cylance(base, "tenant-1", "app-1").unwrap();
         assert_eq!(url_and_aud(&profile), (url.to_owned(), None));
     }
 }
@@ -715,7 +716,8 @@ fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_comm
         assert_eq!(claims_of(profile.clone()), expected);
         // A claim is not a parameter, too.
         let exchange = Exchange::new(&profile, &hmac(), now()).unwrap();
-        let body: Value = serde_json::from_str(exchange.request().body()).unwrap();
+        let body: Value =
+            serde_json::from_str(std::str::from_utf8(exchange.request().body()).unwrap()).unwrap();
         assert_eq!(body, json!({"auth_token": exchange.assertion().secret()}));
     }
     let mut audited = plain;
@@ -979,9 +981,9 @@ fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
         ("://as.example.com/token", plain),
     ] {
         for (endpoint, what) in [
-            (Endpoint::token(url), "token endpoint"),
-            (Endpoint::issuer(url), "issuer"),
-            (Endpoint::metadata(url), "metadata document"),
+            (Endpoint::token(url).unwrap(), "token endpoint"),
+            (Endpoint::issuer(url).unwrap(), "issuer"),
+            (Endpoint::metadata(url).unwrap(), "metadata document"),
         ] {
             is_refused(client_at(endpoint), &format!("{what} {wrong}"));
         }
@@ -1000,8 +1002,8 @@ fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
         "http://[::1]/token",
         "http://[::1]:65535/token",
     ] {
-        is_taken(client_at(Endpoint::token(url)));
-        is_taken(client_at(Endpoint::metadata(url)));
+        is_taken(client_at(Endpoint::token(url).unwrap()));
+        is_taken(client_at(Endpoint::metadata(url).unwrap()));
     }
 }
 
@@ -1073,12 +1075,13 @@ fn a_claim_a_header_member_and_a_parameter_are_set_once() {
 
 #[test]
 fn what_a_name_may_not_be_is_refused() {
-    let endpoint = || Endpoint::token(TOKEN_URL);
-    let issuer = |text: &str| Profile::jwt_bearer(endpoint(), text, Audience::None);
-    let client = |text: &str| Profile::client_credentials(endpoint(), text, Audience::None);
-    let salesforce = |user: &str| Profile::salesforce("https://login.salesforce.com", "k", user);
-    let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app);
-    let tenant = |tenant: &str| Profile::cylance(aurora::NORTH_AMERICA, tenant, "app");
+    let endpoint = || Endpoint::token(TOKEN_URL).unwrap();
+    let issuer = |text: &str| Profile::jwt_bearer(endpoint(), text, Audience::Omit);
+    let client = |text: &str| Profile::client_credentials(endpoint(), text, Audience::Omit);
+    let salesforce =
+        |user: &str| Profile::salesforce("https://login.salesforce.com", "k", user).unwrap();
+    let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app).unwrap();
+    let tenant = |tenant: &str| Profile::cylance(aurora::NORTH_AMERICA, tenant, "app").unwrap();
     let blank = "begins or ends with white space, or holds a control character";
     let quote = "holds a stray quote, as the printed document does: remove it";
     for (text, wrong) in [
@@ -1153,18 +1156,25 @@ fn what_cannot_work_is_refused_before_anything_is_signed() {
     for (profile, text) in [
         (client().with_audience(Audience::Issuer), no_issuer),
         (salesforce().with_audience(Audience::Issuer), no_issuer),
-        (client().with_jti(Jti::None).with_iat(None), nothing_new),
-        (salesforce().with_jti(Jti::None), nothing_new),
-        (client().with_exp(Duration::ZERO), exp),
-        (client().with_exp(Duration::from_millis(999)), exp),
+        (
+            client().with_jti(Jti::Omit).with_iat_leeway(None),
+            nothing_new,
+        ),
+        (salesforce().with_jti(Jti::Omit), nothing_new),
+        (client().with_assertion_lifetime(Duration::ZERO), exp),
+        (
+            client().with_assertion_lifetime(Duration::from_millis(999)),
+            exp,
+        ),
     ] {
         is_refused(profile, text);
     }
     for profile in [
-        client().with_exp(seconds(1)),
-        client().with_jti(Jti::None),
-        client().with_iat(None),
-        client_at(Endpoint::issuer("https://as.example.com")).with_audience(Audience::Issuer),
+        client().with_assertion_lifetime(seconds(1)),
+        client().with_jti(Jti::Omit),
+        client().with_iat_leeway(None),
+        client_at(Endpoint::issuer("https://as.example.com").unwrap())
+            .with_audience(Audience::Issuer),
     ] {
         is_taken(profile);
     }

@@ -398,10 +398,10 @@ fn the_other_process() {
 }
 
 fn source(endpoint: &str, redis: &str) -> TokenSource {
-    let endpoint = Endpoint::token(endpoint);
+    let endpoint = Endpoint::token(endpoint).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let source = TokenSource::new(profile, rsa()).unwrap();
-    source.with_store(RedisStore::new(redis).unwrap())
+    source.with_store(RedisStore::new(redis).unwrap()).unwrap()
 }
 
 fn another_process(server: &Server, redis: &str, roots: Option<&Path>) -> Child {

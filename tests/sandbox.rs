@@ -46,21 +46,21 @@ fn server() -> Server {
     server
 }
 fn mci(server: &Server) -> Profile {
-    let endpoint = Endpoint::metadata(server.discovery_endpoint());
+    let endpoint = Endpoint::metadata(server.discovery_endpoint()).unwrap();
     Profile::marketing_cloud_intelligence(endpoint, "service-account")
 }
 fn platform(server: &Server) -> Profile {
-    Profile::salesforce(server.url(), "consumer-key", "user@example.com")
+    Profile::salesforce(server.url(), "consumer-key", "user@example.com").unwrap()
 }
 fn cylance(server: &Server) -> Profile {
-    Profile::cylance(server.url(), "tenant", "application")
+    Profile::cylance(server.url(), "tenant", "application").unwrap()
 }
 fn client(server: &Server) -> Profile {
-    let endpoint = Endpoint::token(server.token_endpoint());
+    let endpoint = Endpoint::token(server.token_endpoint()).unwrap();
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 fn grant(server: &Server) -> Profile {
-    let endpoint = Endpoint::issuer(server.url());
+    let endpoint = Endpoint::issuer(server.url()).unwrap();
     Profile::jwt_bearer(endpoint, "issuer-1", Audience::Issuer).with_subject("alice")
 }
 fn source(profile: Profile, key: impl Signer + 'static) -> TokenSource {
@@ -68,7 +68,7 @@ fn source(profile: Profile, key: impl Signer + 'static) -> TokenSource {
 }
 #[track_caller]
 fn refused(profile: Profile, key: impl Signer + 'static) -> Error {
-    source(profile, key).exchange().unwrap_err()
+    source(profile, key).fetch_uncached().unwrap_err()
 }
 #[track_caller]
 fn is(error: &Error, status: u16, code: Option<&str>, description: &str) {
@@ -106,7 +106,8 @@ fn all_three_systems_and_both_generic_uses_get_tokens() {
         (grant(&server), Box::new(rsa())),
         (
             Profile::client_credentials(
-                Endpoint::metadata(format!("{}/.well-known/openid-configuration", server.url())),
+                Endpoint::metadata(format!("{}/.well-known/openid-configuration", server.url()))
+                    .unwrap(),
                 "client-2",
                 Audience::Issuer,
             ),
@@ -161,19 +162,19 @@ fn whatever_is_wrong_is_refused_with_its_reason() {
             "claim aud is not this server, as one string",
         ),
         (
-            refused(client().with_audience(Audience::None), rsa()),
+            refused(client().with_audience(Audience::Omit), rsa()),
             "claim aud is not this server, as one string",
         ),
         (
-            refused(client().with_exp(seconds(3700)), rsa()),
+            refused(client().with_assertion_lifetime(seconds(3700)), rsa()),
             "exp lies too far ahead",
         ),
         (
-            refused(client().with_jti(Jti::None), rsa()),
+            refused(client().with_jti(Jti::Omit), rsa()),
             "claim jti is missing or wrong",
         ),
         (
-            refused(client().with_exp(None), rsa()),
+            refused(client().with_assertion_lifetime(None), rsa()),
             "claim exp is missing or wrong",
         ),
         (
@@ -183,7 +184,7 @@ fn whatever_is_wrong_is_refused_with_its_reason() {
     ] {
         is(&error, 401, Some("invalid_client"), description);
     }
-    let unknown = Endpoint::token(server.token_endpoint());
+    let unknown = Endpoint::token(server.token_endpoint()).unwrap();
     let unknown = Profile::client_credentials(unknown, "nobody", Audience::TokenEndpoint);
     is(
         &refused(unknown, rsa()),
@@ -229,8 +230,9 @@ fn a_scope_in_the_assertion_counts_like_one_beside_it() {
 fn salesforce_and_cylance_refuse_in_their_own_words() {
     let server = server();
     let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
-    let stranger = Profile::salesforce(server.url(), "consumer-key", "stranger@example.com");
-    let nobody = Profile::salesforce(server.url(), "nobody", "user@example.com");
+    let stranger =
+        Profile::salesforce(server.url(), "consumer-key", "stranger@example.com").unwrap();
+    let nobody = Profile::salesforce(server.url(), "nobody", "user@example.com").unwrap();
     let platform = || platform(&server);
     for (error, code, description) in [
         (
@@ -244,7 +246,7 @@ fn salesforce_and_cylance_refuse_in_their_own_words() {
             "audience is invalid",
         ),
         (
-            refused(platform().with_exp(seconds(240)), rsa()),
+            refused(platform().with_assertion_lifetime(seconds(240)), rsa()),
             "invalid_grant",
             "invalid assertion",
         ),
@@ -262,7 +264,7 @@ fn salesforce_and_cylance_refuse_in_their_own_words() {
         is(&error, 400, Some(code), description);
         assert!(error.hint().is_some());
     }
-    let other_tenant = Profile::cylance(server.url(), "other", "application");
+    let other_tenant = Profile::cylance(server.url(), "other", "application").unwrap();
     let wrong = || HmacKey::new("another secret").unwrap();
     for (error, status, description) in [
         (
@@ -332,11 +334,11 @@ fn it_fails_in_every_way_it_is_told_and_then_works_again() {
         (Fault::Html, ErrorKind::Protocol, Some(200)),
     ] {
         server.fail_next(1, fault);
-        let error = source.exchange().unwrap_err();
+        let error = source.fetch_uncached().unwrap_err();
         assert_eq!((error.kind(), error.status()), (kind, status), "{fault:?}");
         let asked = matches!(fault, Fault::TooManyRequests(_)).then_some(seconds(7));
         assert_eq!(error.retry_after(), asked);
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
     assert_eq!(server.requests(), 10);
     // The lost answer: the work was done, and the assertion is spent.
@@ -347,11 +349,11 @@ fn it_fails_in_every_way_it_is_told_and_then_works_again() {
 fn of_every_three_requests_one_fails_each_time_in_another_way() {
     let server = server();
     let source = source(client(&server), rsa()).with_timeout(Duration::from_millis(500));
-    source.exchange().unwrap();
+    source.fetch_uncached().unwrap();
     server.fail_every(3);
     let mut kinds = Vec::new();
     for n in 1..=18 {
-        match source.exchange() {
+        match source.fetch_uncached() {
             Ok(_) => assert_ne!(n % 3, 0),
             Err(error) => kinds.push((n, error.kind(), error.status())),
         }
@@ -368,7 +370,7 @@ fn of_every_three_requests_one_fails_each_time_in_another_way() {
     assert_eq!(kinds, expected);
     server.fail_every(0);
     for _ in 0..3 {
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
 }
 
@@ -433,7 +435,8 @@ fn a_revoked_token_costs_a_call_one_repeat() {
     let first = source.token().unwrap();
     clock.advance(seconds(11)); // a 401 to a token that was fetched just now would be the API's fault
     server.revoke_tokens();
-    let call = || source.call(|token| spend(&server, Some(token.authorization())));
+    let spend = |token: &jwt_bearer::AccessToken| spend(&server, Some(token.authorization()));
+    let call = || source.call(spend, |(status, _)| *status == 401);
     assert_eq!(call().unwrap().0, 200);
     assert_ne!(source.token().unwrap().secret(), first.secret());
     assert_eq!(server.requests(), 2);
@@ -463,7 +466,7 @@ fn it_listens_on_loopback_only_and_ends_with_its_value() {
     let source = source(client(&server), rsa());
     let idle = TcpStream::connect(address).unwrap(); // and one that never says anything
     thread::scope(|scope| {
-        scope.spawn(|| source.exchange().unwrap_err());
+        scope.spawn(|| source.fetch_uncached().unwrap_err());
         while server.requests() == 0 {
             thread::sleep(Duration::from_millis(5));
         }
@@ -494,7 +497,7 @@ fn many_clients_at_once_are_served_and_its_debug_tells_no_secret() {
     let source = source(client(&server), rsa());
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| source.exchange().unwrap());
+            scope.spawn(|| source.fetch_uncached().unwrap());
         }
     });
     assert_eq!(server.jtis().len(), 8);

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use jwt_bearer::{
-    AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, HmacKey, Lock,
-    ManualClock, Profile, Request, Response, Signer, State, TokenSource, TokenStore,
+    AccessToken, Algorithm, Audience, BoxError, Clock as _, Endpoint, ErrorKind, HmacKey,
+    ManualClock, Profile, Request, Response, Signer, StoreLock, TokenSource, TokenState,
+    TokenStore,
 };
 use serde_json::Value;
 
@@ -98,7 +99,7 @@ impl TokenStore for Store {
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         self.call("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
@@ -162,10 +163,11 @@ impl World {
             let said = says.lock().unwrap().clone();
             Ok(said.unwrap_or_else(|| Response::new(200, body)))
         };
-        let source = TokenSource::over(server, profile, key).unwrap();
+        let source = TokenSource::with_transport(server, profile, key).unwrap();
         source
             .with_clock(self.clock.clone())
             .with_store(self.store.clone())
+            .unwrap()
     }
     fn says(&self, status: u16, body: &str) {
         *self.says.lock().unwrap() = Some(Response::new(status, body));
@@ -224,11 +226,11 @@ fn who_renews_a_due_token_looks_for_another_process_first() {
     let (one, other) = (world.process(), world.process());
     assert_eq!((get(&one), get(&other)), ("t1".into(), "t1".into()));
     world.clock.advance(s(250));
-    assert_eq!(one.status().state, State::Due);
+    assert_eq!(one.status().state, TokenState::Refreshable);
     assert_eq!(get(&one), "t2");
-    assert_eq!(other.status().state, State::Due);
+    assert_eq!(other.status().state, TokenState::Refreshable);
     assert_eq!(get(&other), "t2");
-    assert_eq!(other.status().state, State::Fresh);
+    assert_eq!(other.status().state, TokenState::Fresh);
     assert_eq!(world.requests(), 2);
 }
 
@@ -243,9 +245,9 @@ fn a_loaded_token_is_as_old_as_the_wall_clock_says_and_ages_by_both() {
     world.clock.set(now()); // set back: the monotonic clock goes on
     world.clock.advance(s(99));
     assert_eq!(process.status().age, Some(s(299)));
-    assert_eq!(process.status().state, State::Due);
+    assert_eq!(process.status().state, TokenState::Refreshable);
     world.clock.advance(s(1));
-    assert_eq!(process.status().state, State::Expired);
+    assert_eq!(process.status().state, TokenState::Expired);
 }
 
 #[test]
@@ -272,7 +274,7 @@ fn a_due_token_from_the_store_is_good_enough_where_the_server_is_not() {
 #[test]
 fn an_exchange_of_ones_own_passes_the_store_by() {
     let world = World::new();
-    assert_eq!(world.process().exchange().unwrap().secret(), "t1");
+    assert_eq!(world.process().fetch_uncached().unwrap().secret(), "t1");
     assert_eq!(world.store.calls(), [""; 0]);
 }
 
@@ -365,8 +367,8 @@ fn those_who_wait_for_a_caller_whom_the_store_holds_up_get_their_token_in_time()
             ..Store::default()
         };
         let server = |_: &Request, _: Duration| Ok(Response::new(200, TOKEN));
-        let source = TokenSource::over(server, client(), hmac()).unwrap();
-        let source = source.with_timeout(s(2)).with_store(store);
+        let source = TokenSource::with_transport(server, client(), hmac()).unwrap();
+        let source = source.with_timeout(s(2)).with_store(store).unwrap();
         std::thread::scope(|callers| {
             let all: Vec<_> = (0..8).map(|_| callers.spawn(|| get(&source))).collect();
             for caller in all {
@@ -439,7 +441,7 @@ impl TokenStore for Slow {
     fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
         self.pass("remove", time).remove(name, bytes, time)
     }
-    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         self.pass("lock", time).try_lock(name, time)
     }
 }
@@ -465,12 +467,12 @@ fn a_store_that_panics_twice_does_not_end_the_process() {
         fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
             Ok(())
         }
-        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
             Ok(Some(Box::new(Locked(&self.0))))
         }
     }
     let world = World::new();
-    let process = world.process().with_store(Poisoned::default());
+    let process = world.process().with_store(Poisoned::default()).unwrap();
     assert_eq!(get(&process), "t1");
 }
 
@@ -478,7 +480,11 @@ fn a_store_that_panics_twice_does_not_end_the_process() {
 fn what_comes_too_late_still_counts_and_the_lock_is_given_back_after_it() {
     for what in ["load", "lock", "save"] {
         let (world, slow) = (World::new(), Slow(Store::default(), what));
-        let process = world.process().with_timeout(s(1)).with_store(slow.clone());
+        let process = world
+            .process()
+            .with_timeout(s(1))
+            .with_store(slow.clone())
+            .unwrap();
         assert_eq!(get(&process), "t1", "{what}");
         slow.is_given_back();
         assert!(slow.0.locked.lock().unwrap().is_empty());
@@ -501,9 +507,9 @@ fn a_call_that_was_slow_takes_no_time_from_those_after_it() {
             std::thread::sleep(Duration::from_millis(50));
             Ok(Response::new(200, TOKEN))
         };
-        let source = TokenSource::over(transport, client(), hmac()).unwrap();
+        let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
         let source = source.with_clock(source_clock).with_timeout(s(8));
-        get(&source.with_store(slow.clone()));
+        get(&source.with_store(slow.clone()).unwrap());
         assert_eq!(slow.0.calls().last(), Some(&"unlock"), "it was waited for");
         let said = log.lock().unwrap().join("\n");
         assert!(!said.contains("save failed"), "{said}");
@@ -582,9 +588,13 @@ fn a_store_is_given_a_second_at_most_and_a_caller_in_a_hurry_gives_less() {
         }
     }
     let (world, store) = (World::new(), Timed::default());
-    let process = world.process().with_store(store.clone());
+    let process = world.process().with_store(store.clone()).unwrap();
     process.invalidate(&process.token().unwrap());
-    let hurried = world.process().with_store(store.clone()).with_timeout(s(4));
+    let hurried = world
+        .process()
+        .with_store(store.clone())
+        .unwrap()
+        .with_timeout(s(4));
     hurried.token().unwrap();
     let times = std::mem::take(&mut *store.0.lock().unwrap());
     let ms = Duration::from_millis;
@@ -621,13 +631,14 @@ fn another_process_is_waited_for_and_its_token_taken() {
         fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
             self.0.remove(name, bytes, time)
         }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
             self.0.try_lock(name, time)
         }
     }
     let process = world
         .process()
-        .with_store(Later(locked, looks.clone(), name, bytes));
+        .with_store(Later(locked, looks.clone(), name, bytes))
+        .unwrap();
     assert_eq!(get(&process), "t1");
     assert_eq!((world.requests(), looks.load(SeqCst)), (1, 6));
     assert_eq!(world.time(), Duration::from_millis(10 + 20 + 40 + 80 + 160));
@@ -696,7 +707,7 @@ fn row_18_two_subjects_scopes_audiences_or_keys_never_share_a_token() {
             client().with_audience(Audience::Fixed(other.into())),
             hmac(),
         ),
-        world.process_of(client_at(Endpoint::token(other)), hmac()),
+        world.process_of(client_at(Endpoint::token(other).unwrap()), hmac()),
         world.process_of(client(), other_key()),
         world.process_of(client(), hmac().with_key_id("k2")),
         world.process_of(client(), support::sample::rsa()),
@@ -807,7 +818,7 @@ fn a_short_token_is_not_held_longer_for_having_been_stored() {
     get(&process);
     assert_eq!(world.requests(), 1);
     world.clock.advance(Duration::from_millis(1500));
-    assert_eq!(process.status().state, State::Expired);
+    assert_eq!(process.status().state, TokenState::Expired);
 }
 
 #[test]
@@ -845,7 +856,7 @@ fn a_token_that_the_source_knows_to_be_dead_is_not_brought_back_by_a_clock_set_b
     world.clock.advance(s(200));
     world.clock.set(now());
     world.clock.advance(s(150)); // 350 s old, of which the wall clock knows 150
-    assert_eq!(process.status().state, State::Expired);
+    assert_eq!(process.status().state, TokenState::Expired);
     assert_eq!(get(&process), "t2");
 }
 
@@ -881,10 +892,11 @@ fn a_token_that_is_invalidated_during_a_flight_does_not_land_again() {
         }
         Ok(Response::new(503, ""))
     };
-    let process = TokenSource::over(server, client(), hmac()).unwrap();
+    let process = TokenSource::with_transport(server, client(), hmac()).unwrap();
     let process = process
         .with_clock(world.clock.clone())
-        .with_store(world.store.clone());
+        .with_store(world.store.clone())
+        .unwrap();
     let process = Arc::new(process);
     *invalid.lock().unwrap() = Some((process.clone(), first));
     let error = process.token().unwrap_err();
@@ -899,7 +911,7 @@ fn a_401_costs_one_exchange_for_all_processes() {
     world.clock.advance(s(60)); // the user's sessions were ended
     for process in &processes {
         let api = |token: &AccessToken| if token.secret() == "t1" { 401_u16 } else { 200 };
-        assert_eq!(process.call(api).unwrap(), 200);
+        assert_eq!(process.call(api, |status| *status == 401).unwrap(), 200);
     }
     assert_eq!(world.requests(), 2);
 }

@@ -113,7 +113,7 @@ impl World {
         let server = Server::start().unwrap();
         server.register(Client::new("client-1", Key::secret("secret")));
         server.set_lifetime(LIFETIME);
-        let endpoint = Endpoint::token(server.token_endpoint());
+        let endpoint = Endpoint::token(server.token_endpoint()).unwrap();
         let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
         let source = |_| {
             let trips = Arc::<Mutex<Vec<Trip>>>::default();
@@ -126,7 +126,7 @@ impl World {
                 outcome
             };
             let key = HmacKey::new("secret").unwrap();
-            let source = TokenSource::over(transport, profile.clone(), key).unwrap();
+            let source = TokenSource::with_transport(transport, profile.clone(), key).unwrap();
             (source.with_timeout(Duration::from_secs(4)), trips)
         };
         Self {

@@ -140,7 +140,7 @@ type Verifier = dyn Fn(&[u8], &[u8]) -> bool;
 /// it is refused.
 #[track_caller]
 fn conforms(signer: &dyn Signer, other: &dyn Signer, accepts: &Verifier) {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let assertion = profile.assertion(signer, SystemTime::now()).unwrap();
     let (message, signature) = assertion.secret().rsplit_once('.').unwrap();

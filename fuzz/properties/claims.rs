@@ -27,8 +27,8 @@ pub fn claims(input: &[u8]) {
             .collect::<Vec<_>>()
     });
 
-    let endpoint = Endpoint::token("https://as.example.com/token");
-    let fixed = audience.clone().map_or(Audience::None, Audience::Fixed);
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    let fixed = audience.clone().map_or(Audience::Omit, Audience::Fixed);
     let mut profile = Profile::jwt_bearer(endpoint, &*issuer, fixed)
         .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
     if let Some(subject) = &subject {

@@ -58,7 +58,7 @@ pub fn credentials(file: &[u8]) {
         panic!("{requests:?}")
     };
     assert_eq!(
-        (request.method(), request.url(), request.body()),
+        (request.method(), request.url(), std::str::from_utf8(request.body()).unwrap()),
         ("GET", address, "")
     );
     is_safe(address);

@@ -106,8 +106,8 @@ fn in_all_forms(seconds: u64) {
 }
 
 fn answered(headers: &[(&str, &str)]) -> Error {
-    let endpoint = Endpoint::token("https://as.example.com/token");
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::None);
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::Omit);
     let later = Response::new(503, "");
     let response = (headers.iter()).fold(later, |response, (name, value)| {
         response.with_header(*name, *value)

@@ -9,7 +9,7 @@ use crate::{key, now};
 /// A URL, or what a server sends for one: `https://login.salesforce.com/id/00D.../005...`.
 pub fn identity(input: &[u8]) {
     let id = String::from_utf8_lossy(input).into_owned();
-    let profile = Profile::salesforce("https://login.salesforce.com", "key", "user");
+    let profile = Profile::salesforce("https://login.salesforce.com", "key", "user").unwrap();
     let key = key();
     let exchange = Exchange::new(&profile, &key, now()).unwrap();
     let body = json!({"access_token": "t", "id": id, "instance_url": id});

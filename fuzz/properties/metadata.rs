@@ -9,13 +9,13 @@ const ISSUER: &str = "https://as.example.com/tenant";
 /// A metadata document to [`Profile::with_metadata`], as if it had come from elsewhere and from
 /// this machine.
 pub fn metadata(document: &[u8]) {
-    let issuer = read(Endpoint::issuer(ISSUER), document);
+    let issuer = read(Endpoint::issuer(ISSUER).unwrap(), document);
     let named =
         members(200, document).and_then(|m| Some(m.get("issuer")?.as_str() == Some(ISSUER)));
     assert!(issuer.is_none() || named == Some(true), "of another issuer");
 
-    let address = read(Endpoint::metadata("https://as.example.com/m"), document);
-    let here = read(Endpoint::metadata("http://127.0.0.1:8080/m"), document);
+    let address = read(Endpoint::metadata("https://as.example.com/m").unwrap(), document);
+    let here = read(Endpoint::metadata("http://127.0.0.1:8080/m").unwrap(), document);
     // Who passes the stricter of two passes the other, with the same endpoint.
     assert!(issuer.is_none() || issuer == address);
     assert!(address.is_none() || address == here);

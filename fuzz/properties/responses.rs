@@ -70,12 +70,12 @@ pub fn response(input: &[u8]) {
 }
 
 fn profile(name: &str) -> Profile {
-    let endpoint = || Endpoint::token("https://as.example.com/token");
+    let endpoint = || Endpoint::token("https://as.example.com/token").unwrap();
     match name {
         "intelligence" => Profile::marketing_cloud_intelligence(endpoint(), "svc-0001"),
-        "salesforce" => Profile::salesforce("https://login.salesforce.com", "key", "user"),
-        "cylance" => Profile::cylance(cylance::NORTH_AMERICA, "tenant", "application"),
-        "grant" => Profile::jwt_bearer(endpoint(), "issuer-1", Audience::None),
+        "salesforce" => Profile::salesforce("https://login.salesforce.com", "key", "user").unwrap(),
+        "cylance" => Profile::cylance(cylance::NORTH_AMERICA, "tenant", "application").unwrap(),
+        "grant" => Profile::jwt_bearer(endpoint(), "issuer-1", Audience::Omit),
         _ => Profile::client_credentials(endpoint(), "client-1", Audience::TokenEndpoint),
     }
     .with_parameter("subject_token", SUBJECT_TOKEN)

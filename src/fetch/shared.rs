@@ -9,8 +9,8 @@ use log::{debug, warn};
 use zeroize::Zeroizing;
 
 use super::{ATTEMPT, Fetch};
-use crate::error::BoxError;
-use crate::slot::{Failed, Held, Leave, Life};
+use crate::cache::{Failed, Held, Leave, Life};
+use crate::error::{BoxError, Error};
 use crate::store::desk::{Desk, Locked};
 use crate::store::{Shelf, TokenStore};
 use crate::token::AccessToken;
@@ -23,6 +23,9 @@ const SHARE: u32 = 8;
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 /// As above.
 const LAST_LOOK: Duration = Duration::from_millis(250);
+
+const NO_IDENTITY: &str =
+    "a token store needs a signer that says which key it is: implement Signer::identity";
 
 /// What a store adds to a source. Only [`Fetch::share`] knows who does it, so that a program without a store has
 /// nothing of all this.
@@ -69,14 +72,11 @@ impl Sharing for Shelf {
 
 impl Fetch {
     /// Puts what comes from now on where other processes find it.
-    pub(crate) fn share(&mut self, store: impl TokenStore + 'static) {
+    pub(crate) fn share(&mut self, store: impl TokenStore + 'static) -> Result<(), Error> {
         let identity = self.profile.identity(&*self.signer);
-        if identity.is_none() {
-            let server = &self.profile.endpoint;
-            warn!("{server:?}: token store: not used, since the signer has no identity");
-        }
-        self.sharing =
-            identity.map(|identity| -> Box<dyn Sharing> { Box::new(Shelf::new(store, identity)) });
+        let identity = identity.ok_or_else(|| Error::config(NO_IDENTITY))?;
+        self.sharing = Some(Box::new(Shelf::new(store, identity)));
+        Ok(())
     }
 
     /// What another process fetched, else what we do.

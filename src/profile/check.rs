@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
-use crate::endpoint::Place;
+use crate::endpoint::EndpointKind;
 use crate::error::Error;
 
 /// Claims with settings of their own (RFC 7519 §4: no name twice).
@@ -21,12 +21,12 @@ const MAX_SECONDS: u64 = 100_000_000_000;
 impl Profile {
     /// What can be known wrong before anything is signed.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let place = self.endpoint.place()?;
+        let place = self.endpoint.kind();
         self.check_texts()?;
         self.check_times()?;
         self.check_names()?;
         match (&self.audience, place) {
-            (Audience::Issuer, Place::Token { .. }) => self.aud().map(drop),
+            (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
             _ => Ok(()),
         }
     }
@@ -86,7 +86,7 @@ impl Profile {
             > self.max_exp_after_iat
         {
             "exp lies further after iat than this server accepts"
-        } else if self.jti == Jti::None && self.iat.is_none() {
+        } else if self.jti == Jti::Omit && self.iat.is_none() {
             "an assertion needs jti or iat: without both, two of them are the same"
         } else if self.token_lifetime.is_zero() || self.token_lifetime > MAX_TOKEN_LIFETIME {
             "the lifetime of a token is from above zero to 31 days"

@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use super::{Audience, Jti, Profile, ScopePlacement, place};
-use crate::endpoint::Place;
+use crate::endpoint::EndpointKind;
 use crate::error::Error;
-use crate::jwt::{self, Assertion};
+use crate::jwt::Assertion;
+use crate::random;
 use crate::signer::Signer;
 
 /// Parameters whose values are no secrets, and tell much in a server's words: RFC 6749 §4, RFC 7521
@@ -27,11 +28,11 @@ impl Profile {
     /// known by discovery only; [`Key`](crate::ErrorKind::Key) where the signer fails.
     pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
         let jti = match self.jti {
-            Jti::None => None,
-            Jti::Uuid => Some(jwt::uuid(true)?),
-            Jti::Hex => Some(jwt::uuid(false)?),
+            Jti::Omit => None,
+            Jti::Uuid => Some(random::uuid(true)?),
+            Jti::Hex => Some(random::uuid(false)?),
         };
-        self.assertion_at(signer, now, jti.as_deref())
+        self.assertion_at(signer, now, jti)
     }
 
     /// The seam for known answers. Claim order: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, then
@@ -40,7 +41,7 @@ impl Profile {
         &self,
         signer: &dyn Signer,
         now: SystemTime,
-        jti: Option<&str>,
+        jti: Option<String>,
     ) -> Result<Assertion, Error> {
         self.check()?;
         let seconds = |time: Option<SystemTime>| {
@@ -58,33 +59,34 @@ impl Profile {
         let (aud, scope) = (self.aud()?, self.scope_claim());
         let at = scope.as_ref().map(|(name, _)| place(&self.claims, name));
         let (before, after) = self.claims.split_at(at.unwrap_or_default());
-        Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
+        let assertion = Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
             claims.text("iss", Some(&self.issuer));
             claims.text("sub", self.subject.as_deref());
             claims.text("aud", aud);
             claims.number("exp", exp);
             claims.number("iat", iat);
-            claims.text("jti", jti);
-            claims.others(before.iter().chain(&scope).chain(after));
-        })
+            claims.text("jti", jti.as_deref());
+            claims.encoded(before.iter().chain(&scope).chain(after));
+        })?;
+        Ok(assertion.with_jti(jti))
     }
 
     pub(super) fn aud(&self) -> Result<Option<&str>, Error> {
-        match (&self.audience, self.endpoint.place()?) {
-            (Audience::None, _) => Ok(None),
+        match (&self.audience, self.endpoint.kind()) {
+            (Audience::Omit, _) => Ok(None),
             (Audience::Fixed(aud), _) => Ok(Some(aud)),
-            (Audience::TokenEndpoint, Place::Token { url, .. }) => Ok(Some(url.as_str())),
+            (Audience::TokenEndpoint, EndpointKind::Token { url, .. }) => Ok(Some(url.as_str())),
             (
                 Audience::Issuer,
-                Place::Token {
+                EndpointKind::Token {
                     issuer: Some(issuer),
                     ..
                 },
             ) => Ok(Some(issuer)),
-            (Audience::Issuer, Place::Token { issuer: None, .. }) => Err(Error::config(
+            (Audience::Issuer, EndpointKind::Token { issuer: None, .. }) => Err(Error::config(
                 "the audience is to be the issuer, and no metadata named one: give Audience::Fixed",
             )),
-            (_, Place::Issuer(_) | Place::Metadata(_)) => Err(Error::config(
+            (_, EndpointKind::Issuer(_) | EndpointKind::Metadata(_)) => Err(Error::config(
                 "the audience is known by discovery only: read the metadata first",
             )),
         }
@@ -172,20 +174,20 @@ mod tests {
         assert_eq!(segment(ours.secret(), 1), vector["claims"]);
     }
     fn mci() -> Profile {
-        let endpoint = Endpoint::token(marketing_cloud_intelligence::US1);
+        let endpoint = Endpoint::token(marketing_cloud_intelligence::US1).unwrap();
         Profile::marketing_cloud_intelligence(endpoint, "svc-0001")
     }
     fn salesforce() -> Profile {
         let login = "https://login.salesforce.com";
-        Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com")
+        Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap()
     }
     fn cylance() -> (Profile, HmacKey) {
         let vector = &vectors()["cylance"];
         let claim = |name: &str| vector["claims"][name].as_str().unwrap().to_owned();
-        let profile = Profile::cylance(cylance::NORTH_AMERICA, claim("tid"), claim("sub"));
+        let profile = Profile::cylance(cylance::NORTH_AMERICA, claim("tid"), claim("sub")).unwrap();
         let secret = vector["secret_utf8"].as_str().unwrap();
         (
-            profile.with_exp(Duration::from_secs(1800)),
+            profile.with_assertion_lifetime(Duration::from_secs(1800)),
             HmacKey::new(secret).unwrap(),
         )
     }
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn marketing_cloud_intelligence_as_its_vector_and_byte_for_byte() {
         let jti = "45911cd010b846f9810b150c969b0007";
-        let ours = mci().assertion_at(&rsa(), at(1_690_129_371), Some(jti));
+        let ours = mci().assertion_at(&rsa(), at(1_690_129_371), Some(jti.to_owned()));
         let ours = ours.unwrap();
         same_as_vector(&ours, "mci");
         assert_eq!(
@@ -206,10 +208,10 @@ mod tests {
     fn salesforce_as_its_vector_and_byte_for_byte() {
         let bare = salesforce()
             .without_typ()
-            .with_exp(Duration::from_secs(180));
+            .with_assertion_lifetime(Duration::from_secs(180));
         let ours = bare.assertion_at(&rsa(), at(1_700_000_000), None).unwrap();
         same_as_vector(&ours, "salesforce");
-        let ours = salesforce().assertion_at(&rsa(), at(1_700_000_000), Some(UUID));
+        let ours = salesforce().assertion_at(&rsa(), at(1_700_000_000), Some(UUID.to_owned()));
         assert_eq!(
             ours.unwrap().secret(),
             include_str!("../../tests/data/salesforce.jwt").trim_end()
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn cylance_as_its_vector_and_byte_for_byte() {
         let (profile, key) = cylance();
-        let ours = profile.assertion_at(&key, at(1_700_000_000), Some(UUID));
+        let ours = profile.assertion_at(&key, at(1_700_000_000), Some(UUID.to_owned()));
         let ours = ours.unwrap();
         same_as_vector(&ours, "cylance");
         assert_eq!(
@@ -239,7 +241,9 @@ mod tests {
             .with_scope("read write")
             .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
         let key = rsa().with_key_id("k1");
-        let ours = profile.assertion_at(&key, at(0), Some("j")).unwrap();
+        let ours = profile
+            .assertion_at(&key, at(0), Some("j".to_owned()))
+            .unwrap();
         let text = |n| {
             let bytes = URL_SAFE_NO_PAD.decode(ours.secret().split('.').nth(n).unwrap());
             String::from_utf8(bytes.unwrap()).unwrap()

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::hint::Hint;
 use super::{Audience, Placement, Profile, ScopePlacement};
 use crate::endpoint::Endpoint;
+use crate::error::Error;
 
 /// North America.
 pub const NORTH_AMERICA: &str = "https://protectapi.cylance.com";
@@ -39,25 +40,28 @@ impl Profile {
     ///
     /// The response names no lifetime: the token's own `exp` is read where it is a JWT, else it
     /// is kept for 30 minutes.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the base URL may not carry an assertion.
     pub fn cylance(
         base_url: impl AsRef<str>,
         tenant_id: impl Into<String>,
         application_id: impl Into<String>,
-    ) -> Self {
-        let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/auth/v2/token");
-        Self {
+    ) -> Result<Self, Error> {
+        let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/auth/v2/token")?;
+        let profile = Self {
             subject: Some(application_id.into()),
             exp: Some(Duration::from_secs(180)),
             max_exp_after_iat: HALF_AN_HOUR,
             placement: Placement::Json,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
             token_lifetime: HALF_AN_HOUR,
-            token_is_read: true,
+            reads_token: true,
             denies_by_message: true,
             hints: HINTS,
-            ..Self::new(endpoint, "auth_token", "http://cylance.com", Audience::None)
-        }
-        .with_claim("tid", tenant_id.into())
+            ..Self::new(endpoint, "auth_token", "http://cylance.com", Audience::Omit)
+        };
+        Ok(profile.with_claim("tid", tenant_id.into()))
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Audience, Placement, Profile, ScopePlacement};
-use crate::endpoint::Place;
+use crate::endpoint::EndpointKind;
 use crate::jwt;
 use crate::signer::Signer;
 
@@ -43,23 +43,23 @@ impl Profile {
             scope,
             scope_placement,
             token_lifetime: _,
-            token_is_read: _,
+            reads_token: _,
             denies_by_message: _,
             hints: _,
         } = self;
         let key = signer.identity()?;
         let hash = |text: &str| hash(&[&key, text.as_bytes()]);
-        let (kind, url) = match endpoint.place().ok()? {
-            Place::Token { url, .. } => ("token", url),
-            Place::Issuer(url) => ("issuer", url),
-            Place::Metadata(url) => ("metadata", url),
+        let (kind, url) = match endpoint.kind() {
+            EndpointKind::Token { url, .. } => ("token", url),
+            EndpointKind::Issuer(url) => ("issuer", url),
+            EndpointKind::Metadata(url) => ("metadata", url),
         };
         let (url, query) = match url.as_str().split_once('?') {
             Some((url, query)) => (url, Some(hash(query))),
             None => (url.as_str(), None),
         };
         let audience = match audience {
-            Audience::None => json!(["none"]),
+            Audience::Omit => json!(["none"]),
             Audience::Fixed(aud) => json!(["fixed", aud]),
             Audience::TokenEndpoint => json!(["token endpoint"]),
             Audience::Issuer => json!(["issuer"]),
@@ -126,7 +126,7 @@ mod tests {
     use crate::{Endpoint, HmacKey, Jti};
 
     fn profile() -> Profile {
-        let endpoint = Endpoint::token("https://as.example.com/token");
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint).with_subject("alice")
     }
     fn key() -> HmacKey {
@@ -148,18 +148,18 @@ mod tests {
                 ..p
             },
             |p| Profile {
-                endpoint: Endpoint::token("https://as.example.com/token/"),
+                endpoint: Endpoint::token("https://as.example.com/token/").unwrap(),
                 ..p
             },
             |p| Profile {
-                endpoint: Endpoint::issuer("https://as.example.com/token"),
+                endpoint: Endpoint::issuer("https://as.example.com/token").unwrap(),
                 ..p
             },
             |p| Profile {
-                endpoint: Endpoint::metadata("https://as.example.com/token"),
+                endpoint: Endpoint::metadata("https://as.example.com/token").unwrap(),
                 ..p
             },
-            |p| p.with_audience(Audience::None),
+            |p| p.with_audience(Audience::Omit),
             |p| p.with_audience(Audience::Issuer),
             |p| p.with_audience(Audience::Fixed("https://as.example.com/token".into())),
             |p| p.with_scope("read"),
@@ -218,8 +218,8 @@ mod tests {
         let other = profile()
             .with_claim("b", 2)
             .with_claim("a", 1)
-            .with_iat(Duration::from_secs(30))
-            .with_exp(Duration::from_secs(90))
+            .with_iat_leeway(Duration::from_secs(30))
+            .with_assertion_lifetime(Duration::from_secs(90))
             .with_jti(Jti::Hex)
             .with_token_lifetime(Duration::from_secs(7));
         assert_eq!(of(&one), of(&other));
@@ -231,7 +231,7 @@ mod tests {
             .with_parameter("client_secret", "hunter2-hunter2")
             .with_claim("pin", "hunter2-hunter2")
             .with_header("x", "hunter2-hunter2");
-        let endpoint = Endpoint::token("https://as.example.com/token?key=hunter2-hunter2");
+        let endpoint = Endpoint::token("https://as.example.com/token?key=hunter2-hunter2").unwrap();
         let identity = of(&Profile {
             endpoint,
             ..profile

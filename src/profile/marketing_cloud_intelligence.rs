@@ -72,7 +72,7 @@ pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
         ))),
     };
     let id = member("serviceAccountId")?;
-    let endpoint = Endpoint::metadata(member("discoveryEndpoint")?);
+    let endpoint = Endpoint::metadata(member("discoveryEndpoint")?)?;
     let pem = zeroize::Zeroizing::new(member("privateKey")?);
     Ok((
         Profile::marketing_cloud_intelligence(endpoint, id),

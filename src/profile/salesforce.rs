@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::hint::Hint;
 use super::{Audience, Profile};
 use crate::endpoint::Endpoint;
+use crate::error::Error;
 use crate::token::AccessToken;
 
 impl Profile {
@@ -26,26 +27,29 @@ impl Profile {
     /// fail when this machine's clock is a second fast. The response names no lifetime: the
     /// token's own `exp` is read where it is a JWT, else 15 minutes are believed, since an
     /// organisation's sessions may be that short.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the login URL may not carry an assertion.
     pub fn salesforce(
         login_url: impl AsRef<str>,
         consumer_key: impl Into<String>,
         username: impl Into<String>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let login_url = login_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("login URL", login_url, "/services/oauth2/token");
-        Self {
+        let endpoint = Endpoint::below("login URL", login_url, "/services/oauth2/token")?;
+        Ok(Self {
             subject: Some(username.into()),
             iat: None, // not in the documented set
             exp: Some(Duration::from_secs(120)),
             token_lifetime: Duration::from_secs(15 * 60),
-            token_is_read: true,
+            reads_token: true,
             hints: HINTS,
             ..Self::jwt_bearer(
                 endpoint,
                 consumer_key,
                 Audience::Fixed(login_url.to_owned()),
             )
-        }
+        })
     }
 }
 

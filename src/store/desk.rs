@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::{Lock, TokenStore};
+use super::{StoreLock, TokenStore};
 use crate::error::BoxError;
 
 /// Threads of one source that have not ended: a store that hangs for good must not gather them for ever.
@@ -46,7 +46,7 @@ pub(crate) enum Locked {
 }
 
 /// The lock stays with the thread, and is given back where it was taken.
-type Call = Box<dyn for<'s> FnOnce(&'s dyn TokenStore, &str, &mut Option<Lock<'s>>) + Send>;
+type Call = Box<dyn for<'s> FnOnce(&'s dyn TokenStore, &str, &mut Option<StoreLock<'s>>) + Send>;
 
 impl Counter {
     pub(crate) fn new(store: impl TokenStore + 'static, name: String) -> Self {
@@ -108,7 +108,7 @@ impl Desk<'_> {
         };
         let taken = self.run(time, move |store, name, lock| {
             let taken = store.try_lock(name, time)?;
-            *lock = taken.map(|taken| -> Lock<'_> { Box::new((taken, mark)) });
+            *lock = taken.map(|taken| -> StoreLock<'_> { Box::new((taken, mark)) });
             Ok(lock.is_some())
         });
         taken.map(|taken| if taken { Locked::ByThisDesk } else { others })
@@ -127,7 +127,7 @@ impl Desk<'_> {
         call: impl for<'s> FnOnce(
             &'s dyn TokenStore,
             &str,
-            &mut Option<Lock<'s>>,
+            &mut Option<StoreLock<'s>>,
         ) -> Result<T, BoxError>
         + Send
         + 'static,

@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
-use super::{Lock, MAX_KEPT, TokenStore};
+use super::{MAX_KEPT, StoreLock, TokenStore};
 use crate::error::BoxError;
-use crate::jwt;
+use crate::random;
 
 const TOKEN: &str = "token";
 const LOCK: &str = "lock";
@@ -148,7 +148,7 @@ impl TokenStore for FileStore {
     }
 
     /// Ends with the process, however that ends.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.open()?, of(name, LOCK), flags, OWNER)?;
         check("a token's lock", &fstat(&file)?, OTHERS)?;
@@ -170,7 +170,7 @@ fn of(name: &str, kind: &str) -> String {
 }
 
 fn passing(name: &str) -> Result<String, BoxError> {
-    Ok(of(&format!("{name}.{}", jwt::uuid(false)?), PASSING))
+    Ok(of(&format!("{name}.{}", random::uuid(false)?), PASSING))
 }
 
 /// Tokens, and what was on its way to be one, of this store's making: their names and kinds.

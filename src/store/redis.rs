@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use redis::{Client, Cmd, Connection, FromRedisValue, RedisError, RedisResult, cmd};
 
-use super::{Lock, MAX_KEPT, TokenStore};
+use super::{MAX_KEPT, StoreLock, TokenStore};
 use crate::error::{BoxError, Error};
-use crate::jwt;
+use crate::random;
 
 /// A lock whose owner died, or never heard that it has it, ends by itself: later than an attempt, sooner than others stop waiting for it.
 const LOCK: Duration = Duration::from_secs(15);
@@ -120,8 +120,8 @@ impl TokenStore for RedisStore {
         self.ask(&remove, timeout)
     }
 
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
-        let (key, owner) = (format!("{}:lock", key(name)), jwt::uuid(true)?);
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        let (key, owner) = (format!("{}:lock", key(name)), random::uuid(true)?);
         let mut take = cmd("EVAL");
         take.arg(TAKE)
             .arg(1)
@@ -129,7 +129,7 @@ impl TokenStore for RedisStore {
             .arg(&owner)
             .arg(milliseconds(LOCK));
         let is_ours: bool = self.ask(&take, timeout)?;
-        Ok(is_ours.then(|| -> Lock<'_> {
+        Ok(is_ours.then(|| -> StoreLock<'_> {
             Box::new(Owned {
                 store: self,
                 key,

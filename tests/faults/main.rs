@@ -93,11 +93,11 @@ fn source(server: &Server, clock: Fast) -> TokenSource {
     let transport = move |request: &Request, timeout: Duration| -> io::Result<Response> {
         agent.send(request, timeout / SPEED)
     };
-    let endpoint = Endpoint::token(server.url());
+    let endpoint = Endpoint::token(server.url()).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
         .with_parameter("client_secret", SECRETS[1])
         .with_token_lifetime(Duration::from_secs(777));
-    let source = TokenSource::over(transport, profile, hmac()).unwrap();
+    let source = TokenSource::with_transport(transport, profile, hmac()).unwrap();
     source.with_clock(clock)
 }
 
@@ -107,7 +107,7 @@ fn run(case: Case) {
     let clock = Fast(SystemTime::now(), Instant::now());
     let source = source(&server, clock);
     if matches!(door, Door::Kept | Door::Idle) {
-        source.exchange().unwrap();
+        source.fetch_uncached().unwrap();
     }
 
     let (begin, began) = (clock.now(), clock.monotonic());

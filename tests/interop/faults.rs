@@ -125,7 +125,7 @@ fn run(n: usize, row: &Row) {
     }
     let proxy = env(&format!("INTEROP_{}", row.proxy.to_uppercase()));
     let (_, port) = server.url().rsplit_once(':').unwrap();
-    let endpoint = Endpoint::token(format!("{proxy}/{port}/{}/{n}/token", row.does));
+    let endpoint = Endpoint::token(format!("{proxy}/{port}/{}/{n}/token", row.does)).unwrap();
     let issuer = Audience::Fixed(server.url().to_owned());
     let profile = Profile::client_credentials(endpoint, "client-1", issuer);
     let source = TokenSource::new(profile, HmacKey::new("secret").unwrap()).unwrap();
@@ -146,7 +146,9 @@ fn run(n: usize, row: &Row) {
         row.proxy,
         row.case
     );
-    source.exchange().expect("all is well at the next call");
+    source
+        .fetch_uncached()
+        .expect("all is well at the next call");
     let jtis = server.jtis();
     assert_eq!(jtis.len(), row.taken + 1);
     assert_eq!(BTreeSet::from_iter(&jtis).len(), jtis.len());

@@ -102,8 +102,11 @@ fn through(user: &str, port: u16) -> TokenSource {
         .proxy(Some(proxy))
         .tls_config(tls.build());
     let agent: Agent = config.build().into();
-    let profile = Flow::ByKey.profile(Endpoint::issuer(env("INTEROP_TLS")), Audience::Issuer);
-    TokenSource::over(agent, profile, Flow::ByKey.key()).unwrap()
+    let profile = Flow::ByKey.profile(
+        Endpoint::issuer(env("INTEROP_TLS")).unwrap(),
+        Audience::Issuer,
+    );
+    TokenSource::with_transport(agent, profile, Flow::ByKey.key()).unwrap()
 }
 
 /// How often the proxy was asked for a connection to oidc-provider: for nothing else, and it saw nothing else.
@@ -140,7 +143,7 @@ fn a_proxy_carries_what_it_cannot_read() {
             "with user and password",
         ),
     ] {
-        through(&user, proxy.port).exchange().unwrap();
+        through(&user, proxy.port).fetch_uncached().unwrap();
         assert!(asked(proxy) > 0);
         seen(
             "tinyproxy",
@@ -191,7 +194,7 @@ fn a_proxy_that_says_no_or_is_not_there_is_told_from_the_server() {
         ("", 407, "no password"),
     ] {
         let before = asked(&closed);
-        let error = through(user, closed.port).exchange().unwrap_err();
+        let error = through(user, closed.port).fetch_uncached().unwrap_err();
         let cause = format!("CONNECT proxy failed: proxy server responded {code}/{code}");
         assert_eq!(
             (error.kind(), error.is_retryable()),
@@ -268,7 +271,8 @@ impl Behind {
     /// What asks the sandbox by way of `url`.
     fn source(&self, url: String) -> TokenSource {
         let audience = Audience::Fixed(self.server.token_endpoint());
-        let profile = Profile::client_credentials(Endpoint::token(url), "client-1", audience);
+        let profile =
+            Profile::client_credentials(Endpoint::token(url).unwrap(), "client-1", audience);
         TokenSource::new(profile, rsa("client")).unwrap()
     }
     fn address(&self) -> &str {
@@ -352,7 +356,9 @@ fn chunks_are_read_and_redirects_are_not_followed() {
     let haproxy = behind.haproxy(&nginx);
     for (name, program) in [("nginx-light", &nginx), ("haproxy", &haproxy)] {
         sends_chunks(program);
-        let token = behind.source(program.url("/chunked/token")).exchange();
+        let token = behind
+            .source(program.url("/chunked/token"))
+            .fetch_uncached();
         assert!(token.unwrap().secret().len() >= 43);
         seen(
             name,
@@ -363,7 +369,7 @@ fn chunks_are_read_and_redirects_are_not_followed() {
 
         for code in REDIRECTS {
             let source = behind.source(program.url(&format!("/{code}/")));
-            let error = source.exchange().unwrap_err();
+            let error = source.fetch_uncached().unwrap_err();
             let found = (error.kind(), error.status(), error.is_retryable());
             assert_eq!(found, (ErrorKind::Protocol, Some(code), false));
             let text = "the token endpoint redirects, and no assertion is sent there: 127.0.0.1";
@@ -388,7 +394,7 @@ fn what_is_busy_is_asked_again_when_it_says_so() {
     // How long an exchange took; a second is asked for, less what a clock's ticks may take away.
     let waits = |url: String| {
         let (begin, before) = (Instant::now(), behind.server.requests());
-        behind.source(url).exchange().unwrap();
+        behind.source(url).fetch_uncached().unwrap();
         assert_eq!(behind.server.requests(), before + 1);
         assert!(
             begin.elapsed() > Duration::from_millis(900),
@@ -414,7 +420,7 @@ fn what_is_busy_is_asked_again_when_it_says_so() {
     // One a second; of four at the same time all but one are told to wait, and at least one still gets through.
     let sources = [(); 4].map(|()| behind.source(nginx.url("/limited/token")));
     let outcomes = thread::scope(|threads| {
-        let threads = sources.map(|source| threads.spawn(move || source.exchange()));
+        let threads = sources.map(|source| threads.spawn(move || source.fetch_uncached()));
         threads.map(|thread| thread.join().unwrap())
     });
     let tokens = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
@@ -441,7 +447,7 @@ fn a_server_that_is_down_behind_them_is_told_and_nobody_is_blamed() {
     for (name, program, code) in [("nginx-light", &nginx, 502), ("haproxy", &haproxy, 503)] {
         let error = behind
             .source(program.url("/down/token"))
-            .exchange()
+            .fetch_uncached()
             .unwrap_err();
         let found = (error.kind(), error.status(), error.is_retryable());
         assert_eq!(found, (ErrorKind::Unavailable, Some(code), true));

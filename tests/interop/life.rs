@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use jwt_bearer::ErrorKind::Network;
-use jwt_bearer::{Audience, Clock, Endpoint, State, TokenSource};
+use jwt_bearer::{Audience, Clock, Endpoint, TokenSource, TokenState};
 use serde_json::Value;
 
 use crate::servers::{Flow, agent};
@@ -155,9 +155,9 @@ fn ask<T: Send>(ask: impl Fn() -> T + Sync) -> Vec<T> {
 /// Our client, with the clock of this world.
 #[track_caller]
 fn source(world: &World) -> TokenSource {
-    let endpoint = Endpoint::issuer(&*world.issuer);
+    let endpoint = Endpoint::issuer(&*world.issuer).unwrap();
     let profile = Flow::ByKey.profile(endpoint, Audience::Issuer);
-    let source = TokenSource::over(agent(), profile, Flow::ByKey.key());
+    let source = TokenSource::with_transport(agent(), profile, Flow::ByKey.key());
     source.unwrap().with_clock(world.clock.clone())
 }
 
@@ -171,7 +171,7 @@ fn fifty_threads_hold_an_active_token_through_ten_lifetimes_and_a_server_that_di
     let mut forgotten = 0;
     for step in 0..=10 * LIFETIME / STEP {
         // Once, in the fifth lifetime or soon after, while the token is due.
-        let is_due = source.status().state == State::Due;
+        let is_due = source.status().state == TokenState::Refreshable;
         let dies = forgotten == 0 && step >= 5 * LIFETIME / STEP && is_due;
         if dies {
             world.kill();
@@ -207,7 +207,7 @@ fn fifty_threads_hold_an_active_token_through_ten_lifetimes_and_a_server_that_di
     assert!((12..=16).contains(&exchanges), "{exchanges}");
 
     // So its `active` says something.
-    let token = source.exchange().unwrap();
+    let token = source.fetch_uncached().unwrap();
     let end = world.active_until(token.secret()).unwrap();
     let ours = token.expires_at().duration_since(SystemTime::UNIX_EPOCH);
     assert!(ours.unwrap().as_secs().abs_diff(end) <= 5);
@@ -233,7 +233,12 @@ fn a_server_that_forgot_its_tokens_costs_one_exchange() {
     world.restart();
     assert!(!world.is_active(first.secret()));
     let status = |active| if active { 200 } else { 401_u16 };
-    let answers = ask(|| source.call(|token| status(world.is_active(token.secret()))));
+    let answers = ask(|| {
+        source.call(
+            |token| status(world.is_active(token.secret())),
+            |status| *status == 401,
+        )
+    });
     for answer in answers {
         assert_eq!(answer.unwrap(), 200);
     }

@@ -90,7 +90,12 @@ impl Fault {
                 let key = flow.key();
                 let exchange = Exchange::new(&profile, &key, now).unwrap();
                 let (request, assertion) = (exchange.request(), exchange.assertion().secret());
-                let answer = post(request.url(), &request.body().replace(assertion, "garbage"));
+                let answer = post(
+                    request.url(),
+                    &std::str::from_utf8(request.body())
+                        .unwrap()
+                        .replace(assertion, "garbage"),
+                );
                 exchange.read(answer)
             }
         }

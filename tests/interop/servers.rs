@@ -31,7 +31,7 @@ pub(crate) fn servers() -> [Server; 3] {
 
 impl Server {
     pub(crate) fn token_endpoint(&self) -> Endpoint {
-        Endpoint::token(format!("{}/token", self.issuer))
+        Endpoint::token(format!("{}/token", self.issuer)).unwrap()
     }
     /// The profile that this server takes, with the endpoint known.
     pub(crate) fn profile(&self, flow: Flow) -> Profile {
@@ -39,7 +39,7 @@ impl Server {
     }
     #[track_caller]
     pub(crate) fn source(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
-        TokenSource::over(agent(), profile, key).unwrap()
+        TokenSource::with_transport(agent(), profile, key).unwrap()
     }
     /// For the page.
     pub(crate) fn flow(&self, flow: Flow) -> String {
@@ -147,10 +147,10 @@ pub(crate) fn told(outcome: &Result<AccessToken, Error>) -> String {
 fn every_flow_gets_a_token_by_either_metadata_document_and_either_audience() {
     for server in servers() {
         let issuer = &server.issuer;
-        let document = |name| Endpoint::metadata(format!("{issuer}/.well-known/{name}"));
+        let document = |name| Endpoint::metadata(format!("{issuer}/.well-known/{name}")).unwrap();
         let endpoints = [
             server.token_endpoint(),
-            Endpoint::issuer(&**issuer),
+            Endpoint::issuer(&**issuer).unwrap(),
             document("oauth-authorization-server"),
             document("openid-configuration"),
         ];

@@ -83,7 +83,8 @@ fn a_wrong_clock_is_refused_told_and_repaired() {
                         requests.fetch_add(1, Relaxed);
                         agent.send(request, timeout)
                     };
-                    let source = TokenSource::over(counted, server.profile(flow), flow.key());
+                    let source =
+                        TokenSource::with_transport(counted, server.profile(flow), flow.key());
                     source.unwrap().with_clock(Skewed(skew))
                 };
                 // A `Date` has whole seconds, and a busy machine takes some more.
@@ -110,7 +111,7 @@ fn a_wrong_clock_is_refused_told_and_repaired() {
                 // The first is refused once; what follows is signed by the server's clock at once.
                 let first = 1 + usize::from(denied.is_some());
                 assert_eq!(requests.swap(0, Relaxed), first, "{what}");
-                corrected.exchange().unwrap();
+                corrected.fetch_uncached().unwrap();
                 assert_eq!(requests.swap(0, Relaxed), 1, "{what}");
 
                 let row = match denied.is_some() {

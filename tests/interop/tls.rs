@@ -87,14 +87,14 @@ fn a_certificate_that_is_not_to_be_trusted_is_refused_and_the_error_says_why() {
     ] {
         let issuer = env(server);
         for endpoint in [
-            Endpoint::issuer(&*issuer),
-            Endpoint::token(format!("{issuer}/token")),
+            Endpoint::issuer(&*issuer).unwrap(),
+            Endpoint::token(format!("{issuer}/token")).unwrap(),
         ] {
             for flow in FLOWS {
                 let audience = Audience::Fixed(issuer.clone());
                 let profile = flow.profile(endpoint.clone(), audience);
                 let source = match trusted {
-                    true => TokenSource::over(agent(), profile, flow.key()),
+                    true => TokenSource::with_transport(agent(), profile, flow.key()),
                     false => TokenSource::new(profile, flow.key()),
                 };
                 let error = source.unwrap().token().unwrap_err();

@@ -405,7 +405,7 @@ fn now() -> (SystemTime, u64) {
 }
 
 fn marketing_cloud_intelligence_with(key: &Key) -> Ask<'_> {
-    let endpoint = Endpoint::token(marketing_cloud_intelligence::US1);
+    let endpoint = Endpoint::token(marketing_cloud_intelligence::US1).unwrap();
     let profile = Profile::marketing_cloud_intelligence(endpoint, "svc-0001");
     let (now, seconds) = now();
     let claims = json!({
@@ -419,7 +419,7 @@ fn marketing_cloud_intelligence_with(key: &Key) -> Ask<'_> {
 
 fn salesforce_with(key: &Key) -> Ask<'_> {
     let login = "https://login.salesforce.com/";
-    let profile = Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com");
+    let profile = Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap();
     let (now, seconds) = now();
     let claims = json!({
         "iss": "3MVG9TESTKEY",
@@ -436,6 +436,7 @@ fn cylance_with(key: &Key) -> Ask<'_> {
         "11111111-2222-3333-4444-555555555555",
     );
     let profile = Profile::cylance(cylance::NORTH_AMERICA, tenant, application)
+        .unwrap()
         .with_scope("device:list threat:read");
     let (now, seconds) = now();
     let claims = json!({
@@ -450,7 +451,7 @@ fn cylance_with(key: &Key) -> Ask<'_> {
 }
 
 fn client() -> Profile {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 
@@ -467,12 +468,12 @@ fn client_credentials_with(key: &Key) -> Ask<'_> {
 }
 
 fn jwt_bearer_with(key: &Key) -> Ask<'_> {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let audience = Audience::Fixed("https://as.example.com".to_owned());
     let profile = Profile::jwt_bearer(endpoint, "issuer-1", audience)
         .with_subject("jörg@example.com")
-        .with_iat(Duration::from_secs(10))
-        .with_exp(Duration::from_secs(90))
+        .with_iat_leeway(Duration::from_secs(10))
+        .with_assertion_lifetime(Duration::from_secs(90))
         .with_claim("roles", json!(["a", "b \"c\""]))
         .with_claim("level", 3);
     let (now, seconds) = now();
@@ -683,7 +684,7 @@ fn case() -> impl Strategy<Value = Case> {
         prop::option::of(900..100_000_u64), // read within that time
         prop::option::of(0..100_000_u64),
     );
-    let jti = prop::sample::select(vec![Jti::Uuid, Jti::Hex, Jti::None]);
+    let jti = prop::sample::select(vec![Jti::Uuid, Jti::Hex, Jti::Omit]);
     let texts = (name(), prop::option::of(name()), name());
     let claims = prop::collection::btree_map(own(), json(), 0..8);
     // `jsonwebtoken` wants header members to be texts.
@@ -705,7 +706,7 @@ fn case() -> impl Strategy<Value = Case> {
                 subject,
                 audience,
                 exp,
-                iat: iat.or((jti == Jti::None).then_some(0)), // one of them there must be
+                iat: iat.or((jti == Jti::Omit).then_some(0)), // one of them there must be
                 jti,
                 claims,
                 typ,
@@ -718,14 +719,14 @@ impl Case {
     /// Signed, and beside it what is expected, by hand.
     fn ask(&self) -> Ask<'static> {
         let (now, seconds) = now();
-        let endpoint = Endpoint::token("https://as.example.com/token");
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let mut profile = Profile::jwt_bearer(
             endpoint,
             &self.issuer,
             Audience::Fixed(self.audience.clone()),
         )
-        .with_exp(self.exp.map(Duration::from_secs))
-        .with_iat(self.iat.map(Duration::from_secs))
+        .with_assertion_lifetime(self.exp.map(Duration::from_secs))
+        .with_iat_leeway(self.iat.map(Duration::from_secs))
         .with_jti(self.jti)
         .without_typ();
         let key = &keys()[self.key];

@@ -37,25 +37,25 @@ pub(crate) fn hmac() -> HmacKey {
 pub(crate) const TOKEN_URL: &str = "https://as.example.com/token";
 
 pub(crate) fn marketing() -> Profile {
-    let endpoint = Endpoint::token(marketing_cloud_intelligence::US1);
+    let endpoint = Endpoint::token(marketing_cloud_intelligence::US1).unwrap();
     Profile::marketing_cloud_intelligence(endpoint, "svc-0001")
 }
 pub(crate) fn salesforce() -> Profile {
     let login = "https://login.salesforce.com";
-    Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com")
+    Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap()
 }
 pub(crate) fn cylance() -> Profile {
-    Profile::cylance(cylance::NORTH_AMERICA, "tenant-1", "app-1")
+    Profile::cylance(cylance::NORTH_AMERICA, "tenant-1", "app-1").unwrap()
 }
 pub(crate) fn client() -> Profile {
-    client_at(Endpoint::token(TOKEN_URL))
+    client_at(Endpoint::token(TOKEN_URL).unwrap())
 }
 pub(crate) fn client_at(endpoint: Endpoint) -> Profile {
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 pub(crate) fn grant() -> Profile {
     let audience = Audience::Fixed("https://as.example.com".to_owned());
-    Profile::jwt_bearer(Endpoint::token(TOKEN_URL), "issuer-1", audience)
+    Profile::jwt_bearer(Endpoint::token(TOKEN_URL).unwrap(), "issuer-1", audience)
 }
 /// The three presets and the two generic ones.
 pub(crate) fn every_profile() -> [(&'static str, Profile); 5] {

@@ -32,7 +32,7 @@ impl Signer for Free {
 
 /// Seven claims and header members of a common server.
 pub fn profile() -> Profile {
-    let endpoint = Endpoint::token("https://as.example.com/token");
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 
@@ -52,7 +52,7 @@ pub fn exchange(profile: &Profile) -> Exchange<'_> {
 /// A source that holds a fresh token.
 pub fn fresh_source() -> TokenSource {
     let answer = |_: &Request, _: Duration| -> io::Result<Response> { Ok(response()) };
-    let source = TokenSource::over(answer, profile(), Free).expect("the profile is whole");
+    let source = TokenSource::with_transport(answer, profile(), Free).expect("the profile is whole");
     source.token().expect("the answer has a token");
     source
 }

@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use jwt_bearer::{BoxError, FileStore, Lock, TokenSource, TokenStore};
+use jwt_bearer::{BoxError, FileStore, StoreLock, TokenSource, TokenStore};
 
 use crate::args::Cache;
 use crate::report::{Failure, row, tell, warn};
@@ -27,8 +27,8 @@ pub(crate) fn cached(
         log::set_max_level(LevelFilter::Warn);
     }
     Ok(match verbose {
-        true => source.with_store(Shown(store)),
-        false => source.with_store(store),
+        true => source.with_store(Shown(store))?,
+        false => source.with_store(store)?,
     })
 }
 
@@ -117,7 +117,7 @@ impl TokenStore for Shown {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         self.0.remove(name, bytes, timeout)
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<Lock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         self.0.try_lock(name, timeout)
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 
     title("Salesforce Platform: JWT bearer flow, RS256; the response says who and where");
     let key = RsaKey::from_pem(KEY)?;
-    let user = Profile::salesforce(server.url(), "consumer-key", "user@example.com");
+    let user = Profile::salesforce(server.url(), "consumer-key", "user@example.com")?;
     let token = self::source(user.clone(), key)?.token()?;
     let id = salesforce::organization_id(&token).zip(salesforce::user_id(&token));
     let (organization, person) = id.unwrap_or_default();
@@ -64,7 +64,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 
     title("Cylance: HS256 over the application secret, posted as JSON");
     let application =
-        Profile::cylance(server.url(), "tenant", "application").with_scope("device:list");
+        Profile::cylance(server.url(), "tenant", "application")?.with_scope("device:list");
     lives(&self::source(application.clone(), HmacKey::new(serve::SECRET)?)?.token()?);
 
     title("The same assertion sent twice: whoever saw it cannot spend it again");
@@ -87,7 +87,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     title("An audience that is another server's");
     let elsewhere = jwt_bearer::Audience::Fixed("https://elsewhere.example".to_owned());
     let user = user.with_audience(elsewhere);
-    refused(TokenSource::over(agent(), user, RsaKey::from_pem(KEY)?)?.token());
+    refused(TokenSource::with_transport(agent(), user, RsaKey::from_pem(KEY)?)?.token());
     Ok(())
 }
 
@@ -97,7 +97,7 @@ fn agent() -> Agent {
 
 /// A source whose every request is shown.
 fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, Error> {
-    TokenSource::over(wire::observed(agent(), row), profile, key)
+    TokenSource::with_transport(wire::observed(agent(), row), profile, key)
 }
 
 fn title(text: &str) {

@@ -43,8 +43,10 @@ fn run(command: Command) -> Result<(), Failure> {
             } = profiles::prepare(profile)?;
             let agent = wire::agent(common.ca.as_deref())?;
             let source = match common.verbose {
-                true => TokenSource::over(wire::observed(agent, report::row), profile, key),
-                false => TokenSource::over(agent, profile, key),
+                true => {
+                    TokenSource::with_transport(wire::observed(agent, report::row), profile, key)
+                }
+                false => TokenSource::with_transport(agent, profile, key),
             };
             let source = source?.with_timeout(common.timeout());
             #[cfg(unix)]

@@ -25,12 +25,12 @@ pub(crate) fn prepare(arguments: args::Profile) -> Result<Prepared, Failure> {
         args::Profile::Salesforce(a) => salesforce(a)?,
         args::Profile::Cylance(a) => cylance(a)?,
         args::Profile::ClientCredentials(a) => {
-            let (endpoint, audience) = server(&a.server);
+            let (endpoint, audience) = server(&a.server)?;
             let profile = Profile::client_credentials(endpoint, a.client_id, audience);
             generic(profile, a.server, a.common)?
         }
         args::Profile::JwtBearer(a) => {
-            let (endpoint, audience) = server(&a.server);
+            let (endpoint, audience) = server(&a.server)?;
             let profile = Profile::jwt_bearer(endpoint, a.issuer, audience);
             let profile = a.subject.into_iter().fold(profile, Profile::with_subject);
             let named = |profile: Profile, id| profile.with_parameter("client_id", id);
@@ -60,14 +60,14 @@ fn intelligence(a: args::Intelligence) -> Result<Parts, Failure> {
         }
         (None, Some(id), Some(file)) => {
             let endpoint = match (a.discovery_endpoint, a.token_endpoint, a.region) {
-                (Some(url), ..) => Endpoint::metadata(url),
-                (_, Some(url), _) => Endpoint::token(url),
+                (Some(url), ..) => Endpoint::metadata(url)?,
+                (_, Some(url), _) => Endpoint::token(url)?,
                 (.., region) => Endpoint::token(match region {
                     None | Some(IntelligenceRegion::Us1) => marketing_cloud_intelligence::US1,
                     Some(IntelligenceRegion::Us2) => marketing_cloud_intelligence::US2,
                     Some(IntelligenceRegion::Eu1) => marketing_cloud_intelligence::EU1,
                     Some(IntelligenceRegion::Eu2) => marketing_cloud_intelligence::EU2,
-                }),
+                })?,
             };
             (
                 Profile::marketing_cloud_intelligence(endpoint, id),
@@ -89,7 +89,7 @@ fn salesforce(a: args::Salesforce) -> Result<Parts, Failure> {
         "" => a.login_url,
         site => format!("{}/{site}", a.login_url.trim_end_matches('/')),
     };
-    let profile = Profile::salesforce(login, a.client_id, a.username);
+    let profile = Profile::salesforce(login, a.client_id, a.username)?;
     let to = |profile: Profile, aud| profile.with_audience(Audience::Fixed(aud));
     let profile = a.audience.into_iter().fold(profile, to);
     let key = rsa(&a.key, &a.common)?;
@@ -105,7 +105,7 @@ fn cylance(a: args::Cylance) -> Result<Parts, Failure> {
         CylanceRegion::Sae1 => cylance::SOUTH_AMERICA,
         CylanceRegion::Us => cylance::US_GOVERNMENT,
     });
-    let mut profile = Profile::cylance(base, a.tenant_id, a.application_id);
+    let mut profile = Profile::cylance(base, a.tenant_id, a.application_id)?;
     if !a.scope.is_empty() {
         profile = profile.with_scope(a.scope.join(" "));
     }
@@ -113,25 +113,25 @@ fn cylance(a: args::Cylance) -> Result<Parts, Failure> {
     Ok((profile, key, a.common))
 }
 
-fn server(server: &Server) -> (Endpoint, Audience) {
+fn server(server: &Server) -> Result<(Endpoint, Audience), Failure> {
     let (endpoint, default) = match (&server.discover, &server.token_endpoint) {
         (Some(url), _) if url.contains("/.well-known/") => {
-            (Endpoint::metadata(url), Audience::Issuer)
+            (Endpoint::metadata(url)?, Audience::Issuer)
         }
-        (Some(url), _) => (Endpoint::issuer(url), Audience::Issuer),
+        (Some(url), _) => (Endpoint::issuer(url)?, Audience::Issuer),
         (None, url) => (
-            Endpoint::token(url.as_deref().unwrap_or_default()),
+            Endpoint::token(url.as_deref().unwrap_or_default())?,
             Audience::TokenEndpoint,
         ),
     };
     let audience = match server.audience.as_deref() {
         None => default,
-        Some("none") => Audience::None,
+        Some("none") => Audience::Omit,
         Some("issuer") => Audience::Issuer,
         Some("token-endpoint") => Audience::TokenEndpoint,
         Some(text) => Audience::Fixed(text.to_owned()),
     };
-    (endpoint, audience)
+    Ok((endpoint, audience))
 }
 
 fn generic(profile: Profile, server: Server, common: Common) -> Result<Parts, Failure> {
@@ -169,7 +169,9 @@ fn adjusted(mut profile: Profile, common: &Common) -> Result<Profile, Failure> {
     }
     profile = common.typ.iter().fold(profile, Profile::with_typ);
     let seconds = common.lifetime.map(Duration::from_secs);
-    Ok(seconds.into_iter().fold(profile, Profile::with_exp))
+    Ok(seconds
+        .into_iter()
+        .fold(profile, Profile::with_assertion_lifetime))
 }
 
 fn rsa(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {

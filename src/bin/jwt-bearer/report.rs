@@ -60,7 +60,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match error.kind() {
             ErrorKind::Key | ErrorKind::Config => 3,
-            ErrorKind::Network => 4,
+            ErrorKind::Network | ErrorKind::Timeout => 4,
             ErrorKind::Denied => 5,
             ErrorKind::Unavailable => 7,
             _ => 6,

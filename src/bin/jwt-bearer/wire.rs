@@ -47,7 +47,10 @@ pub(crate) fn observed(
         let (method, url) = (request.method(), without_secrets(request.url()));
         row(("request", format!("{method} {url}")));
         if !request.body().is_empty() {
-            row(("body", without_secrets(request.body())));
+            row((
+                "body",
+                without_secrets(&String::from_utf8_lossy(request.body())),
+            ));
         }
         let response = agent.send(request, timeout)?;
         row((
@@ -108,7 +111,7 @@ const PUBLIC: &[&str] = &[
 /// Names and values, as they were before they were sent.
 fn parameters(request: &Request) -> Vec<(String, String)> {
     let query = request.url().split_once('?').map(|(_, query)| query);
-    let text = match request.body() {
+    let text = match std::str::from_utf8(request.body()).unwrap_or_default() {
         "" => query.unwrap_or_default(),
         body => body,
     };

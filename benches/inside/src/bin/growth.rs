@@ -18,7 +18,7 @@ fn main() {
         let (transport, key): (Arc<dyn Transport>, Arc<dyn Signer>) =
             (Arc::new(nobody), Arc::new(Free));
         row("sources", count, || {
-            let source = |_| TokenSource::over(transport.clone(), profile(), key.clone()).unwrap();
+            let source = |_| TokenSource::with_transport(transport.clone(), profile(), key.clone()).unwrap();
             (0..count).map(source).collect::<Vec<_>>()
         });
     }
@@ -54,7 +54,7 @@ fn main() {
     }
     for count in [5, 15, 50, 150, 500] {
         // Five are those of every assertion here: iss, sub, aud, exp, jti; and iat.
-        let profile = (5..count).fold(profile().with_iat(None::<Duration>), |profile, n| {
+        let profile = (5..count).fold(profile().with_iat_leeway(None::<Duration>), |profile, n| {
             profile.with_claim(format!("claim-{:03}", n * 7 % 500), n)
         });
         row("claims", count, || profile.assertion(&Free, now()).unwrap());

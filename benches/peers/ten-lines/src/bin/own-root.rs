@@ -14,11 +14,11 @@ fn main() -> Result<(), Error> {
         .tls_config(tls.build())
         .build()
         .into();
-    let endpoint = Endpoint::token(url);
+    let endpoint = Endpoint::token(url).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     println!(
         "{}",
-        TokenSource::over(agent, profile, key)?.token()?.secret()
+        TokenSource::with_transport(agent, profile, key)?.token()?.secret()
     );
     Ok(())
 }

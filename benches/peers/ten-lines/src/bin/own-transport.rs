@@ -9,11 +9,11 @@ use jwt_bearer::{Audience, Endpoint, Error, Profile, Request, Response, RsaKey, 
 fn main() -> Result<(), Error> {
     let [_, key, url] = std::env::args().collect::<Vec<_>>().try_into().unwrap();
     let key = RsaKey::from_pem(std::fs::read(key).unwrap())?;
-    let endpoint = Endpoint::token(url);
+    let endpoint = Endpoint::token(url).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     println!(
         "{}",
-        TokenSource::over(send, profile, key)?.token()?.secret()
+        TokenSource::with_transport(send, profile, key)?.token()?.secret()
     );
     Ok(())
 }
@@ -31,7 +31,7 @@ fn send(request: &Request, timeout: Duration) -> io::Result<Response> {
     for (name, value) in request.headers() {
         head += &format!("{name}: {value}\r\n");
     }
-    let body = request.body();
+    let body = std::str::from_utf8(request.body()).unwrap();
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
     stream.shutdown(std::net::Shutdown::Write)?;
     let mut answer = String::new();

@@ -39,7 +39,7 @@ pub(crate) fn stands(error: &Error, failures: u32, u: f64) -> Option<Duration> {
     let own = match error.kind() {
         ErrorKind::Denied | ErrorKind::Protocol => VERDICT,
         ErrorKind::Network | ErrorKind::Unavailable => pause(failures, u),
-        ErrorKind::Key | ErrorKind::Config => return None,
+        ErrorKind::Key | ErrorKind::Config | ErrorKind::Timeout => return None,
     };
     let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
     Some(own.max(asked))

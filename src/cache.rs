@@ -29,7 +29,7 @@ use std::{
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::life::{self, HOLD};
+use crate::schedule::{self, HOLD};
 use crate::token::AccessToken;
 
 #[derive(Default)]
@@ -148,7 +148,7 @@ impl State {
                 Error::config("a signer or transport asks its own source for a token"),
             ),
             (_, Some(flight), _) => Step::Join(flight.clone()),
-            (_, None, Some(f)) => Step::Fail(f.error.clone().retry_in(now.until(f.until))),
+            (_, None, Some(f)) => Step::Fail(f.error.clone().with_retry_in(now.until(f.until))),
             (_, None, None) => Step::Fetch,
         }
     }
@@ -162,7 +162,7 @@ impl State {
             }
             Err(failed) => {
                 let row = self.failure.as_ref().map_or(0, |f| f.row.saturating_add(1));
-                let stands = life::stands(&failed.error, row, failed.u);
+                let stands = schedule::stands(&failed.error, row, failed.u);
                 if let Some(stands) = stands.filter(|_| !failed.hurried) {
                     let (error, until) = (failed.error.clone(), now.after(stands));
                     self.failure = Some(Failure { error, until, row });
@@ -275,7 +275,7 @@ impl Flight {
     fn wait(&self, patience: Duration) -> Result<Landing, Error> {
         if patience.is_zero() {
             let message = "another caller's fetch did not end in time";
-            return Err(Error::new(ErrorKind::Network, message));
+            return Err(Error::new(ErrorKind::Timeout, message));
         }
         let mut landing = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Landing::Awaited = *landing {
@@ -310,14 +310,15 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::http::Members;
+    use crate::json::JsonObject;
 
     #[test]
     fn a_token_is_due_and_expired_at_the_very_ages_that_say_so() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let lifetime = Duration::from_secs(300);
         let held = Held {
-            token: AccessToken::new("t", clock.now(), lifetime, None, Members::default()).unwrap(),
+            token: AccessToken::new("t", clock.now(), lifetime, None, JsonObject::default())
+                .unwrap(),
             issued: Moment::now(&clock),
             received: Moment::now(&clock),
             refresh_after: Duration::from_secs(240),
@@ -345,7 +346,7 @@ mod model {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::http::Members;
+    use crate::json::JsonObject;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -384,7 +385,7 @@ mod model {
         fn held(&self, secret: &str, age: Duration) -> Held {
             let then = Stopped(self.clock.0 - age, self.clock.1 - age);
             let issued = Moment::now(&then);
-            let token = AccessToken::new(secret, then.0, SECOND * 60, None, Members::default());
+            let token = AccessToken::new(secret, then.0, SECOND * 60, None, JsonObject::default());
             Held {
                 token: token.unwrap(),
                 issued,

@@ -1,0 +1,348 @@
+//! Requests and responses as data. Nothing here sends anything.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderName, HeaderValue, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use zeroize::Zeroizing;
+
+use crate::json::{self, JsonObject};
+use crate::url::Url;
+
+/// Bytes of a response body: a token response is a few kilobytes, and a server that sends more is
+/// not an authorization server.
+pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
+
+/// The longest `Retry-After` that is reported, a year: callers add it to a clock, which overflows.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
+
+/// RFC 3986 §2.3: everything but the unreserved characters is encoded, so a JWT passes as it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// The length of one percent-encoded byte.
+const PERCENT_ENCODED: usize = "%0A".len();
+
+/// A request that has not been sent.
+///
+/// It carries an assertion: `Debug` shows method and host only, and the body is wiped when dropped.
+pub struct Request {
+    method: &'static str,
+    url: Url,
+    content_type: Option<&'static str>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Request {
+    /// Returns `GET` for metadata, `POST` for a token.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// Returns the URL, query included.
+    ///
+    /// With [`Placement::Query`](crate::Placement::Query) the assertion is in it: as secret as
+    /// [`body`](Self::body).
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Returns header names and values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [("Accept", "application/json"), ("User-Agent", USER_AGENT)]
+            .into_iter()
+            .chain(self.content_type.map(|value| ("Content-Type", value)))
+    }
+
+    /// Returns the parameters, the assertion among them, encoded; empty for `GET`.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        self.url.uri()
+    }
+
+    /// Returns `host` or `host:port`, for messages.
+    pub(crate) fn authority(&self) -> &str {
+        self.url.authority()
+    }
+
+    pub(crate) fn get(url: Url) -> Self {
+        Self {
+            method: "GET",
+            url,
+            content_type: None,
+            body: Zeroizing::default(),
+        }
+    }
+
+    /// Puts the parameters into a form body (RFC 6749 §4).
+    pub(crate) fn post_form(url: &Url, parameters: &[(&str, &str)]) -> Self {
+        Self {
+            method: "POST",
+            url: url.clone(),
+            content_type: Some("application/x-www-form-urlencoded"),
+            body: form(parameters),
+        }
+    }
+
+    /// Puts the parameters into one JSON object of strings.
+    pub(crate) fn post_json(url: &Url, parameters: &[(&str, &str)]) -> Self {
+        Self {
+            method: "POST",
+            url: url.clone(),
+            content_type: Some("application/json"),
+            body: json::object(parameters),
+        }
+    }
+
+    /// Puts the parameters into the query of an empty `POST`.
+    pub(crate) fn post_query(url: &Url, parameters: &[(&str, &str)]) -> Result<Self, &'static str> {
+        let form = form(parameters);
+        let query = std::str::from_utf8(&form).map_err(|_| "is not text")?;
+        Ok(Self {
+            method: "POST",
+            url: url.with_query(query)?,
+            content_type: None,
+            body: Zeroizing::default(),
+        })
+    }
+}
+
+fn form(parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let capacity = json::capacity(parameters, PERCENT_ENCODED);
+    let mut body = Zeroizing::new(Vec::with_capacity(capacity));
+    let encode = |text: &str, body: &mut Vec<u8>| {
+        percent_encode(text.as_bytes(), RESERVED)
+            .for_each(|piece| body.extend_from_slice(piece.as_bytes()));
+    };
+    for (name, value) in parameters {
+        if !body.is_empty() {
+            body.push(b'&');
+        }
+        encode(name, &mut body);
+        body.push(b'=');
+        encode(value, &mut body);
+    }
+    body
+}
+
+/// A response, however it was fetched.
+///
+/// It may carry a token: `Debug` shows status and length only, and the body is wiped when dropped.
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// Makes a response without headers. A body over 64 KiB is refused when it is read.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Zeroizing::new(body.into()),
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Returns all headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Returns the body as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Parses the body. `Content-Type` is ignored: servers get it wrong.
+    ///
+    /// In an error the first element of an array counts: Salesforce's APIs answer
+    /// `[{"message":...}]`.
+    pub(crate) fn json(&self) -> Option<JsonObject> {
+        match self.status {
+            _ if self.is_too_long() => None,
+            400.. => JsonObject::parse_first(&self.body),
+            _ => JsonObject::parse(&self.body),
+        }
+    }
+
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.body.len() > MAX_RESPONSE
+    }
+
+    /// Whether `Content-Encoding` says that the body is compressed.
+    pub(crate) fn is_encoded(&self) -> bool {
+        let encoding = self.header("Content-Encoding").map(str::trim);
+        encoding.is_some_and(|name| !name.eq_ignore_ascii_case("identity"))
+    }
+
+    /// Whether the status says that the server may answer later.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+    }
+
+    /// Returns the server's clock (RFC 9110 §6.6.1).
+    pub(crate) fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.header("Date")?.trim()).ok()
+    }
+
+    /// Returns the seconds by which the server's clock is ahead of `now`; nothing where a cache
+    /// answered.
+    pub(crate) fn clock_offset(&self, now: SystemTime) -> Option<i64> {
+        let has_aged = |age: &str| age.trim().parse() != Ok(0_u64);
+        let date = self
+            .date()
+            .filter(|_| !self.header("Age").is_some_and(has_aged))?;
+        let seconds = |ahead: Duration| i64::try_from(ahead.as_secs()).ok();
+        match date.duration_since(now) {
+            Ok(ahead) => seconds(ahead),
+            Err(behind) => seconds(behind.duration())?.checked_neg(),
+        }
+    }
+
+    /// Returns `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. A date is compared with
+    /// the server's clock, else with ours.
+    pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
+        let value = self.header("Retry-After")?.trim();
+        let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let retry_after = match is_number {
+            true => value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs),
+            false => {
+                let date = httpdate::parse_http_date(value).ok()?;
+                let since = self.date().or(now)?;
+                date.duration_since(since).unwrap_or_default() // the date has passed
+            }
+        };
+        Some(retry_after.min(MAX_RETRY_AFTER))
+    }
+
+    /// Returns the host that a redirect leads to; the rest of the URL may hold anything.
+    pub(crate) fn redirect_host(&self) -> Option<String> {
+        let is_redirect = matches!(self.status, 300..=399);
+        let location = self.header("Location").filter(|_| is_redirect)?;
+        // A bare word would pass for a host.
+        let uri = Uri::try_from(location)
+            .ok()
+            .filter(|uri| uri.scheme().is_some());
+        let host = uri.as_ref().and_then(Uri::host);
+        Some(host.unwrap_or("another path").to_owned())
+    }
+}
+
+/// The request as the `http` crate has it, for clients that take that form. The `Content-Length` is
+/// left to the client.
+impl From<&Request> for http::Request<Vec<u8>> {
+    fn from(request: &Request) -> Self {
+        let mut converted = Self::new(request.body().to_vec());
+        *converted.method_mut() = match request.method {
+            "GET" => http::Method::GET,
+            _ => http::Method::POST,
+        };
+        *converted.uri_mut() = request.uri().clone();
+        for (name, value) in request.headers() {
+            if let Ok(name) = HeaderName::try_from(name) {
+                let value = HeaderValue::from_static(value);
+                converted.headers_mut().insert(name, value);
+            }
+        }
+        converted
+    }
+}
+
+/// A response as the `http` crate has it.
+impl<B: Into<Vec<u8>>> From<http::Response<B>> for Response {
+    fn from(response: http::Response<B>) -> Self {
+        let (head, body) = response.into_parts();
+        let converted = Self::new(head.status.as_u16(), body);
+        head.headers.iter().fold(converted, |all, (name, value)| {
+            all.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+        })
+    }
+}
+
+/// The response as the `http` crate has it.
+///
+/// # Errors
+/// Where status, a header's name or its value is none by that crate's rules.
+impl TryFrom<&Response> for http::Response<Vec<u8>> {
+    type Error = http::Error;
+
+    fn try_from(response: &Response) -> Result<Self, http::Error> {
+        let mut converted = Self::new(response.body().to_vec());
+        *converted.status_mut() = http::StatusCode::from_u16(response.status)?;
+        for (name, value) in response.headers() {
+            let value = HeaderValue::try_from(value)?;
+            converted
+                .headers_mut()
+                .append(HeaderName::try_from(name)?, value);
+        }
+        Ok(converted)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &self.authority())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_is_written_in_one_allocation() {
+        let long = "\u{1f}".repeat(1000);
+        let members: [&[(&str, &str)]; 2] = [
+            &[("a", "b")],
+            &[(&long, &long), ("\u{1f}", ""), ("", &long)],
+        ];
+        for parameters in members {
+            let form = form(parameters);
+            assert!(form.len() <= json::capacity(parameters, PERCENT_ENCODED));
+            assert_eq!(form.capacity(), json::capacity(parameters, PERCENT_ENCODED));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The system's randomness: identifiers that cannot be guessed, and jitter.
+
+use std::fmt::Write as _;
+
+use crate::error::Error;
+
+/// Returns a random UUID, version 4 (RFC 9562 §5.4).
+pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
+    let bits = bits()
+        .map_err(|error| Error::key("the system has no random numbers").with_source(error))?;
+    let version_4 = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let mut text = String::with_capacity(36);
+    let _ = write!(text, "{version_4:032x}"); // a string takes everything
+    if hyphens {
+        [20, 16, 12, 8]
+            .into_iter()
+            .for_each(|at| text.insert(at, '-'));
+    }
+    Ok(text)
+}
+
+/// Returns a random number from 0 to 1, for jitter; 0 where the system has no randomness.
+pub(crate) fn unit() -> f64 {
+    let bits = bits().map_or(0, |bits| bits >> 96);
+    f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0
+}
+
+fn bits() -> Result<u128, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::getrandom(&mut bytes).map(|()| u128::from_be_bytes(bytes))
+}
