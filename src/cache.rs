@@ -1,16 +1,18 @@
-//! Callers in, one token out: fresh, due or expired; one flight; failures remembered.
+//! One token for the threads of a process: fresh, refreshable or expired; one fetch; failures remembered.
 //!
-//! | held token | in flight | failure stands | a caller gets |
+//! | cached token | in-flight fetch | remembered failure | a caller |
 //! |---|---|---|---|
-//! | fresh | any | any | the token |
-//! | due | no | no | to fetch, and the token if that fails |
-//! | due | yes, or | yes | the token |
-//! | expired or none | by this very thread | any | a configuration error |
-//! | expired or none | by another | any | that flight's outcome, or this table again |
-//! | expired or none | no | yes | the failure |
-//! | expired or none | no | no | to fetch |
+//! | fresh | any | any | returns the token |
+//! | refreshable | no | no | fetches, and returns the token if that fails |
+//! | refreshable | yes | any | returns the token |
+//! | refreshable | no | yes | returns the token |
+//! | expired or none | by this very thread | any | fails: a signer or transport asks its own source |
+//! | expired or none | by another thread | any | waits, and shares the outcome |
+//! | expired or none | no | yes | returns the failure |
+//! | expired or none | no | no | fetches |
 //!
-//! The numbers come from outside. The state is locked to look and to land, never to fetch.
+//! A fetch that goes on after its time counts as none: the next caller replaces it, and its outcome changes nothing
+//! here. No lock is held while a fetch runs or a clock is read.
 
 use std::mem;
 use std::sync::{Arc, PoisonError};
@@ -29,314 +31,336 @@ use std::{
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::schedule::{self, HOLD};
+use crate::schedule::{self, CachedToken, Freshness};
 use crate::token::AccessToken;
 
-#[derive(Default)]
-pub(crate) struct Slot(RwLock<State>);
+/// A fetch may end this long after its caller's deadline before it counts as one that hangs.
+const OVERTIME: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
-pub(crate) struct State {
-    held: Option<Held>,
-    failure: Option<Failure>,
-    flight: Option<Arc<Flight>>,
+pub(crate) struct TokenCache(RwLock<CacheState>);
+
+#[derive(Default)]
+struct CacheState {
+    cached: Option<CachedToken>,
+    failure: Option<RememberedFailure>,
+    in_flight: Option<Arc<InFlight>>,
 }
 
-/// A token and its times.
-#[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) token: AccessToken,
-    /// Just before the request that brought it was sent, and just after.
-    pub(crate) issued: Moment,
-    pub(crate) received: Moment,
-    /// The age at which it is due.
-    pub(crate) refresh_after: Duration,
-}
-
-/// A fetch that brought nothing.
-pub(crate) struct Failed {
-    pub(crate) error: Error,
-    /// Drawn from 0 to 1: how long it keeps others from trying.
-    pub(crate) u: f64,
-    /// It failed for want of the caller's own time, which says nothing to others.
-    pub(crate) hurried: bool,
-    /// A token that is still good, found on the way.
-    pub(crate) found: Option<Held>,
-}
-
-/// Why a fetch failed, until when that answer stands, and how many failed before it.
-struct Failure {
+/// Why the last fetch failed, until when that is remembered, and how many failed before it.
+struct RememberedFailure {
     error: Error,
     until: Instant,
-    row: u32,
+    earlier_failures: u32,
 }
 
-struct Flight {
-    leader: ThreadId,
-    landing: Mutex<Landing>,
-    landed: Condvar,
-}
-
-/// For those who joined.
-#[derive(Clone)]
-enum Landing {
-    Awaited,
-    With(Result<AccessToken, Error>),
-    /// The leader panicked or was hurried.
-    WithNothing,
-}
-
-/// What the leader of a flight may take.
-pub(crate) struct Leave {
+/// What a fetching caller may use.
+pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
     /// The best token known so far, even one that has expired.
-    pub(crate) held: Option<Held>,
+    pub(crate) known: Option<CachedToken>,
 }
 
-impl Leave {
-    /// The rest of that token's life, where it still has one.
-    pub(crate) fn spare(&self, now: Moment) -> Option<Duration> {
-        let held = self
-            .held
-            .as_ref()
-            .filter(|held| held.life(now) != Life::Expired);
-        held.map(|held| held.left(now))
+/// How much a fetch matters.
+#[derive(Clone, Copy)]
+pub(crate) enum Urgency {
+    /// Callers wait for it.
+    Waited,
+    /// A token is served meanwhile, for as long as it lives.
+    Refresh { remaining_lifetime: Duration },
+}
+
+impl FetchContext {
+    pub(crate) fn urgency(&self, now: Moment) -> Urgency {
+        let usable = self.known.as_ref().filter(|known| !known.has_expired(now));
+        usable.map_or(Urgency::Waited, |known| Urgency::Refresh {
+            remaining_lifetime: known.remaining_lifetime(now),
+        })
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    Fresh,
-    Due,
-    Expired,
+/// A fetch that brought no token.
+pub(crate) struct FetchFailure {
+    pub(crate) error: Error,
+    /// Drawn from 0 to 1, for the time that the failure is remembered.
+    pub(crate) jitter: f64,
+    pub(crate) scope: FailureScope,
+    /// A token that has not expired, found on the way.
+    pub(crate) fallback: Option<CachedToken>,
 }
 
+/// Whom a failure concerns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureScope {
+    /// Everybody would have failed: it is shared and remembered.
+    Everybody,
+    /// The fetching caller had too little time: the others try for themselves.
+    FetchingCaller,
+}
+
+/// A fetch that one thread makes and others may wait for.
+struct InFlight {
+    thread: ThreadId,
+    /// From this time on the fetch counts as none.
+    hangs_after: Instant,
+    outcome: Mutex<Outcome>,
+    completed: Condvar,
+}
+
+/// What those who wait for a fetch get.
+#[derive(Clone)]
+enum Outcome {
+    Pending,
+    Shared(Result<AccessToken, Error>),
+    /// The fetch panicked, was cleared, or failed for its caller alone: look at the cache again.
+    LookAgain,
+}
+
+/// What a caller does next.
 enum Step {
-    Serve(AccessToken),
+    Return(AccessToken),
     Fail(Error),
-    Join(Arc<Flight>),
+    WaitFor(Arc<InFlight>),
     Fetch,
 }
 
-impl Held {
-    pub(crate) fn life(&self, now: Moment) -> Life {
-        let age = now.since(self.issued);
-        if age < self.refresh_after || now.since(self.received) < HOLD {
-            Life::Fresh
-        } else if age < self.token.lifetime() {
-            Life::Due
-        } else {
-            Life::Expired
-        }
-    }
-    /// The rest of its life.
-    pub(crate) fn left(&self, now: Moment) -> Duration {
-        self.token.lifetime().saturating_sub(now.since(self.issued))
-    }
-}
-
-impl State {
-    /// The table above.
-    fn step(&self, now: Moment) -> Step {
+impl CacheState {
+    /// Decides by the table above.
+    fn next_step(&self, now: Moment) -> Step {
         let failure = (self.failure.as_ref()).filter(|f| !now.until(f.until).is_zero());
-        let held = self.held.as_ref().map(|held| (held.life(now), &held.token));
-        match (held, &self.flight, failure) {
-            (Some((Life::Fresh, token)), _, _) => Step::Serve(token.clone()),
-            (Some((Life::Due, _)), None, None) => Step::Fetch,
-            (Some((Life::Due, token)), _, _) => Step::Serve(token.clone()),
-            (_, Some(flight), _) if flight.leader == thread::current().id() => Step::Fail(
+        let in_flight = (self.in_flight.as_ref()).filter(|fetch| !fetch.hangs(now));
+        let cached = self.cached.as_ref();
+        let cached = cached.map(|cached| (cached.freshness(now), &cached.token));
+        match (cached, in_flight, failure) {
+            (Some((Freshness::Fresh, token)), _, _) => Step::Return(token.clone()),
+            (Some((Freshness::Refreshable, _)), None, None) => Step::Fetch,
+            (Some((Freshness::Refreshable, token)), _, _) => Step::Return(token.clone()),
+            (_, Some(fetch), _) if fetch.thread == thread::current().id() => Step::Fail(
                 Error::config("a signer or transport asks its own source for a token"),
             ),
-            (_, Some(flight), _) => Step::Join(flight.clone()),
+            (_, Some(fetch), _) => Step::WaitFor(fetch.clone()),
             (_, None, Some(f)) => Step::Fail(f.error.clone().with_retry_in(now.until(f.until))),
             (_, None, None) => Step::Fetch,
         }
     }
 
-    /// Takes in what a fetch brought. A failure leaves a token in place that is still good.
-    fn land(&mut self, outcome: Result<Held, Failed>, now: Moment) -> Result<AccessToken, Error> {
-        match outcome {
-            Ok(held) => {
+    fn is_in_flight(&self, fetch: &Arc<InFlight>) -> bool {
+        let current = self.in_flight.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(current, fetch))
+    }
+
+    /// Takes in what a fetch brought. A failure leaves a token in place that has not expired.
+    fn complete(
+        &mut self,
+        outcome: Result<CachedToken, FetchFailure>,
+        now: Moment,
+    ) -> Result<AccessToken, Error> {
+        let failed = match outcome {
+            Ok(cached) => {
                 self.failure = None;
-                Ok(self.held.insert(held).token.clone())
+                return Ok(self.cached.insert(cached).token.clone());
             }
-            Err(failed) => {
-                let row = self.failure.as_ref().map_or(0, |f| f.row.saturating_add(1));
-                let stands = schedule::stands(&failed.error, row, failed.u);
-                if let Some(stands) = stands.filter(|_| !failed.hurried) {
-                    let (error, until) = (failed.error.clone(), now.after(stands));
-                    self.failure = Some(Failure { error, until, row });
-                }
-                let left = |held: &Option<Held>| held.as_ref().map(|held| held.left(now));
-                if left(&failed.found) > left(&self.held) {
-                    self.held = failed.found;
-                }
-                let held = self.held.as_ref();
-                let usable = held.filter(|held| held.life(now) != Life::Expired);
-                usable.map(|held| held.token.clone()).ok_or(failed.error)
-            }
+            Err(failed) => failed,
+        };
+        if failed.scope == FailureScope::Everybody {
+            let earlier = self.failure.as_ref();
+            let earlier_failures = earlier.map_or(0, |f| f.earlier_failures.saturating_add(1));
+            let ttl = schedule::failure_ttl(&failed.error, earlier_failures, failed.jitter);
+            self.failure = Some(RememberedFailure {
+                error: failed.error.clone(),
+                until: now.after(ttl),
+                earlier_failures,
+            });
         }
+        let better = failed.fallback;
+        if let Some(better) = better.filter(|found| found.outlives(self.cached.as_ref(), now)) {
+            self.cached = Some(better);
+        }
+        let usable = self
+            .cached
+            .as_ref()
+            .filter(|cached| !cached.has_expired(now));
+        usable
+            .map(|cached| cached.token.clone())
+            .ok_or(failed.error)
     }
 }
 
-impl Slot {
-    /// A good token: the one held, that of a flight, or what `fetch` brings.
+impl TokenCache {
+    /// Returns the cached token, the outcome of an in-flight fetch, or what `fetch` brings.
     pub(crate) fn get(
         &self,
         clock: &dyn Clock,
         timeout: Duration,
-        fetch: impl FnOnce(Leave) -> Result<Held, Failed>,
+        fetch: impl FnOnce(FetchContext) -> Result<CachedToken, FetchFailure>,
     ) -> Result<AccessToken, Error> {
         let mut now = Moment::now(clock);
         let deadline = now.after(timeout);
-        let (flight, held) = loop {
-            let step = self.read().step(now);
+        let (mut guard, known) = loop {
+            let step = self.read().next_step(now);
             match step {
-                Step::Serve(token) => return Ok(token),
+                Step::Return(token) => return Ok(token),
                 Step::Fail(error) => return Err(error),
-                Step::Join(flight) => match flight.wait(now.until(deadline))? {
-                    Landing::With(outcome) => return outcome,
-                    Landing::Awaited | Landing::WithNothing => {}
+                Step::WaitFor(in_flight) => match in_flight.wait(now, deadline)? {
+                    Outcome::Shared(outcome) => return outcome,
+                    Outcome::Pending | Outcome::LookAgain => {}
                 },
                 Step::Fetch => {
-                    if let Some(taken_off) = self.take_off(now) {
-                        break taken_off;
+                    if let Some(begun) = self.begin_fetch(now, deadline) {
+                        break begun;
                     }
                 }
             }
             now = Moment::now(clock);
         };
-        let mut airborne = Airborne {
-            slot: self,
-            flight,
-            landing: Landing::WithNothing, // even if `fetch` panics
+        let outcome = fetch(FetchContext { deadline, known });
+        let is_shared = match &outcome {
+            Ok(_) => true,
+            Err(failed) => failed.scope == FailureScope::Everybody,
         };
-        let outcome = fetch(Leave { deadline, held });
-        let shared = !outcome.as_ref().is_err_and(|failed| failed.hurried);
-        let landed = self.write().land(outcome, Moment::now(clock));
-        if shared {
-            airborne.landing = Landing::With(landed.clone());
+        let now = Moment::now(clock);
+        let completed = guard.complete(outcome, now);
+        if is_shared {
+            guard.outcome = Outcome::Shared(completed.clone());
         }
-        landed
+        completed
     }
 
-    /// Makes this thread the one who fetches, where nobody does. With the token that is held.
-    fn take_off(&self, now: Moment) -> Option<(Arc<Flight>, Option<Held>)> {
+    /// Makes this thread the fetching caller, unless another has become it. Returns the cached token too.
+    fn begin_fetch(
+        &self,
+        now: Moment,
+        deadline: Instant,
+    ) -> Option<(FetchGuard<'_>, Option<CachedToken>)> {
         let mut state = self.write();
-        let Step::Fetch = state.step(now) else {
+        let Step::Fetch = state.next_step(now) else {
             return None;
         };
-        let flight = Arc::new(Flight::new());
-        state.flight = Some(flight.clone());
-        Some((flight, state.held.clone()))
+        let in_flight = Arc::new(InFlight::new(deadline));
+        state.in_flight = Some(in_flight.clone());
+        let guard = FetchGuard {
+            cache: self,
+            in_flight,
+            outcome: Outcome::LookAgain, // even if the fetch panics
+        };
+        Some((guard, state.cached.clone()))
     }
 
-    /// Forgets this very token; a newer one stays. Whether it was there.
+    /// Puts a token in place of the cached one.
+    pub(crate) fn replace(&self, cached: CachedToken) {
+        let mut state = self.write();
+        state.failure = None;
+        state.cached = Some(cached);
+    }
+
+    /// Removes this very token; a newer one stays. Returns whether it was there.
     pub(crate) fn invalidate(&self, token: &AccessToken) -> bool {
         let mut state = self.write();
-        let held = state.held.take_if(|held| held.token.is(token));
-        held.is_some()
+        let removed = state.cached.take_if(|cached| cached.token.is(token));
+        removed.is_some()
     }
 
-    /// Forgets token and failures.
+    /// Removes the token and the remembered failure. An in-flight fetch counts as none from now on.
     pub(crate) fn clear(&self) {
-        let mut state = self.write();
-        (state.held, state.failure) = (None, None);
+        let cleared = mem::take(&mut *self.write());
+        if let Some(fetch) = cleared.in_flight {
+            fetch.complete(Outcome::LookAgain);
+        }
     }
 
-    /// The token and the last failure since, for whoever watches.
-    pub(crate) fn look(&self) -> (Option<Held>, Option<Error>) {
-        let state = self.read();
-        (
-            state.held.clone(),
-            state.failure.as_ref().map(|f| f.error.clone()),
-        )
+    /// Returns the cached token, however fresh it is.
+    pub(crate) fn cached(&self) -> Option<CachedToken> {
+        self.read().cached.clone()
     }
 
     // The state is whole at every unlock.
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, CacheState> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, CacheState> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Flight {
-    fn new() -> Self {
+impl InFlight {
+    fn new(deadline: Instant) -> Self {
         Self {
-            leader: thread::current().id(),
-            landing: Mutex::new(Landing::Awaited),
-            landed: Condvar::new(),
+            thread: thread::current().id(),
+            hangs_after: deadline.checked_add(OVERTIME).unwrap_or(deadline),
+            outcome: Mutex::new(Outcome::Pending),
+            completed: Condvar::new(),
         }
     }
 
-    /// Until it lands, or for as long as the caller has.
-    fn wait(&self, patience: Duration) -> Result<Landing, Error> {
-        if patience.is_zero() {
+    /// Waits until the fetch completes or hangs, or the caller's deadline passes.
+    fn wait(&self, now: Moment, deadline: Instant) -> Result<Outcome, Error> {
+        let remaining = now.until(deadline);
+        if remaining.is_zero() {
             let message = "another caller's fetch did not end in time";
             return Err(Error::new(ErrorKind::Timeout, message));
         }
-        let mut landing = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Landing::Awaited = *landing {
-            let waited = self.landed.wait_timeout(landing, patience);
-            landing = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let limit = remaining.min(now.until(self.hangs_after));
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Outcome::Pending = *outcome {
+            let waited = self.completed.wait_timeout(outcome, limit);
+            outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(landing.clone())
+        Ok(outcome.clone())
+    }
+
+    fn hangs(&self, now: Moment) -> bool {
+        now.until(self.hangs_after).is_zero()
+    }
+
+    /// The first outcome counts.
+    fn complete(&self, with: Outcome) {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Outcome::Pending = *outcome {
+            *outcome = with;
+        }
+        drop(outcome);
+        self.completed.notify_all();
     }
 }
 
-/// A flight of this thread, and how it lands when this is dropped.
-struct Airborne<'s> {
-    slot: &'s Slot,
-    flight: Arc<Flight>,
-    landing: Landing,
+/// The fetch of this thread. Dropping it ends the fetch for those who wait.
+struct FetchGuard<'c> {
+    cache: &'c TokenCache,
+    in_flight: Arc<InFlight>,
+    outcome: Outcome,
 }
 
-impl Drop for Airborne<'_> {
+impl FetchGuard<'_> {
+    /// Takes the outcome into the cache, unless the fetch was replaced or cleared.
+    fn complete(
+        &self,
+        outcome: Result<CachedToken, FetchFailure>,
+        now: Moment,
+    ) -> Result<AccessToken, Error> {
+        let mut state = self.cache.write();
+        match state.is_in_flight(&self.in_flight) {
+            true => state.complete(outcome, now),
+            false => outcome
+                .map(|cached| cached.token)
+                .map_err(|failed| failed.error),
+        }
+    }
+}
+
+impl Drop for FetchGuard<'_> {
     fn drop(&mut self) {
-        self.slot.write().flight = None; // first: who gets nothing looks again
-        let landing = mem::replace(&mut self.landing, Landing::WithNothing);
-        let awaited = self.flight.landing.lock();
-        *awaited.unwrap_or_else(PoisonError::into_inner) = landing;
-        self.flight.landed.notify_all();
-    }
-}
-
-#[cfg(test)]
-#[cfg(not(loom))]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::json::JsonObject;
-
-    #[test]
-    fn a_token_is_due_and_expired_at_the_very_ages_that_say_so() {
-        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let lifetime = Duration::from_secs(300);
-        let held = Held {
-            token: AccessToken::new("t", clock.now(), lifetime, None, JsonObject::default())
-                .unwrap(),
-            issued: Moment::now(&clock),
-            received: Moment::now(&clock),
-            refresh_after: Duration::from_secs(240),
-        };
-        for (seconds, life) in [
-            (239, Life::Fresh),
-            (1, Life::Due),
-            (59, Life::Due),
-            (1, Life::Expired),
-        ] {
-            clock.advance(Duration::from_secs(seconds));
-            assert_eq!(held.life(Moment::now(&clock)), life);
+        let mut state = self.cache.write();
+        if state.is_in_flight(&self.in_flight) {
+            state.in_flight = None; // first: who looks again must not find it
         }
+        drop(state);
+        self.in_flight
+            .complete(mem::replace(&mut self.outcome, Outcome::LookAgain));
     }
 }
 
 /// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
-/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib slot`.
+/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib cache`.
 ///
 /// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
 #[cfg(test)]
@@ -362,53 +386,56 @@ mod model {
         fn sleep(&self, _: Duration) {}
     }
 
-    /// A slot that callers share, the time at which all of it happens, and how many fetched.
+    /// The cache that callers share, the time at which all of it happens, and how many fetched.
     #[derive(Clone)]
     struct World {
-        slot: loom::sync::Arc<Slot>,
+        cache: loom::sync::Arc<TokenCache>,
         clock: Stopped,
         fetches: Arc<AtomicU32>,
     }
     impl World {
-        /// At a time when a token of `age` was issued so long ago.
+        ///
         fn new() -> Self {
             let clock = Stopped(
                 SystemTime::UNIX_EPOCH + SECOND * 1000,
                 Instant::now() + SECOND * 99,
             );
             Self {
-                slot: loom::sync::Arc::new(Slot::default()),
+                cache: loom::sync::Arc::new(TokenCache::default()),
                 clock,
                 fetches: Arc::default(),
             }
         }
-        fn held(&self, secret: &str, age: Duration) -> Held {
+        fn cached(&self, secret: &str, age: Duration) -> CachedToken {
             let then = Stopped(self.clock.0 - age, self.clock.1 - age);
             let issued = Moment::now(&then);
             let token = AccessToken::new(secret, then.0, SECOND * 60, None, JsonObject::default());
-            Held {
+            CachedToken {
                 token: token.unwrap(),
                 issued,
                 received: issued,
                 refresh_after: SECOND * 30,
             }
         }
-        fn holds(&self, age: Duration) -> AccessToken {
-            let held = self.held("old", age);
-            self.slot.write().held.insert(held).token.clone()
+        fn with_cached(&self, age: Duration) -> AccessToken {
+            let cached = self.cached("old", age);
+            self.cache.write().cached.insert(cached).token.clone()
         }
-        fn get(&self, outcome: fn(&Self) -> Result<Held, Failed>) -> Result<String, Error> {
+        fn get(
+            &self,
+            outcome: fn(&Self) -> Result<CachedToken, FetchFailure>,
+        ) -> Result<String, Error> {
             let fetch = |_| {
                 self.fetches.fetch_add(1, SeqCst);
                 outcome(self)
             };
-            let token = self.slot.get(&self.clock, SECOND, fetch);
+            let token = self.cache.get(&self.clock, SECOND, fetch);
             token.map(|token| token.secret().to_owned())
         }
         fn fetched(&self) -> u32 {
             self.fetches.load(SeqCst)
         }
-        /// `run` in so many threads, to their end.
+        /// Runs so many threads to their end.
         fn callers(&self, count: usize, run: impl Fn(&Self) + Send + Sync + 'static) {
             let run = Arc::new(run);
             let others: Vec<_> = (1..count)
@@ -422,28 +449,28 @@ mod model {
         }
     }
 
-    fn new(world: &World) -> Result<Held, Failed> {
-        Ok(world.held("new", Duration::ZERO))
+    fn new(world: &World) -> Result<CachedToken, FetchFailure> {
+        Ok(world.cached("new", Duration::ZERO))
     }
-    fn denied(_: &World) -> Result<Held, Failed> {
-        Err(Failed {
+    fn denied(_: &World) -> Result<CachedToken, FetchFailure> {
+        Err(FetchFailure {
             error: Error::new(ErrorKind::Denied, "no"),
-            u: 0.5,
-            hurried: false,
-            found: None,
+            jitter: 0.5,
+            scope: FailureScope::Everybody,
+            fallback: None,
         })
     }
-    fn hurried(_: &World) -> Result<Held, Failed> {
-        Err(Failed {
+    fn out_of_time(_: &World) -> Result<CachedToken, FetchFailure> {
+        Err(FetchFailure {
             error: Error::new(ErrorKind::Network, "late"),
-            u: 0.5,
-            hurried: true,
-            found: None,
+            jitter: 0.5,
+            scope: FailureScope::FetchingCaller,
+            fallback: None,
         })
     }
 
     #[test]
-    fn of_many_callers_one_fetches_and_all_get_its_token() {
+    fn cache_fetches_once_for_many_callers() {
         loom::model(|| {
             let world = World::new();
             world.callers(3, |world| assert_eq!(world.get(new).unwrap(), "new"));
@@ -452,7 +479,7 @@ mod model {
     }
 
     #[test]
-    fn its_failure_is_shared_and_remembered() {
+    fn cache_shares_failure_with_waiters_and_remembers_it() {
         loom::model(|| {
             let world = World::new();
             world.callers(3, |world| {
@@ -463,20 +490,20 @@ mod model {
     }
 
     #[test]
-    fn a_leader_without_time_leaves_the_others_to_try() {
+    fn failure_of_fetching_caller_alone_lets_waiters_fetch() {
         loom::model(|| {
             let world = World::new();
-            world.callers(2, |world| assert!(world.get(hurried).is_err()));
+            world.callers(2, |world| assert!(world.get(out_of_time).is_err()));
             assert_eq!(world.fetched(), 2);
         });
     }
 
     #[test]
-    fn a_due_token_is_served_while_one_renews_it_and_survives_a_failure() {
+    fn refreshable_token_is_served_during_refresh_and_survives_failure() {
         for outcome in [new, denied] {
             loom::model(move || {
                 let world = World::new();
-                world.holds(SECOND * 40);
+                world.with_cached(SECOND * 40);
                 world.callers(3, move |world| {
                     let token = world.get(outcome).unwrap();
                     assert!(token == "old" || token == "new");
@@ -487,12 +514,12 @@ mod model {
     }
 
     #[test]
-    fn invalidating_the_old_never_drops_the_new() {
+    fn invalidate_of_old_token_keeps_newer_one() {
         loom::model(|| {
             let world = World::new();
-            let old = world.holds(SECOND);
+            let old = world.with_cached(SECOND);
             world.callers(2, move |world| {
-                world.slot.invalidate(&old); // both saw a 401
+                world.cache.invalidate(&old); // both saw a 401
                 assert_eq!(world.get(new).unwrap(), "new");
             });
             assert_eq!(world.fetched(), 1);
@@ -501,18 +528,18 @@ mod model {
     }
 
     #[test]
-    fn a_flight_that_panics_leaves_nobody_waiting() {
+    fn fetch_that_panics_wakes_waiters() {
         loom::model(|| {
             let world = World::new();
-            let flight = Arc::new(Flight::new());
-            world.slot.write().flight = Some(flight.clone());
+            let in_flight = Arc::new(InFlight::new(world.clock.1 + SECOND));
+            world.cache.write().in_flight = Some(in_flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());
-            let (slot, landing) = (&world.slot, Landing::WithNothing);
-            drop(Airborne {
-                slot,
-                flight,
-                landing,
+            let (cache, outcome) = (&world.cache, Outcome::LookAgain);
+            drop(FetchGuard {
+                cache,
+                in_flight,
+                outcome,
             }); // what unwinding does
             assert_eq!(waiter.join().unwrap(), "new");
         });

@@ -3,8 +3,6 @@
 //! Of an issuer two documents are asked for, RFC 8414's and then OpenID Connect's, and the first
 //! JSON object with 200 decides. What it names must be as safe as what a caller would name.
 
-use serde_json::Value;
-
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::{Error, ErrorKind, ErrorResponse};
 use crate::message::{Request, Response};
@@ -87,11 +85,11 @@ fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String
             "metadata is not a JSON object: check its address",
         ));
     };
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let text = |name: &str| document.text(name);
     let issuer = text("issuer");
     if let EndpointKind::Issuer(expected) = place {
         // RFC 8414 §3.3: identical, or the document is somebody else's
-        if issuer != Some(expected.as_str()) {
+        if issuer.as_deref().map(String::as_str) != Some(expected.as_str()) {
             return Err(Error::protocol("metadata is of another issuer"));
         }
     }
@@ -101,12 +99,12 @@ fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String
     let (EndpointKind::Issuer(from)
     | EndpointKind::Metadata(from)
     | EndpointKind::Token { url: from, .. }) = place;
-    match Url::parse(token_endpoint.to_owned()) {
+    match Url::parse(token_endpoint.to_string()) {
         // A server elsewhere would send an assertion to whoever listens on this machine.
         Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(
             "the token_endpoint of the metadata is plain http, and the metadata came by https",
         )),
-        Ok(url) => Ok((url, issuer.map(str::to_owned))),
+        Ok(url) => Ok((url, issuer.map(|issuer| issuer.to_string()))),
         Err(wrong) => {
             let message = format!("the token_endpoint of the metadata {wrong}");
             Err(Error::protocol(message))

@@ -68,7 +68,7 @@ pub enum ErrorKind {
     Denied,
     /// The response is not a token response.
     Protocol,
-    /// The server cannot answer now: status 408, 429, 500, 502, 503 or 504.
+    /// The server cannot answer now: status 408, 425, 429, or 5xx but 501 and 505.
     Unavailable,
 }
 
@@ -195,7 +195,8 @@ impl Error {
     }
     /// Whether the endpoint is not there any more, so that its metadata must be read again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {
-        let moved = matches!(self.status(), Some(300..=399 | 404 | 410)) && self.code().is_none();
+        let moved = matches!(self.status(), Some(300..=399 | 404 | 410))
+            && self.kind() == ErrorKind::Protocol;
         let absent = matches!(
             self.0.io,
             Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -12,17 +13,32 @@ use zeroize::Zeroizing;
 
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind, ErrorResponse};
-use crate::json::JsonObject;
+use crate::json::{JsonObject, JsonValue};
 use crate::jwt::{self, Assertion};
 use crate::message::{Request, Response};
 use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
-use crate::redact::redact;
+use crate::reason::Reason;
+use crate::redact::redact_all;
 use crate::signer::Signer;
 use crate::token::AccessToken;
 
 /// The latest time that is read, in seconds, the year 5138: no token lives longer.
 const MAX_SECONDS: f64 = 1e11;
+
+/// What `token_type` may say, in any case: RFC 6750 §6.1.1, and Apigee's default.
+const BEARER: &[&str] = &["Bearer", "BearerToken"];
+
+/// Codes, and parts of their descriptions in lower case, that mean "later": RFC 6749 §4.1.2.1, which servers also use
+/// at the token endpoint, and Google's.
+const TRANSIENT_ERRORS: &[(&str, &str)] = &[
+    ("temporarily_unavailable", ""),
+    ("server_error", ""),
+    ("internal_failure", ""),
+];
+
+/// Members of a response that are tokens, which its other members must not repeat.
+const TOKEN_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "auth_token"];
 
 const UNUSABLE_TOKEN: &str =
     "the access_token is empty or holds something other than visible ASCII";
@@ -47,7 +63,8 @@ const UNUSABLE_TOKEN: &str =
 /// ```
 pub struct Exchange<'p> {
     profile: &'p Profile,
-    assertion: Assertion,
+    signer: &'p dyn Signer,
+    assertion: Arc<Assertion>,
     request: Request,
     /// The local time; `iat` and `exp` may go by the server's.
     now: SystemTime,
@@ -59,14 +76,18 @@ impl<'p> Exchange<'p> {
     /// # Errors
     /// [`Config`](ErrorKind::Config) where the profile cannot work, or its endpoint is known by
     /// discovery only; [`Key`](ErrorKind::Key) where the signer fails.
-    pub fn new(profile: &'p Profile, signer: &dyn Signer, now: SystemTime) -> Result<Self, Error> {
+    pub fn new(
+        profile: &'p Profile,
+        signer: &'p dyn Signer,
+        now: SystemTime,
+    ) -> Result<Self, Error> {
         Self::with_server_time(profile, signer, now, now)
     }
 
     /// Signs with `iat` and `exp` by `server_now`.
     pub(crate) fn with_server_time(
         profile: &'p Profile,
-        signer: &dyn Signer,
+        signer: &'p dyn Signer,
         now: SystemTime,
         server_now: SystemTime,
     ) -> Result<Self, Error> {
@@ -86,7 +107,8 @@ impl<'p> Exchange<'p> {
         };
         Ok(Self {
             profile,
-            assertion,
+            signer,
+            assertion: assertion.into(),
             request,
             now,
         })
@@ -95,6 +117,9 @@ impl<'p> Exchange<'p> {
     /// Returns the assertion that the request carries.
     pub fn assertion(&self) -> &Assertion {
         &self.assertion
+    }
+    pub(crate) fn shared_assertion(&self) -> Arc<Assertion> {
+        self.assertion.clone()
     }
     /// Returns the request, to be sent once.
     pub fn request(&self) -> &Request {
@@ -109,17 +134,20 @@ impl<'p> Exchange<'p> {
     /// [`Protocol`](ErrorKind::Protocol) where this is not a token response.
     pub fn read(self, response: Response) -> Result<AccessToken, Error> {
         let offset = response.clock_offset(self.now);
-        self.read_with(response, offset)
+        self.read_with(response, offset, &[])
     }
 
-    /// `clock_offset` is measured better where the time of the response is known.
+    /// `clock_offset` is measured better where the time of the response is known. The server's words must not repeat
+    /// `other_secrets` either.
     pub(crate) fn read_with(
         self,
         response: Response,
         clock_offset: Option<i64>,
+        other_secrets: &[&str],
     ) -> Result<AccessToken, Error> {
         let body = response.json();
-        match self.classify(&response, body.as_ref()) {
+        let reason = Reason::of(&response, body.as_ref());
+        match self.classify(&response, body.as_ref(), &reason) {
             Ok(granted) => {
                 let mut members = body.unwrap_or_default();
                 members.remove("access_token"); // its accessor is `AccessToken::secret`
@@ -136,12 +164,12 @@ impl<'p> Exchange<'p> {
                     clock_offset,
                     ..ErrorResponse::new(response, Some(self.now))
                 };
-                Err(self.into_error(problem, response, body.as_ref()))
+                Err(self.into_error(problem, &reason, response, body.as_ref(), other_secrets))
             }
         }
     }
 
-    /// What we sent that foreign text must not repeat.
+    /// Returns what we sent that foreign text must not repeat.
     fn secrets(&self) -> Vec<&str> {
         let mut secrets = vec![self.assertion.secret()];
         secrets.extend(self.profile.secret_parameters());
@@ -149,12 +177,13 @@ impl<'p> Exchange<'p> {
     }
 
     /// The request did not complete.
-    pub(crate) fn failed(self, cause: io::Error) -> Error {
+    pub(crate) fn failed(self, cause: io::Error, other_secrets: &[&str]) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
         // Each secret by itself, and all parameters as they were sent.
         let mut secrets = self.secrets();
         secrets.extend([query, body]);
+        secrets.extend(other_secrets);
         Error::network(self.request.authority(), cause).without_secrets(&secrets)
     }
 
@@ -163,17 +192,26 @@ impl<'p> Exchange<'p> {
         &self,
         response: &Response,
         body: Option<&JsonObject>,
+        reason: &Reason,
     ) -> Result<Granted, (ErrorKind, &'static str)> {
         use ErrorKind::{Denied, Protocol, Unavailable};
-        let has = |name| body.and_then(|body| body.get(name)).is_some_and(is_present);
+        let has = |name| {
+            let value = body.and_then(|body| body.get(name));
+            value.is_some_and(|value| is_present(&value))
+        };
         let is_denied = has("error") || (self.profile.denies_by_message && has("message"));
         Err(match response.status() {
-            _ if response.is_unavailable() => {
+            _ if response.is_unavailable() || self.is_transient(reason) => {
                 (Unavailable, "the authorization server cannot answer now")
             }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
             200..=299 if has("error") => (Denied, "the authorization server answered an error"),
-            200..=299 if body.is_none() && response.is_encoded() => (
+            300..=399 => (
+                Protocol,
+                "the token endpoint redirects, and no assertion is sent there",
+            ),
+            400..=499 if is_denied => (Denied, "the authorization server refused"),
+            _ if body.is_none() && response.is_encoded() => (
                 Protocol,
                 "the response is compressed, though nobody asked for that",
             ),
@@ -184,11 +222,7 @@ impl<'p> Exchange<'p> {
                 };
                 return granted.map_err(|message| (Protocol, message));
             }
-            300..=399 => (
-                Protocol,
-                "the token endpoint redirects, and no assertion is sent there",
-            ),
-            400..=499 if is_denied => (Denied, "the authorization server refused"),
+            401 if reason.code.is_some() => (Denied, "the authorization server refused"),
             // A server was seen to refuse without a reason.
             400 | 401 | 403 if response.body().is_empty() => (
                 Denied,
@@ -201,15 +235,23 @@ impl<'p> Exchange<'p> {
         })
     }
 
+    /// Whether the server says that the same request may succeed later.
+    fn is_transient(&self, reason: &Reason) -> bool {
+        let rows = TRANSIENT_ERRORS.iter().chain(self.profile.transient_errors);
+        let words = reason.description().to_ascii_lowercase();
+        let mut rows = rows.filter(|(code, _)| reason.code() == *code);
+        rows.any(|(_, description)| words.contains(description))
+    }
+
     fn granted(
         &self,
         body: &JsonObject,
         date: Option<SystemTime>,
     ) -> Result<Granted, &'static str> {
         let value = |name: &str| body.get(name).filter(|value| !value.is_null());
-        let is_bearer = |kind: &Value| {
-            kind.as_str()
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
+        let is_bearer = |kind: JsonValue| {
+            let kind = kind.as_str().unwrap_or_default();
+            BEARER.iter().any(|name| kind.eq_ignore_ascii_case(name))
         };
         if !value("token_type").is_none_or(is_bearer) {
             return Err("the token is not a bearer token");
@@ -221,8 +263,8 @@ impl<'p> Exchange<'p> {
         }
         let requested = || self.profile.scope.clone();
         Ok(Granted {
-            scope: value("scope").map_or_else(requested, scope_string),
-            lifetime: self.lifetime(value("expires_in"), secret, date),
+            scope: value("scope").map_or_else(requested, |scope| scope_string(&scope)),
+            lifetime: self.lifetime(value("expires_in").as_deref(), secret, date),
             secret: Zeroizing::new(secret.to_owned()),
         })
     }
@@ -238,8 +280,8 @@ impl<'p> Exchange<'p> {
         let from_token = || {
             let token = self.profile.reads_token.then_some(token)?;
             let claims = jwt::unverified_claims(token)?;
-            let exp = seconds(claims.get("exp")?)?;
-            let iat = claims.get("iat").and_then(seconds);
+            let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
+            let iat = claims.get("iat").and_then(|iat| seconds(&iat));
             // A server may hand out a token that is some minutes old: its own clock says how old.
             let now = date.or(iat.is_none().then_some(self.now));
             let now = now.and_then(|now| now.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -253,21 +295,25 @@ impl<'p> Exchange<'p> {
             .min(MAX_TOKEN_LIFETIME)
     }
 
-    /// Makes an error of what the server said, without our secrets.
+    /// Makes an error of what the server said, without secrets.
     fn into_error(
         self,
         (kind, message): (ErrorKind, &'static str),
+        reason: &Reason,
         response: ErrorResponse,
         body: Option<&JsonObject>,
+        other_secrets: &[&str],
     ) -> Error {
-        let text = |name: &str| body.and_then(|body| body.text(name));
+        let tokens = TOKEN_MEMBERS.iter();
+        let tokens: Vec<_> = tokens.filter_map(|name| body?.text(name)).collect();
         let mut secrets = self.secrets();
-        secrets.extend(text("access_token"));
-        let code = text("error").map(|code| redact(code, &secrets));
+        secrets.extend(tokens.iter().map(|token| token.as_str()));
+        secrets.extend(other_secrets);
         let host = response.response.redirect_host();
-        let words = text("error_description").or_else(|| text("message"));
-        let description = host.as_deref().or(words);
-        let description = description.map(|words| redact(words, &secrets));
+        let words = host.as_deref().unwrap_or(reason.description());
+        let words = redact_all([reason.code(), words], &secrets);
+        let words = self.signer.redact(words);
+        let [code, description] = words.map(|words| Some(words).filter(|w| !w.is_empty()));
         // Only the authorization server itself says what it wants.
         let hints = match kind {
             ErrorKind::Protocol => &[],

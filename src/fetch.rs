@@ -1,4 +1,4 @@
-//! Profile and key to one token: discovery, attempts, clock correction. All I/O of a source is here.
+//! Profile and key to one token, over the network: retries, endpoint rediscovery, clock correction, one exchange.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,188 +6,241 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
 
-use crate::cache::{Failed, Held, Leave};
+use crate::cache::{FailureScope, FetchContext, FetchFailure, Urgency};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
+use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
 use crate::random;
-use crate::schedule;
+use crate::schedule::{self, CachedToken};
 use crate::signer::Signer;
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
-mod shared;
-use self::shared::Sharing;
+/// The longest time for one request: a token endpoint that needs longer is broken.
+pub(crate) const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(10);
+/// The shortest time for one request: with less it would only time out, and hide why the last one failed.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(50);
+/// How often a request that did not complete is sent, each time newly signed.
+const MAX_ATTEMPTS: u32 = 3;
+/// The shortest time between two tokens: calling `invalidate` and `token` in a loop must not flood a server.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the clock is read while waiting for the next second.
+const NEXT_SECOND_POLL: Duration = Duration::from_millis(100);
+/// A `Date` that took longer to arrive says too little about the server's clock.
+const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
+/// Seconds: servers tolerate less than that, and more than a day is no skew but a wrong clock.
+const CORRECTABLE_SKEW: std::ops::Range<u64> = 31..24 * 3600;
 
-/// One request takes this long at most: a token endpoint that needs longer is not well.
-const ATTEMPT: Duration = Duration::from_secs(10);
-/// An attempt in less would end as one that had no time, and hide what the last one was told.
-const LEAST: Duration = Duration::from_millis(50);
-/// How often it is looked whether the next second has begun.
-const TICK: Duration = Duration::from_millis(100);
-/// How often a request that did not come through is made again, each time newly signed.
-const ATTEMPTS: u32 = 3;
-/// A `Date` that travelled longer says too little about the server's clock.
-const LONGEST_TRIP: Duration = Duration::from_secs(10);
-/// Seconds: servers forgive less than that, and more than a day is no skew but a wrong clock.
-const SKEW: std::ops::Range<u64> = 31..24 * 3600;
-
-const OUT_OF_TIME: &str = "no time is left to send a request";
-
+/// Fetches tokens for one profile and one key.
 pub(crate) struct Fetch {
     pub(crate) profile: Arc<Profile>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) sharing: Option<Box<dyn Sharing>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) corrects_clock: bool,
-    /// Draws from 0 to 1, for jitter.
-    pub(crate) draw: fn() -> f64,
-    pub(crate) memory: Mutex<Memory>,
+    /// Draws from 0 to 1.
+    pub(crate) jitter: fn() -> f64,
+    pub(crate) state: Mutex<SourceState>,
 }
 
-/// What one exchange leaves for the next.
+/// What one exchange leaves for the next, and for those who watch.
 #[derive(Clone, Default)]
-pub(crate) struct Memory {
-    /// The profile with its endpoint as discovery found it.
-    known: Option<Arc<Profile>>,
-    /// Every `iat` of an assertion without `jti`, in seconds, sorted: a megabyte for a year of a
-    /// token every five minutes.
-    used: Vec<u64>,
-    /// Seconds that the server's clock is ahead of ours, as last seen, and as `iat` and `exp` go by.
-    pub(crate) offset: Option<i64>,
-    correction: i64,
+pub(crate) struct SourceState {
+    /// The profile with the endpoint that discovery found.
+    resolved: Option<Arc<Profile>>,
+    /// Every `iat` of an assertion without `jti`, in seconds, sorted: a megabyte for a year of a token every five
+    /// minutes.
+    used_iat: Vec<u64>,
+    /// When the last token for the cache came.
+    last_exchange: Option<Moment>,
+    /// Seconds that the server's clock is ahead of ours, as last seen.
+    pub(crate) clock_offset: Option<i64>,
+    /// Seconds that are added to `iat` and `exp`.
+    clock_correction: i64,
     pub(crate) exchanges: u64,
     pub(crate) failures: u64,
+    pub(crate) last_error: Option<Error>,
+    pub(crate) store_error: Option<String>,
 }
 
-impl Memory {
-    /// Whether no assertion had this `iat`. Now one has.
-    fn is_new(&mut self, iat: u64) -> bool {
-        match self.used.binary_search(&iat) {
+impl SourceState {
+    /// Records the `iat` of an assertion. Returns whether no assertion had it before.
+    fn record_iat(&mut self, iat: u64) -> bool {
+        match self.used_iat.binary_search(&iat) {
             Ok(_) => false,
             Err(at) => {
-                self.used.insert(at, iat);
+                self.used_iat.insert(at, iat);
                 true
             }
         }
     }
 }
 
-/// One attempt: what for, the which it is, and the time it has.
-#[derive(Clone, Copy)]
-struct Try {
+/// One of several attempts to get a token.
+struct Attempt {
     purpose: &'static str,
     number: u32,
     deadline: Instant,
-    longest: Duration,
+    /// The longest time for one request.
+    max_time: Duration,
+    /// The assertions of this fetch: a server's words may repeat any of them.
+    assertions: Vec<Arc<Assertion>>,
+    /// The cached token, which a server's words may repeat too.
+    cached: Option<AccessToken>,
 }
 
-impl Try {
-    fn first(purpose: &'static str, deadline: Instant, longest: Duration) -> Self {
+impl Attempt {
+    fn first(purpose: &'static str, deadline: Instant, max_time: Duration) -> Self {
         Self {
             purpose,
             number: 1,
             deadline,
-            longest,
+            max_time,
+            assertions: Vec::new(),
+            cached: None,
         }
+    }
+
+    /// Returns what a server's words must not repeat, beside what the last request carried.
+    fn secrets(&self) -> Vec<&str> {
+        let assertions = self.assertions.iter().map(|assertion| assertion.secret());
+        let cached = self.cached.iter().map(AccessToken::secret);
+        assertions.chain(cached).collect()
     }
 }
 
 impl Fetch {
-    /// What a flight brings.
-    pub(crate) fn flight(&self, leave: Leave) -> Result<Held, Failed> {
-        match &self.sharing {
-            None => self.fetch(&leave),
-            Some(sharing) => sharing.flight(self, leave),
+    /// Fetches a token for the cache. While another is served there is one attempt, in half of its remaining time.
+    pub(crate) fn fetch(&self, context: &FetchContext) -> Result<CachedToken, FetchFailure> {
+        self.keep_interval(context.deadline);
+        let urgency = context.urgency(self.now());
+        let (purpose, max_attempts, max_time) = match urgency {
+            Urgency::Waited => ("fetch", MAX_ATTEMPTS, MAX_ATTEMPT_TIME),
+            Urgency::Refresh { remaining_lifetime } => (
+                "refresh",
+                1,
+                remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
+            ),
+        };
+        let mut attempt = Attempt::first(purpose, context.deadline, max_time);
+        attempt.cached = context.known.as_ref().map(|known| known.token.clone());
+        let outcome = self.with_retries(attempt, max_attempts);
+        match (&outcome, urgency) {
+            (Ok(cached), _) => self.state().last_exchange = Some(cached.received),
+            (Err(failed), Urgency::Refresh { remaining_lifetime }) => warn!(
+                "{:?}: refresh failed, the cached token is served for {remaining_lifetime:?}: {}",
+                self.profile.endpoint, failed.error
+            ),
+            (Err(_), Urgency::Waited) => {}
+        }
+        outcome
+    }
+
+    /// Fetches a token for one caller.
+    pub(crate) fn fetch_uncached(&self, deadline: Instant) -> Result<CachedToken, FetchFailure> {
+        let attempt = Attempt::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
+        self.with_retries(attempt, MAX_ATTEMPTS)
+    }
+
+    /// Waits where the last token came a moment ago.
+    fn keep_interval(&self, deadline: Instant) {
+        let Some(last) = self.state().last_exchange else {
+            return;
+        };
+        let now = self.now();
+        let pause = MIN_INTERVAL.saturating_sub(now.since(last));
+        let pause = pause.min(now.until(deadline));
+        if !pause.is_zero() {
+            self.clock.sleep(pause);
         }
     }
 
-    /// With a token to spare there is one attempt, in half the time it has.
-    fn fetch(&self, leave: &Leave) -> Result<Held, Failed> {
-        let (purpose, attempts, longest) = match leave.spare(self.now()) {
-            None => ("fetch", ATTEMPTS, ATTEMPT),
-            Some(spare) => ("refresh", 1, spare.mul_f64(0.5).min(ATTEMPT)),
-        };
-        self.attempts(Try::first(purpose, leave.deadline, longest), attempts)
-    }
-
-    /// One token of the caller's own.
-    pub(crate) fn own(&self, deadline: Instant) -> Result<Held, Failed> {
-        self.attempts(Try::first("exchange", deadline, ATTEMPT), ATTEMPTS)
-    }
-
-    fn attempts(&self, mut this: Try, attempts: u32) -> Result<Held, Failed> {
-        let is_short = self.now().until(this.deadline) < this.longest;
+    /// Repeats an attempt that failed for a reason that may pass.
+    fn with_retries(
+        &self,
+        mut attempt: Attempt,
+        max_attempts: u32,
+    ) -> Result<CachedToken, FetchFailure> {
+        let has_little_time = self.now().until(attempt.deadline) < attempt.max_time;
         loop {
-            let error = match self.exchange(this) {
-                Ok(held) => {
-                    let mut memory = self.memory();
-                    memory.exchanges = memory.exchanges.saturating_add(1);
-                    return Ok(held);
+            let error = match self.with_rediscovery(&mut attempt) {
+                Ok(cached) => {
+                    let mut state = self.state();
+                    state.exchanges = state.exchanges.saturating_add(1);
+                    state.last_error = None;
+                    return Ok(cached);
                 }
                 Err(error) => error,
             };
-            let u = (self.draw)();
-            let before = this.number.saturating_sub(1);
-            let pause = error.retry_after().unwrap_or(schedule::pause(before, u));
-            let left = self.now().until(this.deadline);
-            let is_late = pause.saturating_add(LEAST) >= left;
-            if !error.is_retryable() || this.number >= attempts || is_late {
-                // A server that was silent for a whole attempt is not well, whoever asks.
-                let hurried = is_short && before == 0 && error.is_timeout() && left.is_zero();
-                let mut memory = self.memory();
-                memory.failures = memory.failures.saturating_add(1);
-                return Err(Failed {
+            let jitter = (self.jitter)();
+            let earlier_attempts = attempt.number.saturating_sub(1);
+            // A server that says zero, or a date that has passed, does not mean: at once.
+            let retry_after = error.retry_after().filter(|pause| !pause.is_zero());
+            let pause = retry_after.unwrap_or(schedule::backoff(earlier_attempts, jitter));
+            let left = self.now().until(attempt.deadline);
+            let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
+            if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
+                // A server that was silent for a whole attempt would have failed everybody.
+                let is_first = earlier_attempts == 0;
+                let out_of_time = error.is_timeout() && left.is_zero();
+                let scope = match has_little_time && is_first && out_of_time {
+                    true => FailureScope::FetchingCaller,
+                    false => FailureScope::Everybody,
+                };
+                let mut state = self.state();
+                state.failures = state.failures.saturating_add(1);
+                state.last_error = Some(error.clone());
+                return Err(FetchFailure {
                     error,
-                    u,
-                    hurried,
-                    found: None,
+                    jitter,
+                    scope,
+                    fallback: None,
                 });
             }
-            this.number = this.number.saturating_add(1);
+            attempt.number = attempt.number.saturating_add(1);
             let server = &self.profile.endpoint;
             debug!(
                 "{server:?}: {}, attempt {} in {pause:?}",
-                this.purpose, this.number
+                attempt.purpose, attempt.number
             );
             self.clock.sleep(pause);
         }
     }
 
-    /// One exchange; a second one where a remembered endpoint turned out to be gone.
-    fn exchange(&self, this: Try) -> Result<Held, Error> {
-        let remembered = self.memory().known.clone();
-        let was_remembered = remembered.is_some();
-        let known = match remembered {
-            Some(known) => known,
-            None => self.discover(this)?,
+    /// Repeats an exchange where the endpoint that was resolved earlier is gone.
+    fn with_rediscovery(&self, attempt: &mut Attempt) -> Result<CachedToken, Error> {
+        let resolved = self.state().resolved.clone();
+        let Some(resolved) = resolved else {
+            let resolved = self.resolve(attempt)?;
+            return self.with_clock_correction(&resolved, attempt);
         };
-        let outcome = self.attempt(&known, this);
-        let gone = outcome.as_ref().is_err_and(Error::endpoint_is_gone);
-        match gone && was_remembered {
-            true => self.attempt(&*self.discover(this)?, this),
-            false => outcome,
+        match self.with_clock_correction(&resolved, attempt) {
+            Err(error) if error.endpoint_is_gone() => {
+                let resolved = self.resolve(attempt)?;
+                self.with_clock_correction(&resolved, attempt)
+            }
+            outcome => outcome,
         }
     }
 
-    /// The profile with its endpoint known. What had to be asked for is kept.
-    fn discover(&self, this: Try) -> Result<Arc<Profile>, Error> {
+    /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
+    fn resolve(&self, attempt: &Attempt) -> Result<Arc<Profile>, Error> {
         let mut outcome: Result<_, Error> = Ok(self.profile.clone());
         for request in self.profile.metadata_requests()? {
-            let sent = self.send(&request, this);
+            let sent = self.send(&request, attempt);
             let (_, response, _) =
                 sent.map_err(|cause| Error::network(request.authority(), cause))?;
             let found = self.profile.with_metadata(&response).map(Arc::new);
-            if let Ok(known) = &found {
-                debug!("{:?} names {:?}", self.profile.endpoint, known.endpoint);
-                self.memory().known = Some(known.clone());
+            if let Ok(resolved) = &found {
+                debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
+                self.state().resolved = Some(resolved.clone());
             }
             outcome = match (outcome, found) {
-                // That the other document is not there is no verdict on one that may be.
-                (Err(busy), Err(_)) if busy.is_retryable() => Err(busy),
+                // That the other document is missing says nothing about one that may come back.
+                (Err(unavailable), Err(_)) if unavailable.is_retryable() => Err(unavailable),
                 (_, found) => found,
             };
             if response.status() == 200 && response.json().is_some() {
@@ -197,116 +250,141 @@ impl Fetch {
         outcome
     }
 
-    /// One request; a second one by the server's clock where that was the cause of its no.
-    fn attempt(&self, known: &Profile, this: Try) -> Result<Held, Error> {
-        let outcome = self.request(known, this);
-        let Some(offset) = outcome
-            .as_ref()
-            .err()
-            .and_then(|error| self.correction(error))
-        else {
-            return outcome;
+    /// Repeats an exchange by the server's clock where ours was the cause of a denial.
+    fn with_clock_correction(
+        &self,
+        profile: &Profile,
+        attempt: &mut Attempt,
+    ) -> Result<CachedToken, Error> {
+        let error = match self.exchange_once(profile, attempt) {
+            Err(error) => error,
+            token => return token,
+        };
+        let Some(offset) = self.clock_correction(&error) else {
+            return Err(error);
         };
         warn!(
             "{:?}: its clock is {offset} s ahead: signing by it",
-            known.endpoint
+            profile.endpoint
         );
-        self.memory().correction = offset;
-        self.request(known, this)
+        self.state().clock_correction = offset;
+        self.exchange_once(profile, attempt)
     }
 
-    fn correction(&self, error: &Error) -> Option<i64> {
-        let by_clock = error.kind() == ErrorKind::Denied && error.status() != Some(403);
+    fn clock_correction(&self, error: &Error) -> Option<i64> {
+        let may_be_the_clock = error.kind() == ErrorKind::Denied && error.status() != Some(403);
         let offset = error
             .clock_offset()
-            .filter(|_| self.corrects_clock && by_clock)?;
-        let apart = offset.abs_diff(self.memory().correction);
-        (SKEW.contains(&apart) && SKEW.end > offset.unsigned_abs()).then_some(offset)
+            .filter(|_| self.corrects_clock && may_be_the_clock)?;
+        let difference = offset.abs_diff(self.state().clock_correction);
+        let is_skew =
+            CORRECTABLE_SKEW.contains(&difference) && CORRECTABLE_SKEW.end > offset.unsigned_abs();
+        is_skew.then_some(offset)
     }
 
-    fn request(&self, known: &Profile, this: Try) -> Result<Held, Error> {
-        let (now, server_now) = self.time_to_sign(known, this.deadline)?;
-        let exchange = Exchange::with_server_time(known, &*self.signer, now, server_now)?;
-        let jti = exchange.assertion().jti().unwrap_or("-").to_owned();
-        let (kid, jti) = (self.signer.key_id().unwrap_or("-"), jti);
+    fn exchange_once(
+        &self,
+        profile: &Profile,
+        attempt: &mut Attempt,
+    ) -> Result<CachedToken, Error> {
+        let (server, purpose, number) = (&profile.endpoint, attempt.purpose, attempt.number);
+        let (now, server_now) = self.time_to_sign(profile, attempt.deadline)?;
+        let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
+            .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;
+        let assertion = exchange.shared_assertion();
         let begun = self.now();
-        let sent = self.send(exchange.request(), this);
-        let (issued, outcome) = match sent {
-            Ok((issued, response, offset)) => (issued, exchange.read_with(response, offset)),
-            Err(cause) => (begun, Err(exchange.failed(cause))),
+        let (issued, outcome) = match self.send(exchange.request(), attempt) {
+            Ok((sent, response, offset)) => {
+                let outcome = exchange.read_with(response, offset, &attempt.secrets());
+                (sent, outcome)
+            }
+            Err(cause) => (begun, Err(exchange.failed(cause, &attempt.secrets()))),
         };
         let received = self.now();
-        let (server, took) = (&known.endpoint, received.since(begun));
-        let Try {
-            purpose, number, ..
-        } = this;
-        let what = || format!("{purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}");
+        let jti = assertion.jti().unwrap_or("-");
+        let kid = self.signer.key_id().unwrap_or("-");
+        let took = received.since(begun);
         match &outcome {
-            Ok(token) => {
-                let life = token.lifetime();
-                debug!("{server:?}: {}: a token for {life:?}", what());
-            }
-            Err(error) => debug!("{server:?}: {}: {error}", what()),
+            Ok(token) => debug!(
+                "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: a token for {:?}",
+                token.lifetime()
+            ),
+            Err(error) => debug!(
+                "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: {error}"
+            ),
         }
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
-            self.memory().known = None;
+            self.state().resolved = None;
         }
-        outcome.map(|token| self.held(token, issued, received))
+        attempt.assertions.push(assertion);
+        outcome.map(|token| self.cached_token(token, issued, received))
     }
 
-    fn held(&self, token: AccessToken, issued: Moment, received: Moment) -> Held {
-        Held {
-            refresh_after: schedule::refresh_after(token.lifetime(), (self.draw)()),
+    pub(crate) fn cached_token(
+        &self,
+        token: AccessToken,
+        issued: Moment,
+        received: Moment,
+    ) -> CachedToken {
+        CachedToken {
+            refresh_after: schedule::refresh_after(token.lifetime(), (self.jitter)()),
             token,
             issued,
             received,
         }
     }
 
-    /// When it was sent, what came back, and how far the server's clock is ahead.
-    fn send(&self, request: &Request, this: Try) -> io::Result<(Moment, Response, Option<i64>)> {
+    /// Returns when the request was sent, the response, and how far the server's clock is ahead.
+    fn send(
+        &self,
+        request: &Request,
+        attempt: &Attempt,
+    ) -> io::Result<(Moment, Response, Option<i64>)> {
         let sent = self.now();
-        let left = sent.until(this.deadline).min(this.longest);
-        if left.is_zero() {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no time was left to ask",
-            ));
+        let time = sent.until(attempt.deadline).min(attempt.max_time);
+        if time.is_zero() {
+            let message = "no time was left to ask";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
-        let response = self.transport.send(request, left)?;
-        let trip = self.now().since(sent);
-        let middle = sent.wall.checked_add(trip.mul_f64(0.5));
-        let offset = middle.filter(|_| trip <= LONGEST_TRIP);
-        let offset = offset.and_then(|middle| response.clock_offset(middle));
+        let response = self.transport.send(request, time)?;
+        let round_trip = self.now().since(sent);
+        let middle = sent.wall.checked_add(round_trip.mul_f64(0.5));
+        let middle = middle.filter(|_| round_trip <= MAX_ROUND_TRIP);
+        let offset = middle.and_then(|middle| response.clock_offset(middle));
         if offset.is_some() {
-            self.memory().offset = offset;
+            self.state().clock_offset = offset;
         }
         Ok((sent, response, offset))
     }
 
-    /// Now, by our clock and by the server's; without `jti` at an `iat` of its own, since PKCS#1 v1.5
-    /// is deterministic and no assertion goes twice.
+    /// Returns the time by our clock and by the server's.
+    ///
+    /// Without `jti` it waits for a second in which no assertion was signed: PKCS#1 v1.5 is deterministic, and no
+    /// assertion is sent twice.
     fn time_to_sign(
         &self,
-        known: &Profile,
+        profile: &Profile,
         deadline: Instant,
     ) -> Result<(SystemTime, SystemTime), Error> {
         loop {
             let now = self.clock.now();
-            let server_now = self.by_server(now);
-            if known.jti != Jti::Omit || self.memory().is_new(known.iat_at(server_now)) {
+            let server_now = self.server_time(now);
+            if profile.jti != Jti::Omit || self.state().record_iat(profile.iat_at(server_now)) {
                 return Ok((now, server_now));
             }
             match self.now().until(deadline) {
-                Duration::ZERO => return Err(out_of_time()),
-                left => self.clock.sleep(left.min(TICK)),
+                Duration::ZERO => {
+                    let message = "no time is left to send a request";
+                    return Err(Error::new(ErrorKind::Network, message));
+                }
+                left => self.clock.sleep(left.min(NEXT_SECOND_POLL)),
             }
         }
     }
 
-    /// `now` by the server's clock, as far as it was corrected. A token's age never goes by it.
-    fn by_server(&self, now: SystemTime) -> SystemTime {
-        let correction = self.memory().correction;
+    /// Returns `now` by the server's clock, as far as that is corrected. A token's age never goes by it.
+    fn server_time(&self, now: SystemTime) -> SystemTime {
+        let correction = self.state().clock_correction;
         let by = Duration::from_secs(correction.unsigned_abs());
         let shifted = match correction.is_negative() {
             true => now.checked_sub(by),
@@ -319,16 +397,12 @@ impl Fetch {
         Moment::now(&*self.clock)
     }
 
-    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
+    pub(crate) fn state(&self) -> MutexGuard<'_, SourceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
     }
 }
 
-fn out_of_time() -> Error {
-    Error::new(ErrorKind::Network, OUT_OF_TIME)
-}
-
-/// The system's randomness, for jitter.
-pub(crate) fn draw() -> f64 {
+/// Draws jitter from the system's randomness.
+pub(crate) fn jitter() -> f64 {
     random::unit()
 }

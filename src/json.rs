@@ -1,6 +1,11 @@
-//! JSON objects, read and written. Both are wiped when dropped, since a token may be among their members.
+//! JSON objects, read and written. Both are wiped when dropped: a token may be among their members.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::str;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// The longest escape of one byte in JSON (RFC 8259 §7).
@@ -8,66 +13,129 @@ const LONGEST_ESCAPE: usize = r"\u001f".len();
 /// What surrounds a member beside its name and value: `"":"",`, or a brace in place of the comma.
 const AROUND_MEMBER: usize = r#""":"","#.len();
 
-/// A JSON object that was parsed. Its texts are wiped when it is dropped.
+/// A JSON object that was parsed: names and the JSON of their values, as it was written. It is wiped when dropped.
+///
+/// Values stay text, so that a number of any length stays exact.
 #[derive(Default)]
-pub(crate) struct JsonObject(Value);
+pub(crate) struct JsonObject(Vec<(String, Zeroizing<String>)>);
+
+/// A JSON value whose texts are wiped when it is dropped.
+pub(crate) struct JsonValue(Value);
 
 /// The members of an object as text, sorted by name.
 pub(crate) type TextMembers = Vec<(String, Zeroizing<String>)>;
 
+type RawMembers = BTreeMap<String, Box<RawValue>>;
+
 impl JsonObject {
     /// Parses an object; `None` where the text is anything else.
+    ///
+    /// A byte order mark is skipped. Bytes that are not UTF-8 become replacement characters: a server that writes one
+    /// umlaut in Latin-1 still says something.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
-        let object = Self(serde_json::from_slice(json).ok()?);
-        object.0.is_object().then_some(object)
+        with_text(json, |text| {
+            serde_json::from_str(text).ok().map(Self::from_raw)
+        })
     }
 
     /// Parses an object, or an array whose first element is one.
     pub(crate) fn parse_first(json: &[u8]) -> Option<Self> {
-        let mut all = Self(serde_json::from_slice(json).ok()?);
-        if all.0.is_array() {
-            all = Self(all.0.get_mut(0)?.take());
-        }
-        all.0.is_object().then_some(all)
+        let first = |text: &str| {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            Self::parse(elements.first()?.get().as_bytes())
+        };
+        Self::parse(json).or_else(|| with_text(json, first))
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+    /// Takes names and JSON; `None` where one value is not JSON.
+    pub(crate) fn from_members(members: Vec<(String, Zeroizing<String>)>) -> Option<Self> {
+        let is_json = |json: &str| serde_json::from_str::<&RawValue>(json).is_ok();
+        let mut object = Self(members);
+        object.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        object
+            .0
+            .iter()
+            .all(|(_, json)| is_json(json))
+            .then_some(object)
+    }
+
+    fn from_raw(members: RawMembers) -> Self {
+        let members = members.into_iter();
+        let members = members.map(|(name, raw)| (name, String::from(Box::<str>::from(raw)).into()));
+        Self(members.collect())
+    }
+
+    /// Returns names and the JSON of their values.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, json)| (name.as_str(), json.as_str()))
+    }
+
+    /// Returns the JSON of a value.
+    pub(crate) fn json(&self, name: &str) -> Option<&str> {
+        let (_, json) = self.members().find(|(other, _)| *other == name)?;
+        Some(json)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<JsonValue> {
+        serde_json::from_str(self.json(name)?).ok().map(JsonValue)
+    }
+
+    /// Returns the text at a JSON Pointer (RFC 6901), if it is not empty.
+    pub(crate) fn pointer(&self, pointer: &str) -> Option<Zeroizing<String>> {
+        let pointer = pointer.strip_prefix('/')?;
+        let Some((name, _)) = pointer.split_once('/') else {
+            return self.text(pointer);
+        };
+        let value = self.get(name)?;
+        let text = value.pointer(pointer.strip_prefix(name)?)?.as_str()?;
+        (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
     }
 
     /// Returns a text that is not empty.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str().filter(|text| !text.is_empty())
+    pub(crate) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
+        text(self.json(name)?).filter(|text| !text.is_empty())
     }
 
-    /// Wipes a member that must not be handed on.
+    /// Removes and wipes a member.
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(value) = self.0.get_mut(name) {
-            wipe(value);
-            *value = Value::Null;
-        }
+        self.0.retain(|(other, _)| other != name);
     }
 
     /// Returns every member that is not `null` as text: a string as it is, anything else as its JSON.
     pub(crate) fn text_members(&self) -> TextMembers {
-        let members = self.0.as_object().into_iter().flatten();
-        let present = members.filter(|(_, value)| !value.is_null());
-        let texts = present.map(|(name, value)| {
-            let text = value.as_str().map(str::to_owned);
-            let text = text.unwrap_or_else(|| value.to_string());
-            (name.clone(), text.into())
+        let present = self.members().filter(|(_, json)| *json != "null");
+        let texts = present.map(|(name, json)| {
+            let text = text(json).unwrap_or_else(|| json.to_owned().into());
+            (name.to_owned(), text)
         });
         texts.collect()
     }
 }
 
-impl FromIterator<(String, String)> for JsonObject {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(texts: I) -> Self {
-        Self(texts.into_iter().collect())
+fn text(json: &str) -> Option<Zeroizing<String>> {
+    let is_string = json.starts_with('"');
+    let text: Option<String> = is_string.then(|| serde_json::from_str(json).ok()).flatten();
+    text.map(Zeroizing::new)
+}
+
+fn with_text<T>(bytes: &[u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    match str::from_utf8(bytes) {
+        Ok(text) => read(text),
+        Err(_) => read(&Zeroizing::new(String::from_utf8_lossy(bytes).into_owned())),
     }
 }
 
-impl Drop for JsonObject {
+impl Deref for JsonValue {
+    type Target = Value;
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for JsonValue {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
@@ -158,6 +226,43 @@ pub(crate) fn capacity(members: &[(&str, &str)], longest: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn object_keeps_every_digit_and_every_kind_of_value() {
+        let json =
+            r#"{"t":"a\u0062","n":123456789012345678901234567890,"o":{ "p": [1.50] },"z":null}"#;
+        let object = JsonObject::parse(json.as_bytes()).unwrap();
+        assert_eq!(object.json("n"), Some("123456789012345678901234567890"));
+        assert_eq!(object.text("t").unwrap().as_str(), "ab");
+        let texts = object.text_members();
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(n, t)| (n.as_str(), t.as_str()))
+            .collect();
+        let expected = [
+            ("n", "123456789012345678901234567890"),
+            ("o", r#"{ "p": [1.50] }"#),
+            ("t", "ab"),
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn object_is_parsed_behind_a_byte_order_mark_and_around_a_latin_1_byte() {
+        let object = JsonObject::parse(b"\xef\xbb\xbf{\"a\":\"Z\xfcrich\"}").unwrap();
+        assert_eq!(object.text("a").unwrap().as_str(), "Z\u{fffd}rich");
+    }
+
+    #[test]
+    fn object_of_no_json_is_none() {
+        for text in ["", "[]", "1", "{\"a\":}", "{} {}", "[{}"] {
+            assert!(JsonObject::parse(text.as_bytes()).is_none(), "{text}");
+        }
+        assert!(JsonObject::parse_first(b"[{\"a\":1},2]").is_some());
+        let member = |json: &str| vec![("a".to_owned(), Zeroizing::new(json.to_owned()))];
+        assert!(JsonObject::from_members(member("{\"b\":1")).is_none());
+        assert!(JsonObject::from_members(member("{\"b\":1}")).is_some());
+    }
 
     #[test]
     fn object_is_written_in_one_allocation() {

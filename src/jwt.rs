@@ -6,7 +6,7 @@
 //! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
 //! Nothing here reads a clock or sends anything.
 
-use std::fmt;
+use std::{fmt, str};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
 use crate::json::{JsonObject, JsonWriter};
+use crate::redact::redact_all;
 use crate::signer::{Algorithm, Signer};
 use crate::{der, pem};
 
@@ -231,6 +232,12 @@ impl Signer for HmacKey {
         let tag = self.tag(message);
         overwrite_stack(); // `hmac` pads a copy of the secret there
         tag
+    }
+    fn redact(&self, words: [String; 2]) -> [String; 2] {
+        match str::from_utf8(&self.secret) {
+            Ok(secret) => redact_all(words.each_ref().map(String::as_str), &[secret]),
+            Err(_) => words, // no server writes bytes that are not text
+        }
     }
     /// HMAC-SHA256 of a fixed label: a plain hash could be looked up.
     fn identity(&self) -> Option<[u8; 32]> {

@@ -50,6 +50,8 @@ mod error;
 
 mod clock;
 
+mod time_limit;
+
 mod random;
 
 mod pem;
@@ -68,6 +70,8 @@ mod profile;
 
 mod discovery;
 
+mod reason;
+
 mod exchange;
 
 mod transport;
@@ -79,6 +83,8 @@ mod cache;
 mod store;
 
 mod fetch;
+
+mod shared;
 
 mod source;
 

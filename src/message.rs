@@ -208,7 +208,11 @@ impl Response {
 
     /// Whether the status says that the server may answer later.
     pub(crate) fn is_unavailable(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+        match self.status {
+            501 | 505 => false, // it will never answer this
+            408 | 425 | 429 | 500..=599 => true,
+            _ => false,
+        }
     }
 
     /// Returns the server's clock (RFC 9110 §6.6.1).

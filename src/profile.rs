@@ -58,6 +58,8 @@ pub struct Profile {
     pub(crate) reads_token: bool,
     /// The server says no as `{"message": ...}` instead of RFC 6749 §5.2.
     pub(crate) denies_by_message: bool,
+    /// Codes, and parts of their descriptions in lower case, by which this server says "later".
+    pub(crate) transient_errors: &'static [(&'static str, &'static str)],
     pub(crate) hints: &'static [Hint],
 }
 
@@ -172,6 +174,7 @@ impl Profile {
             token_lifetime: Duration::from_secs(300),
             reads_token: false, // RFC 9068 §6: a client must not look into its token
             denies_by_message: false,
+            transient_errors: &[],
             hints: hint::COMMON,
         }
     }

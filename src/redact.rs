@@ -1,66 +1,144 @@
-//! Foreign text to the same text without secrets and control characters.
+//! Foreign text to the same text without secrets and without what a reader cannot see.
 //!
-//! Servers repeat the assertion that they refuse in their error text, HTTP clients repeat the URL.
+//! Servers repeat the assertion that they refuse in their error text, HTTP clients repeat the URL. Everything that
+//! somebody else wrote passes through here before it is printed.
 
 use std::collections::HashSet;
 
-/// Consecutive bytes of a secret that do not occur in a sentence by chance.
+/// Consecutive characters of a secret that do not occur in a sentence by chance.
 const RUN: usize = 16;
-/// Bytes of the shortest secret that is searched for: a shorter one occurs in any sentence.
+/// Characters of the shortest secret that is searched for: a shorter one occurs in any sentence.
 const SHORTEST: usize = 6;
 /// Characters that are read; what follows is dropped.
 const MAX_READ: usize = 8 * 1024;
-/// Characters that are returned: enough for a sentence and a URL.
-const MAX_LENGTH: usize = 256;
+/// Characters that are returned of a text: some sentences, and the identifiers for a support case behind them.
+const MAX_LENGTH: usize = 512;
+/// Characters from the end of a longer text that are returned: servers put trace identifiers there.
+const TAIL: usize = 240;
+/// Stands in place of the middle of a longer text.
+const ELLIPSIS: &str = " [...] ";
+/// Stands in place of a secret.
+const MASK: &str = "[..]";
 
-/// Whether `text` repeats a run of `secret`.
+/// Returns a text that shows all it says: one space in place of line ends and tabs, and no control, bidirectional
+/// or invisible characters.
+pub(crate) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        match kind(c) {
+            Kind::Visible => visible.push(c),
+            Kind::Space if !visible.ends_with(' ') => visible.push(' '),
+            Kind::Space | Kind::Invisible => {}
+        }
+    }
+    visible
+}
+
+/// Whether `text` repeats a run of `secret`, however it is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
-    let runs = runs(secret);
-    let mut windows = text.as_bytes().windows(run(secret));
-    windows.any(|window| runs.contains(window))
+    let text: Vec<u8> = text.chars().filter_map(token_character).collect();
+    let (run, runs) = runs(secret);
+    text.windows(run).any(|window| runs.contains(window))
 }
 
-/// Removes control characters and runs of `secrets`, and cuts the rest to its limit.
+/// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
-    let visible = text.chars().filter(|c| !c.is_control());
-    let text = visible.take(MAX_READ).collect();
-    let text: String = secrets
-        .iter()
-        .fold(text, |text, secret| redact_one(&text, secret));
-    text.chars().take(MAX_LENGTH).collect()
+    let [redacted] = redact_all([text], secrets);
+    redacted
 }
 
-fn redact_one(text: &str, secret: &str) -> String {
-    let runs = runs(secret);
-    let mut kept = String::new();
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        let windows = rest.as_bytes().windows(run(secret));
-        let skip = match windows.take_while(|window| runs.contains(window)).count() {
-            0 => {
-                kept.push(next);
-                next.len_utf8()
+/// Removes runs of `secrets` from texts that belong together, also where a run begins in one and ends in another.
+pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> [String; N] {
+    let texts = texts.map(|text| -> Vec<char> { text.chars().take(MAX_READ).collect() });
+    // The characters of all texts that may belong to a token, in one row.
+    let all = texts.iter().flatten();
+    let positions = all.clone().enumerate();
+    let (row, positions): (Vec<u8>, Vec<usize>) = positions
+        .filter_map(|(at, c)| Some((token_character(*c)?, at)))
+        .unzip();
+    let mut is_secret = vec![false; all.count()];
+    for secret in secrets {
+        let (run, runs) = runs(secret);
+        for (window, at) in row.windows(run).zip(positions.windows(run)) {
+            let ends = (at.first(), at.last());
+            if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
+                // Whatever separates its characters goes with it.
+                let range = is_secret.get_mut(*first..=*last);
+                range.unwrap_or_default().fill(true);
             }
-            count => {
-                kept.push_str("[..]");
-                count.saturating_add(run(secret)).saturating_sub(1)
-            }
-        };
-        // A run that ends inside a character drops everything after it.
-        rest = rest.get(skip..).unwrap_or_default();
+        }
     }
-    kept
+    let mut is_secret = is_secret.into_iter();
+    texts.map(|text| {
+        let mut kept = String::new();
+        let mut masks = false;
+        for (c, is_secret) in text.iter().zip(is_secret.by_ref()) {
+            match is_secret {
+                false => kept.push(*c),
+                true if !masks => kept.push_str(MASK),
+                true => {}
+            }
+            masks = is_secret;
+        }
+        shorten(&visible(&kept))
+    })
 }
 
-fn runs(secret: &str) -> HashSet<&[u8]> {
+fn shorten(text: &str) -> String {
+    let length = text.chars().count();
+    let Some(too_much) = length.checked_sub(MAX_LENGTH).filter(|n| *n > 0) else {
+        return text.to_owned();
+    };
+    let head = MAX_LENGTH
+        .saturating_sub(TAIL)
+        .saturating_sub(ELLIPSIS.len());
+    let skipped = head.saturating_add(too_much).saturating_add(ELLIPSIS.len());
+    let mut short: String = text.chars().take(head).collect();
+    short.push_str(ELLIPSIS);
+    short.extend(text.chars().skip(skipped));
+    short
+}
+
+enum Kind {
+    Visible,
+    Space,
+    Invisible,
+}
+
+fn kind(c: char) -> Kind {
+    match c {
+        '\t' | '\n' | '\r' | ' ' | '\u{85}' | '\u{2028}' | '\u{2029}' => Kind::Space,
+        _ if c.is_control() => Kind::Invisible,
+        // Soft hyphen, combining grapheme joiner, Arabic letter mark, Hangul fillers, Khmer inherent vowels,
+        // Mongolian separators.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' => {
+            Kind::Invisible
+        }
+        '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' => Kind::Invisible,
+        // Zero width, bidirectional, word joiner and invisible operators.
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => {
+            Kind::Invisible
+        }
+        // Variation selectors, byte order mark, interlinear annotation, tags.
+        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' => Kind::Invisible,
+        '\u{e0000}'..='\u{e0fff}' => Kind::Invisible,
+        _ => Kind::Visible,
+    }
+}
+
+/// Returns a character that may belong to a token (RFC 6749 §A.12), without the space.
+fn token_character(c: char) -> Option<u8> {
+    u8::try_from(c).ok().filter(u8::is_ascii_graphic)
+}
+
+/// Returns the length of the runs of a secret that are searched for, and all of them.
+fn runs(secret: &str) -> (usize, HashSet<Vec<u8>>) {
+    let secret: Vec<u8> = secret.chars().filter_map(token_character).collect();
+    let run = secret.len().clamp(1, RUN);
     match secret.len() < SHORTEST {
-        true => HashSet::new(),
-        false => secret.as_bytes().windows(run(secret)).collect(),
+        true => (run, HashSet::new()),
+        false => (run, secret.windows(run).map(<[u8]>::to_vec).collect()),
     }
-}
-
-fn run(secret: &str) -> usize {
-    secret.len().clamp(1, RUN)
 }
 
 #[cfg(test)]
@@ -79,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn redact_keeps_fifteen_bytes_and_removes_short_secret_as_a_whole() {
+    fn redact_keeps_fifteen_characters_and_removes_short_secret_as_a_whole() {
         assert_eq!(redact(&SECRET[..15], &[SECRET]), &SECRET[..15]);
         assert!(!repeats(&SECRET[..15], SECRET));
         assert_eq!(
@@ -89,9 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn redact_finds_secret_between_control_characters() {
-        let hidden: String = SECRET.chars().flat_map(|c| ['\u{1b}', c]).collect();
-        assert_eq!(redact(&format!("no: {hidden}!"), &[SECRET]), "no: [..]!");
+    fn redact_finds_secret_between_characters_that_are_in_no_token() {
+        for between in ["\u{1b}", "\u{200b}", "\u{ad}", "\u{202e}", " ", "\n"] {
+            let hidden: String = SECRET
+                .chars()
+                .flat_map(|c| [c.to_string(), between.into()])
+                .collect();
+            assert_eq!(
+                redact(&format!("no: {hidden}!"), &[SECRET]).replace(' ', ""),
+                "no:[..]!"
+            );
+        }
+    }
+
+    #[test]
+    fn redact_all_finds_secret_spread_over_texts() {
+        let (front, back) = SECRET[..20].split_at(10);
+        let texts = redact_all([front, &format!("{back} and words")], &[SECRET]);
+        assert_eq!(texts, ["[..]", "[..] and words"]);
     }
 
     #[test]
@@ -100,8 +193,29 @@ mod tests {
             redact("アサーションが無効です", &["", SECRET]),
             "アサーションが無効です"
         );
-        assert_eq!(redact(&"é".repeat(300), &[SECRET]).chars().count(), 256);
         assert!(!repeats("anything", ""));
         assert_eq!(redact("invalid_grant", &["t", "grant"]), "invalid_grant");
+    }
+
+    #[test]
+    fn redact_shortens_in_the_middle_and_keeps_the_end() {
+        let long = format!("begin {} Trace ID: 1234", "é".repeat(2000));
+        let short = redact(&long, &[]);
+        assert_eq!(short.chars().count(), MAX_LENGTH);
+        assert!(short.starts_with("begin é") && short.ends_with("é Trace ID: 1234"));
+        assert!(short.contains(ELLIPSIS));
+        assert_eq!(redact(&"é".repeat(MAX_LENGTH), &[]), "é".repeat(MAX_LENGTH));
+    }
+
+    #[test]
+    fn visible_keeps_words_apart_and_drops_what_cannot_be_seen() {
+        assert_eq!(
+            visible("one\r\ntwo\tthree\u{2028}four"),
+            "one two three four"
+        );
+        assert_eq!(
+            visible("a\u{202e}b\u{200b}c\u{9b}31m\u{feff}\u{ad}d\0"),
+            "abc31md"
+        );
     }
 }

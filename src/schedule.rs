@@ -1,60 +1,138 @@
-//! How long a token is fresh, how long a failure stands: numbers from numbers.
+//! How fresh a cached token is, and how long a failure is remembered: numbers from numbers.
 
 use std::time::Duration;
 
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
+use crate::token::AccessToken;
 
-/// A token is renewed this long before its end, or a quarter of its life if that is shorter: time
-/// for one attempt and the clocks between here and the API.
-const MARGIN: Duration = Duration::from_secs(60);
-/// A token is held this long after its receipt, whatever it says: at most one exchange a second.
-pub(crate) const HOLD: Duration = Duration::from_secs(1);
-/// A verdict stands this long: the same question gets the same answer.
-const VERDICT: Duration = Duration::from_secs(10);
-/// The first pause after a failure that may pass; it doubles up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// As above.
-const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// A server may ask for a longer pause, up to this; beyond, it is asked again all the same.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// A token is refreshed this long before its end, or a quarter of its lifetime if that is shorter: time for one
+/// attempt, and for the difference between our clock and the API's.
+const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+/// A token counts as fresh this long after its receipt, whatever lifetime it has: at most one exchange a second.
+const MIN_FRESH: Duration = Duration::from_secs(1);
+/// A denial is remembered this long: the same question gets the same answer.
+const DENIAL_TTL: Duration = Duration::from_secs(10);
+/// The backoff after the first failure that may pass; it doubles up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The longest backoff of our own: a server that is back is noticed soon.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The longest `Retry-After` that is obeyed; after that the server is asked all the same.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// The age at which a token is due, with `u` drawn from 0 to 1 once per token, so that a fleet that
-/// was started together does not refresh together.
-pub(crate) fn refresh_after(lifetime: Duration, u: f64) -> Duration {
-    let margin = lifetime.mul_f64(0.25).min(MARGIN);
+/// A token and its times.
+#[derive(Clone)]
+pub(crate) struct CachedToken {
+    pub(crate) token: AccessToken,
+    /// Just before the request that brought the token was sent.
+    pub(crate) issued: Moment,
+    /// Just after its response came.
+    pub(crate) received: Moment,
+    /// The age from which the token is refreshable.
+    pub(crate) refresh_after: Duration,
+}
+
+/// How fresh a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Served without a question.
+    Fresh,
+    /// Served, while one caller fetches another.
+    Refreshable,
+    /// Not served any more.
+    Expired,
+}
+
+impl CachedToken {
+    pub(crate) fn freshness(&self, now: Moment) -> Freshness {
+        let age = now.since(self.issued);
+        if age < self.refresh_after || now.since(self.received) < MIN_FRESH {
+            Freshness::Fresh
+        } else if age < self.token.lifetime() {
+            Freshness::Refreshable
+        } else {
+            Freshness::Expired
+        }
+    }
+
+    pub(crate) fn has_expired(&self, now: Moment) -> bool {
+        self.freshness(now) == Freshness::Expired
+    }
+
+    pub(crate) fn remaining_lifetime(&self, now: Moment) -> Duration {
+        self.token.lifetime().saturating_sub(now.since(self.issued))
+    }
+
+    /// Whether this token lives longer than the other, if there is one.
+    pub(crate) fn outlives(&self, other: Option<&Self>, now: Moment) -> bool {
+        other.is_none_or(|other| self.remaining_lifetime(now) > other.remaining_lifetime(now))
+    }
+}
+
+/// Returns the age from which a token is refreshable.
+///
+/// `jitter` is drawn from 0 to 1 once per token, so that processes that were started together do not refresh
+/// together.
+pub(crate) fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
+    let margin = lifetime.mul_f64(0.25).min(REFRESH_MARGIN);
     lifetime
         .saturating_sub(margin)
-        .saturating_sub(lifetime.mul_f64(u / 10.0))
+        .saturating_sub(lifetime.mul_f64(jitter / 10.0))
 }
 
-/// The pause after so many failures in a row, varied by a fifth.
-pub(crate) fn pause(failures: u32, u: f64) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures));
-    doubled.min(LAST_PAUSE).mul_f64(0.8 + 0.4 * u)
+/// Returns how long to wait after so many consecutive failures, varied by a fifth.
+pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
+    let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(failures));
+    doubled.min(MAX_BACKOFF).mul_f64(0.8 + 0.4 * jitter)
 }
 
-/// How long a failed flight keeps others from starting; `None` where asking again costs no server
-/// anything.
-pub(crate) fn stands(error: &Error, failures: u32, u: f64) -> Option<Duration> {
+/// Returns how long a failed fetch is remembered, and so keeps others from starting.
+pub(crate) fn failure_ttl(error: &Error, failures: u32, jitter: f64) -> Duration {
     let own = match error.kind() {
-        ErrorKind::Denied | ErrorKind::Protocol => VERDICT,
-        ErrorKind::Network | ErrorKind::Unavailable => pause(failures, u),
-        ErrorKind::Key | ErrorKind::Config | ErrorKind::Timeout => return None,
+        ErrorKind::Denied | ErrorKind::Protocol | ErrorKind::Config => DENIAL_TTL,
+        ErrorKind::Network | ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Key => {
+            backoff(failures, jitter)
+        }
     };
-    let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
-    Some(own.max(asked))
+    let asked = error.retry_after().unwrap_or_default();
+    own.max(asked.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::json::JsonObject;
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     #[test]
-    fn a_token_is_due_a_minute_or_a_quarter_before_its_end_and_up_to_a_tenth_earlier() {
+    fn freshness_changes_at_refresh_after_and_at_lifetime() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let token = AccessToken::new("t", clock.now(), s(300), None, JsonObject::default());
+        let cached = CachedToken {
+            token: token.unwrap(),
+            issued: Moment::now(&clock),
+            received: Moment::now(&clock),
+            refresh_after: s(240),
+        };
+        for (seconds, freshness) in [
+            (239, Freshness::Fresh),
+            (1, Freshness::Refreshable),
+            (59, Freshness::Refreshable),
+            (1, Freshness::Expired),
+        ] {
+            clock.advance(s(seconds));
+            assert_eq!(cached.freshness(Moment::now(&clock)), freshness);
+        }
+    }
+
+    #[test]
+    fn refresh_after_is_a_minute_or_a_quarter_before_the_end_and_up_to_a_tenth_earlier() {
         for (lifetime, latest, earliest) in [(300, 240, 210), (7200, 7140, 6420), (60, 45, 39)] {
             assert_eq!(refresh_after(s(lifetime), 0.0), s(latest));
             assert_eq!(refresh_after(s(lifetime), 1.0), s(earliest));
@@ -63,23 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_from_one_to_thirty_seconds_and_vary_by_a_fifth() {
+    fn backoff_doubles_from_one_to_thirty_seconds_and_varies_by_a_fifth() {
         let middle: Vec<_> = (0..7)
-            .map(|n| pause(n, 0.5).as_secs_f64().round())
+            .map(|n| backoff(n, 0.5).as_secs_f64().round())
             .collect();
         assert_eq!(middle, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
-        assert_eq!(pause(0, 0.0), Duration::from_millis(800));
-        assert_eq!(pause(u32::MAX, 1.0), s(36));
+        assert_eq!(backoff(0, 0.0), Duration::from_millis(800));
+        assert_eq!(backoff(u32::MAX, 1.0), s(36));
     }
 
     #[test]
-    fn verdicts_stand_ten_seconds_and_signers_failures_not_at_all() {
-        let of = |kind| stands(&Error::new(kind, "no"), 0, 0.5);
-        assert_eq!(of(ErrorKind::Denied), Some(s(10)));
-        assert_eq!(of(ErrorKind::Protocol), Some(s(10)));
-        assert_eq!(of(ErrorKind::Network), Some(s(1)));
-        assert_eq!(of(ErrorKind::Unavailable), Some(s(1)));
-        assert_eq!(of(ErrorKind::Key), None);
-        assert_eq!(of(ErrorKind::Config), None);
+    fn failure_ttl_is_ten_seconds_for_denials_and_backoff_for_what_may_pass() {
+        let of = |kind| failure_ttl(&Error::new(kind, "no"), 0, 0.5);
+        for kind in [ErrorKind::Denied, ErrorKind::Protocol, ErrorKind::Config] {
+            assert_eq!(of(kind), s(10));
+        }
+        for kind in [ErrorKind::Network, ErrorKind::Unavailable, ErrorKind::Key] {
+            assert_eq!(of(kind), s(1));
+        }
     }
 }

@@ -62,6 +62,12 @@ pub trait Signer: Send + Sync {
     /// Whatever the key's keeper says. It becomes the [source](std::error::Error::source) of an
     /// error of kind [`Key`](crate::ErrorKind::Key), so its text should hold no secret.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
+    /// Removes the key itself from a server's words, its code and its description.
+    ///
+    /// Defaults to the words as they are, which is right for every key that the server does not have.
+    fn redact(&self, words: [String; 2]) -> [String; 2] {
+        words
+    }
     /// Tells this key from every other, and tells nothing about it: under it a
     /// [`TokenStore`](crate::TokenStore) keeps tokens.
     ///
@@ -85,6 +91,9 @@ impl<S: Signer + ?Sized> Signer for Arc<S> {
     fn identity(&self) -> Option<[u8; 32]> {
         (**self).identity()
     }
+    fn redact(&self, words: [String; 2]) -> [String; 2] {
+        (**self).redact(words)
+    }
 }
 
 impl<S: Signer + ?Sized> Signer for Box<S> {
@@ -99,5 +108,8 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
     }
     fn identity(&self) -> Option<[u8; 32]> {
         (**self).identity()
+    }
+    fn redact(&self, words: [String; 2]) -> [String; 2] {
+        (**self).redact(words)
     }
 }

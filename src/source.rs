@@ -1,37 +1,40 @@
-//! `TokenSource`: a token whenever it is asked for. All that a caller needs.
+//! `TokenSource`: a valid token whenever a caller asks. This is all that most programs need.
 
 use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use crate::cache::{Life, Slot};
+use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::fetch::{self, Fetch, Memory};
+use crate::fetch::{self, Fetch, SourceState};
 use crate::profile::Profile;
+use crate::schedule::Freshness;
+use crate::shared::{SharedFetch, SharedTokens};
 use crate::signer::Signer;
 use crate::store::TokenStore;
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
-/// A caller waits this long at most: another caller's fetch, retries and pauses included.
+/// The default limit of a call, for waiting, retries and pauses together: a person still waits that long.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A 401 to a younger token is not the token's fault: renewing it would cost an exchange a call.
-const YOUNG: Duration = Duration::from_secs(10);
+/// A 401 for a younger token is not the token's fault: another one would cost an exchange a call.
+const MIN_AGE_FOR_RETRY: Duration = Duration::from_secs(10);
 
-/// Hands out a valid token for one profile and one key, fetching only when it must.
+/// Returns a valid token for one profile and one key, and fetches only when it must.
 ///
-/// Share it by reference or in an [`Arc`](std::sync::Arc), and ask it before every request: a fresh
-/// token costs a look and a clone. Nothing is sent before the first call. For many subjects make
-/// many sources; they are cheap, and share key and agent by `Arc`.
+/// Share it by reference or in an [`Arc`](std::sync::Arc), and call [`token`](Self::token) before every request: a
+/// fresh token costs a lock and a clone. Nothing is sent before the first call. For many subjects make many sources;
+/// they are cheap, and share key and agent by `Arc`.
 pub struct TokenSource {
     fetch: Fetch,
+    shared: Option<Box<dyn SharedFetch>>,
     timeout: Duration,
-    slot: Slot,
+    cache: TokenCache,
 }
 
 impl TokenSource {
-    /// A source over an agent of its own, which reads no proxy from the environment.
+    /// Makes a source with an agent of its own, which reads no proxy from the environment.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
@@ -40,8 +43,7 @@ impl TokenSource {
         Self::with_transport(crate::transport::agent(), profile, signer)
     }
 
-    /// A source over your `ureq::Agent` (for its proxy, its roots), another HTTP client, or a
-    /// closure.
+    /// Makes a source with your `ureq::Agent` (for its proxy, its roots), another HTTP client, or a closure.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
@@ -50,191 +52,242 @@ impl TokenSource {
         profile: Profile,
         signer: impl Signer + 'static,
     ) -> Result<Self, Error> {
-        profile.metadata_requests()?;
+        profile.check()?;
         Ok(Self {
             fetch: Fetch {
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
-                sharing: None,
                 clock: Box::new(SystemClock),
                 corrects_clock: false,
-                draw: fetch::draw,
-                memory: Mutex::default(),
+                jitter: fetch::jitter,
+                state: Mutex::default(),
             },
+            shared: None,
             timeout: TIMEOUT,
-            slot: Slot::default(),
+            cache: TokenCache::default(),
         })
     }
 
-    /// Reads time from `clock`. Defaults to the machine's.
+    /// Sets the clock. Defaults to the machine's.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         self.fetch.clock = Box::new(clock);
         self
     }
-    /// How long a call may take: another caller's fetch, retries and pauses included. Defaults to
-    /// 30 seconds.
+
+    /// Sets how long a call may take: waiting for another caller, retries and pauses included. Defaults to 30 seconds.
     ///
     /// One request takes at most 10 of them.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
+
     /// Signs by the server's clock where ours is wrong. Defaults to no.
     ///
-    /// Where an assertion is denied and the `Date` of that answer differs from our clock by more than
-    /// 30 seconds and less than a day, it is signed once more by the server's time, and so are those
-    /// that follow. Only `iat` and `exp` go by it, never the age of a token. Whoever answers at the
-    /// endpoint can so choose the time of an assertion.
+    /// Where an assertion is denied and the `Date` of the response differs from our clock by more than 30 seconds and
+    /// less than a day, another is signed by the server's time, and so are those that follow. Only `iat` and `exp` go
+    /// by it, never the age of a token. Whoever answers at the endpoint can so choose the time of an assertion.
     #[must_use]
     pub fn with_clock_correction(mut self) -> Self {
         self.fetch.corrects_clock = true;
         self
     }
 
-    /// Shares the token with other processes: `store` is asked before an exchange and told after one.
+    /// Shares the token with other processes: it is loaded from `store` before an exchange and saved after one.
     ///
-    /// Whatever the store does, a token comes: failures are logged, what it brings is checked. It is not used where
-    /// the signer says no [identity](Signer::identity).
+    /// The store is never in the way of a token: its failures are logged, and what it brings is checked.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the signer has no [identity](Signer::identity).
     pub fn with_store(mut self, store: impl TokenStore + 'static) -> Result<Self, Error> {
-        self.fetch.share(store)?;
+        self.shared = Some(SharedTokens::new(&self.fetch, store)?);
         Ok(self)
     }
 
-    /// A token that has not expired: the one held, else a new one. Of many callers one fetches.
+    /// Returns the cached token, or fetches one. Of many callers one fetches.
     ///
     /// # Errors
-    /// All kinds of [`ErrorKind`](crate::ErrorKind); [`Error::is_retryable`] says whether asking again may help, and
-    /// [`Error::retry_after`] when. A failure is remembered for a while, and given at once to those
-    /// who ask before.
+    /// All kinds of [`ErrorKind`](crate::ErrorKind). [`Error::is_retryable`] says whether asking again may help, and
+    /// [`Error::retry_after`] when. A failure is remembered for a while, and returned at once to those who ask
+    /// meanwhile.
     pub fn token(&self) -> Result<AccessToken, Error> {
-        let fetch = |leave| self.fetch.flight(leave);
-        self.slot.get(&*self.fetch.clock, self.timeout, fetch)
+        self.cache.get(&*self.fetch.clock, self.timeout, |context| {
+            match &self.shared {
+                None => self.fetch.fetch(&context),
+                Some(shared) => shared.fetch(&self.fetch, context),
+            }
+        })
     }
 
-    /// A new token of your own, past the one held, which stays, and past the store.
+    /// Returns a token that lives at least this long, or fetches one.
+    ///
+    /// A server may grant less: a token that was just fetched is returned whatever its lifetime is.
     ///
     /// # Errors
-    /// As [`token`](Self::token).
+    /// See [`token`](Self::token).
+    pub fn token_with_lifetime(&self, min_lifetime: Duration) -> Result<AccessToken, Error> {
+        let exchanges = self.fetch.state().exchanges;
+        let token = self.token()?;
+        let end = token.expires_at();
+        let left = end.duration_since(self.fetch.clock.now());
+        let is_new = self.fetch.state().exchanges != exchanges;
+        match is_new || left.unwrap_or_default() >= min_lifetime {
+            true => Ok(token),
+            false => self.refresh(),
+        }
+    }
+
+    /// Fetches a token, and puts it in place of the cached and the stored one.
+    ///
+    /// # Errors
+    /// See [`token`](Self::token). The cached token stays then.
+    pub fn refresh(&self) -> Result<AccessToken, Error> {
+        let deadline = self.fetch.now().after(self.timeout);
+        let fetched = self.fetch.fetch_uncached(deadline);
+        let fetched = fetched.map_err(|failed| failed.error)?;
+        if let Some(shared) = &self.shared {
+            shared.save(&self.fetch, &fetched, deadline);
+        }
+        let token = fetched.token.clone();
+        self.cache.replace(fetched);
+        Ok(token)
+    }
+
+    /// Fetches a token for this caller alone. The cached and the stored one stay.
+    ///
+    /// # Errors
+    /// See [`token`](Self::token).
     pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
-        let outcome = self.fetch.own(self.fetch.now().after(self.timeout));
+        let deadline = self.fetch.now().after(self.timeout);
+        let outcome = self.fetch.fetch_uncached(deadline);
         outcome
-            .map(|held| held.token)
+            .map(|cached| cached.token)
             .map_err(|failed| failed.error)
     }
 
-    /// Forgets this very token, for instance after a 401. A newer one stays, and so does a failure
-    /// that is remembered: a user who was deactivated must not cost an exchange a call.
+    /// Removes this very token, for instance after a 401, and takes it from the store no more.
     ///
-    /// It leaves the store too, and is taken from there no more.
+    /// A newer token stays, and so does a remembered failure: a user who was deactivated must not cost an exchange a
+    /// call.
     pub fn invalidate(&self, token: &AccessToken) {
-        let Some(sharing) = &self.fetch.sharing else {
-            self.slot.invalidate(token);
+        let Some(shared) = &self.shared else {
+            self.cache.invalidate(token);
             return;
         };
-        sharing.refuse(token);
-        if self.slot.invalidate(token) {
-            sharing.remove_refused(&self.fetch); // once for all who saw the same 401
+        shared.reject(token);
+        if self.cache.invalidate(token) {
+            shared.remove_rejected(&self.fetch); // once for all who saw the same 401
         }
     }
 
-    /// Forgets the token that is held, in the store too, failures, the discovered endpoint and the clock
-    /// correction.
-    pub fn clear(&self) {
-        if let (Some(held), _) = self.slot.look() {
-            self.invalidate(&held.token);
-        }
-        self.slot.clear();
-        *self.fetch.memory() = Memory::default();
-    }
-
-    /// Runs a request, and once more with another token where its answer is 401.
+    /// Removes the token, in the store too, the remembered failure, the discovered endpoint and the clock correction.
     ///
-    /// A second 401 is returned as it is. So is one to a token younger than 10 seconds: an API that
-    /// always says 401 costs at most one exchange in that time.
+    /// A fetch that hangs is abandoned: the next caller fetches anew.
+    pub fn clear(&self) {
+        if let Some(shared) = &self.shared {
+            let cached = self.cache.cached();
+            cached.inspect(|cached| shared.reject(&cached.token));
+            shared.remove(&self.fetch);
+        }
+        self.cache.clear();
+        *self.fetch.state() = SourceState::default();
+    }
+
+    /// Makes a request with a token, and once more with another token where the response is 401 (RFC 6750 §3.1).
+    ///
+    /// `is_unauthorized` says which response that is, in the words of your HTTP client. A second 401 is returned as it
+    /// is. So is one for a token younger than 10 seconds: an API that always says 401 costs at most one exchange in
+    /// that time.
     ///
     /// ```
-    /// # fn send(_authorization: &str) -> (u16, String) { (200, String::new()) }
+    /// # fn get(_authorization: &str) -> (u16, String) { (200, String::new()) }
     /// # fn f(source: &jwt_bearer::TokenSource) -> Result<(), jwt_bearer::Error> {
-    /// let (status, body) = source.call(|token| send(token.authorization()))?;
+    /// let request = |token: &jwt_bearer::AccessToken| get(token.authorization());
+    /// let (status, body) = source.call(request, |(status, _)| *status == 401)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// As [`token`](Self::token): where no token is to be had.
+    /// See [`token`](Self::token): where there is no token.
     pub fn call<R>(
         &self,
         mut request: impl FnMut(&AccessToken) -> R,
         is_unauthorized: impl FnOnce(&R) -> bool,
     ) -> Result<R, Error> {
         let token = self.token()?;
-        let answer = request(&token);
-        if !is_unauthorized(&answer) {
-            return Ok(answer);
+        let response = request(&token);
+        if !is_unauthorized(&response) {
+            return Ok(response);
         }
-        let age = self.slot.look().0.filter(|held| held.token.is(&token));
-        if age.is_some_and(|held| self.fetch.now().since(held.received) < YOUNG) {
-            return Ok(answer);
+        let cached = self.cache.cached();
+        let cached = cached.filter(|cached| cached.token.is(&token));
+        let now = self.fetch.now();
+        if cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY) {
+            return Ok(response);
         }
         self.invalidate(&token);
         Ok(request(&self.token()?))
     }
 
-    /// What it holds, and how it fares. It sends nothing.
+    /// Returns what a monitor wants to know. Nothing is sent.
     pub fn status(&self) -> SourceStatus {
-        let (held, last_error) = self.slot.look();
+        let cached = self.cache.cached();
         let now = self.fetch.now();
-        let memory = self.fetch.memory().clone();
+        let state = self.fetch.state().clone();
+        let freshness = cached.as_ref().map(|cached| cached.freshness(now));
         SourceStatus {
-            state: held
-                .as_ref()
-                .map_or(TokenState::Empty, |held| match held.life(now) {
-                    Life::Fresh => TokenState::Fresh,
-                    Life::Due => TokenState::Refreshable,
-                    Life::Expired => TokenState::Expired,
-                }),
-            age: held.as_ref().map(|held| now.since(held.issued)),
-            expires_at: held.as_ref().map(|held| held.token.expires_at()),
-            clock_offset: memory.offset,
-            last_error,
-            exchanges: memory.exchanges,
-            failures: memory.failures,
+            state: match freshness {
+                None => TokenState::Empty,
+                Some(Freshness::Fresh) => TokenState::Fresh,
+                Some(Freshness::Refreshable) => TokenState::Refreshable,
+                Some(Freshness::Expired) => TokenState::Expired,
+            },
+            age: cached.as_ref().map(|cached| now.since(cached.issued)),
+            expires_at: cached.as_ref().map(|cached| cached.token.expires_at()),
+            clock_offset: state.clock_offset,
+            last_error: state.last_error,
+            store_error: state.store_error,
+            exchanges: state.exchanges,
+            failures: state.failures,
         }
     }
 }
 
-/// How a [`TokenSource`] fares.
+/// The state of a [`TokenSource`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceStatus {
-    /// What a caller who comes now would find.
+    /// The state of the cached token.
     pub state: TokenState,
-    /// Time since the request for the held token was sent.
+    /// The time since the request for the cached token was sent.
     pub age: Option<Duration>,
-    /// When the held token ends, by our clock.
+    /// When the cached token ends, by our clock.
     pub expires_at: Option<SystemTime>,
     /// Seconds by which the server's clock is ahead of ours, as last seen.
     pub clock_offset: Option<i64>,
-    /// Why the last fetch failed, if none succeeded since.
+    /// Why the last fetch failed; `None` once one succeeded.
     pub last_error: Option<Error>,
-    /// Tokens that came since the source was made or cleared.
+    /// What the token store failed at last, in words, since the source was made or cleared.
+    pub store_error: Option<String>,
+    /// Tokens that were fetched since the source was made or cleared.
     pub exchanges: u64,
-    /// Fetches that brought none.
+    /// Fetches that failed since the source was made or cleared.
     pub failures: u64,
 }
 
-/// The state of a held token.
+/// The state of a cached token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenState {
-    /// None is held.
+    /// There is no token.
     Empty,
-    /// Answered at once.
+    /// The token is returned at once.
     Fresh,
-    /// Answered at once, but for the one caller who renews it.
+    /// The token is returned at once, and one caller fetches another.
     Refreshable,
-    /// Callers wait for another.
+    /// Callers wait for another token.
     Expired,
 }
 
@@ -246,7 +299,7 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// A fleet in simulated time: what jitter, memory of failures and a shared store do for a server.
+/// Two thousand sources in simulated time: what jitter, remembered failures and a shared store do for a server.
 #[cfg(test)]
 mod simulation {
     use std::cell::Cell;
@@ -331,7 +384,7 @@ mod simulation {
         let key = HmacKey::new("secret").unwrap();
         let source = TokenSource::with_transport(server.clone(), profile, key);
         let mut source = source.unwrap().with_clock(time.clone());
-        source.fetch.draw = draw;
+        source.fetch.jitter = draw;
         source
     }
 

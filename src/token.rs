@@ -69,6 +69,14 @@ impl AccessToken {
             .map(|(_, text)| text)
     }
 
+    /// Returns another member of the response as the JSON that it is, with every digit of a number.
+    pub fn json(&self, name: &str) -> Option<&str> {
+        self.0.members.json(name)
+    }
+    pub(crate) fn json_members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.members.members()
+    }
+
     /// Returns all members that [`get`](Self::get) knows, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
         let texts = self.0.texts.get_or_init(|| self.0.members.text_members());

@@ -185,7 +185,8 @@ fn row_04_jti_is_a_random_uuid_with_hyphens_or_as_32_hexadecimal_digits() {
 #[test]
 fn row_04_two_exchanges_of_one_profile_in_one_second_carry_two_assertions() {
     let profile = salesforce();
-    let [first, second] = [1, 2].map(|_| Exchange::new(&profile, &rsa(), now()).unwrap());
+    let key = rsa();
+    let [first, second] = [1, 2].map(|_| Exchange::new(&profile, &key, now()).unwrap());
     assert_ne!(first.assertion().secret(), second.assertion().secret());
     for exchange in [&first, &second] {
         let body = str::from_utf8(exchange.request().body()).unwrap();
@@ -251,7 +252,8 @@ fn row_05_aud_is_a_setting_apart_from_the_token_url() {
     let profile = Profile::salesforce(my_domain, "key", "user")
         .unwrap()
         .with_audience(login);
-    let exchange = Exchange::new(&profile, &rsa(), now()).unwrap();
+    let key = rsa();
+    let exchange = Exchange::new(&profile, &key, now()).unwrap();
     assert_eq!(
         claims(exchange.assertion().secret())["aud"],
         json!("https://login.salesforce.com")
@@ -699,7 +701,8 @@ fn row_14_nothing_overflows_at_the_end_of_time() {
         }
     }
     let profile = marketing(); // no exp, which could not be written
-    let exchange = Exchange::new(&profile, &hmac(), end).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(&profile, &key, end).unwrap();
     let body = r#"{"access_token":"t","expires_in":300}"#;
     let token = exchange.read(Response::new(200, body)).unwrap();
     assert!(token.expires_at() <= end);
@@ -968,7 +971,8 @@ fn echo(status: u16, body: impl Fn(&str) -> Value) -> Error {
 
 #[track_caller]
 fn echo_of(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Error {
-    let exchange = Exchange::new(profile, &rsa(), now()).unwrap();
+    let key = rsa();
+    let exchange = Exchange::new(profile, &key, now()).unwrap();
     let assertion = exchange.assertion().secret().to_owned();
     let location = format!("https://{assertion}/{assertion}");
     let response = json(status, &body(&assertion)).with_header("Location", location);

@@ -365,7 +365,8 @@ fn a_token_endpoint_that_was_given_is_not_asked_for_and_no_document_moves_it() {
     assert!(profile.metadata_requests().unwrap().is_empty());
     let other = json!({"issuer": ISSUER, "token_endpoint": "https://evil.example/token"});
     let known = profile.with_metadata(&ok(&other).unwrap()).unwrap();
-    let exchange = Exchange::new(&known, &hmac(), now()).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(&known, &key, now()).unwrap();
     assert_eq!(exchange.request().url(), "https://as.example.com/token");
 }
 
@@ -407,7 +408,8 @@ fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
             ] {
                 let found = client_at(endpoint).with_metadata(&document(from, to));
                 let found = found.unwrap();
-                let exchange = Exchange::new(&found, &hmac(), now()).unwrap();
+                let key = hmac();
+                let exchange = Exchange::new(&found, &key, now()).unwrap();
                 assert_eq!(exchange.request().url(), to);
             }
         }
@@ -529,7 +531,8 @@ fn the_audience_is_the_issuer_or_the_token_endpoint_that_was_found() {
 #[test]
 fn an_exchange_cannot_be_made_before_the_endpoint_is_known() {
     for profile in [by_issuer(), by_metadata()] {
-        let error = Exchange::new(&profile, &hmac(), now()).err().unwrap();
+        let key = hmac();
+        let error = Exchange::new(&profile, &key, now()).err().unwrap();
         assert_eq!(error.kind(), Config);
         assert_eq!(
             error.to_string(),

@@ -33,7 +33,8 @@ fn fixed(audience: &str) -> Audience {
 /// The URL that is posted to, and the `aud` of the assertion that goes there.
 #[track_caller]
 fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
-    let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(profile, &key, now()).unwrap();
     let claims = claims(exchange.assertion().secret());
     let aud = claims
         .get("aud")
@@ -715,7 +716,8 @@ fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_comm
     ] {
         assert_eq!(claims_of(profile.clone()), expected);
         // A claim is not a parameter, too.
-        let exchange = Exchange::new(&profile, &hmac(), now()).unwrap();
+        let key = hmac();
+        let exchange = Exchange::new(&profile, &key, now()).unwrap();
         let body: Value =
             serde_json::from_str(std::str::from_utf8(exchange.request().body()).unwrap()).unwrap();
         assert_eq!(body, json!({"auth_token": exchange.assertion().secret()}));

@@ -99,19 +99,19 @@ impl TokenStore for Store {
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
         self.call("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
             return Ok(None);
         }
         locked.push(name.to_owned());
-        Ok(Some(Box::new(Unlock(self, name.to_owned()))))
+        Ok(Some(Box::new(Unlock(self.clone(), name.to_owned()))))
     }
 }
 
-struct Unlock<'s>(&'s Store, String);
-impl Drop for Unlock<'_> {
+struct Unlock(Store, String);
+impl Drop for Unlock {
     fn drop(&mut self) {
         let _ = self.0.call("unlock"); // or it would hang, or panic
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
@@ -441,7 +441,7 @@ impl TokenStore for Slow {
     fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
         self.pass("remove", time).remove(name, bytes, time)
     }
-    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
         self.pass("lock", time).try_lock(name, time)
     }
 }
@@ -449,9 +449,9 @@ impl TokenStore for Slow {
 #[test]
 fn a_store_that_panics_twice_does_not_end_the_process() {
     #[derive(Default)]
-    struct Poisoned(Mutex<()>);
-    struct Locked<'s>(&'s Mutex<()>);
-    impl Drop for Locked<'_> {
+    struct Poisoned(Arc<Mutex<()>>);
+    struct Locked(Arc<Mutex<()>>);
+    impl Drop for Locked {
         fn drop(&mut self) {
             drop(self.0.lock().unwrap());
         }
@@ -467,8 +467,8 @@ fn a_store_that_panics_twice_does_not_end_the_process() {
         fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
             Ok(())
         }
-        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
-            Ok(Some(Box::new(Locked(&self.0))))
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+            Ok(Some(Box::new(Locked(self.0.clone()))))
         }
     }
     let world = World::new();
@@ -631,7 +631,7 @@ fn another_process_is_waited_for_and_its_token_taken() {
         fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
             self.0.remove(name, bytes, time)
         }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
             self.0.try_lock(name, time)
         }
     }

@@ -45,6 +45,7 @@ impl Profile {
             token_lifetime: _,
             reads_token: _,
             denies_by_message: _,
+            transient_errors: _,
             hints: _,
         } = self;
         let key = signer.identity()?;

@@ -43,6 +43,7 @@ impl Profile {
             exp: Some(Duration::from_secs(120)),
             token_lifetime: Duration::from_secs(15 * 60),
             reads_token: true,
+            transient_errors: &[("unknown_error", "retry your request")],
             hints: HINTS,
             ..Self::jwt_bearer(
                 endpoint,

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
-use super::{MAX_KEPT, StoreLock, TokenStore};
+use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::BoxError;
 use crate::random;
 
@@ -148,7 +148,7 @@ impl TokenStore for FileStore {
     }
 
     /// Ends with the process, however that ends.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.open()?, of(name, LOCK), flags, OWNER)?;
         check("a token's lock", &fstat(&file)?, OTHERS)?;
@@ -231,8 +231,8 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
     }
     check("a token's file", &stat, OTHERS)?;
     let length = usize::try_from(stat.st_size)
-        .unwrap_or(MAX_KEPT)
-        .min(MAX_KEPT);
+        .unwrap_or(MAX_STORED)
+        .min(MAX_STORED);
     let limit = length.saturating_add(1);
     let mut bytes = Vec::with_capacity(limit); // which wants to grow by nothing
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Client, Cmd, Connection, FromRedisValue, RedisError, RedisResult, cmd};
 
-use super::{MAX_KEPT, StoreLock, TokenStore};
+use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::{BoxError, Error};
 use crate::random;
 
@@ -94,7 +94,7 @@ impl RedisStore {
 impl TokenStore for RedisStore {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
         let mut load = cmd("GETRANGE"); // of a longer value only so much that it is too long
-        load.arg(key(name)).arg(0).arg(MAX_KEPT);
+        load.arg(key(name)).arg(0).arg(MAX_STORED);
         let bytes: Vec<u8> = self.ask(&load, timeout)?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
@@ -120,7 +120,7 @@ impl TokenStore for RedisStore {
         self.ask(&remove, timeout)
     }
 
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
         let (key, owner) = (format!("{}:lock", key(name)), random::uuid(true)?);
         let mut take = cmd("EVAL");
         take.arg(TAKE)
@@ -129,9 +129,12 @@ impl TokenStore for RedisStore {
             .arg(&owner)
             .arg(milliseconds(LOCK));
         let is_ours: bool = self.ask(&take, timeout)?;
-        Ok(is_ours.then(|| -> StoreLock<'_> {
+        Ok(is_ours.then(|| -> StoreLock {
             Box::new(Owned {
-                store: self,
+                store: RedisStore {
+                    client: self.client.clone(),
+                    idle: Mutex::default(),
+                },
                 key,
                 owner,
             })
@@ -140,13 +143,13 @@ impl TokenStore for RedisStore {
 }
 
 /// A lock of this process.
-struct Owned<'s> {
-    store: &'s RedisStore,
+struct Owned {
+    store: RedisStore,
     key: String,
     owner: String,
 }
 
-impl Drop for Owned<'_> {
+impl Drop for Owned {
     fn drop(&mut self) {
         let mut release = cmd("EVAL");
         release.arg(REMOVE).arg(1).arg(&self.key).arg(&self.owner);

@@ -90,7 +90,8 @@ fn segment(jwt: &str, n: usize) -> Map<String, Value> {
 
 /// What `profile` makes of this response to a request sent now.
 pub(crate) fn read(profile: &Profile, response: Response) -> Result<AccessToken, Error> {
-    let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(profile, &key, now()).unwrap();
     exchange.read(response)
 }
 /// The life of a token that was asked for at `now`.

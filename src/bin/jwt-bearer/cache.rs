@@ -117,7 +117,7 @@ impl TokenStore for Shown {
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         self.0.remove(name, bytes, timeout)
     }
-    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
         self.0.try_lock(name, timeout)
     }
 }

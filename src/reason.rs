@@ -1,0 +1,164 @@
+//! Error response to the server's reason, whatever shape it has.
+//!
+//! RFC 6749 §5.2 has `error` and `error_description`. Servers and the gateways before them write a dozen other
+//! shapes, which are rows of two tables here.
+
+use zeroize::Zeroizing;
+
+use crate::json::JsonObject;
+use crate::message::Response;
+
+/// Where a code is found: JSON Pointers (RFC 6901), in this order.
+const CODES: &[&str] = &[
+    "/error",
+    "/error/status", // Google's APIs
+    "/error/type",   // Facebook, ServiceNow
+    "/error/code",
+    "/code",                   // Nimbus
+    "/errorCode",              // Okta
+    "/ErrorCode",              // Apigee
+    "/fault/detail/errorcode", // Apigee
+    "/errors/0/code",
+];
+
+/// Where a description is found: JSON Pointers (RFC 6901), in this order.
+const DESCRIPTIONS: &[&str] = &[
+    "/error_description",
+    "/error_description/0",
+    "/error/message",
+    "/error/description",
+    "/message",
+    "/description",  // Nimbus
+    "/detail",       // RFC 9457 §3.1.4
+    "/errorSummary", // Okta
+    "/errorMessage",
+    "/fault/faultstring", // Apigee
+    "/Error",             // Apigee
+    "/errors/0/message",
+    "/errors/0/detail",
+    "/errors/0",
+    "/title", // RFC 9457 §3.1.3
+];
+
+/// Why a server refused.
+#[derive(Default)]
+pub(crate) struct Reason {
+    pub(crate) code: Option<Zeroizing<String>>,
+    pub(crate) description: Option<Zeroizing<String>>,
+}
+
+impl Reason {
+    /// Reads the body, else the challenge in `WWW-Authenticate` (RFC 6750 §3).
+    pub(crate) fn of(response: &Response, body: Option<&JsonObject>) -> Self {
+        let challenge = response.header("WWW-Authenticate").unwrap_or_default();
+        let Some(body) = body else {
+            return Self {
+                code: parameter(challenge, "error"),
+                description: parameter(challenge, "error_description"),
+            };
+        };
+        let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| body.pointer(pointer));
+        let description = match (first(DESCRIPTIONS), body.text("hint")) {
+            (Some(text), Some(hint)) => Some(Zeroizing::new([&*text, " ", &*hint].concat())),
+            (text, hint) => text.or(hint),
+        };
+        Self {
+            code: first(CODES),
+            description,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.code.as_deref().map_or("", String::as_str)
+    }
+
+    pub(crate) fn description(&self) -> &str {
+        self.description.as_deref().map_or("", String::as_str)
+    }
+}
+
+/// Returns a quoted parameter of a challenge (RFC 9110 §11.2).
+fn parameter(challenge: &str, name: &str) -> Option<Zeroizing<String>> {
+    let mut rest = challenge;
+    while let Some((before, after)) = rest.split_once("=\"") {
+        let (value, next) = after.split_once('"')?;
+        let is_it = before.rsplit([' ', ',']).next() == Some(name);
+        if is_it && !value.is_empty() {
+            return Some(Zeroizing::new(value.to_owned()));
+        }
+        rest = next;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(body: &str, challenge: &str) -> (String, String) {
+        let response = Response::new(400, body).with_header("WWW-Authenticate", challenge);
+        let reason = Reason::of(&response, response.json().as_ref());
+        (reason.code().to_owned(), reason.description().to_owned())
+    }
+
+    #[test]
+    fn reason_is_read_in_every_shape() {
+        for (body, code, description) in [
+            (r#"{"error":"c","error_description":"d"}"#, "c", "d"),
+            (
+                r#"{"error":{"code":403,"message":"d","status":"C"}}"#,
+                "C",
+                "d",
+            ),
+            (r#"{"error":{"message":"d","type":"C","code":1}}"#, "C", "d"),
+            (r#"{"error":"c","error_description":["d"]}"#, "c", "d"),
+            (
+                r#"{"error":"c","error_description":"d","hint":"h"}"#,
+                "c",
+                "d h",
+            ),
+            (r#"{"error":"c","hint":"h"}"#, "c", "h"),
+            (r#"{"code":"c","description":"d","uri":null}"#, "c", "d"),
+            (r#"{"code":"c","message":"d"}"#, "c", "d"),
+            (
+                r#"{"errorCode":"c","errorSummary":"d","errorCauses":[]}"#,
+                "c",
+                "d",
+            ),
+            (
+                r#"{"type":"about:blank","title":"t","status":400,"detail":"d"}"#,
+                "",
+                "d",
+            ),
+            (
+                r#"{"type":"about:blank","title":"t","status":400}"#,
+                "",
+                "t",
+            ),
+            (
+                r#"{"fault":{"faultstring":"d","detail":{"errorcode":"c"}}}"#,
+                "c",
+                "d",
+            ),
+            (r#"{"ErrorCode":"c","Error":"d"}"#, "c", "d"),
+            (r#"{"errors":[{"code":"c","detail":"d"}]}"#, "c", "d"),
+            (r#"{"errors":["d"]}"#, "", "d"),
+            (r#"[{"message":"d","errorCode":"c"}]"#, "c", "d"),
+            ("{}", "", ""),
+        ] {
+            assert_eq!(
+                reason(body, ""),
+                (code.to_owned(), description.to_owned()),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn reason_of_a_challenge_counts_where_the_body_says_nothing() {
+        let challenge = r#"Bearer realm="r", error="c", error_description="d, e""#;
+        assert_eq!(reason("", challenge), ("c".to_owned(), "d, e".to_owned()));
+        assert_eq!(reason("", "Basic").0, "");
+        assert_eq!(reason("", "Bearer error=\"c").0, "");
+    }
+}

@@ -1,0 +1,135 @@
+//! Foreign code with a time limit: it runs on a thread of its own, since nothing else ends it in time.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// Threads whose calls have not returned: code that hangs for good must not gather them for ever.
+const MAX_UNFINISHED: usize = 8;
+
+/// Runs calls, each with a time limit.
+#[derive(Clone, Default)]
+pub(crate) struct TimeLimit {
+    unfinished: Arc<AtomicUsize>,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    /// The call goes on. It still takes effect when it returns, and what it returns is dropped then.
+    TimedOut,
+    Panicked,
+    /// Too many earlier calls go on.
+    TooMany,
+    /// The operating system refuses a thread.
+    NoThread(io::Error),
+}
+
+impl TimeLimit {
+    /// Returns what `call` returns within `limit`.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unfinished> {
+        let running = Running::begin(&self.unfinished).ok_or(Unfinished::TooMany)?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let run = move || {
+            let returned = call();
+            drop(running);
+            // Nobody receives what comes too late: it is dropped here.
+            let _ = sender.send(returned);
+        };
+        thread::Builder::new()
+            .spawn(run)
+            .map_err(Unfinished::NoThread)?;
+        receiver.recv_timeout(limit).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Unfinished::TimedOut,
+            RecvTimeoutError::Disconnected => Unfinished::Panicked,
+        })
+    }
+}
+
+/// Counts a call from its begin to its end, however it ends.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn begin(unfinished: &Arc<AtomicUsize>) -> Option<Self> {
+        let one_more = |count: usize| {
+            count
+                .checked_add(1)
+                .filter(|count| *count <= MAX_UNFINISHED)
+        };
+        unfinished
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
+        Some(Self(unfinished.clone()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("it takes too long"),
+            Self::Panicked => f.write_str("it panicked"),
+            Self::TooMany => f.write_str("it has not finished earlier calls"),
+            Self::NoThread(error) => write!(f, "no thread can be started: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn call_that_returns_late_has_its_result_dropped() {
+        struct Lock(mpsc::Sender<()>);
+        impl Drop for Lock {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let (dropped, seen) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let late = TimeLimit::default().run(SOON, move || {
+            let _ = wait.recv();
+            Lock(dropped)
+        });
+        assert!(matches!(late, Err(Unfinished::TimedOut)));
+        assert!(seen.try_recv().is_err());
+        go.send(()).unwrap();
+        seen.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn calls_that_hang_are_limited_in_number_and_a_panic_frees_its_place() {
+        let limit = TimeLimit::default();
+        for _ in 0..20 {
+            let panicked = limit.run(LONG, || panic!("on purpose"));
+            assert!(matches!(panicked, Err::<(), _>(Unfinished::Panicked)));
+        }
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(std::sync::Mutex::new(wait));
+        for _ in 0..MAX_UNFINISHED {
+            let wait = wait.clone();
+            let hung = limit.run(SOON, move || drop(wait.lock().map(|wait| wait.recv())));
+            assert!(matches!(hung, Err(Unfinished::TimedOut)));
+        }
+        assert!(matches!(limit.run(LONG, || ()), Err(Unfinished::TooMany)));
+        drop(go);
+    }
+}
