@@ -1,7 +1,7 @@
-//! Everything one authorization server wants, as data. A new server is a new constructor.
+//! Everything one authorization server wants, as data.
 //!
-//! A preset is a struct literal over [`Profile::new`], whose values are the defaults. What cannot
-//! work is refused in `profile/check.rs`, before anything is signed.
+//! A new server is a new constructor: a struct literal over `Profile::new`, which has all the
+//! defaults. `profile/check.rs` refuses a profile that cannot work before anything is signed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,94 +21,99 @@ pub(crate) mod identity;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
 
-/// No server means a token to live longer; a larger number is a mistake of units or an attempt at
-/// "forever".
+/// The longest lifetime of a token that is believed. No server means a longer one: a larger number
+/// is a mistake of units, or means "forever".
 pub(crate) const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// What one authorization server wants of one client: claims, endpoint, parameters.
+/// What one authorization server wants of one client: endpoint, claims, header, parameters.
 ///
-/// Made by a preset or one of the two generic constructors, changed by `with_*`, checked when a
-/// [`TokenSource`](crate::TokenSource) or an [`Exchange`](crate::Exchange) is made of it.
+/// A constructor for a provider or one of the two generic constructors makes a profile, and the
+/// `with_*` methods change it. [`TokenSource::new`](crate::TokenSource::new) and
+/// [`Exchange::new`](crate::Exchange::new) check it.
 #[derive(Clone)]
 pub struct Profile {
     pub(crate) endpoint: Endpoint,
     pub(crate) issuer: String,
     pub(crate) subject: Option<String>,
     pub(crate) audience: Audience,
-    /// How far `iat` is set back, `exp` ahead; `None` leaves the claim out.
+    /// How far `iat` lies before now and `exp` after now; `None` leaves the claim out.
     pub(crate) iat: Option<Duration>,
     pub(crate) exp: Option<Duration>,
-    /// The server refuses an `exp` further after `iat`.
+    /// The server refuses an assertion whose `exp` lies further after its `iat`.
     pub(crate) max_exp_after_iat: Duration,
     pub(crate) jti: Jti,
-    /// Names and the JSON that is sent, sorted by name, as in the header.
+    /// Names with their values in JSON, sorted by name.
     pub(crate) claims: Vec<(String, String)>,
     pub(crate) typ: Option<String>,
+    /// Names with their values in JSON, sorted by name.
     pub(crate) header: Vec<(String, String)>,
-    /// What is sent with the assertion, the name the assertion is sent under, and where they are
-    /// placed.
+    /// Parameters that are sent beside the assertion.
     pub(crate) parameters: Vec<(Cow<'static, str>, Zeroizing<String>)>,
+    /// The name of the parameter that carries the assertion.
     pub(crate) assertion_parameter: &'static str,
     pub(crate) placement: Placement,
     pub(crate) scope: Option<String>,
     pub(crate) scope_placement: ScopePlacement,
-    /// How long to believe a token whose response does not say, and whether to look for an `exp`
-    /// in it first.
+    /// The lifetime of a token whose response names none.
     pub(crate) token_lifetime: Duration,
+    /// Whether the token's own `exp` is read first, where the token is a JWT.
     pub(crate) reads_token: bool,
-    /// The server says no as `{"message": ...}` instead of RFC 6749 §5.2.
+    /// Whether the server denies with `{"message": ...}` instead of RFC 6749 §5.2.
     pub(crate) denies_by_message: bool,
     /// Codes, and parts of their descriptions in lower case, by which this server says "later".
     pub(crate) transient_errors: &'static [(&'static str, &'static str)],
     pub(crate) hints: &'static [Hint],
 }
 
-/// What `aud` says: always one plain string, never an array (RFC 7519 §4.1.3 allows both, servers
-/// do not).
+/// What the claim `aud` contains.
+///
+/// It is always one string and never an array: RFC 7519 §4.1.3 allows both, but many servers accept
+/// the string alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Audience {
-    /// No `aud`.
+    /// No claim `aud`.
     Omit,
-    /// This, to the letter.
+    /// This text, byte for byte.
     Fixed(String),
-    /// The token endpoint's URL, which RFC 7523 §3 allows and many servers want.
+    /// The URL of the token endpoint, which RFC 7523 §3 allows and many servers want.
     TokenEndpoint,
-    /// The issuer that discovery found, which the revision of RFC 7523 asks for in client
+    /// The issuer that the metadata names, which draft-ietf-oauth-rfc7523bis requires for client
     /// authentication.
     Issuer,
 }
 
-/// How `jti` is written. It is random, and new for every assertion.
+/// How the claim `jti` is written. Its value is random, and new for every assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Jti {
-    /// No `jti`. Then `iat` must be sent, or two assertions could be the same.
+    /// No claim `jti`. The profile must then send `iat`, because two assertions without both could
+    /// be the same.
     Omit,
-    /// A UUID with hyphens.
+    /// A random UUID with hyphens (RFC 9562 §5.4).
     Uuid,
-    /// A UUID as 32 hexadecimal digits.
+    /// A random UUID as 32 hexadecimal digits.
     Hex,
 }
 
-/// Where the parameters travel.
+/// Where a token request carries its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
-    /// A form body: RFC 6749 §4.4.2.
+    /// A form body (RFC 6749 §4.4.2).
     Form,
-    /// One JSON object of strings.
+    /// One JSON object whose values are strings.
     Json,
-    /// The query of an empty `POST`. The assertion then shows up in the logs of proxies and
-    /// servers, and in ureq's at level `trace`.
+    /// The query of a `POST` with an empty body. The assertion then appears in the logs of proxies
+    /// and servers, and in ureq's log at level `trace`.
     Query,
 }
 
-/// Where a scope is written, and how.
+/// Where an assertion or its request names the scopes, and in which form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScopePlacement {
-    /// The parameter `scope`: RFC 6749 §3.3.
+    /// The parameter `scope` (RFC 6749 §3.3).
     Parameter,
     /// A claim of this name, as an array of strings.
     ClaimArray(Cow<'static, str>),
@@ -119,10 +124,12 @@ pub enum ScopePlacement {
 }
 
 impl Profile {
-    /// RFC 7523 §2.2: the assertion authenticates a client that asks for a token of its own.
+    /// Returns a profile for RFC 7523 §2.2: the assertion authenticates the client.
     ///
-    /// There is no safe default for the audience: rfc7523bis asks for [`Audience::Issuer`],
-    /// several servers want [`Audience::TokenEndpoint`].
+    /// `iss` and `sub` are the client id, and so is the parameter `client_id`.
+    ///
+    /// No default for the audience would be safe: draft-ietf-oauth-rfc7523bis requires
+    /// [`Audience::Issuer`], and several servers want [`Audience::TokenEndpoint`].
     pub fn client_credentials(
         endpoint: Endpoint,
         client_id: impl Into<String>,
@@ -141,13 +148,16 @@ impl Profile {
         )
     }
 
-    /// RFC 7523 §2.1: the assertion is the grant, on behalf of its [subject](Self::with_subject).
+    /// Returns a profile for RFC 7523 §2.1: the assertion is the authorization grant.
+    ///
+    /// The access token acts on behalf of the [subject](Self::with_subject). `issuer` is usually
+    /// the client id.
     pub fn jwt_bearer(endpoint: Endpoint, issuer: impl Into<String>, audience: Audience) -> Self {
         Self::new(endpoint, "assertion", issuer, audience)
             .with_parameter("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
     }
 
-    /// All defaults, in one place.
+    /// Returns a profile with the defaults of every field.
     fn new(
         endpoint: Endpoint,
         assertion_parameter: &'static str,
@@ -172,14 +182,17 @@ impl Profile {
             scope: None,
             scope_placement: ScopePlacement::Parameter,
             token_lifetime: Duration::from_secs(300),
-            reads_token: false, // RFC 9068 §6: a client must not look into its token
+            reads_token: false, // RFC 9068 §6: a client must not inspect its access token
             denies_by_message: false,
             transient_errors: &[],
             hints: hint::COMMON,
         }
     }
 
-    /// `sub`: on whose behalf. Defaults to none, or to what the preset's document says.
+    /// Sets the claim `sub`: the user or client that the token acts for.
+    ///
+    /// Defaults to the client id with [`client_credentials`](Self::client_credentials), to no
+    /// claim with [`jwt_bearer`](Self::jwt_bearer), and to what the provider documents.
     #[must_use]
     pub fn with_subject(self, subject: impl Into<String>) -> Self {
         Self {
@@ -187,12 +200,18 @@ impl Profile {
             ..self
         }
     }
-    /// `aud`. Defaults to what the constructor was given, or to what the preset's document says.
+
+    /// Sets the claim `aud`: the server that the assertion is meant for.
+    ///
+    /// Defaults to the constructor's argument, or to what the provider documents.
     #[must_use]
     pub fn with_audience(self, audience: Audience) -> Self {
         Self { audience, ..self }
     }
-    /// What for: scopes with a space between them (RFC 6749 §3.3). Defaults to none.
+
+    /// Sets the scopes to ask for, separated by one space (RFC 6749 §3.3).
+    ///
+    /// Defaults to none.
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
         Self {
@@ -200,8 +219,10 @@ impl Profile {
             ..self
         }
     }
-    /// Where the scope is written. Defaults to a parameter; for Cylance to the claim `scp`, an
-    /// array.
+
+    /// Sets where the scopes are written, and in which form.
+    ///
+    /// Defaults to [`ScopePlacement::Parameter`]; for Cylance to an array in the claim `scp`.
     #[must_use]
     pub fn with_scope_placement(self, scope_placement: ScopePlacement) -> Self {
         Self {
@@ -209,14 +230,21 @@ impl Profile {
             ..self
         }
     }
-    /// One more claim, the same in every assertion. `null` leaves it out.
+
+    /// Adds a claim that has the same value in every assertion.
+    ///
+    /// A value of `null` adds nothing. A name that is added twice, or that has a setting of its
+    /// own, makes the profile invalid.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        add(&mut self.claims, name.into(), &value.into());
+        insert_sorted(&mut self.claims, name.into(), &value.into());
         self
     }
-    /// One more parameter, such as `resource` (RFC 8707). Its value is printed nowhere, and cut out
-    /// of a server's words unless the RFCs say that it is no secret.
+
+    /// Adds a parameter to the token request, such as `resource` (RFC 8707).
+    ///
+    /// No log, error or `Debug` output contains the value. It is also removed from a server's error
+    /// texts, unless the RFCs define the parameter as no secret.
     #[must_use]
     pub fn with_parameter(
         mut self,
@@ -227,13 +255,18 @@ impl Profile {
             .push((name.into(), Zeroizing::new(value.into())));
         self
     }
-    /// Where the parameters travel. Defaults to a form body; for Cylance to JSON.
+
+    /// Sets where the token request carries its parameters.
+    ///
+    /// Defaults to [`Placement::Form`]; for Cylance to [`Placement::Json`].
     #[must_use]
     pub fn with_placement(self, placement: Placement) -> Self {
         Self { placement, ..self }
     }
-    /// Header member `typ`. Defaults to `JWT`; the revision of RFC 7523 has
-    /// `client-authentication+jwt`.
+
+    /// Sets the header member `typ` (RFC 7515 §4.1.9).
+    ///
+    /// Defaults to `JWT`. draft-ietf-oauth-rfc7523bis defines `client-authentication+jwt`.
     #[must_use]
     pub fn with_typ(self, typ: impl Into<String>) -> Self {
         Self {
@@ -241,22 +274,27 @@ impl Profile {
             ..self
         }
     }
-    /// Leaves `typ` out of the header.
+
+    /// Leaves the member `typ` out of the header.
     #[must_use]
     pub fn without_typ(self) -> Self {
         Self { typ: None, ..self }
     }
-    /// One more header member, such as `x5t#S256`. `null` leaves it out. `kid` belongs to the
+
+    /// Adds a header member, such as `x5t#S256` (RFC 7515 §4.1.8).
+    ///
+    /// A value of `null` adds nothing. The members `alg` and `kid` come from the
     /// [`Signer`](crate::Signer).
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        add(&mut self.header, name.into(), &value.into());
+        insert_sorted(&mut self.header, name.into(), &value.into());
         self
     }
-    /// How far `iat` is set back, in whole seconds, for servers whose clock is behind; `None`
-    /// leaves it out.
+
+    /// Sets how far `iat` lies before now, for a server whose clock is behind.
     ///
-    /// Defaults to zero; for Salesforce it is left out.
+    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to zero; for
+    /// Salesforce to `None`.
     #[must_use]
     pub fn with_iat_leeway(self, leeway: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -264,10 +302,11 @@ impl Profile {
             ..self
         }
     }
-    /// How far ahead `exp` lies, in whole seconds; `None` leaves it out.
+
+    /// Sets how far `exp` lies after now, at least one second.
     ///
-    /// Defaults to 60 seconds; to 120 for Salesforce, to 180 for Cylance; for Marketing Cloud
-    /// Intelligence it is left out.
+    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to 60 seconds;
+    /// for Salesforce to 120, for Cylance to 180, for Marketing Cloud Intelligence to `None`.
     #[must_use]
     pub fn with_assertion_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -275,15 +314,18 @@ impl Profile {
             ..self
         }
     }
-    /// How `jti` is written. Defaults to a UUID with hyphens; for Marketing Cloud Intelligence
-    /// without.
+
+    /// Sets how the claim `jti` is written.
+    ///
+    /// Defaults to [`Jti::Uuid`]; for Marketing Cloud Intelligence to [`Jti::Hex`].
     #[must_use]
     pub fn with_jti(self, jti: Jti) -> Self {
         Self { jti, ..self }
     }
-    /// How long to believe a token whose response does not say, at most 31 days.
+
+    /// Sets the lifetime of a token whose response names none, at most 31 days.
     ///
-    /// Defaults to 300 seconds; to 900 for Salesforce, to 1800 for Cylance.
+    /// Defaults to 300 seconds; for Salesforce to 900, for Cylance to 1800.
     #[must_use]
     pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
         Self {
@@ -293,19 +335,19 @@ impl Profile {
     }
 }
 
-/// An absent member is absent, never `null`.
-fn add(members: &mut Vec<(String, String)>, name: String, value: &Value) {
+/// Adds a member, unless it is `null`: an absent member is left out of a JWT.
+fn insert_sorted(members: &mut Vec<(String, String)>, name: String, value: &Value) {
     if !value.is_null() {
-        members.insert(place(members, &name), (name, value.to_string()));
+        members.insert(sorted_position(members, &name), (name, value.to_string()));
     }
 }
 
-/// Where a member of this name stands: they are sorted by it, as they are sent.
-fn place(members: &[(String, String)], name: &str) -> usize {
+/// Returns the position of a new member among members that are sorted by name.
+fn sorted_position(members: &[(String, String)], name: &str) -> usize {
     members.partition_point(|(other, _)| other.as_str() <= name)
 }
 
-/// Names of claims, header members and parameters, without their values.
+/// Shows the names of claims, header members and parameters, and none of their values.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |members: &[(String, String)]| {

@@ -1,4 +1,4 @@
-//! What can be known wrong with a profile before anything is signed.
+//! Checks of a profile before anything is signed.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,23 +9,25 @@ use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 
-/// Claims with settings of their own (RFC 7519 §4: no name twice).
-const OWN_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
-/// Header members with settings of their own (RFC 7515 §4).
-const OWN_HEADER: &[&str] = &["typ", "alg", "kid"];
-/// The only parameters that may come twice: RFC 8707 §2, RFC 8693 §2.1.
+/// Claims that have a setting of their own. RFC 7519 §4 allows no claim name twice.
+const RESERVED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
+/// Header members that have a setting of their own. RFC 7515 §4 allows no member name twice.
+const RESERVED_HEADER: &[&str] = &["typ", "alg", "kid"];
+/// The only parameters that a request may repeat (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: &[&str] = &["resource", "audience"];
-/// An `nbf` beyond this is no number of seconds; it is the year 5138.
-const MAX_SECONDS: u64 = 100_000_000_000;
+/// The end of the times that `nbf` may have: the year 5138. A larger number is in milliseconds.
+const MAX_NBF_SECONDS: u64 = 100_000_000_000;
 
 impl Profile {
-    /// What can be known wrong before anything is signed.
+    /// Checks everything that can be wrong before discovery and signing.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let place = self.endpoint.kind();
         self.check_texts()?;
         self.check_times()?;
         self.check_names()?;
-        match (&self.audience, place) {
+        match (&self.audience, self.endpoint.kind()) {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
             _ => Ok(()),
         }
@@ -36,7 +38,7 @@ impl Profile {
             Audience::Fixed(aud) => Some(aud),
             _ => None,
         };
-        // Cylance's tenant, and not only Cylance's: copied as the others are.
+        // Several servers name a tenant in `tid`, and people paste it as they paste an issuer.
         let tid = self.claim("tid").map(str::as_bytes);
         let tid: Option<Value> = tid.and_then(|json| serde_json::from_slice(json).ok());
         let texts = [
@@ -47,7 +49,7 @@ impl Profile {
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };
-            let wrong = match text {
+            let problem = match text {
                 "" => "is empty",
                 text if text.contains('"') => {
                     "holds a stray quote, as the printed document does: remove it"
@@ -57,7 +59,7 @@ impl Profile {
                 }
                 _ => continue,
             };
-            return Err(Error::config(format!("{what} {wrong}")));
+            return Err(Error::config(format!("{what} {problem}")));
         }
         let scope_token = |t: &str| {
             !t.is_empty()
@@ -77,7 +79,7 @@ impl Profile {
     }
 
     fn check_times(&self) -> Result<(), Error> {
-        let wrong = if self.exp.is_some_and(|exp| exp < Duration::from_secs(1)) {
+        let problem = if self.exp.is_some_and(|exp| exp < Duration::from_secs(1)) {
             "exp lies less than a second ahead"
         } else if self
             .exp
@@ -93,46 +95,51 @@ impl Profile {
         } else {
             return Ok(());
         };
-        Err(Error::config(wrong))
+        Err(Error::config(problem))
     }
 
-    /// No name twice, in the claims, the header or the parameters.
+    /// Checks that no claim, header member or parameter has a name twice.
     fn check_names(&self) -> Result<(), Error> {
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
-        once("claim", OWN_CLAIMS, &mut claims.map(String::as_str))?;
+        check_unique("claim", RESERVED_CLAIMS, &mut claims.map(String::as_str))?;
         let mut header = self.header.iter().map(|(name, _)| name.as_str());
-        once("header member", OWN_HEADER, &mut header)?;
+        check_unique("header member", RESERVED_HEADER, &mut header)?;
         let names = self.parameters.iter().map(|(name, _)| name.as_ref());
         let mut names =
             names.filter(|name| self.placement == Placement::Json || !REPEATABLE.contains(name));
-        once(
+        check_unique(
             "parameter",
             &[self.assertion_parameter, "scope"],
             &mut names,
         )?;
-        let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_SECONDS);
+        let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
         match self.claim("nbf").is_none_or(is_time) {
             true => Ok(()),
             false => Err(Error::config("claim nbf is not a whole number of seconds")),
         }
     }
 
-    /// A claim as JSON.
+    /// Returns the value of an added claim, in JSON.
     fn claim(&self, name: &str) -> Option<&str> {
         let (_, json) = self.claims.iter().find(|(other, _)| other == name)?;
         Some(json)
     }
 }
 
-/// None of the names is one of ours, or there twice. It is asked before every assertion: no names
-/// cost no allocation.
-fn once(what: &str, own: &[&str], names: &mut dyn Iterator<Item = &str>) -> Result<(), Error> {
+/// Checks that no name is reserved and none is repeated.
+///
+/// Every assertion is checked, so that an empty list must allocate nothing.
+fn check_unique(
+    what: &str,
+    reserved: &[&str],
+    names: &mut dyn Iterator<Item = &str>,
+) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for name in names {
-        if own.contains(&name) || !seen.insert(name.as_bytes()) {
-            let wrong = format!("{what} {name} is set twice, or has a setting of its own");
-            return Err(Error::config(wrong));
+        if reserved.contains(&name) || !seen.insert(name.as_bytes()) {
+            let message = format!("{what} {name} is set twice, or has a setting of its own");
+            return Err(Error::config(message));
         }
     }
     Ok(())

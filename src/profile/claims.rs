@@ -1,16 +1,16 @@
-//! Profile and time to assertion, and to the parameters that carry it.
+//! Profile and time to an assertion, and to the parameters that carry it.
 
 use std::time::SystemTime;
 
-use super::{Audience, Jti, Profile, ScopePlacement, place};
+use super::{Audience, Jti, Profile, ScopePlacement, sorted_position};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::jwt::Assertion;
 use crate::random;
 use crate::signer::Signer;
 
-/// Parameters whose values are no secrets, and tell much in a server's words: RFC 6749 §4, RFC 7521
-/// §4, RFC 8693 §2.1, RFC 8707 §2.
+/// Parameters whose values are not secret, and help a reader of a server's error text (RFC 6749 §4,
+/// RFC 7521 §4, RFC 8693 §2.1, RFC 8707 §2).
 const PUBLIC_PARAMETERS: &[&str] = &[
     "audience",
     "client_assertion_type",
@@ -21,11 +21,14 @@ const PUBLIC_PARAMETERS: &[&str] = &[
 ];
 
 impl Profile {
-    /// Signs a new assertion and sends nothing: for an exchange of your own.
+    /// Returns a new signed assertion, and sends nothing.
+    ///
+    /// This is for a program that makes its own token request. `now` is the time that `iat` and
+    /// `exp` are counted from.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work, or its audience is
-    /// known by discovery only; [`Key`](crate::ErrorKind::Key) where the signer fails.
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work, or its audience needs
+    /// metadata that has not been read; [`Key`](crate::ErrorKind::Key) where the signer fails.
     pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
         let jti = match self.jti {
             Jti::Omit => None,
@@ -35,8 +38,9 @@ impl Profile {
         self.assertion_at(signer, now, jti)
     }
 
-    /// The seam for known answers. Claim order: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, then
-    /// others sorted.
+    /// Returns the assertion with this `jti`, so that tests can compare it byte for byte.
+    ///
+    /// The claims are `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, then the others sorted by name.
     pub(crate) fn assertion_at(
         &self,
         signer: &dyn Signer,
@@ -57,7 +61,9 @@ impl Profile {
             .map(|back| seconds(now.checked_sub(back)))
             .transpose()?;
         let (aud, scope) = (self.aud()?, self.scope_claim());
-        let at = scope.as_ref().map(|(name, _)| place(&self.claims, name));
+        let at = scope
+            .as_ref()
+            .map(|(name, _)| sorted_position(&self.claims, name));
         let (before, after) = self.claims.split_at(at.unwrap_or_default());
         let assertion = Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
             claims.text("iss", Some(&self.issuer));
@@ -71,6 +77,7 @@ impl Profile {
         Ok(assertion.with_jti(jti))
     }
 
+    /// Returns the value of the claim `aud`, or `None` where it is left out.
     pub(super) fn aud(&self) -> Result<Option<&str>, Error> {
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Omit, _) => Ok(None),
@@ -92,7 +99,10 @@ impl Profile {
         }
     }
 
-    /// As JSON: no name in a scope has what would have to be escaped.
+    /// Returns the claim that contains the scopes, in JSON.
+    ///
+    /// Nothing is escaped: the profile's check refuses scopes with quotes, backslashes or control
+    /// characters.
     pub(super) fn scope_claim(&self) -> Option<(String, String)> {
         let scope = self.scope.as_deref()?;
         let (name, [begin, between, end]) = match &self.scope_placement {
@@ -105,29 +115,29 @@ impl Profile {
         Some((name.to_string(), json))
     }
 
-    /// The `iat` of an assertion made `now`, where the profile sends one.
+    /// Returns the `iat` of an assertion made `now`, in seconds since 1970.
     pub(crate) fn iat_at(&self, now: SystemTime) -> u64 {
         let iat = now.checked_sub(self.iat.unwrap_or_default());
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 
-    /// Values of parameters that may be secrets: `client_secret`, and all that is not known to be
-    /// none.
+    /// Returns the values of all parameters but those that are known to be public.
     pub(crate) fn secret_parameters(&self) -> impl Iterator<Item = &str> {
         let parameters = self.parameters.iter();
-        let secret = parameters.filter(|(name, _)| !PUBLIC_PARAMETERS.contains(&name.as_ref()));
-        secret.map(|(_, value)| value.as_str())
+        parameters
+            .filter(|(name, _)| !PUBLIC_PARAMETERS.contains(&name.as_ref()))
+            .map(|(_, value)| value.as_str())
     }
 
-    /// All parameters, the assertion last.
+    /// Returns all parameters of a token request, with the assertion last.
     pub(crate) fn parameters<'a>(&'a self, assertion: &'a Assertion) -> Vec<(&'a str, &'a str)> {
         let scope = self
             .scope
             .as_deref()
             .filter(|_| self.scope_placement == ScopePlacement::Parameter);
-        let own = self.parameters.iter();
-        let own = own.map(|(name, value)| (name.as_ref(), value.as_str()));
-        let mut all: Vec<_> = own.collect();
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|(name, value)| (name.as_ref(), value.as_str()));
+        let mut all: Vec<_> = parameters.collect();
         all.extend(scope.map(|scope| ("scope", scope)));
         all.push((self.assertion_parameter, assertion.secret()));
         all
@@ -139,7 +149,7 @@ fn seconds_since_1970(time: SystemTime) -> Option<u64> {
     Some(since.as_secs())
 }
 
-/// Known answers: every literal was made by PyJWT 2.15.1, none by this crate.
+/// PyJWT 2.15.1 made the expected assertions.
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -156,7 +166,7 @@ mod tests {
     fn vectors() -> Value {
         serde_json::from_str(include_str!("../../tests/data/vectors.json")).unwrap()
     }
-    fn rsa() -> RsaKey {
+    fn rsa_key() -> RsaKey {
         RsaKey::from_pem(vectors()["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
     }
     fn at(seconds: u64) -> SystemTime {
@@ -166,9 +176,9 @@ mod tests {
         let bytes = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(n).unwrap());
         serde_json::from_slice(&bytes.unwrap()).unwrap()
     }
-    /// Header and claims as JSON values are those of the vector, whatever the order of its members.
+    /// Compares header and claims as JSON values: the vectors have another order of members.
     #[track_caller]
-    fn same_as_vector(ours: &Assertion, system: &str) {
+    fn assert_equals_vector(ours: &Assertion, system: &str) {
         let vector = &vectors()[system];
         assert_eq!(segment(ours.secret(), 0), vector["header"]);
         assert_eq!(segment(ours.secret(), 1), vector["claims"]);
@@ -193,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn marketing_cloud_intelligence_as_its_vector_and_byte_for_byte() {
+    fn marketing_cloud_intelligence_assertion_matches_vector() {
         let jti = "45911cd010b846f9810b150c969b0007";
-        let ours = mci().assertion_at(&rsa(), at(1_690_129_371), Some(jti.to_owned()));
+        let ours = mci().assertion_at(&rsa_key(), at(1_690_129_371), Some(jti.to_owned()));
         let ours = ours.unwrap();
-        same_as_vector(&ours, "mci");
+        assert_equals_vector(&ours, "mci");
         assert_eq!(
             ours.secret(),
             include_str!("../../tests/data/mci.jwt").trim_end()
@@ -205,13 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn salesforce_as_its_vector_and_byte_for_byte() {
+    fn salesforce_assertion_matches_vector() {
         let bare = salesforce()
             .without_typ()
             .with_assertion_lifetime(Duration::from_secs(180));
-        let ours = bare.assertion_at(&rsa(), at(1_700_000_000), None).unwrap();
-        same_as_vector(&ours, "salesforce");
-        let ours = salesforce().assertion_at(&rsa(), at(1_700_000_000), Some(UUID.to_owned()));
+        let ours = bare
+            .assertion_at(&rsa_key(), at(1_700_000_000), None)
+            .unwrap();
+        assert_equals_vector(&ours, "salesforce");
+        let ours = salesforce().assertion_at(&rsa_key(), at(1_700_000_000), Some(UUID.to_owned()));
         assert_eq!(
             ours.unwrap().secret(),
             include_str!("../../tests/data/salesforce.jwt").trim_end()
@@ -219,11 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn cylance_as_its_vector_and_byte_for_byte() {
+    fn cylance_assertion_matches_vector() {
         let (profile, key) = cylance();
         let ours = profile.assertion_at(&key, at(1_700_000_000), Some(UUID.to_owned()));
         let ours = ours.unwrap();
-        same_as_vector(&ours, "cylance");
+        assert_equals_vector(&ours, "cylance");
         assert_eq!(
             ours.secret(),
             include_str!("../../tests/data/cylance.jwt").trim_end()
@@ -231,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn header_members_and_claims_have_a_fixed_order() {
+    fn assertion_writes_header_members_and_claims_in_fixed_order() {
         let profile = salesforce()
             .with_header("x5t#S256", "t")
             .with_header("a", 1)
@@ -240,7 +252,7 @@ mod tests {
             .with_claim("absent", Value::Null)
             .with_scope("read write")
             .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
-        let key = rsa().with_key_id("k1");
+        let key = rsa_key().with_key_id("k1");
         let ours = profile
             .assertion_at(&key, at(0), Some("j".to_owned()))
             .unwrap();

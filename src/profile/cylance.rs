@@ -1,7 +1,7 @@
-//! Cylance user API, now Arctic Wolf Aurora Endpoint Defense. Base URLs by region.
+//! Cylance user API, now Arctic Wolf Aurora Endpoint Defense: profile, and base URLs by region.
 //!
-//! The assertion is called authentication token and posted as JSON; the access token comes back
-//! alone.
+//! The vendor calls the assertion "authentication token". The request is JSON, and the response
+//! contains the access token alone.
 //!
 //! - Claims: <https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Authentication-token>
 //! - Request: <https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Generate-the-authentication-and-access-tokens>
@@ -24,22 +24,26 @@ pub const ASIA_PACIFIC_SOUTHEAST: &str = "https://protectapi-au.cylance.com";
 pub const EUROPE_CENTRAL: &str = "https://protectapi-euc1.cylance.com";
 /// South America.
 pub const SOUTH_AMERICA: &str = "https://protectapi-sae1.cylance.com";
-/// United States Government: with a dot in the vendor's samples, where some clients write a hyphen.
+/// United States Government. The vendor's samples write a dot before `us`, some clients a hyphen.
 pub const US_GOVERNMENT: &str = "https://protectapi.us.cylance.com";
 
-/// The server answers 400 to an `exp` further after `iat`; its own clients assume that a token
-/// lives as long.
-const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
+/// The longest lifetime of an assertion, and of a token whose response names none. The server
+/// answers 400 to an assertion that lives longer.
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 impl Profile {
-    /// Cylance: `base_url` is a constant of [`cylance`](self) or one of your own.
+    /// Returns a profile for the Cylance user API.
     ///
-    /// The key is [`HmacKey`](crate::HmacKey) over the characters of the application secret, not
-    /// decoded. Scopes such as `device:list` become the claim `scp`, an array as in the vendor's
-    /// sample; its text says "comma delimited", which is [`ScopePlacement::ClaimWithCommas`].
+    /// `base_url` is a constant of [`cylance`](self), or another region's address. The key is an
+    /// [`HmacKey`](crate::HmacKey) made of the characters of the application secret, which is not
+    /// decoded.
     ///
-    /// The response names no lifetime: the token's own `exp` is read where it is a JWT, else it
-    /// is kept for 30 minutes.
+    /// Scopes such as `device:list` become an array in the claim `scp`, as in the vendor's sample.
+    /// The vendor's text says "comma delimited", which is [`ScopePlacement::ClaimWithCommas`].
+    ///
+    /// `exp` lies 180 seconds after now, at most 30 minutes after `iat`. The response names no
+    /// lifetime: the token's own `exp` is read where the token is a JWT, else its lifetime is 30
+    /// minutes.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the base URL may not carry an assertion.
@@ -52,10 +56,10 @@ impl Profile {
         let profile = Self {
             subject: Some(application_id.into()),
             exp: Some(Duration::from_secs(180)),
-            max_exp_after_iat: HALF_AN_HOUR,
+            max_exp_after_iat: MAX_LIFETIME,
             placement: Placement::Json,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
-            token_lifetime: HALF_AN_HOUR,
+            token_lifetime: MAX_LIFETIME,
             reads_token: true,
             denies_by_message: true,
             hints: HINTS,
@@ -65,7 +69,7 @@ impl Profile {
     }
 }
 
-/// From the vendor's table of statuses and its users' reports; there are no codes.
+/// From the vendor's table of statuses and its users' reports. Its responses have no error codes.
 const HINTS: &[Hint] = &[
     (
         "400",

@@ -1,11 +1,15 @@
-//! Known answers of servers, and what to do about them: a table beside each preset.
+//! What to do about the error responses that servers are known for. Each provider has a table.
 
-/// The answer's code, or its status where it has none; part of its description in lower case; what
-/// to do. Nothing stands for any. The first row that fits speaks.
+/// A row: the response's error code, or its status where it has no code; a part of its description
+/// in lower case; what to do.
+///
+/// An empty code or part matches any. The first row that matches is used.
 pub(crate) type Hint = (&'static str, &'static str, &'static str);
 
-/// Codes of RFC 6749 §5.2 that mean the same at every server, after what servers were seen to say
-/// more exactly. Many give one answer for every cause, so that who guesses learns nothing.
+/// The codes of RFC 6749 §5.2, which mean the same at every server, after descriptions that say
+/// more.
+///
+/// Many servers send one code for every cause, so that a guesser learns nothing.
 pub(super) const COMMON: &[Hint] = &[
     // Authlib
     (
@@ -51,6 +55,7 @@ pub(super) const COMMON: &[Hint] = &[
     ),
 ];
 
+/// Returns the advice of the first row that matches an error response.
 pub(crate) fn hint(
     table: &[Hint],
     status: u16,
@@ -59,7 +64,7 @@ pub(crate) fn hint(
 ) -> Option<&'static str> {
     let key = code.map_or_else(|| status.to_string(), str::to_owned);
     let description = description.unwrap_or_default().to_ascii_lowercase();
-    let fits = |k: &str| k.is_empty() || k == key;
-    let row = (table.iter()).find(|(k, says, _)| fits(k) && description.contains(says));
+    let matches = |k: &str| k.is_empty() || k == key;
+    let row = (table.iter()).find(|(k, part, _)| matches(k) && description.contains(part));
     row.map(|(.., advice)| *advice)
 }

@@ -1,4 +1,4 @@
-//! Profile and key to an identity: everything that makes two tokens differ.
+//! Profile and key to an identity, which names one token in a store.
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -8,23 +8,26 @@ use crate::endpoint::EndpointKind;
 use crate::jwt;
 use crate::signer::Signer;
 
-/// What tells one token from all others, and a name for it.
+/// Identifies one token among all others.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// All of it: this is what is compared.
+    /// Everything by which two tokens differ, in JSON. Identities are compared by this text.
     pub(crate) text: String,
-    /// SHA-256 of it in hexadecimal digits.
+    /// The SHA-256 of the text in hexadecimal digits.
     pub(crate) name: String,
 }
 
 impl Profile {
-    /// One text for each token that a server would tell apart, and one alone; `None` where the
-    /// signer does not say which key it is, or the endpoint is none.
+    /// Returns the identity of the token that this profile and signer ask for.
     ///
-    /// It is kept beside the token, so it holds no secret: values of claims, header members and parameters, and
-    /// the endpoint's query, stand as SHA-256 of the key's identity and the value.
+    /// Two requests for which a server could issue different tokens have different identities.
+    /// Returns `None` where the signer has no identity.
+    ///
+    /// A store keeps the identity beside the token, so it contains no secret: the values of claims,
+    /// header members and parameters, and the endpoint's query, are replaced by a SHA-256 of the
+    /// key's identity and the value.
     pub(crate) fn identity(&self, signer: &dyn Signer) -> Option<Identity> {
-        // Without `..`: who adds a field decides whether tokens differ by it.
+        // There is no `..`, so that adding a field means deciding whether tokens differ by it.
         let Self {
             endpoint,
             issuer,
@@ -49,14 +52,14 @@ impl Profile {
             hints: _,
         } = self;
         let key = signer.identity()?;
-        let hash = |text: &str| hash(&[&key, text.as_bytes()]);
+        let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
             EndpointKind::Token { url, .. } => ("token", url),
             EndpointKind::Issuer(url) => ("issuer", url),
             EndpointKind::Metadata(url) => ("metadata", url),
         };
         let (url, query) = match url.as_str().split_once('?') {
-            Some((url, query)) => (url, Some(hash(query))),
+            Some((url, query)) => (url, Some(keyed_hash(query))),
             None => (url.as_str(), None),
         };
         let audience = match audience {
@@ -78,11 +81,11 @@ impl Profile {
         };
         let members = |members: &[(String, String)]| {
             let pairs = members.iter();
-            let pairs = pairs.map(|(name, json)| [name.clone(), hash(json)]);
+            let pairs = pairs.map(|(name, json)| [name.clone(), keyed_hash(json)]);
             pairs.collect::<Vec<_>>()
         };
         let parameters = parameters.iter();
-        let parameters = parameters.map(|(name, value)| [name.to_string(), hash(value)]);
+        let parameters = parameters.map(|(name, value)| [name.to_string(), keyed_hash(value)]);
         let text = json!({
             "endpoint": json!([kind, url, query]),
             "key": [signer.algorithm().name(), hex(key)],
@@ -105,7 +108,7 @@ impl Profile {
     }
 }
 
-/// Servers do not tell an order.
+/// Sorts the parameters: servers give their order no meaning.
 fn sorted(mut pairs: Vec<[String; 2]>) -> Vec<[String; 2]> {
     pairs.sort();
     pairs
@@ -133,12 +136,12 @@ mod tests {
     fn key() -> HmacKey {
         HmacKey::new("secret").unwrap()
     }
-    fn of(profile: &Profile) -> String {
+    fn identity_text(profile: &Profile) -> String {
         profile.identity(&key()).unwrap().text
     }
 
     #[test]
-    fn whatever_makes_two_tokens_differ_makes_two_identities() {
+    fn identity_differs_where_tokens_may_differ() {
         type Change = fn(Profile) -> Profile;
         let changes: &[Change] = &[
             |p| p,
@@ -198,7 +201,7 @@ mod tests {
         ];
         let identities: Vec<_> = changes
             .iter()
-            .map(|change| of(&change(profile())))
+            .map(|change| identity_text(&change(profile())))
             .collect();
         for (n, one) in identities.iter().enumerate() {
             assert_eq!(identities.iter().position(|other| other == one), Some(n));
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_order_make_no_difference() {
+    fn identity_ignores_times_jti_and_order() {
         let one = profile().with_claim("a", 1).with_claim("b", 2);
         let other = profile()
             .with_claim("b", 2)
@@ -223,17 +226,17 @@ mod tests {
             .with_assertion_lifetime(Duration::from_secs(90))
             .with_jti(Jti::Hex)
             .with_token_lifetime(Duration::from_secs(7));
-        assert_eq!(of(&one), of(&other));
+        assert_eq!(identity_text(&one), identity_text(&other));
     }
 
     #[test]
-    fn no_value_that_may_be_secret_stands_in_it() {
+    fn identity_contains_no_secret_value() {
         let profile = profile()
             .with_parameter("client_secret", "hunter2-hunter2")
             .with_claim("pin", "hunter2-hunter2")
             .with_header("x", "hunter2-hunter2");
         let endpoint = Endpoint::token("https://as.example.com/token?key=hunter2-hunter2").unwrap();
-        let identity = of(&Profile {
+        let identity = identity_text(&Profile {
             endpoint,
             ..profile
         });

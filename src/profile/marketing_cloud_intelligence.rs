@@ -1,4 +1,4 @@
-//! Salesforce Marketing Cloud Intelligence, formerly Datorama. The credential file, and token
+//! Salesforce Marketing Cloud Intelligence, formerly Datorama: profile, credential file, and token
 //! endpoints by region.
 //!
 //! - Assertion, request, response: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_jwt.htm>
@@ -12,29 +12,30 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::jwt::RsaKey;
 
-/// AWS US, as printed in the document, which adds that it may change.
+/// AWS US. The document prints this URL, and says that it may change.
 pub const US1: &str = "https://idp.intelligence.salesforce.com/us1/token";
-/// By the pattern of [`US1`]: the document names the region and prints no URL for it.
+/// Follows the pattern of [`US1`]: the document names this region, but prints no URL for it.
 pub const US2: &str = "https://idp.intelligence.salesforce.com/us2/token";
-/// By the pattern of [`US1`]: the document names the region and prints no URL for it.
+/// Follows the pattern of [`US1`]: the document names this region, but prints no URL for it.
 pub const EU1: &str = "https://idp.intelligence.salesforce.com/eu1/token";
-/// By the pattern of [`US1`]: the document names the region and prints no URL for it.
+/// Follows the pattern of [`US1`]: the document names this region, but prints no URL for it.
 pub const EU2: &str = "https://idp.intelligence.salesforce.com/eu2/token";
 
-/// Without region, path or slash. The document prints a stray second quote behind it.
+/// Has no region, path or slash at its end. The document prints a stray second quote after it.
 const AUDIENCE: &str = "https://idp.intelligence.salesforce.com";
 
 impl Profile {
-    /// Marketing Cloud Intelligence: `endpoint` is [`Endpoint::metadata`] of the credential
-    /// file's `discoveryEndpoint`, or [`Endpoint::token`] of a constant of
-    /// [`marketing_cloud_intelligence`](self).
+    /// Returns a profile for Marketing Cloud Intelligence.
     ///
-    /// The document names no HTTP method and draws the parameters in the query. They are posted
-    /// in a form body, as RFC 6749 has it and where no proxy logs them;
-    /// [`Placement::Query`](crate::Placement::Query) is the other way.
+    /// `endpoint` is [`Endpoint::metadata`] of the credential file's `discoveryEndpoint`, or
+    /// [`Endpoint::token`] of a constant of [`marketing_cloud_intelligence`](self).
     ///
-    /// `exp` is not among the documented claims and left out: such an assertion never expires by
-    /// itself, so treat it like the key.
+    /// The document names no HTTP method and shows the parameters in the query. This profile sends
+    /// them in a form body, as RFC 6749 §4.4.2 says, where no proxy logs them. The query is
+    /// [`Placement::Query`](crate::Placement::Query).
+    ///
+    /// The documented claims do not include `exp`, so it is left out. Such an assertion never
+    /// expires: protect it like the key.
     pub fn marketing_cloud_intelligence(
         endpoint: Endpoint,
         service_account_id: impl Into<String>,
@@ -52,14 +53,15 @@ impl Profile {
     }
 }
 
-/// Reads the credential file that Intelligence hands out: `serviceAccountId`,
-/// `discoveryEndpoint`, `privateKey`.
+/// Returns the profile and the key of a credential file, which Intelligence lets users download.
 ///
-/// Other members are ignored.
+/// It reads the members `serviceAccountId`, `discoveryEndpoint` and `privateKey`, and ignores all
+/// others.
 ///
 /// # Errors
-/// [`Config`](crate::ErrorKind::Config) where it is not such a file,
-/// [`Key`](crate::ErrorKind::Key) where its key cannot be read. Nothing of the file is quoted.
+/// [`Config`](crate::ErrorKind::Config) where the text is no such file,
+/// [`Key`](crate::ErrorKind::Key) where its key cannot be read. The error quotes nothing of the
+/// file.
 pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     let json = json.as_ref();
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
@@ -80,7 +82,7 @@ pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     ))
 }
 
-/// The server's errors are not documented; these are RFC 6749's.
+/// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
     (
         "invalid_client",
@@ -90,6 +92,6 @@ const HINTS: &[Hint] = &[
     (
         "invalid_request",
         "",
-        "if the server finds no parameters, try Placement::Query, as its document draws it",
+        "if the server finds no parameters, try Placement::Query, as its document shows it",
     ),
 ];

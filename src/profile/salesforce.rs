@@ -1,4 +1,4 @@
-//! Salesforce Platform, OAuth 2.0 JWT bearer flow; and what its response brings beside the token.
+//! Salesforce Platform, OAuth 2.0 JWT bearer flow: profile, and what a response has beside the token.
 //!
 //! - Flow: <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>
 //! - Hosts: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm>
@@ -15,18 +15,19 @@ use crate::error::Error;
 use crate::token::AccessToken;
 
 impl Profile {
-    /// Salesforce Platform: `login_url` is `https://login.salesforce.com`,
-    /// `https://test.salesforce.com`, a My Domain, a sandbox of it, or an Experience Cloud site
-    /// with its path.
+    /// Returns a profile for the Salesforce Platform.
     ///
-    /// `aud` is `login_url` without a slash at its end, unless [set](Self::with_audience): some
-    /// organisations want `https://login.salesforce.com` at their My Domain, newer ones the My
-    /// Domain in both.
+    /// `login_url` is `https://login.salesforce.com`, `https://test.salesforce.com`, a My Domain, a
+    /// sandbox's My Domain, or an Experience Cloud site with its path.
     ///
-    /// `exp` lies 120 seconds ahead; the document allows three minutes, and exactly 180 seconds
-    /// fail when this machine's clock is a second fast. The response names no lifetime: the
-    /// token's own `exp` is read where it is a JWT, else 15 minutes are believed, since an
-    /// organisation's sessions may be that short.
+    /// `aud` is `login_url` without a slash at its end. Some organisations want
+    /// `https://login.salesforce.com` there while the login URL is their My Domain:
+    /// [`with_audience`](Self::with_audience) sets it.
+    ///
+    /// `exp` lies 120 seconds after now. The document allows three minutes, but exactly 180 seconds
+    /// fail where this machine's clock is a second fast. The response names no lifetime: the
+    /// token's own `exp` is read where the token is a JWT, else its lifetime is 15 minutes, the
+    /// shortest session that an organisation can set.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the login URL may not carry an assertion.
@@ -54,26 +55,30 @@ impl Profile {
     }
 }
 
-/// Where the token is good: `instance_url`, or `api_instance_url` with a token that is a JWT.
+/// Returns the address of the API that the token is for.
+///
+/// This is the member `instance_url`, or `api_instance_url` where the token is a JWT.
 pub fn instance_url(token: &AccessToken) -> Option<&str> {
     token
         .get("instance_url")
         .or_else(|| token.get("api_instance_url"))
 }
 
-/// The organisation, 15 or 18 characters: the last segment but one of `id`.
+/// Returns the organisation's id of 15 or 18 characters, from the member `id`.
 pub fn organization_id(token: &AccessToken) -> Option<&str> {
     identity(token).map(|(organization, _)| organization)
 }
 
-/// The user, 15 or 18 characters: the last segment of `id`.
+/// Returns the user's id of 15 or 18 characters, from the member `id`.
 pub fn user_id(token: &AccessToken) -> Option<&str> {
     identity(token).map(|(_, user)| user)
 }
 
-/// `https://login.salesforce.com/id/00D.../005...`; the host varies and may have a port.
+/// Splits `https://login.salesforce.com/id/00D.../005...` into organisation and user.
+///
+/// The host varies, and may have a port.
 fn identity(token: &AccessToken) -> Option<(&str, &str)> {
-    let id = token.get("id").filter(|id| !id.contains(['?', '#']))?; // a path alone
+    let id = token.get("id").filter(|id| !id.contains(['?', '#']))?;
     let (_scheme, rest) = id.split_once("://")?;
     let (_host, path) = rest.split_once('/')?;
     let (front, user) = path.rsplit_once('/')?;
@@ -87,7 +92,7 @@ fn identity(token: &AccessToken) -> Option<(&str, &str)> {
         .then_some((organization, user))
 }
 
-/// Codes and descriptions as the document and users report them.
+/// Error codes and descriptions from the document and from users' reports.
 const HINTS: &[Hint] = &[
     (
         "invalid_grant",
@@ -122,7 +127,7 @@ const HINTS: &[Hint] = &[
     (
         "invalid_grant",
         "login rate exceeded",
-        "keep a token as long as it lives: an hour has 3,600 logins for a user",
+        "keep a token as long as it lives: a user has 3,600 logins an hour",
     ),
     ("invalid_grant", "expired", "check this machine's clock"),
     (
@@ -135,7 +140,7 @@ const HINTS: &[Hint] = &[
         "",
         "give the user's profile or permission set access to the app",
     ),
-    // as the document once spelled it
+    // an earlier document misspells the code
     (
         "invalid_app_acess",
         "",
@@ -175,12 +180,12 @@ const HINTS: &[Hint] = &[
     (
         "rate_limit_exceeded",
         "",
-        "keep a token as long as it lives: an hour has 3,600 logins for a user",
+        "keep a token as long as it lives: a user has 3,600 logins an hour",
     ),
     (
         "redirect_uri_mismatch",
         "",
-        "the app takes another flow: allow it the JWT bearer flow",
+        "the app uses another flow: allow it the JWT bearer flow",
     ),
     (
         "unsupported_grant_type",
