@@ -1,7 +1,7 @@
-//! Metadata document to token endpoint; no I/O.
+//! Metadata document to token endpoint, without I/O.
 //!
-//! Of an issuer two documents are asked for, RFC 8414's and then OpenID Connect's, and the first
-//! JSON object with 200 decides. What it names must be as safe as what a caller would name.
+//! An issuer has two well-known documents: RFC 8414's is requested first, then OpenID Connect's. A
+//! token endpoint from a document passes the same checks as one from a caller.
 
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::{Error, ErrorKind, ErrorResponse};
@@ -10,11 +10,11 @@ use crate::profile::Profile;
 use crate::redact::redact;
 use crate::url::Url;
 
-/// Sans-I/O, first half: nothing to do where the token endpoint is known.
 impl Profile {
-    /// Requests for the metadata, to be sent in this order until
-    /// [`with_metadata`](Self::with_metadata) takes an answer. Empty where the token endpoint is
-    /// known.
+    /// Returns the requests for the metadata; none where the token endpoint is known.
+    ///
+    /// Send them in this order until [`with_metadata`](Self::with_metadata) accepts a response
+    /// (RFC 8414 §3.1, OpenID Connect Discovery §4.1).
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) where the profile cannot work.
@@ -27,34 +27,36 @@ impl Profile {
         })
     }
 
-    /// The same profile with its token endpoint, and its issuer, known.
+    /// Returns this profile with the token endpoint and the issuer of a metadata response.
     ///
     /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) where the answer is no metadata, or of another issuer,
-    /// or names no token endpoint, or one that is not safe;
-    /// [`Unavailable`](ErrorKind::Unavailable) where the server cannot answer now.
+    /// [`Protocol`](ErrorKind::Protocol) where the response is no metadata, where its issuer is
+    /// another one, or where it names no token endpoint or an unsafe one;
+    /// [`Unavailable`](ErrorKind::Unavailable) where the server fails for now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
-        let place = self.endpoint.kind();
-        if matches!(place, EndpointKind::Token { .. }) {
+        let kind = self.endpoint.kind();
+        if matches!(kind, EndpointKind::Token { .. }) {
             return Ok(self.clone());
         }
-        let (url, issuer) = read(place, response)
+        let (url, issuer) = read(kind, response)
             .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))?;
-        let known = Self {
+        let resolved = Self {
             endpoint: Endpoint::found(url, issuer),
             ..self.clone()
         };
-        known.check().map(|()| known)
+        resolved.check().map(|()| resolved)
     }
 }
 
-/// RFC 8414 §3.1 puts its path between host and path, OpenID Connect Discovery §4.1 behind the
-/// path.
+/// Returns the requests for the two well-known documents of an issuer.
+///
+/// RFC 8414 §3.1 inserts its path between host and path, OpenID Connect Discovery §4.1 appends it
+/// to the path.
 fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     let (origin, path) = issuer.origin_and_path();
     let get = |url| match Url::parse(url) {
         Ok(url) => Ok(Request::get(url)),
-        Err(wrong) => Err(Error::config(format!("issuer {wrong}"))),
+        Err(problem) => Err(Error::config(format!("issuer {problem}"))),
     };
     Ok([
         get(format!(
@@ -64,7 +66,8 @@ fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     ])
 }
 
-fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String>), Error> {
+/// Reads the token endpoint and the issuer from a metadata response.
+fn read(kind: &EndpointKind, response: &Response) -> Result<(Url, Option<String>), Error> {
     if response.is_too_long() {
         return Err(Error::protocol("metadata is longer than 64 KiB"));
     }
@@ -87,8 +90,8 @@ fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String
     };
     let text = |name: &str| document.text(name);
     let issuer = text("issuer");
-    if let EndpointKind::Issuer(expected) = place {
-        // RFC 8414 §3.3: identical, or the document is somebody else's
+    if let EndpointKind::Issuer(expected) = kind {
+        // RFC 8414 §3.3: a document whose issuer is not identical must not be used
         if issuer.as_deref().map(String::as_str) != Some(expected.as_str()) {
             return Err(Error::protocol("metadata is of another issuer"));
         }
@@ -96,17 +99,17 @@ fn read(place: &EndpointKind, response: &Response) -> Result<(Url, Option<String
     let Some(token_endpoint) = text("token_endpoint") else {
         return Err(Error::protocol("metadata names no token_endpoint"));
     };
-    let (EndpointKind::Issuer(from)
-    | EndpointKind::Metadata(from)
-    | EndpointKind::Token { url: from, .. }) = place;
+    let (EndpointKind::Issuer(source)
+    | EndpointKind::Metadata(source)
+    | EndpointKind::Token { url: source, .. }) = kind;
     match Url::parse(token_endpoint.to_string()) {
-        // A server elsewhere would send an assertion to whoever listens on this machine.
-        Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(
+        // Else a remote server could send the assertion to any program that listens on this machine.
+        Ok(url) if url.is_plain_http() && !source.is_plain_http() => Err(Error::protocol(
             "the token_endpoint of the metadata is plain http, and the metadata came by https",
         )),
         Ok(url) => Ok((url, issuer.map(|issuer| issuer.to_string()))),
-        Err(wrong) => {
-            let message = format!("the token_endpoint of the metadata {wrong}");
+        Err(problem) => {
+            let message = format!("the token_endpoint of the metadata {problem}");
             Err(Error::protocol(message))
         }
     }
