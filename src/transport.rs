@@ -1,4 +1,4 @@
-//! One request, one bounded response. All of the network is here.
+//! One request to one bounded response. No other module uses the network.
 
 use std::io;
 use std::sync::Arc;
@@ -6,19 +6,26 @@ use std::time::Duration;
 
 use crate::message::{Request, Response};
 
-/// Sends a request: a `ureq::Agent`, a closure, or any other HTTP client.
+/// Sends requests: a `ureq::Agent`, a closure, or any other HTTP client.
 ///
-/// An implementation sends once, follows no redirect, returns every status as a [`Response`],
-/// gives up after `timeout` over all, and reads at most 64 KiB and one byte of the body (a longer
-/// one is refused by whoever reads the response).
+/// An implementation sends a request once, follows no redirect, and returns every status as a
+/// [`Response`]. It gives up after `timeout`, which includes connecting and reading. It reads at
+/// most 64 KiB and one byte of the body: [`Exchange::read`](crate::Exchange::read) refuses a longer
+/// one.
 pub trait Transport: Send + Sync {
-    /// Sends `request` once.
+    /// Sends `request` once, and returns the response.
     ///
     /// # Errors
-    /// The [kind](io::Error::kind) says what went wrong: `TimedOut`; `ConnectionRefused` and
-    /// `NotFound` (nobody listens, no such host) make a discovered endpoint be looked up again;
-    /// `NotFound`, `InvalidData` (a certificate, a protocol) and `InvalidInput` are not worth a
-    /// retry. Anything else is.
+    /// The [kind](io::Error::kind) of the error decides what happens next:
+    ///
+    /// | kind | meaning | retried |
+    /// |---|---|---|
+    /// | `NotFound` | the host is unknown | no; a discovered endpoint is looked up again |
+    /// | `ConnectionRefused` | nothing listens | yes; a discovered endpoint is looked up again |
+    /// | `InvalidData` | a certificate or a response is invalid | no |
+    /// | `InvalidInput` | this client cannot send the request | no |
+    /// | `TimedOut` | no response within `timeout` | yes |
+    /// | any other | the network failed | yes |
     fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response>;
 }
 
@@ -28,6 +35,13 @@ where
 {
     fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
         self(request, timeout)
+    }
+}
+
+/// A box of a closure implements `Fn`, so the implementation for closures covers it.
+impl Transport for Box<dyn Transport + '_> {
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+        (**self).send(request, timeout)
     }
 }
 
@@ -49,7 +63,7 @@ mod agent {
     use super::Transport;
     use crate::message::{MAX_RESPONSE, Request, Response};
 
-    /// An agent that reads no proxy from the environment.
+    /// Returns an agent that reads no proxy from the environment.
     pub(crate) fn new() -> Agent {
         let config = Agent::config_builder().proxy(None);
         #[cfg(any(feature = "native-tls", feature = "platform-verifier"))]
@@ -67,9 +81,9 @@ mod agent {
         config.build().into()
     }
 
-    /// Proxy, roots and middleware are the agent's. What keeps an assertion safe is set on the
-    /// request, so that no agent loosens it: no redirect, a timeout over all, a bounded body.
-    /// Middleware sees the request, assertion included.
+    /// The agent decides about proxy, roots and middleware. What protects an assertion is set on
+    /// each request, so that no agent can weaken it: no redirect, a timeout, a bounded body.
+    /// Middleware sees the request with its assertion.
     impl Transport for Agent {
         fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
             let mut call = http::Request::new(());
@@ -79,22 +93,24 @@ mod agent {
                 let value = HeaderValue::from_static(value);
                 call.headers_mut().append(name, value);
             }
-            // A GET says nothing about the length of a body, a POST does even of none.
-            let answer = match request.method() {
+            // A GET has no `content-length`; a POST has one even without a body.
+            let result = match request.method() {
                 "GET" => run(self, call, timeout),
                 _ => {
                     *call.method_mut() = Method::POST;
                     run(self, call.map(|()| request.body()), timeout)
                 }
             };
-            let failed = |error| blamed(proxy_to(self, request.uri()), told(error));
-            let (head, body) = answer.map_err(failed)?.into_parts();
-            // Room is made at once: a vector that grows leaves pieces of a token behind.
+            let (head, body) = result
+                .map_err(|error| name_proxy(proxy_for(self, request.uri()), to_io_error(error)))?
+                .into_parts();
+            // The buffer has its full capacity at once: a growing one leaves parts of a token in
+            // freed memory.
             let limit = MAX_RESPONSE.saturating_add(1);
             let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
             let limit = u64::try_from(limit).unwrap_or(u64::MAX);
             let read = body.into_reader().take(limit).read_to_end(&mut bytes);
-            read.map_err(|error| told(Error::from(error)))?;
+            read.map_err(|error| to_io_error(Error::from(error)))?;
             Ok(head.headers.iter().fold(
                 Response::new(head.status.as_u16(), bytes.as_slice()),
                 |response, (name, value)| {
@@ -112,9 +128,9 @@ mod agent {
         let is_loopback = call.uri().scheme() == Some(&http::uri::Scheme::HTTP);
         let mut config = agent
             .configure_request(call)
-            .http_status_as_error(false) // a 4xx body holds the reason
+            .http_status_as_error(false) // the body of a 4xx gives the reason
             .max_redirects(0)
-            .timeout_global(Some(timeout)); // ureq has none by default
+            .timeout_global(Some(timeout)); // ureq's default is none
         if is_loopback {
             config = config.proxy(None); // plain http must not leave this machine
         }
@@ -122,15 +138,15 @@ mod agent {
         agent.run(call)
     }
 
-    /// The proxy that a request goes through; one over plain http goes through none.
-    fn proxy_to<'a>(agent: &'a Agent, uri: &http::Uri) -> Option<&'a Proxy> {
+    /// Returns the proxy that a request goes through. Plain http goes through none.
+    fn proxy_for<'a>(agent: &'a Agent, uri: &http::Uri) -> Option<&'a Proxy> {
         let proxy = agent.config().proxy()?;
-        let goes = uri.scheme() == Some(&http::uri::Scheme::HTTPS) && !proxy.is_no_proxy(uri);
-        goes.then_some(proxy)
+        let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        (is_https && !proxy.is_no_proxy(uri)).then_some(proxy)
     }
 
-    /// ureq's errors in the words of [`Transport::send`].
-    fn told(error: Error) -> io::Error {
+    /// Converts an error of ureq to one whose kind is as [`Transport::send`] documents.
+    fn to_io_error(error: Error) -> io::Error {
         use io::ErrorKind::{InvalidData, InvalidInput, NotFound, TimedOut};
         match error {
             Error::Io(error) => match is_unknown_host(&error) {
@@ -144,22 +160,26 @@ mod agent {
             }
             #[cfg(feature = "native-tls")]
             Error::NativeTls(_) => io::Error::new(InvalidData, error),
+            // the text of ureq's error contains the URL, whose query may be secret
             Error::RequireHttpsOnly(_) => {
-                io::Error::new(InvalidInput, "the agent takes https only")
-            } // its text has the URL
-            Error::ConnectProxyFailed(ref said) if said.contains("responded 4") => {
-                io::Error::new(InvalidInput, error) // it would say so again
+                io::Error::new(InvalidInput, "the agent accepts https only")
+            }
+            // a proxy that refuses with a 4xx refuses the next request too
+            Error::ConnectProxyFailed(ref text) if text.contains("responded 4") => {
+                io::Error::new(InvalidInput, error)
             }
             error => io::Error::other(error),
         }
     }
 
-    /// Who is not there is the proxy, not the server that it was to be asked for.
-    fn blamed(proxy: Option<&Proxy>, error: io::Error) -> io::Error {
+    /// Names the proxy in an error of reaching it, which says nothing about the server.
+    ///
+    /// The kind changes too, so that the server's endpoint is not looked up again.
+    fn name_proxy(proxy: Option<&Proxy>, error: io::Error) -> io::Error {
         use io::ErrorKind::{ConnectionRefused, InvalidInput, NotFound, Other};
         let kind = match error.kind() {
             ConnectionRefused => Other,
-            NotFound => InvalidInput, // as little worth a retry
+            NotFound => InvalidInput, // not retried either
             _ => return error,
         };
         let Some(proxy) = proxy else {
@@ -169,7 +189,9 @@ mod agent {
         io::Error::new(kind, format!("the proxy {host}:{port}: {error}"))
     }
 
-    /// The standard library has a kind of its own for this, and keeps it to itself.
+    /// Returns whether a resolver error means that the host does not exist.
+    ///
+    /// The text has to tell: the standard library gives such errors a kind that is not public.
     fn is_unknown_host(error: &io::Error) -> bool {
         let text = error.to_string();
         text.starts_with("failed to lookup address information") && !text.contains("emporary")
@@ -179,12 +201,12 @@ mod agent {
     mod tests {
         use super::*;
 
-        /// The words of getaddrinfo(3), by glibc: an unknown name stays unknown, a resolver comes back.
+        /// The texts are those of glibc's gai_strerror(3).
         #[test]
-        fn an_unknown_host_is_told_from_a_resolver_that_is_away() {
+        fn unknown_host_is_not_retried_and_resolver_failure_is() {
             let kind = |why: &str| {
                 let text = format!("failed to lookup address information: {why}");
-                told(Error::Io(io::Error::other(text))).kind()
+                to_io_error(Error::Io(io::Error::other(text))).kind()
             };
             assert_eq!(kind("Name or service not known"), io::ErrorKind::NotFound);
             assert_eq!(
