@@ -1,23 +1,27 @@
-//! Both clocks and sleep, in one place: the only room that reads time, so that tests own it.
+//! Wall clock, monotonic clock and sleep behind one trait, so that tests control time.
+//!
+//! No other module of the library reads a clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A year: no caller waits longer, and no platform's clock overflows by it.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The longest wait, a year: an `Instant` that far ahead overflows on no platform.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Time, for a [`TokenSource`](crate::TokenSource).
+/// The clocks and the sleep that a [`TokenSource`](crate::TokenSource) uses.
 pub trait Clock: Send + Sync {
-    /// The wall clock. It may jump.
+    /// Returns the time of the wall clock, which may be set forward or back.
     fn now(&self) -> SystemTime;
-    /// A clock that never goes back. It may stand still while the machine is suspended.
+    /// Returns the time of a clock that never goes back.
+    ///
+    /// It may stop while the machine is suspended.
     fn monotonic(&self) -> Instant;
-    /// Waits.
+    /// Blocks the calling thread for `time`.
     fn sleep(&self, time: Duration);
 }
 
-/// The machine's clocks.
+/// The clocks of the operating system.
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
@@ -32,33 +36,60 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests: it moves when told to, and sleeping moves it at once.
+/// A clock for tests, which moves only when a test or a sleep moves it.
+///
+/// Sleeping takes no time: it advances both clocks and returns at once. Clones share their time, so
+/// a test keeps one and gives the other to a [`TokenSource`](crate::TokenSource).
+///
+/// ```
+/// use jwt_bearer::{Clock as _, ManualClock};
+/// use std::time::{Duration, SystemTime};
+///
+/// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+/// let other = clock.clone();
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(other.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Times>>);
+
 #[derive(Debug)]
-pub struct ManualClock(Mutex<(SystemTime, Instant)>);
+struct Times {
+    wall: SystemTime,
+    monotonic: Instant,
+}
 
 impl ManualClock {
-    /// Stands at `now`.
+    /// Creates a clock whose wall clock is stopped at `now`.
     pub fn new(now: SystemTime) -> Self {
-        Self(Mutex::new((now, Instant::now())))
+        Self(Arc::new(Mutex::new(Times {
+            wall: now,
+            monotonic: Instant::now(),
+        })))
     }
-    /// Both clocks go on by `time`; one that cannot go so far stays where it is.
+    /// Advances both clocks by `time`. A clock that would overflow keeps its time.
     pub fn advance(&self, time: Duration) {
-        let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        both.0 = both.0.checked_add(time).unwrap_or(both.0);
-        both.1 = both.1.checked_add(time).unwrap_or(both.1);
+        let mut times = self.times();
+        times.wall = times.wall.checked_add(time).unwrap_or(times.wall);
+        times.monotonic = times.monotonic.checked_add(time).unwrap_or(times.monotonic);
     }
-    /// The wall clock jumps: somebody set it, or the machine was suspended.
+    /// Sets the wall clock alone, as an administrator or a suspended machine does.
     pub fn set(&self, now: SystemTime) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+        self.times().wall = now;
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        // Each change is one assignment, so a panic elsewhere cannot leave it half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> SystemTime {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.times().wall
     }
     fn monotonic(&self) -> Instant {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.times().monotonic
     }
     fn sleep(&self, time: Duration) {
         self.advance(time);
@@ -77,7 +108,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// One look at both clocks.
+/// A reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) wall: SystemTime,
@@ -91,25 +122,28 @@ impl Moment {
             monotonic: clock.monotonic(),
         }
     }
-    /// Time passed since `earlier`, by whichever clock says more: the wall clock may have been set
-    /// back, the monotonic one may have slept with the machine.
+    /// Returns the time since `earlier`, by the clock that has advanced further.
+    ///
+    /// The wall clock may have been set back, and the monotonic clock may have stopped while the
+    /// machine was suspended.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
     }
-    /// This long ago, by both clocks.
+    /// Returns the moment that was `time` earlier, by both clocks.
     pub(crate) fn ago(self, time: Duration) -> Self {
         Self {
             wall: self.wall.checked_sub(time).unwrap_or(self.wall),
             monotonic: self.monotonic.checked_sub(time).unwrap_or(self.monotonic),
         }
     }
-    /// The deadline of a caller who comes now.
+    /// Returns the deadline of a caller that waits at most `timeout` from now.
     pub(crate) fn after(self, timeout: Duration) -> Instant {
         self.monotonic
-            .checked_add(timeout.min(FOREVER))
+            .checked_add(timeout.min(MAX_WAIT))
             .unwrap_or(self.monotonic)
     }
+    /// Returns the time left until `deadline`, or zero.
     pub(crate) fn until(self, deadline: Instant) -> Duration {
         deadline.saturating_duration_since(self.monotonic)
     }
@@ -120,23 +154,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machines_clock_moves_while_it_sleeps() {
-        let (begin, nap) = (SystemClock.monotonic(), Duration::from_millis(20));
-        SystemClock.sleep(nap);
-        assert!(SystemClock.monotonic() - begin >= nap);
+    fn system_clock_advances_while_it_sleeps() {
+        let (start, pause) = (SystemClock.monotonic(), Duration::from_millis(20));
+        SystemClock.sleep(pause);
+        assert!(SystemClock.monotonic() - start >= pause);
     }
 
-    /// Or else whoever pauses by it never comes to an end.
+    /// A retry loop that sleeps by this clock would otherwise never reach its deadline.
     #[test]
-    fn a_clock_for_tests_moves_when_slept_by_and_takes_no_time() {
+    fn manual_clock_advances_by_sleep_and_takes_no_time() {
         let clock = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
-        let (begin, hour) = (clock.monotonic(), Duration::from_secs(3600));
+        let (start, hour) = (clock.monotonic(), Duration::from_secs(3600));
         let clocks: [(&dyn Clock, Duration); 2] = [(&*clock, hour), (&clock, 2 * hour)];
         for (sleeper, slept) in clocks {
             sleeper.sleep(hour);
             assert_eq!(sleeper.now(), SystemTime::UNIX_EPOCH + slept);
-            assert_eq!(sleeper.monotonic(), begin + slept);
+            assert_eq!(sleeper.monotonic(), start + slept);
         }
-        assert!(begin.elapsed() < hour);
+        assert!(start.elapsed() < hour);
+    }
+
+    #[test]
+    fn manual_clock_clones_share_their_time() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let (other, start) = (clock.clone(), clock.monotonic());
+        other.advance(Duration::from_secs(7));
+        assert_eq!(clock.monotonic(), start + Duration::from_secs(7));
+        other.set(SystemTime::UNIX_EPOCH + Duration::from_secs(3));
+        assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(3));
     }
 }
