@@ -1,12 +1,14 @@
-//! A key that can sign, wherever it lives, and which `alg` that is.
+//! The trait of everything that can sign, and the algorithms it can name in `alg`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::BoxError;
 
-/// A signature algorithm of RFC 7518 §3.1 or RFC 8037, as `alg` names it.
+/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1, as the `alg` header names it.
 ///
-/// This crate signs with [`RsaKey`](crate::RsaKey) and [`HmacKey`](crate::HmacKey). The others are for signers of your own.
+/// [`RsaKey`](crate::RsaKey) signs RS256 and [`HmacKey`](crate::HmacKey) HS256. The others are for
+/// [`Signer`]s of your own. `Display` writes the value of `alg`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -27,7 +29,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The value of `alg`.
+    /// Returns the value of `alg`, such as `RS256`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -47,20 +49,30 @@ impl Algorithm {
     }
 }
 
-/// A key that can sign, wherever it lives: in memory, an HSM, a KMS.
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A key that can sign, in memory, in an HSM or behind the API of a KMS.
 pub trait Signer: Send + Sync {
-    /// What [`sign`](Self::sign) does. It becomes `alg`; nobody else can choose it.
+    /// Returns the algorithm of [`sign`](Self::sign). Its name becomes `alg`, which no profile can
+    /// change.
     fn algorithm(&self) -> Algorithm;
-    /// Becomes `kid` (RFC 7515 §4.1.4): which of several registered keys this is.
+    /// Returns the value of `kid`, which says which registered key signed (RFC 7515 §4.1.4).
+    ///
+    /// Defaults to `None`: the header has no `kid`.
     fn key_id(&self) -> Option<&str> {
         None
     }
-    /// The signature of `message` as RFC 7518 defines it, not encoded: for ES256 the 64 bytes of
-    /// R and S, no DER.
+    /// Returns the raw signature of `message`, as RFC 7518 §3 defines it for the algorithm.
+    ///
+    /// It is not encoded: an ES256 signature is the 64 bytes of R and S, not DER.
     ///
     /// # Errors
-    /// Whatever the key's keeper says. It becomes the [source](std::error::Error::source) of an
-    /// error of kind [`Key`](crate::ErrorKind::Key), so its text should hold no secret.
+    /// Any error of the signer. It becomes the [source](std::error::Error::source) of an error of
+    /// kind [`Key`](crate::ErrorKind::Key), so its text must hold no secret.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
     /// Removes the key itself from a server's words, its code and its description.
     ///
@@ -68,11 +80,11 @@ pub trait Signer: Send + Sync {
     fn redact(&self, words: [String; 2]) -> [String; 2] {
         words
     }
-    /// Tells this key from every other, and tells nothing about it: under it a
-    /// [`TokenStore`](crate::TokenStore) keeps tokens.
+    /// Returns 32 bytes that identify this key and reveal nothing about it.
     ///
-    /// Defaults to none: then nothing is stored. Good is SHA-256 of the public key, in DER
-    /// (`SubjectPublicKeyInfo`); never a plain hash of a secret, which could be tried out.
+    /// A [`TokenStore`](crate::TokenStore) keeps tokens under a name made from it. Defaults to
+    /// `None`: a source with this signer can have no store. Use SHA-256 of the public key in DER
+    /// (`SubjectPublicKeyInfo`). Never use a plain hash of a secret, which can be found by guessing.
     fn identity(&self) -> Option<[u8; 32]> {
         None
     }
@@ -111,5 +123,16 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
     }
     fn redact(&self, words: [String; 2]) -> [String; 2] {
         (**self).redact(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithm_display_is_the_value_of_alg() {
+        assert_eq!(Algorithm::Rs256.to_string(), "RS256");
+        assert_eq!(format!("[{:>6}]", Algorithm::EdDsa), "[ EdDSA]");
     }
 }
