@@ -1,16 +1,19 @@
-//! The system's randomness: identifiers that cannot be guessed, and jitter.
+//! Random numbers of the operating system: identifiers that cannot be guessed, and jitter.
 
 use std::fmt::Write as _;
 
 use crate::error::Error;
 
-/// Returns a random UUID, version 4 (RFC 9562 §5.4).
+/// Returns a random UUID, version 4 (RFC 9562 §5.4), as hexadecimal digits with or without hyphens.
+///
+/// # Errors
+/// The operating system has no random numbers.
 pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
     let bits = bits()
         .map_err(|error| Error::key("the system has no random numbers").with_source(error))?;
     let version_4 = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = String::with_capacity(36);
-    let _ = write!(text, "{version_4:032x}"); // a string takes everything
+    let _ = write!(text, "{version_4:032x}"); // writing to a `String` cannot fail
     if hyphens {
         [20, 16, 12, 8]
             .into_iter()
@@ -19,7 +22,7 @@ pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Returns a random number from 0 to 1, for jitter; 0 where the system has no randomness.
+/// Returns a random number in `0.0..1.0` for jitter, or 0 if the system has no random numbers.
 pub(crate) fn unit() -> f64 {
     let bits = bits().map_or(0, |bits| bits >> 96);
     f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0

@@ -17,17 +17,18 @@ const SCHEME: &str = "Bearer ";
 pub struct AccessToken(Arc<Inner>);
 
 struct Inner {
-    authorization: Zeroizing<String>, // the token is its tail
+    /// The scheme and the token: one copy of the secret serves both accessors.
+    authorization: Zeroizing<String>,
     issued: SystemTime,
     lifetime: Duration,
     scope: Option<String>,
     members: JsonObject,
-    /// The members as text, made on first use.
+    /// The members as text, converted on first use.
     texts: OnceLock<TextMembers>,
 }
 
 impl AccessToken {
-    /// Returns the token itself. Whoever holds it can spend it.
+    /// Returns the token itself, a secret: whoever has it can use it.
     pub fn secret(&self) -> &str {
         self.authorization()
             .strip_prefix(SCHEME)
@@ -37,8 +38,9 @@ impl AccessToken {
     pub fn authorization(&self) -> &str {
         &self.0.authorization
     }
-    /// Returns the value of an `Authorization` header, marked as sensitive so that HTTP libraries do
-    /// not print it.
+    /// Returns [`authorization`](Self::authorization) as a header value that is marked sensitive.
+    ///
+    /// HTTP libraries do not print such values.
     pub fn header_value(&self) -> http::HeaderValue {
         // A usable token is visible ASCII, and so is the scheme.
         let value = http::HeaderValue::from_str(self.authorization());
@@ -46,7 +48,9 @@ impl AccessToken {
         value.set_sensitive(true);
         value
     }
-    /// Returns when the token ends by our clock, as far as the server said.
+    /// Returns when the token expires by the source's clock.
+    ///
+    /// The lifetime is the server's, or the profile's default where the server sent none.
     pub fn expires_at(&self) -> SystemTime {
         self.0
             .issued
@@ -55,13 +59,13 @@ impl AccessToken {
     }
     /// Returns the scope that was granted, else the one that was requested (RFC 6749 §5.1).
     ///
-    /// Two servers were seen to drop a scope without saying so, so only the API knows for sure.
+    /// Some servers drop a scope without saying so. Only a call to the API shows what the token allows.
     pub fn scope(&self) -> Option<&str> {
         self.0.scope.as_deref()
     }
-    /// Returns another member of the response: a string as it is, anything else as its JSON text.
+    /// Returns another member of the response: a string as it is, anything else as JSON text.
     ///
-    /// `access_token` is not among them: its accessor is [`secret`](Self::secret). `null` is `None`.
+    /// Returns `None` for `access_token`, whose accessor is [`secret`](Self::secret), and for `null`.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut members = self.members();
         members
@@ -77,7 +81,7 @@ impl AccessToken {
         self.0.members.members()
     }
 
-    /// Returns all members that [`get`](Self::get) knows, sorted by name.
+    /// Returns the name and text of each member that [`get`](Self::get) finds, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
         let texts = self.0.texts.get_or_init(|| self.0.members.text_members());
         texts
@@ -85,7 +89,7 @@ impl AccessToken {
             .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// Whether a token is visible ASCII (RFC 6749 §A.12). Anything else could forge a header.
+    /// Returns whether a token is visible ASCII (RFC 6749 §A.12). Anything else could forge a header.
     pub(crate) fn is_usable(secret: &str) -> bool {
         !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic())
     }
@@ -116,14 +120,13 @@ impl AccessToken {
     pub(crate) fn lifetime(&self) -> Duration {
         self.0.lifetime
     }
-    /// Whether this is the same token, and not another with the same text: a server may hand out one
-    /// string twice.
+    /// Returns whether both are clones of one token. A server may issue the same text twice.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-/// Nothing that the server wrote: a member or its name may repeat the token or the assertion.
+/// Prints nothing that the server sent: a member or its name may contain the token or the assertion.
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
