@@ -1,10 +1,10 @@
-//! Key and claims to assertion: **the whole crypto path**. Read this file and you have audited it.
+//! Key and claims to assertion. This file is the whole cryptographic path, to be audited alone.
 //!
-//! A key of ours is a [`Signer`]; its type decides `alg`. [`Assertion`] is the compact serialization (RFC
-//! 7515 §7.1), built by hand: header and claims to JSON in a fixed order, base64url without
-//! padding, one signature over exactly the bytes that are sent. RSA is PKCS#1 v1.5 with SHA-256
-//! (RFC 7518 §3.3), always blinded; HMAC is SHA-256 over the secret's bytes as they are (§3.2).
-//! Nothing here reads a clock or sends anything.
+//! [`RsaKey`] and [`HmacKey`] are [`Signer`]s, and the type of a key decides `alg`. [`Assertion`]
+//! is the compact serialization of RFC 7515 §7.1: header and claims as JSON in a fixed order,
+//! base64url without padding, and one signature over exactly the bytes that are sent. RS256 is
+//! PKCS#1 v1.5 with SHA-256 (RFC 7518 §3.3) and always blinded. HS256 is HMAC with SHA-256 over the
+//! bytes of the secret as they are (RFC 7518 §3.2). Nothing here reads a clock or sends anything.
 
 use std::{fmt, str};
 
@@ -27,18 +27,19 @@ use crate::redact::redact_all;
 use crate::signer::{Algorithm, Signer};
 use crate::{der, pem};
 
-/// Fewer bits can be broken (RFC 7518 §3.3 asks for 2048); more take seconds a signature.
+/// The sizes of RSA keys in bits. RFC 7518 §3.3 requires 2048 or more, since shorter keys can be
+/// broken. A signature with more than 8192 bits takes seconds.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Bytes of DER: a key of 8192 bits has 4.7 thousand, and reading a larger one takes its square
 /// in time.
 const MAX_DER: usize = 8 * 1024;
-/// Bytes that header and claims of a common server take: a longer message asks the heap again.
+/// The capacity for header and claims in bytes. Most messages fit, so they are not reallocated.
 const USUAL_MESSAGE: usize = 1024;
 
 /// An RSA private key of 2048 to 8192 bits that signs RS256.
 ///
-/// There is no `Clone`: one copy of a key is enough, share it in an [`Arc`](std::sync::Arc). It is wiped when
-/// dropped.
+/// There is no `Clone`, so that one copy of a key is in memory: share it in an
+/// [`Arc`](std::sync::Arc). The key is wiped when it is dropped.
 pub struct RsaKey {
     key: SigningKey<Sha256>,
     key_id: Option<String>,
@@ -114,7 +115,9 @@ impl RsaKey {
         })?;
         Self::from_der(open.as_bytes())
     }
-    /// Sets `kid`.
+    /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).
+    ///
+    /// Defaults to none: the header has no `kid`.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
@@ -161,12 +164,12 @@ impl Signer for RsaKey {
         self.key_id.as_deref()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        // The random numbers blind the private-key operation against timing; the signature does
-        // not depend on them.
+        // The random numbers blind the private-key operation, so that its time says nothing about
+        // the key. The signature is the same with any numbers.
         let signature = self.key.try_sign_with_rng(&mut OsRng, message)?;
-        Ok(signature.to_bytes().into_vec()) // the very bytes; `to_vec` leaves a copy
+        Ok(signature.to_bytes().into_vec()) // `to_vec` would leave a second copy
     }
-    /// SHA-256 of the public key in DER (`SubjectPublicKeyInfo`).
+    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
         let key: &RsaPrivateKey = self.key.as_ref();
         let der = der::public_key(&key.n().to_bytes_be(), &key.e().to_bytes_be());
@@ -176,21 +179,22 @@ impl Signer for RsaKey {
 
 /// A shared secret that signs HS256.
 ///
-/// RFC 7518 §3.2 asks for 32 bytes or more. Fewer are taken, since servers hand such secrets out:
-/// a short one can be guessed by whoever sees an assertion. It is wiped when dropped.
+/// RFC 7518 §3.2 requires 32 bytes or more. Shorter secrets are accepted because servers issue them,
+/// but whoever sees an assertion can find a short secret by guessing. The secret is wiped when it is
+/// dropped.
 pub struct HmacKey {
     secret: Zeroizing<Vec<u8>>,
     key_id: Option<String>,
 }
 
 impl HmacKey {
-    /// Takes the secret's bytes as they are: no base64, no hex, no trimming.
+    /// Creates a key from the bytes of the secret as they are, neither decoded nor trimmed.
     ///
-    /// A file written by `echo` ends with a line end that is not part of the secret: remove it
-    /// first.
+    /// Decode base64 or hexadecimal text first where the server says so. Remove the line end that
+    /// `echo` writes at the end of a file.
     ///
     /// # Errors
-    /// [`Key`](crate::ErrorKind::Key) where there are none.
+    /// Kind [`Key`](crate::ErrorKind::Key): the secret is empty.
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         match secret.is_empty() {
@@ -201,7 +205,9 @@ impl HmacKey {
             }),
         }
     }
-    /// Sets `kid`.
+    /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).
+    ///
+    /// Defaults to none: the header has no `kid`.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
@@ -215,7 +221,7 @@ impl HmacKey {
     }
 }
 
-/// Overwrites what the last call left on the stack, as far as it reached.
+/// Overwrites the part of the stack that the previous call used.
 #[inline(never)]
 fn overwrite_stack() {
     std::hint::black_box([0_u8; 2048]);
@@ -230,7 +236,7 @@ impl Signer for HmacKey {
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         let tag = self.tag(message);
-        overwrite_stack(); // `hmac` pads a copy of the secret there
+        overwrite_stack(); // `hmac` leaves a padded copy of the secret there
         tag
     }
     fn redact(&self, words: [String; 2]) -> [String; 2] {
@@ -239,19 +245,22 @@ impl Signer for HmacKey {
             Err(_) => words, // no server writes bytes that are not text
         }
     }
-    /// HMAC-SHA256 of a fixed label: a plain hash could be looked up.
+    /// Returns the HMAC-SHA-256 of a fixed text. A plain hash of a weak secret could be looked up.
     fn identity(&self) -> Option<[u8; 32]> {
         let tag = self.sign(b"jwt-bearer: identity of this secret").ok()?;
         tag.try_into().ok()
     }
 }
 
-#[inline(never)] // its buffer must be where the stack is overwritten
+#[inline(never)] // so that its buffer is in the part of the stack that is overwritten
 fn append(bytes: &[u8], jwt: &mut String) {
     URL_SAFE_NO_PAD.encode_string(bytes, jwt);
 }
 
-/// A signed JWT in compact serialization. Whoever holds it can spend it until it expires.
+/// A signed JWT in compact serialization (RFC 7515 §7.1).
+///
+/// It is a secret: whoever has it can trade it for a token until it expires. It is wiped when it is
+/// dropped.
 pub struct Assertion {
     jwt: Zeroizing<String>,
     jti: Option<String>,
@@ -263,12 +272,15 @@ impl Assertion {
         &self.jwt
     }
 
-    /// Returns the `jti` claim, by which a server's log names the assertion.
+    /// Returns the `jti` claim, which identifies the assertion in a server's log.
     pub(crate) fn jti(&self) -> Option<&str> {
         self.jti.as_deref()
     }
 
     /// Signs header and claims. The header has `typ`, `alg` and `kid`, then the members of `header`.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the signer failed. Its error is the source.
     pub(crate) fn sign(
         signer: &dyn Signer,
         typ: Option<&str>,
@@ -289,26 +301,27 @@ impl Assertion {
             .sign(jwt.as_bytes())
             .map_err(|error| Error::key("the signer failed").with_source(error))?;
         let signature = Zeroizing::new(signature);
-        // The bytes signed are the bytes sent. Room is made at once: a string that grows leaves copies.
+        // The signature is appended to the bytes that were signed, so the same bytes are sent. They
+        // are moved once at most, because a string that grows step by step leaves copies behind.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
         append(&signature, &mut jwt);
-        overwrite_stack(); // `base64` has its buffer there
+        overwrite_stack(); // `base64` leaves its buffer there
         Ok(Self { jwt, jti: None })
     }
 
-    /// Keeps the `jti` beside the JWT, so that nobody has to decode it.
+    /// Adds the `jti` claim, so that nobody has to decode the JWT to read it.
     pub(crate) fn with_jti(self, jti: Option<String>) -> Self {
         Self { jti, ..self }
     }
 }
 
-/// Returns a hash, to compare texts that must not be kept.
+/// Returns the SHA-256 hash of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Returns the claims of a JWT whose signature cannot be checked here: a hint, never a proof.
+/// Returns the claims of a JWT whose signature is not checked. Use them as a hint, never as a proof.
 pub(crate) fn unverified_claims(jwt: &str) -> Option<JsonObject> {
     let mut segments = jwt.split('.');
     let (_header, claims, _signature) = (segments.next()?, segments.next()?, segments.next()?);

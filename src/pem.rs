@@ -1,9 +1,9 @@
-//! PEM text as people have it to DER, and what had to be repaired.
+//! PEM text to DER, with the damage that copying does to it repaired and reported.
 //!
-//! Files are saved with a byte order mark, keys are copied out of JSON with `\n` in them,
-//! environment variables lose their line ends. All of that still says which bytes are meant, so
-//! it is read, and what a strict reader (RFC 7468 §3) would have refused is reported. Nothing of
-//! the key is ever quoted.
+//! Editors save files with a byte order mark, keys are copied out of JSON with `\n` in them, and
+//! environment variables lose their line ends. The bytes of the key are still certain, so the text
+//! is read, and everything that a strict reader (RFC 7468 §3) refuses is reported as a repair. No
+//! error quotes any part of the text.
 
 use std::str;
 
@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// Bytes of a file with a key in it: a bundle of all public roots has a fifth of that.
+/// The longest text that is searched for a key, in bytes. A bundle of all public root certificates
+/// has a fifth of that.
 const MAX_TEXT: usize = 1024 * 1024;
 
 const BEGIN: &str = "-----BEGIN";
@@ -22,13 +23,14 @@ const DASHES: &str = "-----";
 
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
 
-pub(crate) struct PrivateKey {
+/// The DER of a private key and what was repaired in its text.
+pub(crate) struct DecodedKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
     pub(crate) repairs: Vec<&'static str>,
 }
 
-/// What is not a private key for RSA, by the label of its block. Of several the first row speaks:
-/// a key is told before its certificate.
+/// Messages for labels that are no RSA private key. Where a text has several blocks, the first row
+/// that matches is reported, so a key of another kind is named before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
     ("EC PRIVATE KEY", "this is an EC key; RS256 needs RSA"),
     ("EC PARAMETERS", "this is an EC key; RS256 needs RSA"),
@@ -46,8 +48,8 @@ const OTHER_LABELS: &[(&str, &str)] = &[
     ("NEW CERTIFICATE REQUEST", "this is a certificate request"),
 ];
 
-/// What is no PEM at all, by how it begins.
-const OTHER_BEGINNINGS: &[(&str, &str)] = &[
+/// Messages for text without any PEM block, by its first characters.
+const OTHER_PREFIXES: &[(&str, &str)] = &[
     ("{", "this is JSON without a PEM in it"),
     ("ssh-", "this is a public key"),
     (
@@ -56,9 +58,9 @@ const OTHER_BEGINNINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What is repaired around a key, and how it is told: by the character before it, and by its text.
+/// Repairs of what surrounds a key. Each test gets the character before the key, and its text.
 #[allow(clippy::type_complexity)]
-const AROUND: &[(&str, fn(Option<char>, &str) -> bool)] = &[
+const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
     ("a byte order mark stood before the key", |before, _| {
         before == Some('\u{feff}')
     }),
@@ -70,9 +72,9 @@ const AROUND: &[(&str, fn(Option<char>, &str) -> bool)] = &[
     }),
 ];
 
-/// What is repaired within a block. The repair itself is the same for all: see [`Block::read`].
+/// Repairs of a block. [`Block::decode`] makes them all in the same way.
 #[allow(clippy::type_complexity)]
-const WITHIN: &[(&str, fn(&Block<'_>) -> bool)] = &[
+const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
     ("line ends were missing", |b| {
         !b.body.trim().contains(['\n', '\r', '\\'])
     }),
@@ -81,7 +83,7 @@ const WITHIN: &[(&str, fn(&Block<'_>) -> bool)] = &[
         first || (b.body.lines().skip(1)).any(|line| line.starts_with([' ', '\t']))
     }),
     ("blank lines stood inside the key", |b| {
-        // What follows the BEGIN and what precedes the END are not lines of their own.
+        // The text right after BEGIN and right before END belongs to the lines of the markers.
         let within = b.body.split_once('\n').map(|(_, rest)| rest);
         let within = within.and_then(|rest| rest.rsplit_once('\n'));
         within.is_some_and(|(lines, _)| lines.split('\n').any(|line| line.trim().is_empty()))
@@ -93,8 +95,11 @@ const WITHIN: &[(&str, fn(&Block<'_>) -> bool)] = &[
     }),
 ];
 
-/// Finds the first private key in `text`.
-pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, Error> {
+/// Decodes the first private key in `text`.
+///
+/// # Errors
+/// Kind [`Key`](crate::ErrorKind::Key): there is no private key, and the message names what there is.
+pub(crate) fn private_key(text: &[u8]) -> Result<DecodedKey, Error> {
     if text.len() > MAX_TEXT {
         return Err(Error::key("this is too long for a key"));
     }
@@ -111,24 +116,24 @@ pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, Error> {
         }
     };
     match text.contains(BEGIN) {
-        true => first_of_blocks(text),
-        false => without_markers(text),
+        true => decode_first_key(text),
+        false => decode_without_markers(text),
     }
 }
 
-fn first_of_blocks(text: &str) -> Result<PrivateKey, Error> {
+fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     let mut seen = Vec::new();
     let mut rest = text;
     while let Some(block) = Block::next(rest) {
         let block = block?;
-        match words(block.label).as_str() {
-            // Which of them it is the DER says itself.
-            "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => return block.read(),
+        match normalized(block.label).as_str() {
+            // The DER shows which of the three it is, so a wrong label of the three does no harm.
+            "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => return block.decode(),
             other => seen.push(other.to_owned()),
         }
         rest = block.after;
     }
-    let other = told(OTHER_LABELS, |label| {
+    let other = message_for(OTHER_LABELS, |label| {
         seen.iter().any(|other| other == label)
     });
     Err(Error::key(
@@ -136,15 +141,15 @@ fn first_of_blocks(text: &str) -> Result<PrivateKey, Error> {
     ))
 }
 
-/// Base64 of the whole PEM, or a PEM's body alone, as build servers hold keys in one line.
-fn without_markers(text: &str) -> Result<PrivateKey, Error> {
-    let decoded = decoded(text).unwrap_or_default();
+/// Decodes base64 of a whole PEM, or the body of a PEM alone. Build servers keep keys in one line so.
+fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
+    let decoded = decode_base64(text).unwrap_or_default();
     let inner = str::from_utf8(&decoded)
         .ok()
         .filter(|inner| inner.contains(BEGIN));
     let key = match (inner, decoded.first()) {
-        (Some(inner), _) => Some(first_of_blocks(inner)?),
-        (None, Some(0x30)) => Some(PrivateKey {
+        (Some(inner), _) => Some(decode_first_key(inner)?),
+        (None, Some(0x30)) => Some(DecodedKey {
             der: decoded.clone(),
             repairs: Vec::new(),
         }),
@@ -155,10 +160,10 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
             Some(_) => "the PEM was in base64 once more",
             None => "the BEGIN and END lines were missing",
         };
-        let mut repairs = around(text.trim_start().chars().next(), text);
+        let mut repairs = surrounding_repairs(text.trim_start().chars().next(), text);
         repairs.push(what);
         repairs.append(&mut key.repairs);
-        return Ok(PrivateKey { repairs, ..key });
+        return Ok(DecodedKey { repairs, ..key });
     }
     let text = text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     Err(Error::key(match text {
@@ -166,27 +171,31 @@ fn without_markers(text: &str) -> Result<PrivateKey, Error> {
         name if [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
             "this is the name of a file: give what is in it"
         }
-        _ => told(OTHER_BEGINNINGS, |begin| text.starts_with(begin))
+        _ => message_for(OTHER_PREFIXES, |prefix| text.starts_with(prefix))
             .unwrap_or("this is not a PEM private key"),
     }))
 }
 
-fn around(before: Option<char>, text: &str) -> Vec<&'static str> {
-    let had = AROUND.iter().filter(|(_, had)| had(before, text));
-    had.map(|(what, _)| *what).collect()
-}
-
-fn told(table: &[(&str, &'static str)], fits: impl Fn(&str) -> bool) -> Option<&'static str> {
-    table
+fn surrounding_repairs(before: Option<char>, text: &str) -> Vec<&'static str> {
+    let needed = SURROUNDING_REPAIRS
         .iter()
-        .find(|(what, _)| fits(what))
-        .map(|(_, message)| *message)
+        .filter(|(_, is_needed)| is_needed(before, text));
+    needed.map(|(repair, _)| *repair).collect()
 }
 
-/// `-----BEGIN label-----body-----END end_label-----`, with what surrounds it.
+/// Returns the message of the first row whose key satisfies `matches`.
+fn message_for(
+    table: &[(&str, &'static str)],
+    matches: impl Fn(&str) -> bool,
+) -> Option<&'static str> {
+    let row = table.iter().find(|(key, _)| matches(key));
+    row.map(|(_, message)| *message)
+}
+
+/// The text `-----BEGIN label-----body-----END end_label-----` and what surrounds it.
 struct Block<'t> {
     before: Option<char>,
-    all: &'t str,
+    whole: &'t str,
     label: &'t str,
     body: &'t str,
     end_label: &'t str,
@@ -200,12 +209,13 @@ impl<'t> Block<'t> {
             let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
             let (body, rest) = rest.split_once(END)?;
             let (end_label, after) = rest.split_once(DASHES)?;
-            let all = block.strip_suffix(after)?;
+            let whole = block.strip_suffix(after)?;
             let before = before.chars().next_back();
-            let whole = !body.contains(DASHES); // else the END is another block's
-            whole.then_some(Self {
+            // Dashes in the body are a second BEGIN line: this END belongs to another block.
+            let is_one_block = !body.contains(DASHES);
+            is_one_block.then_some(Self {
                 before,
-                all,
+                whole,
                 label,
                 body,
                 end_label,
@@ -215,41 +225,46 @@ impl<'t> Block<'t> {
         Some(parts().ok_or_else(|| Error::key(CUT_OFF)))
     }
 
-    /// The repair: each marker in one line, everything but base64 out of the body.
-    fn read(&self) -> Result<PrivateKey, Error> {
+    /// Decodes the body. White space, escapes and quotes in it are skipped, which is the repair.
+    fn decode(&self) -> Result<DecodedKey, Error> {
         if self.body.contains("Proc-Type:") {
             return Err(Error::key(
                 "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
             ));
         }
-        if words(self.label) != words(self.end_label) {
+        if normalized(self.label) != normalized(self.end_label) {
             return Err(Error::key(
                 "the BEGIN and END lines of this key do not belong together",
             ));
         }
-        // The decoder's own errors quote what they read.
-        let der = decoded(self.body).map_err(|error| {
+        // The decoder's own error is dropped because it quotes a byte of the key.
+        let der = decode_base64(self.body).map_err(|error| {
             Error::key(match error {
                 DecodeError::InvalidByte(..) => "this key holds characters that are not base64",
                 _ => CUT_OFF,
             })
         })?;
-        let mut repairs = around(self.before, self.all);
-        let within = WITHIN.iter().filter(|(_, had)| had(self));
-        repairs.extend(within.map(|(what, _)| *what));
-        Ok(PrivateKey { der, repairs })
+        let mut repairs = surrounding_repairs(self.before, self.whole);
+        let needed = BLOCK_REPAIRS
+            .iter()
+            .filter(|(_, is_needed)| is_needed(self));
+        repairs.extend(needed.map(|(repair, _)| *repair));
+        Ok(DecodedKey { der, repairs })
     }
 }
 
-/// Each of these makes its copy of the key in one allocation: what grows leaves pieces of it behind.
-fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
-    let mut solid = unescaped(text);
-    solid.retain(is_solid);
+/// Decodes base64, whatever separates its lines.
+///
+/// Each copy of the key is made in one allocation, because a buffer that grows leaves parts of the
+/// key in freed memory.
+fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+    let mut base64 = unescaped(text);
+    base64.retain(|c| !is_separator(c));
     let mut bytes = Zeroizing::default();
-    STANDARD.decode_vec(&*solid, &mut bytes).map(|()| bytes)
+    STANDARD.decode_vec(&*base64, &mut bytes).map(|()| bytes)
 }
 
-/// Escapes of a JSON or shell string are line ends.
+/// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends.
 fn unescaped(text: &str) -> Zeroizing<String> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     let mut parts = text.split('\\');
@@ -262,14 +277,14 @@ fn unescaped(text: &str) -> Zeroizing<String> {
     plain
 }
 
-/// Words with one space between them, however they were wrapped.
-fn words(text: &str) -> String {
-    unescaped(text)
+/// Returns a label with one space between its words, also where a line was wrapped inside it.
+fn normalized(label: &str) -> String {
+    unescaped(label)
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
 }
 
-fn is_solid(c: char) -> bool {
-    !c.is_whitespace() && !matches!(c, '\\' | '"' | '\'' | '\u{feff}')
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\\' | '"' | '\'' | '\u{feff}')
 }
