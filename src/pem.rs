@@ -22,6 +22,11 @@ const END: &str = "-----END";
 const DASHES: &str = "-----";
 
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
+pub(crate) const TOO_LONG: &str = "this is too long for a key";
+pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
+pub(crate) const PUBLIC_KEY: &str = "this is a public key";
+pub(crate) const OPENSSH_KEY: &str =
+    "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
 
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
@@ -32,15 +37,16 @@ pub(crate) struct DecodedKey {
 /// Messages for labels that are no RSA private key. Where a text has several blocks, the first row
 /// that matches is reported, so a key of another kind is named before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
-    ("EC PRIVATE KEY", "this is an EC key; RS256 needs RSA"),
-    ("EC PARAMETERS", "this is an EC key; RS256 needs RSA"),
+    ("EC PRIVATE KEY", EC_KEY),
+    ("EC PARAMETERS", EC_KEY),
     ("DSA PRIVATE KEY", "this is a DSA key; RS256 needs RSA"),
+    ("OPENSSH PRIVATE KEY", OPENSSH_KEY),
     (
-        "OPENSSH PRIVATE KEY",
-        "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM",
+        "PGP PRIVATE KEY BLOCK",
+        "this is an OpenPGP key; RS256 needs RSA in PKCS#1 or PKCS#8",
     ),
-    ("PUBLIC KEY", "this is a public key"),
-    ("RSA PUBLIC KEY", "this is a public key"),
+    ("PUBLIC KEY", PUBLIC_KEY),
+    ("RSA PUBLIC KEY", PUBLIC_KEY),
     ("CERTIFICATE", "this is a certificate"),
     ("X509 CERTIFICATE", "this is a certificate"),
     ("TRUSTED CERTIFICATE", "this is a certificate"),
@@ -51,20 +57,38 @@ const OTHER_LABELS: &[(&str, &str)] = &[
 /// Messages for text without any PEM block, by its first characters.
 const OTHER_PREFIXES: &[(&str, &str)] = &[
     ("{", "this is JSON without a PEM in it"),
-    ("ssh-", "this is a public key"),
+    ("ssh-", PUBLIC_KEY),
     (
         "PuTTY-",
         "this is a PuTTY key: export it from PuTTYgen in the OpenSSH format",
     ),
+    ("---- BEGIN SSH2 PUBLIC KEY", PUBLIC_KEY),
+    // The bodies of an OpenSSH private key and of a public one, without their markers.
+    ("b3BlbnNzaC1rZXktdjE", OPENSSH_KEY),
+    ("AAAAB3NzaC1yc2E", PUBLIC_KEY),
+    (
+        "<RSAKeyValue",
+        "this is an XML key of .NET: export it with ExportPkcs8PrivateKeyPem",
+    ),
+    ("<", "this is XML or HTML without a PEM in it"),
+    (
+        "$ANSIBLE_VAULT",
+        "this is encrypted by Ansible Vault: decrypt it with ansible-vault view",
+    ),
+];
+
+/// Endings of the names of key files. A text that ends so is a name given in place of the content.
+const KEY_FILE_ENDINGS: &[&str] = &[
+    ".pem", ".key", ".der", ".p8", ".p12", ".pfx", ".jks", ".json",
 ];
 
 /// Repairs of what surrounds a key. Each test gets the character before the key, and its text.
 #[allow(clippy::type_complexity)]
 const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
-    ("a byte order mark stood before the key", |before, _| {
+    ("there was a byte order mark before the key", |before, _| {
         before == Some('\u{feff}')
     }),
-    ("the key stood in quotes", |before, _| {
+    ("the key was in quotes", |before, _| {
         matches!(before, Some('"' | '\''))
     }),
     ("line ends were written as \\n", |_, text| {
@@ -82,7 +106,7 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
         let first = matches!(b.before, Some(' ' | '\t')) && b.body.contains('\n');
         first || (b.body.lines().skip(1)).any(|line| line.starts_with([' ', '\t']))
     }),
-    ("blank lines stood inside the key", |b| {
+    ("there were blank lines inside the key", |b| {
         // The text right after BEGIN and right before END belongs to the lines of the markers.
         let within = b.body.split_once('\n').map(|(_, rest)| rest);
         let within = within.and_then(|rest| rest.rsplit_once('\n'));
@@ -95,30 +119,76 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
     }),
 ];
 
-/// Decodes the first private key in `text`.
+/// Decodes the first private key in `bytes`, or returns `None` where they are not text.
 ///
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): there is no private key, and the message names what there is.
-pub(crate) fn private_key(text: &[u8]) -> Result<DecodedKey, Error> {
-    if text.len() > MAX_TEXT {
-        return Err(Error::key("this is too long for a key"));
+pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
+    if bytes.len() > MAX_TEXT {
+        return Err(Error::key(TOO_LONG));
     }
-    let text = match str::from_utf8(text) {
-        Ok(text) if !text.contains('\0') => text,
-        _ => {
-            return Err(Error::key(match text {
-                [0x30, ..] => "this is DER, not PEM text",
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
-                    "this is UTF-16 text: save it as UTF-8"
-                }
-                _ => "this is not text",
-            }));
+    if let Some(text) = utf16(bytes) {
+        let mut key = decode_text(&text)?;
+        key.repairs.insert(0, "the text was UTF-16");
+        return Ok(Some(key));
+    }
+    // A secret that passed through a program in C may end with zero bytes.
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let content = bytes.get(..bytes.len().saturating_sub(zeros));
+    let content = content.filter(|content| content.is_empty() == bytes.is_empty());
+    let content = content.unwrap_or(bytes);
+    match str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => decode_text(text).map(Some),
+        // A name in Latin-1 before the key does not damage the key.
+        _ if bytes
+            .windows(BEGIN.len())
+            .any(|run| run == BEGIN.as_bytes()) =>
+        {
+            decode_text(&without_invalid_utf8(content)).map(Some)
         }
-    };
+        _ => Ok(None),
+    }
+}
+
+fn decode_text(text: &str) -> Result<DecodedKey, Error> {
     match text.contains(BEGIN) {
         true => decode_first_key(text),
         false => decode_without_markers(text),
     }
+}
+
+/// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
+///
+/// Returns `None` where the bytes are something else.
+fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let read = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        [1..=0xff, 0, 1..=0xff, 0, ..] => u16::from_le_bytes,
+        [0, 1..=0xff, 0, 1..=0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let pairs = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| pair.try_into().ok());
+    let units = pairs.map(read).skip_while(|unit| *unit == 0xfeff);
+    // A unit has three bytes in UTF-8 at most, so the text never grows and leaves no copies.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
+    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    Some(text)
+}
+
+/// Returns the text with U+FFFD in place of each run of bytes that is not UTF-8.
+fn without_invalid_utf8(bytes: &[u8]) -> Zeroizing<String> {
+    // U+FFFD has three bytes, so the text never grows and leaves no copies.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(3)));
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
 }
 
 fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
@@ -149,7 +219,8 @@ fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
         .filter(|inner| inner.contains(BEGIN));
     let key = match (inner, decoded.first()) {
         (Some(inner), _) => Some(decode_first_key(inner)?),
-        (None, Some(0x30)) => Some(DecodedKey {
+        // The first bytes of DER, of Java key stores and of gzip.
+        (None, Some(0x30 | 0xfe | 0xce | 0x1f)) => Some(DecodedKey {
             der: decoded.clone(),
             repairs: Vec::new(),
         }),
@@ -168,7 +239,7 @@ fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
     let text = text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
     Err(Error::key(match text {
         "" => "this is empty",
-        name if [".pem", ".key"].iter().any(|end| name.ends_with(end)) => {
+        name if KEY_FILE_ENDINGS.iter().any(|end| name.ends_with(end)) => {
             "this is the name of a file: give what is in it"
         }
         _ => message_for(OTHER_PREFIXES, |prefix| text.starts_with(prefix))

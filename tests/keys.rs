@@ -146,7 +146,7 @@ fn row_08_a_key_of_more_bits_is_refused_with_the_limit() {
         "this RSA key has 8200 bits; 2048 to 8192 are taken",
     );
     let twice = include_bytes!("data/keys/rsa-16384.der");
-    refuses(twice, "this is too long for an RSA key of 8192 bits");
+    refuses(twice, "this RSA key has 16384 bits; 2048 to 8192 are taken");
 }
 
 #[test]
@@ -250,10 +250,6 @@ fn row_08_bytes_that_are_no_key_are_told() {
     let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
     refuses(rfc7515_pem("pkcs1_pem").as_bytes(), message);
     refuses(b"no key at all", message);
-    refuses(b"\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01", message); // a Java key store
-    let mut twice = der(&rfc7515_pem("pkcs1_pem"));
-    twice.extend_from_within(..);
-    refuses(&twice, message);
 }
 
 // Row 10: HMAC secrets. The literals are by `openssl dgst -sha256 -hmac`, or of RFC 4231.
@@ -431,7 +427,7 @@ fn debug_of_a_key_shows_its_id_and_repairs_and_nothing_else() {
     assert_eq!(
         format!("{repaired:?}"),
         "RsaKey { key_id: Some(\"k1\"), \
-         repairs: [\"a byte order mark stood before the key\"], .. }"
+         repairs: [\"there was a byte order mark before the key\"], .. }"
     );
     assert_eq!(format!("{:?}", hs256()), "HmacKey { key_id: None, .. }");
     let with_id = hs256().with_key_id("k2");
@@ -538,16 +534,19 @@ mod encrypted {
     /// A file chooses what opening it costs, and what cannot be allocated ends the process.
     #[test]
     fn a_key_that_would_take_too_long_to_open_is_refused_at_once() {
-        const SLOW: &str = "this key's passphrase takes too long to check";
         let begin = std::time::Instant::now();
-        refuses(include_str!("data/keys/slow.pem"), PASSPHRASE, SLOW); // ten million rounds and one
+        let slow = "this key's passphrase takes 2000001 rounds of PBKDF2; at most 2000000 are taken: \
+            write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000";
+        refuses(include_str!("data/keys/slow.pem"), PASSPHRASE, slow);
         // scrypt's N, r, p as OpenSSL writes them, and p 127 times as large
         let mut key = der(block("aes-128-cbc scrypt"));
         let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1, 1];
         let at = key.windows(cost.len()).position(|part| part == cost);
         key[at.unwrap() + cost.len() - 1] = 127;
         let error = RsaKey::from_encrypted_der(&key, PASSPHRASE).unwrap_err();
-        is_key_error(&error, SLOW);
+        let slow = "this key's passphrase takes 2032 MiB of scrypt (N 16384, r 8, p 127); at most 64 \
+            MiB are taken: write a cheaper one with openssl pkcs8 -topk8 -scrypt";
+        is_key_error(&error, slow);
         assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }
 
@@ -556,7 +555,7 @@ mod encrypted {
     #[test]
     fn a_key_that_takes_as_long_as_it_may_is_not_refused_for_that() {
         let mut sealed = der(include_str!("data/keys/slow.pem"));
-        put(&mut sealed, &[0x98, 0x96, 0x81], &[0x98, 0x96, 0x80]); // ten million rounds
+        put(&mut sealed, &[0x1e, 0x84, 0x81], &[0x1e, 0x84, 0x80]); // two million rounds
         let hmac = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
         put(
             &mut sealed,
@@ -566,12 +565,12 @@ mod encrypted {
         let error = RsaKey::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
 
-        // 1 GiB by a p of 64, three bytes of the salt for a key of five bytes, which AES does not have
+        // 64 MiB by a p of 4, three bytes of the salt for a key of five bytes, which AES does not have
         let mut sealed = der(block("aes-128-cbc scrypt"));
         let salt = [0xfe, 0x7f, 0x50, 0xa8, 0x72, 0x8a, 0xd7, 0xab];
         let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1];
         let was = [&[4, 8], &salt[..], &cost, &[1]].concat();
-        let is = [&[4, 5], &salt[..5], &cost, &[64, 2, 1, 5]].concat();
+        let is = [&[4, 5], &salt[..5], &cost, &[4, 2, 1, 5]].concat();
         put(&mut sealed, &was, &is);
         let error = RsaKey::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
@@ -692,7 +691,7 @@ mod encrypted {
         );
         let key = RsaKey::from_encrypted_pem(&mangled, PASSPHRASE).unwrap();
         signs_as_rfc7515_a2(&key);
-        let repairs = ["the key stood in quotes", "line ends were written as \\n"];
+        let repairs = ["the key was in quotes", "line ends were written as \\n"];
         assert_eq!(key.repairs(), repairs);
         is_key_error(
             &RsaKey::from_encrypted_pem(&mangled, "wrong").unwrap_err(),

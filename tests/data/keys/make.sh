@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the files beside it: keys for tests only, and what people take for keys.
 #
-#     apt-get install openssl openssh-client putty-tools python3
+#     apt-get install openssl openssh-client putty-tools python3 default-jre-headless
 #     bash tests/data/keys/make.sh
 #
-# Made with OpenSSL 3.0, OpenSSH 9.2 and PuTTY 0.78. The large keys take minutes.
+# Made with OpenSSL 3.0, OpenSSH 9.2, PuTTY 0.78 and keytool of OpenJDK 17. The large keys take minutes.
 set -euo pipefail
 cd "$(dirname "$0")"
 scratch=$(mktemp -d)
@@ -73,7 +73,19 @@ sealed() {
   sealed 'empty passphrase' '' -v2 aes-256-cbc
 } >encrypted.txt
 
-# One round more than is taken.
+# One round more than is accepted.
 openssl genrsa 2048 | openssl pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA256 \
-  -iter 10000001 -passout 'pass:correct horse' -out slow.pem
+  -iter 2000001 -passout 'pass:correct horse' -out slow.pem
+# The store as Java writes it, and the key as Windows and a browser write it.
+for type in JKS JCEKS; do
+  keytool -importkeystore -noprompt -srckeystore store.p12 -srcstoretype PKCS12 \
+    -srcstorepass 'correct horse' -deststoretype "$type" -deststorepass 'correct horse' \
+    -destkeystore "store.${type,,}"
+done
+openssl rsa -in "$rfc" -outform PVK -pvk-none -out rsa.pvk
+openssl rsa -in "$rfc" -outform MSBLOB -out rsa.blob
+gzip -9 -n <"$rfc" >rsa.pem.gz
+
+# Numbers and encodings that OpenSSL does not write.
+python3 odd_keys.py
 chmod 644 ./*
