@@ -1,5 +1,5 @@
-//! Published and foreign signatures: what others signed, we sign byte for byte; what we sign,
-//! other code accepts, and nothing else.
+//! Signatures against other implementations: published ones are reproduced byte for byte, and
+//! `ring` verifies ours and rejects every change to them.
 
 use std::time::SystemTime;
 
@@ -23,7 +23,7 @@ fn decoded(base64url: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(base64url).unwrap()
 }
 
-/// The two keys of `vectors.json` that have secrets, and the RSA key, by where a JWS stands in it.
+/// Returns the keys that sign the JWS at this JSON pointer of `vectors.json`.
 #[track_caller]
 fn signers(pointer: &str, alg: &str) -> Vec<Box<dyn Signer>> {
     let vectors = vectors();
@@ -45,7 +45,7 @@ fn signers(pointer: &str, alg: &str) -> Vec<Box<dyn Signer>> {
     }
 }
 
-/// `alg` of the header, where `text` looks like a JWS: `eyJ` is `{"` in base64url.
+/// Returns `alg` of the header where `text` looks like a JWS: `eyJ` is `{"` in base64url.
 #[track_caller]
 fn alg_of(text: &str) -> Option<String> {
     let is_jws = text.starts_with("eyJ") && text.matches('.').count() == 2;
@@ -54,7 +54,7 @@ fn alg_of(text: &str) -> Option<String> {
     Some(header["alg"].as_str().unwrap().to_owned())
 }
 
-/// Every JWS in `value`, however deep: where it stands, its `alg`, itself.
+/// Finds every JWS in `value` at any depth: its JSON pointer, its `alg`, its text.
 fn all_jws(value: &Value, pointer: &str, found: &mut Vec<(String, String, String)>) {
     match value {
         Value::String(text) => {
@@ -70,7 +70,7 @@ fn all_jws(value: &Value, pointer: &str, found: &mut Vec<(String, String, String
     }
 }
 
-/// Every signer of the JWS signs its first two segments to its third.
+/// Checks that every signer of the JWS makes its third segment from the first two.
 #[track_caller]
 fn signs_byte_for_byte(pointer: &str, alg: &str, jws: &str) {
     let (message, signature) = jws.rsplit_once('.').unwrap();
@@ -82,7 +82,7 @@ fn signs_byte_for_byte(pointer: &str, alg: &str, jws: &str) {
 }
 
 #[test]
-fn every_vector_is_signed_byte_for_byte() {
+fn vectors_are_signed_byte_for_byte() {
     let mut found = Vec::new();
     all_jws(&vectors(), "", &mut found);
     for (pointer, alg, jws) in &found {
@@ -105,8 +105,8 @@ fn every_vector_is_signed_byte_for_byte() {
 }
 
 #[test]
-fn rfc_7515_a1_and_a2_are_signed_as_the_rfc_prints_them() {
-    // As printed there, not as copied to vectors.json.
+fn rfc_7515_a1_and_a2_signatures_are_the_printed_ones() {
+    // Copied from the RFC, independently of vectors.json.
     let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4\
         MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let [hs256] = signers("/rfc7515_a1_hs256/jws", "HS256")
@@ -131,13 +131,13 @@ fn rfc_7515_a1_and_a2_are_signed_as_the_rfc_prints_them() {
     }
 }
 
-// Conformance: one function for every algorithm, and `ring` as the judge.
+// One check for every algorithm, with `ring` as the verifier
 
-/// Says whether a signature is that of a message.
+/// Returns whether a signature belongs to a message.
 type Verifier = dyn Fn(&[u8], &[u8]) -> bool;
 
-/// An assertion of `signer` is accepted; with one bit or character changed, or signed by `other`,
-/// it is refused.
+/// Checks that an assertion of `signer` verifies, and that it does not with one bit or character
+/// changed, or when `other` signed it.
 #[track_caller]
 fn conforms(signer: &dyn Signer, other: &dyn Signer, accepts: &Verifier) {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
@@ -181,7 +181,7 @@ fn conforms(signer: &dyn Signer, other: &dyn Signer, accepts: &Verifier) {
 }
 
 #[test]
-fn rs256_is_what_ring_verifies_and_nothing_else_is() {
+fn rs256_signature_verifies_with_ring_and_any_change_does_not() {
     let vectors = vectors();
     let [n, e] = ["/key/n", "/key/e"].map(|part| decoded(text(&vectors, part)));
     let public = signature::RsaPublicKeyComponents { n, e };
@@ -196,7 +196,7 @@ fn rs256_is_what_ring_verifies_and_nothing_else_is() {
 }
 
 #[test]
-fn hs256_is_what_ring_verifies_and_nothing_else_is() {
+fn hs256_signature_verifies_with_ring_and_any_change_does_not() {
     let vectors = vectors();
     let secret = text(&vectors, "/cylance/secret_utf8");
     let ours = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
