@@ -1,5 +1,5 @@
-//! From an issuer or a metadata document to the token endpoint: which addresses are asked, what
-//! is believed, how long it is kept.
+//! From an issuer or a metadata document to the token endpoint: which URLs are requested, which
+//! documents are refused, and how long an endpoint is kept.
 
 mod support;
 
@@ -47,26 +47,26 @@ type Script<const N: usize> = [(&'static str, io::Result<Response>); N];
 struct Scripted {
     source: TokenSource,
     expected: Vec<&'static str>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
-/// Less than the pause before a second attempt.
+/// Shorter than the backoff before a second attempt.
 const ONE_ATTEMPT: Duration = Duration::from_millis(500);
 
 impl Scripted {
     #[track_caller]
     fn new<const N: usize>(profile: Profile, script: Script<N>) -> Self {
-        let (expected, answers): (Vec<_>, Vec<_>) = script.into_iter().unzip();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = asked.clone();
-        let answers = Mutex::new(answers.into_iter());
+        let (expected, responses): (Vec<_>, Vec<_>) = script.into_iter().unzip();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = requests.clone();
+        let responses = Mutex::new(responses.into_iter());
         let transport = move |request: &Request, _: Duration| {
             let mut line = format!("{} {}", request.method(), request.url());
             if let Some((_, assertion)) = std::str::from_utf8(request.body())
                 .unwrap()
                 .split_once("client_assertion=")
             {
-                let aud = &claims(assertion)["aud"]; // an assertion is for whom it goes to
+                let aud = &claims(assertion)["aud"]; // must be the URL it is sent to
                 line += if aud == request.url() {
                     ""
                 } else {
@@ -74,39 +74,39 @@ impl Scripted {
                 };
             }
             seen.lock().unwrap().push(line);
-            let answer = answers.lock().unwrap().next();
-            answer.unwrap_or_else(|| Err(io::Error::other("nothing left to say")))
+            let response = responses.lock().unwrap().next();
+            response.unwrap_or_else(|| Err(io::Error::other("the script is over")))
         };
         Self {
             source: TokenSource::with_transport(transport, profile, hmac())
                 .unwrap()
                 .with_timeout(ONE_ATTEMPT),
             expected,
-            asked,
+            requests,
         }
     }
-    fn exchange(&self) -> Result<AccessToken, Error> {
+    fn fetch(&self) -> Result<AccessToken, Error> {
         self.source.fetch_uncached()
     }
     #[track_caller]
-    fn got(&self, token: &str) {
-        assert_eq!(self.exchange().unwrap().secret(), token);
+    fn returns(&self, token: &str) {
+        assert_eq!(self.fetch().unwrap().secret(), token);
     }
     #[track_caller]
-    fn failed(&self) -> Error {
-        self.exchange().unwrap_err()
+    fn fails(&self) -> Error {
+        self.fetch().unwrap_err()
     }
-    /// All of the script was asked for, and nothing else.
+    /// Checks that all requests of the script were sent, and no others.
     #[track_caller]
     fn end(self) {
-        assert_eq!(*self.asked.lock().unwrap(), self.expected);
+        assert_eq!(*self.requests.lock().unwrap(), self.expected);
     }
 }
 
-// Which addresses are asked
+// Which URLs are requested
 
 #[test]
-fn a_metadata_document_is_asked_at_its_own_address() {
+fn metadata_url_is_requested_unchanged() {
     let source = Scripted::new(
         client_at(Endpoint::metadata("https://as.example.com/any/where?tenant=7").unwrap()),
         [
@@ -117,12 +117,12 @@ fn a_metadata_document_is_asked_at_its_own_address() {
             (TOKEN, grants("t1")),
         ],
     );
-    source.got("t1");
+    source.returns("t1");
     source.end();
 }
 
 #[test]
-fn of_an_issuer_rfc_8414_puts_its_path_behind_well_known_and_openid_before_it() {
+fn issuer_path_follows_well_known_in_rfc_8414_and_precedes_it_in_openid() {
     for (issuer, rfc_8414, openid) in [
         (
             "https://as.example.com",
@@ -165,27 +165,27 @@ fn of_an_issuer_rfc_8414_puts_its_path_behind_well_known_and_openid_before_it() 
 }
 
 #[test]
-fn a_known_token_endpoint_needs_no_metadata() {
+fn token_endpoint_needs_no_metadata() {
     let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     assert!(profile.metadata_requests().unwrap().is_empty());
     let source = Scripted::new(profile, [(TOKEN, grants("t1"))]);
-    source.got("t1");
+    source.returns("t1");
     source.end();
 }
 
 #[test]
-fn openid_is_asked_where_rfc_8414_is_no_json_and_not_where_it_is() {
+fn openid_document_is_requested_only_where_the_rfc_8414_document_is_unusable() {
     let source = Scripted::new(
         by_issuer(),
         [(RFC_8414, ok(&document())), (TOKEN, grants("t1"))],
     );
-    source.got("t1");
+    source.returns("t1");
     source.end();
     for first in [
         status(404, ""),
         status(404, r#"{"error":"not_found"}"#),
         status(401, "{}"),
-        status(200, "<!DOCTYPE html><html>a shell for any path</html>"),
+        status(200, "<!DOCTYPE html><html>one page for every path</html>"),
         status(200, ""),
         status(200, "[]"),
         status(500, "no such page"),
@@ -199,13 +199,13 @@ fn openid_is_asked_where_rfc_8414_is_no_json_and_not_where_it_is() {
                 (TOKEN, grants("t1")),
             ],
         );
-        source.got("t1");
+        source.returns("t1");
         source.end();
     }
 }
 
 #[test]
-fn the_first_json_with_200_decides_even_if_it_is_somebody_elses() {
+fn metadata_of_another_issuer_or_without_token_endpoint_is_refused() {
     let foreign =
         json!({"issuer": "https://evil.example", "token_endpoint": "https://evil.example/t"});
     for (first, text) in [
@@ -217,17 +217,17 @@ fn the_first_json_with_200_decides_even_if_it_is_somebody_elses() {
         ),
     ] {
         let source = Scripted::new(by_issuer(), [(RFC_8414, ok(&first))]);
-        let error = source.failed();
+        let error = source.fails();
         assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
         assert_eq!(error.to_string(), text);
         source.end();
     }
 }
 
-// What is believed
+// Which documents are refused
 
 #[test]
-fn metadata_that_is_none_is_refused_and_the_error_says_why() {
+fn unusable_metadata_is_refused_with_its_reason() {
     let with = |name: &str, value: Value| {
         let mut document = document();
         document[name] = value;
@@ -332,35 +332,35 @@ fn metadata_that_is_none_is_refused_and_the_error_says_why() {
 }
 
 #[test]
-fn a_redirect_of_metadata_is_told_by_a_host_of_one_line() {
-    let told = |location: &str| {
+fn metadata_redirect_error_names_the_host_on_one_short_line() {
+    let error_for = |location: &str| {
         let moved = Response::new(302, "").with_header("Location", location);
         by_metadata().with_metadata(&moved).unwrap_err().to_string()
     };
     assert_eq!(
-        told("https://other.example.com/m?key=hidden"),
+        error_for("https://other.example.com/m?key=hidden"),
         "metadata redirects to other.example.com, which is not followed (status 302)"
     );
-    let long = told(&format!("https://{}.example.com/", "a".repeat(60_000)));
+    let long = error_for(&format!("https://{}.example.com/", "a".repeat(60_000)));
     assert!(long.len() < 512, "{}", long.len());
     assert!(long.ends_with("a, which is not followed (status 302)"));
 }
 
-/// RFC 8414 §2: an issuer has no query, and a metadata document's address may have one.
+/// RFC 8414 §2: an issuer has no query. The URL of a metadata document may have one.
 #[test]
-fn an_issuer_with_a_query_is_refused_before_anybody_is_asked() {
-    let asked = |endpoint| client_at(endpoint).metadata_requests();
-    let error = asked(Endpoint::issuer("https://as.example.com/?tenant=7").unwrap()).unwrap_err();
+fn issuer_with_a_query_is_refused_by_its_constructor() {
+    let error = Endpoint::issuer("https://as.example.com/?tenant=7").unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (Config, "issuer has a query")
     );
-    let requests = asked(Endpoint::metadata("https://as.example.com/?tenant=7").unwrap()).unwrap();
+    let endpoint = Endpoint::metadata("https://as.example.com/?tenant=7").unwrap();
+    let requests = client_at(endpoint).metadata_requests().unwrap();
     assert_eq!(requests[0].url(), "https://as.example.com/?tenant=7");
 }
 
 #[test]
-fn a_token_endpoint_that_was_given_is_not_asked_for_and_no_document_moves_it() {
+fn given_token_endpoint_is_not_changed_by_metadata() {
     let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
     assert!(profile.metadata_requests().unwrap().is_empty());
     let other = json!({"issuer": ISSUER, "token_endpoint": "https://evil.example/token"});
@@ -370,9 +370,9 @@ fn a_token_endpoint_that_was_given_is_not_asked_for_and_no_document_moves_it() {
     assert_eq!(exchange.request().url(), "https://as.example.com/token");
 }
 
-/// A server elsewhere must not send an assertion to whoever listens on this machine.
+/// A remote server must not direct an assertion to whatever listens on this machine.
 #[test]
-fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
+fn https_metadata_must_not_name_plain_http_even_on_loopback() {
     let here = [
         "http://localhost:8080/token",
         "http://127.0.0.1/token",
@@ -417,26 +417,26 @@ fn a_document_that_came_by_https_names_no_plain_http_not_even_on_loopback() {
 }
 
 #[test]
-fn a_document_of_its_own_address_may_name_any_issuer_or_none() {
+fn metadata_url_document_may_name_any_issuer_or_none() {
     for issuer in [json!("https://somebody.example"), Value::Null, json!(7)] {
         let document = json!({"issuer": issuer, "token_endpoint": "https://as.example.com/token"});
         let source = Scripted::new(
             by_metadata(),
             [(METADATA, ok(&document)), (TOKEN, grants("t"))],
         );
-        source.got("t");
+        source.returns("t");
         source.end();
     }
 }
 
 #[test]
-fn a_server_that_cannot_answer_now_is_worth_another_try() {
+fn unavailable_metadata_is_retryable() {
     for code in [408, 429, 500, 502, 503, 504] {
         let busy = || {
             let response = Response::new(code, "<html></html>");
             Ok(response.with_header("Retry-After", "7"))
         };
-        let later = |error: &Error| {
+        let is_unavailable = |error: &Error| {
             assert_eq!(
                 (error.kind(), error.is_retryable()),
                 (Unavailable, true),
@@ -446,21 +446,20 @@ fn a_server_that_cannot_answer_now_is_worth_another_try() {
             assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
         };
         let source = Scripted::new(by_metadata(), [(METADATA, busy())]);
-        later(&source.failed());
+        is_unavailable(&source.fails());
         source.end();
-        // An issuer with one document, which cannot be read now: that the other one is not there
-        // either is no verdict.
+        // An issuer with one document, which is unavailable: the missing other one does not count.
         let source = Scripted::new(by_issuer(), [(RFC_8414, busy()), (OPENID, status(404, ""))]);
-        later(&source.failed());
+        is_unavailable(&source.fails());
         source.end();
         let source = Scripted::new(by_issuer(), [(RFC_8414, status(404, "")), (OPENID, busy())]);
-        later(&source.failed());
+        is_unavailable(&source.fails());
         source.end();
     }
 }
 
 #[test]
-fn metadata_that_is_not_there_is_told_with_its_status_and_is_no_reason_to_retry() {
+fn missing_metadata_is_named_with_its_status_and_not_retryable() {
     for code in [301, 400, 401, 403, 404, 410, 501] {
         let response = Response::new(code, document().to_string());
         let error = by_metadata().with_metadata(&response).unwrap_err();
@@ -470,11 +469,11 @@ fn metadata_that_is_not_there_is_told_with_its_status_and_is_no_reason_to_retry(
             format!("metadata is not there (status {code})")
         );
     }
-    // Redirects are not followed: they name their target's host and no more.
+    // Redirects are not followed. The error names the host of the target and no more.
     let location = "https://login.example/path?secret";
     let moved = Ok(Response::new(302, "").with_header("Location", location));
     let source = Scripted::new(by_metadata(), [(METADATA, moved)]);
-    let text = source.failed().to_string();
+    let text = source.fails().to_string();
     assert!(
         text.contains("login.example") && !text.contains("path"),
         "{text}"
@@ -483,7 +482,7 @@ fn metadata_that_is_not_there_is_told_with_its_status_and_is_no_reason_to_retry(
 }
 
 #[test]
-fn a_request_for_metadata_that_does_not_complete_is_a_network_error() {
+fn failed_metadata_request_is_a_network_error() {
     for (kind, is_retryable) in [
         (io::ErrorKind::TimedOut, true),
         (io::ErrorKind::ConnectionRefused, true),
@@ -491,7 +490,7 @@ fn a_request_for_metadata_that_does_not_complete_is_a_network_error() {
         (io::ErrorKind::InvalidData, false),
     ] {
         let source = Scripted::new(by_issuer(), [(RFC_8414, Err(kind.into()))]);
-        let error = source.failed();
+        let error = source.fails();
         assert_eq!(
             (error.kind(), error.is_retryable()),
             (Network, is_retryable)
@@ -501,10 +500,10 @@ fn a_request_for_metadata_that_does_not_complete_is_a_network_error() {
     }
 }
 
-// What the assertion says
+// The audience
 
 #[test]
-fn the_audience_is_the_issuer_or_the_token_endpoint_that_was_found() {
+fn audience_is_the_discovered_issuer_or_token_endpoint() {
     let found = json!({"issuer": ISSUER, "token_endpoint": "https://other.example.com/t?x=1"});
     for (audience, aud) in [
         (Audience::Issuer, ISSUER),
@@ -529,7 +528,7 @@ fn the_audience_is_the_issuer_or_the_token_endpoint_that_was_found() {
 }
 
 #[test]
-fn an_exchange_cannot_be_made_before_the_endpoint_is_known() {
+fn exchange_before_discovery_is_refused() {
     for profile in [by_issuer(), by_metadata()] {
         let key = hmac();
         let error = Exchange::new(&profile, &key, now()).err().unwrap();
@@ -542,11 +541,11 @@ fn an_exchange_cannot_be_made_before_the_endpoint_is_known() {
 }
 
 #[test]
-fn an_audience_that_metadata_does_not_name_is_refused() {
+fn audience_issuer_without_issuer_in_the_metadata_is_refused() {
     let nameless = json!({"token_endpoint": "https://as.example.com/token"});
     let profile = by_metadata().with_audience(Audience::Issuer);
     let source = Scripted::new(profile, [(METADATA, ok(&nameless))]);
-    let error = source.failed();
+    let error = source.fails();
     assert_eq!(error.kind(), Config);
     assert_eq!(
         error.to_string(),
@@ -555,7 +554,7 @@ fn an_audience_that_metadata_does_not_name_is_refused() {
     source.end();
 }
 
-// How long it is kept
+// How long an endpoint is kept
 
 const OLD: &str = "POST https://as.example.com/old";
 const NEW: &str = "POST https://as.example.com/new";
@@ -566,7 +565,7 @@ fn names(endpoint: &str) -> io::Result<Response> {
 }
 
 #[test]
-fn a_discovered_endpoint_is_kept() {
+fn discovered_endpoint_is_kept() {
     let source = Scripted::new(
         by_metadata(),
         [
@@ -576,13 +575,13 @@ fn a_discovered_endpoint_is_kept() {
             (OLD, grants("t3")),
         ],
     );
-    source.got("t1");
-    source.got("t2");
-    source.got("t3");
+    source.returns("t1");
+    source.returns("t2");
+    source.returns("t3");
     source.end();
 }
 
-/// What a token endpoint that is not there any more answers.
+/// Returns the outcomes of a request to a token endpoint that has moved or was removed.
 fn gone() -> [io::Result<Response>; 10] {
     [
         status(301, ""),
@@ -599,7 +598,7 @@ fn gone() -> [io::Result<Response>; 10] {
 }
 
 #[test]
-fn an_endpoint_that_is_gone_is_looked_up_again_and_the_exchange_goes_on() {
+fn gone_endpoint_is_rediscovered_within_the_fetch() {
     for gone in gone() {
         let source = Scripted::new(
             by_metadata(),
@@ -612,15 +611,15 @@ fn an_endpoint_that_is_gone_is_looked_up_again_and_the_exchange_goes_on() {
                 (NEW, grants("t3")),
             ],
         );
-        source.got("t1");
-        source.got("t2");
-        source.got("t3");
+        source.returns("t1");
+        source.returns("t2");
+        source.returns("t3");
         source.end();
     }
 }
 
 #[test]
-fn it_is_looked_up_once_in_an_exchange_and_forgotten_if_it_is_still_gone() {
+fn rediscovery_happens_once_per_exchange_and_drops_an_endpoint_still_gone() {
     for (gone, again) in gone().into_iter().zip(gone()) {
         let is_network = gone.is_err();
         let source = Scripted::new(
@@ -631,42 +630,42 @@ fn it_is_looked_up_once_in_an_exchange_and_forgotten_if_it_is_still_gone() {
                 (OLD, again),
                 (METADATA, names(OLD)),
                 (OLD, gone),
-                // the next exchange
+                // the next fetch
                 (METADATA, names(NEW)),
                 (NEW, grants("t2")),
             ],
         );
-        source.got("t1");
+        source.returns("t1");
         let kind = if is_network { Network } else { Protocol };
-        assert_eq!(source.failed().kind(), kind);
-        source.got("t2");
+        assert_eq!(source.fails().kind(), kind);
+        source.returns("t2");
         source.end();
     }
 }
 
 #[test]
-fn an_endpoint_that_is_gone_when_it_was_just_looked_up_is_an_error_and_forgotten() {
+fn gone_endpoint_just_discovered_is_an_error_and_dropped() {
     for gone in gone() {
         let source = Scripted::new(
             by_metadata(),
             [
                 (METADATA, names(OLD)),
                 (OLD, gone),
-                // the next exchange
+                // the next fetch
                 (METADATA, names(NEW)),
                 (NEW, grants("t1")),
             ],
         );
-        source.failed();
-        source.got("t1");
+        source.fails();
+        source.returns("t1");
         source.end();
     }
 }
 
 #[test]
-fn a_verdict_an_outage_and_a_broken_connection_do_not_make_it_forgotten() {
+fn denial_outage_and_broken_connection_keep_the_discovered_endpoint() {
     let oauth = r#"{"error":"invalid_client"}"#;
-    for (answer, kind) in [
+    for (outcome, kind) in [
         (status(404, oauth), Denied),
         (status(410, oauth), Denied),
         (status(400, oauth), Denied),
@@ -687,19 +686,19 @@ fn a_verdict_an_outage_and_a_broken_connection_do_not_make_it_forgotten() {
             [
                 (METADATA, names(OLD)),
                 (OLD, grants("t1")),
-                (OLD, answer),
+                (OLD, outcome),
                 (OLD, grants("t2")),
             ],
         );
-        source.got("t1");
-        assert_eq!(source.failed().kind(), kind);
-        source.got("t2");
+        source.returns("t1");
+        assert_eq!(source.fails().kind(), kind);
+        source.returns("t2");
         source.end();
     }
 }
 
 #[test]
-fn metadata_that_fails_when_it_is_asked_again_is_asked_again() {
+fn failed_rediscovery_is_repeated_by_the_next_exchange() {
     let source = Scripted::new(
         by_metadata(),
         [
@@ -707,24 +706,24 @@ fn metadata_that_fails_when_it_is_asked_again_is_asked_again() {
             (OLD, grants("t1")),
             (OLD, status(410, "")),
             (METADATA, status(503, "")),
-            // the next exchange
+            // the next fetch
             (METADATA, names(NEW)),
             (NEW, grants("t2")),
         ],
     );
-    source.got("t1");
-    assert_eq!(source.failed().kind(), Unavailable);
-    source.got("t2");
+    source.returns("t1");
+    assert_eq!(source.fails().kind(), Unavailable);
+    source.returns("t2");
     source.end();
 }
 
 #[test]
-fn an_endpoint_that_was_given_is_not_looked_up() {
+fn given_token_endpoint_is_never_rediscovered() {
     for gone in gone() {
         let profile = client_at(Endpoint::token("https://as.example.com/old").unwrap());
         let source = Scripted::new(profile, [(OLD, gone), (OLD, grants("t1"))]);
-        source.failed();
-        source.got("t1");
+        source.fails();
+        source.returns("t1");
         source.end();
     }
 }
