@@ -1,4 +1,5 @@
-//! Each preset as its document has it, and what is refused before anything is sent.
+//! Each provider as its documentation describes it, and the profiles that are refused before
+//! anything is sent.
 
 mod support;
 
@@ -9,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::ErrorKind::{Config, Denied, Key, Protocol, Unavailable};
 use jwt_bearer::{
-    Audience, Endpoint, Exchange, HmacKey, Jti, Placement, Profile, Request, Response,
+    Audience, Endpoint, Error, Exchange, HmacKey, Jti, Placement, Profile, Request, Response,
     ScopePlacement, TokenSource, cylance as aurora, marketing_cloud_intelligence as mci,
     salesforce as platform,
 };
@@ -30,11 +31,10 @@ fn fixed(audience: &str) -> Audience {
     Audience::Fixed(audience.to_owned())
 }
 
-/// The URL that is posted to, and the `aud` of the assertion that goes there.
+/// Returns the URL of the token request and the `aud` of its assertion.
 #[track_caller]
 fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
-    let key = hmac();
-    let exchange = Exchange::new(profile, &key, now()).unwrap();
+    let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
     let claims = claims(exchange.assertion().secret());
     let aud = claims
         .get("aud")
@@ -42,25 +42,33 @@ fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
     (exchange.request().url().to_owned(), aud)
 }
 
-/// A source cannot be made of this profile, nor an assertion; this is the text.
+/// Neither a source nor an assertion can be made from this profile; both errors have this text.
 #[track_caller]
 fn is_refused(profile: Profile, text: &str) {
     let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
     let by_assertion = profile.assertion(&hmac(), now()).err();
     let by_source = TokenSource::with_transport(transport, profile, hmac()).err();
     for error in [by_assertion, by_source] {
-        let error = error.unwrap_or_else(|| panic!("it is taken, and should not: {text}"));
+        let error = error.unwrap_or_else(|| panic!("it is accepted, and should not be: {text}"));
         assert_eq!((error.kind(), error.is_retryable()), (Config, false));
         assert_eq!(error.to_string(), text);
     }
 }
+/// A constructor fails with this text.
 #[track_caller]
-fn is_taken(profile: Profile) {
+fn fails<T>(made: Result<T, Error>, text: &str) {
+    let error = made.err();
+    let error = error.unwrap_or_else(|| panic!("it is accepted, and should not be: {text}"));
+    assert_eq!((error.kind(), error.is_retryable()), (Config, false));
+    assert_eq!(error.to_string(), text);
+}
+#[track_caller]
+fn is_accepted(profile: Profile) {
     let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
     drop(TokenSource::with_transport(transport, profile, hmac()).unwrap());
 }
 
-/// A token that is a JWT with these claims; whoever reads them cannot check its signature.
+/// Returns a token that is a JWT with these claims, and a signature that nobody can check.
 fn jwt(claims: &Value) -> String {
     let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
     let header = encode(json!({"alg": "RS256", "kid": "1"}).to_string());
@@ -78,7 +86,7 @@ fn credential_file() -> Value {
 }
 
 #[test]
-fn intelligence_takes_account_key_and_discovery_endpoint_from_the_credential_file() {
+fn mci_credentials_give_account_key_and_discovery_endpoint() {
     let escaped = json!(pem().replace('\n', "\\n"));
     let with = |name: &str, value: Value| {
         let mut file = credential_file();
@@ -93,8 +101,8 @@ fn intelligence_takes_account_key_and_discovery_endpoint_from_the_credential_fil
         format!("\u{feff}{}\r\n", credential_file()),
     ] {
         let (profile, key) = mci::credentials(&file).unwrap();
-        let asked = profile.metadata_requests().unwrap();
-        let urls: Vec<_> = asked.iter().map(Request::url).collect();
+        let requests = profile.metadata_requests().unwrap();
+        let urls: Vec<_> = requests.iter().map(Request::url).collect();
         assert_eq!(
             urls,
             ["https://idp.intelligence.salesforce.com/us1/discovery"]
@@ -125,9 +133,9 @@ fn intelligence_takes_account_key_and_discovery_endpoint_from_the_credential_fil
 }
 
 #[test]
-fn a_credential_file_that_is_none_is_told_by_what_is_missing_and_never_quoted() {
+fn mci_credentials_error_names_what_is_missing_and_quotes_nothing() {
     let members = ["serviceAccountId", "discoveryEndpoint", "privateKey"];
-    let is = |file: &str, text: &str| {
+    let fails = |file: &str, text: &str| {
         let error = mci::credentials(file).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (Config, text));
         let shown = format!("{error:?}");
@@ -142,18 +150,18 @@ fn a_credential_file_that_is_none_is_told_by_what_is_missing_and_never_quoted() 
         let mut file = credential_file();
         for value in [json!(null), json!(7), json!(["x"])] {
             file[name] = value;
-            is(&file.to_string(), &text);
+            fails(&file.to_string(), &text);
         }
         file.as_object_mut().unwrap().remove(name);
-        is(&file.to_string(), &text);
+        fails(&file.to_string(), &text);
     }
     let whole = credential_file().to_string();
     let cut = &whole[..whole.len() / 2];
     for file in ["", "not JSON", cut, &pem()] {
-        is(file, "the credential file is not JSON");
+        fails(file, "the credential file is not JSON");
     }
     for file in ["[]", "null", "\"text\""] {
-        is(file, "the credential file has no text serviceAccountId");
+        fails(file, "the credential file has no text serviceAccountId");
     }
     let mut file = credential_file();
     file["privateKey"] = json!("no key");
@@ -161,27 +169,24 @@ fn a_credential_file_that_is_none_is_told_by_what_is_missing_and_never_quoted() 
 }
 
 #[test]
-fn the_stray_quote_that_the_document_prints_is_named() {
+fn stray_quote_printed_in_the_mci_documentation_is_named() {
     let stray = "holds a stray quote, as the printed document does: remove it";
     let printed = "https://idp.intelligence.salesforce.com\"";
     let endpoint = format!("{}\"", mci::US1);
     let mut file = credential_file();
     file["discoveryEndpoint"] = json!("https://idp.intelligence.salesforce.com/us1\"");
-    let (by_file, _) = mci::credentials(file.to_string()).unwrap();
-    for (profile, what) in [
-        (marketing().with_audience(fixed(printed)), "audience"),
-        (by_file, "metadata document"),
-        (
-            Profile::marketing_cloud_intelligence(Endpoint::token(endpoint).unwrap(), "svc-0001"),
-            "token endpoint",
-        ),
-    ] {
-        is_refused(profile, &format!("{what} {stray}"));
-    }
+    is_refused(
+        marketing().with_audience(fixed(printed)),
+        &format!("audience {stray}"),
+    );
+    let by_file = mci::credentials(file.to_string()).map(|_| ());
+    fails(by_file, &format!("metadata document {stray}"));
+    let by_url = Endpoint::token(endpoint);
+    fails(by_url, &format!("token endpoint {stray}"));
 }
 
 #[test]
-fn intelligence_has_four_regions_and_one_audience() {
+fn mci_has_four_regions_and_one_audience() {
     for (constant, url) in [
         (
             mci::US1,
@@ -208,7 +213,7 @@ fn intelligence_has_four_regions_and_one_audience() {
 }
 
 #[test]
-fn intelligences_answer_without_token_type_is_a_token_for_five_minutes() {
+fn mci_response_without_token_type_is_a_token_for_five_minutes() {
     let body = json!({"access_token": "eyJraWQiOiIxIn0.e30.c2ln", "expires_in": 300});
     let token = read(&marketing(), ok(&body)).unwrap();
     assert_eq!(token.authorization(), "Bearer eyJraWQiOiIxIn0.e30.c2ln");
@@ -217,7 +222,7 @@ fn intelligences_answer_without_token_type_is_a_token_for_five_minutes() {
 }
 
 #[test]
-fn a_token_that_is_a_jwt_is_looked_into_by_the_presets_that_say_so_only() {
+fn exp_of_a_jwt_token_is_read_for_salesforce_and_cylance_only() {
     let token = jwt(&json!({"iat": NOW, "exp": NOW + 1234}));
     let life =
         |profile: &Profile| life(&read(profile, ok(&json!({"access_token": token}))).unwrap());
@@ -232,7 +237,7 @@ fn a_token_that_is_a_jwt_is_looked_into_by_the_presets_that_say_so_only() {
 // Salesforce Platform
 
 #[test]
-fn salesforce_posts_to_the_host_it_is_given_and_has_it_as_audience() {
+fn salesforce_login_url_is_the_host_and_the_audience() {
     for (login_url, aud) in [
         (
             "https://login.salesforce.com",
@@ -277,7 +282,7 @@ fn salesforce_posts_to_the_host_it_is_given_and_has_it_as_audience() {
 }
 
 #[test]
-fn salesforce_takes_another_audience_than_its_host() {
+fn salesforce_audience_can_differ_from_the_login_url() {
     for aud in ["https://login.salesforce.com", "https://gs1.salesforce.com"] {
         let profile = Profile::salesforce("https://acme.my.salesforce.com", "key", "user").unwrap();
         let url = "https://acme.my.salesforce.com/services/oauth2/token".to_owned();
@@ -287,7 +292,7 @@ fn salesforce_takes_another_audience_than_its_host() {
 }
 
 #[test]
-fn a_token_url_pasted_as_login_or_base_url_is_refused() {
+fn token_url_given_as_login_or_base_url_is_refused() {
     let login = "login URL is wanted without /services/oauth2/token and without a query";
     let base = "base URL is wanted without /auth/v2/token and without a query";
     for pasted in [
@@ -296,24 +301,24 @@ fn a_token_url_pasted_as_login_or_base_url_is_refused() {
         "https://login.salesforce.com?x=1",
         "https://login.salesforce.com/services/oauth2/token?x=1",
     ] {
-        is_refused(Profile::salesforce(pasted, "key", "user").unwrap(), login);
+        fails(Profile::salesforce(pasted, "key", "user"), login);
     }
     for pasted in [
         "https://protectapi.cylance.com/auth/v2/token",
         "https://protectapi.cylance.com/auth/v2/token/",
         "https://protectapi.cylance.com/?x=1",
     ] {
-        is_refused(Profile::cylance(pasted, "tenant", "app").unwrap(), base);
+        fails(Profile::cylance(pasted, "tenant", "app"), base);
     }
     let bare = "has no scheme and host: write https://...";
-    let profile = Profile::salesforce("login.salesforce.com", "key", "user").unwrap();
-    is_refused(profile, &format!("login URL {bare}"));
-    let profile = Profile::cylance("protectapi.cylance.com", "tenant", "app").unwrap();
-    is_refused(profile, &format!("base URL {bare}"));
+    let profile = Profile::salesforce("login.salesforce.com", "key", "user");
+    fails(profile, &format!("login URL {bare}"));
+    let profile = Profile::cylance("protectapi.cylance.com", "tenant", "app");
+    fails(profile, &format!("base URL {bare}"));
 }
 
 #[test]
-fn salesforces_answer_tells_where_and_who() {
+fn salesforce_response_names_instance_url_organization_and_user() {
     let body = json!({
         "access_token": "00Dx0000000BV7z!AR8AQP0jITN80ESEsj5EbaZTFG0RNBaT1cyWk7T5rqoDjoNIWQ2ME",
         "scope": "web openid api full",
@@ -334,11 +339,11 @@ fn salesforces_answer_tells_where_and_who() {
     );
     assert_eq!(platform::organization_id(&token), Some("00Dx0000000BV7z"));
     assert_eq!(platform::user_id(&token), Some("005x00000012Q9P"));
-    assert_eq!(token.get("access_token"), None); // that door has another name
+    assert_eq!(token.get("access_token"), None); // `secret` is the only accessor
 }
 
 #[test]
-fn salesforces_ids_are_the_last_two_segments_of_15_or_18_characters() {
+fn salesforce_ids_are_the_last_two_segments_of_15_or_18_characters() {
     let [org, user] = ["00Dx0000000BV7z", "005x00000012Q9P"];
     let [org_18, user_18] = ["00Dx0000000BV7zEAE", "005x00000012Q9PQAU"];
     let both = |org: &'static str, user: &'static str| Some((org, user));
@@ -426,7 +431,7 @@ fn salesforces_ids_are_the_last_two_segments_of_15_or_18_characters() {
 }
 
 #[test]
-fn salesforces_issued_at_is_text_or_a_number() {
+fn salesforce_issued_at_is_read_as_text_or_number() {
     for issued_at in [json!("1700000000000"), json!(1_700_000_000_000_u64)] {
         let body = json!({"access_token": "t", "issued_at": issued_at, "signature": null});
         let token = read(&salesforce(), ok(&body)).unwrap();
@@ -436,8 +441,8 @@ fn salesforces_issued_at_is_text_or_a_number() {
 }
 
 #[test]
-fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api() {
-    let answer = |claims: &Value| {
+fn salesforce_jwt_token_expires_at_its_exp_and_names_the_api_instance() {
+    let token_of = |claims: &Value| {
         let body = json!({
             "access_token": jwt(claims),
             "api_instance_url": "https://api.salesforce.com",
@@ -448,7 +453,7 @@ fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api()
         });
         read(&salesforce(), ok(&body)).unwrap()
     };
-    let token = answer(&json!({"iat": NOW, "exp": NOW + 1800}));
+    let token = token_of(&json!({"iat": NOW, "exp": NOW + 1800}));
     assert_eq!(
         platform::instance_url(&token),
         Some("https://api.salesforce.com")
@@ -469,20 +474,20 @@ fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api()
         (json!({"exp": "soon"}), 900),
         (json!(["exp"]), 900),
     ] {
-        assert_eq!(life(&answer(&claims)), seconds(expected), "{claims}");
+        assert_eq!(life(&token_of(&claims)), seconds(expected), "{claims}");
     }
     for (claims, date, expected) in [
-        // a server that hands out a token of ten minutes ago, whatever our clock says of it
+        // a server that returns a token issued ten minutes ago, whatever the local clock says
         (json!({"iat": NOW - 600, "exp": NOW + 1200}), NOW, 1200),
         (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 600, 1200),
-        // one whose clock is behind, and issues each anew
+        // a server whose clock is behind, and which issues a new token
         (
             json!({"iat": NOW - 600, "exp": NOW + 1200}),
             NOW - 600,
             1800,
         ),
         (json!({"exp": NOW + 1200}), NOW - 600, 1800),
-        // a front whose clock is behind the issuer's, and one that is far ahead: no token was dead before
+        // a proxy whose clock is behind the issuer's, and one far ahead: no token has expired before
         (json!({"iat": NOW, "exp": NOW + 1800}), NOW - 300, 1800),
         (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 1800, 1800),
         (json!({"iat": NOW, "exp": NOW + 1800}), NOW + 9999, 1800),
@@ -501,7 +506,7 @@ fn a_salesforce_token_that_is_a_jwt_lives_until_its_exp_and_is_good_at_the_api()
 }
 
 #[test]
-fn each_salesforce_error_reaches_the_caller_verbatim_with_a_hint_that_fits() {
+fn salesforce_error_is_verbatim_and_has_a_matching_hint() {
     for (code, description, hint) in [
         ("invalid_grant", "Audience validation failed", "audience"),
         ("invalid_grant", "audience is invalid", "audience"),
@@ -598,7 +603,7 @@ fn each_salesforce_error_reaches_the_caller_verbatim_with_a_hint_that_fits() {
 }
 
 #[test]
-fn marketing_cloud_intelligence_says_what_to_do() {
+fn mci_error_has_a_hint() {
     for (code, hint) in [
         ("invalid_client", "serviceAccountId"),
         ("invalid_request", "Placement::Query"),
@@ -611,7 +616,7 @@ fn marketing_cloud_intelligence_says_what_to_do() {
 }
 
 #[test]
-fn salesforces_outage_page_is_an_outage() {
+fn salesforce_outage_page_is_unavailable() {
     let error = read(&salesforce(), Response::new(500, "<html></html>")).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (Unavailable, true));
     assert_eq!(
@@ -623,7 +628,7 @@ fn salesforces_outage_page_is_an_outage() {
 // Cylance
 
 #[test]
-fn cylance_has_six_regions_and_takes_a_base_url_of_ones_own() {
+fn cylance_has_six_regions_and_accepts_any_base_url() {
     for (base, url) in [
         (
             aurora::NORTH_AMERICA,
@@ -672,7 +677,7 @@ fn cylance_has_six_regions_and_takes_a_base_url_of_ones_own() {
 }
 
 #[test]
-fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_commas() {
+fn cylance_claims_are_the_documented_ones_and_scp_is_a_list_or_joined() {
     let claims_of = |profile: Profile| {
         let mut claims = claims(&signed(&profile));
         assert_eq!(claims.remove("jti").unwrap().as_str().unwrap().len(), 36);
@@ -715,9 +720,8 @@ fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_comm
         ),
     ] {
         assert_eq!(claims_of(profile.clone()), expected);
-        // A claim is not a parameter, too.
-        let key = hmac();
-        let exchange = Exchange::new(&profile, &key, now()).unwrap();
+        // The claim is not sent as a parameter as well.
+        let exchange = Exchange::new(&profile, &hmac(), now()).unwrap();
         let body: Value =
             serde_json::from_str(std::str::from_utf8(exchange.request().body()).unwrap()).unwrap();
         assert_eq!(body, json!({"auth_token": exchange.assertion().secret()}));
@@ -728,7 +732,7 @@ fn cylances_claims_are_those_of_its_document_and_scopes_a_list_or_joined_by_comm
 }
 
 #[test]
-fn cylances_secret_is_its_characters_as_bytes() {
+fn cylance_secret_is_used_as_the_bytes_of_its_text() {
     for secret in [
         "0f0e0d0c-0b0a-4908-8706-050403020100",
         "c2VjcmV0IGluIGJhc2U2NCwgaXQgc2VlbXM=",
@@ -747,17 +751,17 @@ fn cylances_secret_is_its_characters_as_bytes() {
 }
 
 #[test]
-fn cylances_answer_is_the_token_alone() {
+fn cylance_response_is_the_token_alone() {
     let token = read(&cylance(), ok(&json!({"access_token": "opaque"}))).unwrap();
     assert_eq!(token.authorization(), "Bearer opaque");
     assert_eq!(life(&token), seconds(1800));
-    let told = jwt(&json!({"iat": NOW, "exp": NOW + 1500}));
-    let token = read(&cylance(), ok(&json!({"access_token": told}))).unwrap();
+    let expiring = jwt(&json!({"iat": NOW, "exp": NOW + 1500}));
+    let token = read(&cylance(), ok(&json!({"access_token": expiring}))).unwrap();
     assert_eq!(life(&token), seconds(1500));
 }
 
 #[test]
-fn cylances_refusals_carry_their_message_and_a_hint_for_their_status() {
+fn cylance_error_has_its_message_and_a_hint_for_its_status() {
     for (status, message, kind, hint) in [
         (400, "exp is too far from iat", Denied, Some("30 minutes")),
         (401, "Invalid JWT payload", Denied, Some("clock")),
@@ -785,8 +789,8 @@ fn cylances_refusals_carry_their_message_and_a_hint_for_their_status() {
 }
 
 #[test]
-fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
-    let date = "Tue, 14 Nov 2023 22:13:20 GMT"; // our now
+fn retry_after_is_seconds_or_a_date_of_the_server_clock() {
+    let date = "Tue, 14 Nov 2023 22:13:20 GMT"; // the local time
     let minute_later = "Tue, 14 Nov 2023 22:14:20 GMT";
     let ahead = "Tue, 14 Nov 2023 22:14:00 GMT";
     let next_year = "Thu, 14 Nov 2024 22:14:00 GMT";
@@ -799,9 +803,9 @@ fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
         (Some(ahead), Some(minute_later), Some(20)),
         (None, Some(minute_later), Some(60)),
         (Some("nonsense"), Some(minute_later), Some(60)),
-        (Some(ahead), Some(date), Some(0)), // it has passed
+        (Some(ahead), Some(date), Some(0)), // in the past
         (Some(ahead), Some(next_year), Some(31_536_000)),
-        // a year at most: callers add it to their clocks
+        // a year at most, since callers add it to their clocks
         (None, Some("31535999"), Some(31_535_999)),
         (None, Some("31536001"), Some(31_536_000)),
         (None, Some("18446744073709551615"), Some(31_536_000)),
@@ -835,9 +839,9 @@ fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date_of_the_servers_clock() {
 
 // Any other server
 
-/// Each answer is to the byte what Authlib 1.9.9 or oidc-provider 9.13.3 said.
+/// Each body is, byte for byte, a response of Authlib 1.9.9 or oidc-provider 9.13.3.
 #[test]
-fn a_hint_does_not_lead_away_from_what_the_server_says() {
+fn generic_hint_agrees_with_the_error_response() {
     let of_client = [
         "client id",
         "audience",
@@ -853,7 +857,7 @@ fn a_hint_does_not_lead_away_from_what_the_server_says() {
         "the key and its alg",
         "log",
     ];
-    for (status, answer, names) in [
+    for (status, body, names) in [
         (400, r#"{"error": "invalid_client"}"#, &of_client[..]),
         (400, r#"{"error": "invalid_grant"}"#, &of_grant),
         (
@@ -902,25 +906,21 @@ fn a_hint_does_not_lead_away_from_what_the_server_says() {
             &[],
         ),
     ] {
-        let error = read(&grant(), Response::new(status, answer)).unwrap_err();
+        let error = read(&grant(), Response::new(status, body)).unwrap_err();
         let hint = error.hint().unwrap_or_default();
-        assert_eq!(hint.is_empty(), names.is_empty(), "{answer}: {hint}");
+        assert_eq!(hint.is_empty(), names.is_empty(), "{body}: {hint}");
         for name in names {
-            assert!(hint.contains(name), "{answer}: {hint}");
+            assert!(hint.contains(name), "{body}: {hint}");
         }
-        let asks_for_all = hint.contains("audience");
-        assert_eq!(
-            asks_for_all,
-            names.contains(&"audience"),
-            "{answer}: {hint}"
-        );
+        let names_all = hint.contains("audience");
+        assert_eq!(names_all, names.contains(&"audience"), "{body}: {hint}");
     }
 }
 
-// What is refused before anything is sent
+// What is refused before anything is signed or sent
 
 #[test]
-fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
+fn endpoint_url_is_https_or_http_to_loopback() {
     let plain = "is not https (http is for loopback alone)";
     let user = "holds a user name or password";
     let space = "holds white space or a character that must be percent-encoded";
@@ -983,11 +983,11 @@ fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
         ("://as.example.com/token", plain),
     ] {
         for (endpoint, what) in [
-            (Endpoint::token(url).unwrap(), "token endpoint"),
-            (Endpoint::issuer(url).unwrap(), "issuer"),
-            (Endpoint::metadata(url).unwrap(), "metadata document"),
+            (Endpoint::token(url), "token endpoint"),
+            (Endpoint::issuer(url), "issuer"),
+            (Endpoint::metadata(url), "metadata document"),
         ] {
-            is_refused(client_at(endpoint), &format!("{what} {wrong}"));
+            fails(endpoint, &format!("{what} {wrong}"));
         }
     }
     for url in [
@@ -1004,13 +1004,13 @@ fn a_url_that_may_carry_an_assertion_is_https_or_http_to_this_very_machine() {
         "http://[::1]/token",
         "http://[::1]:65535/token",
     ] {
-        is_taken(client_at(Endpoint::token(url).unwrap()));
-        is_taken(client_at(Endpoint::metadata(url).unwrap()));
+        is_accepted(client_at(Endpoint::token(url).unwrap()));
+        is_accepted(client_at(Endpoint::metadata(url).unwrap()));
     }
 }
 
 #[test]
-fn a_claim_a_header_member_and_a_parameter_are_set_once() {
+fn claim_header_member_or_parameter_set_twice_is_refused() {
     let own = "is set twice, or has a setting of its own";
     for claim in ["iss", "sub", "aud", "exp", "iat", "jti"] {
         is_refused(
@@ -1031,8 +1031,8 @@ fn a_claim_a_header_member_and_a_parameter_are_set_once() {
     let sub_as_scope = ScopePlacement::ClaimWithSpaces("sub".into());
     let sub_as_scope = grant().with_scope("a").with_scope_placement(sub_as_scope);
     is_refused(sub_as_scope, &format!("claim sub {own}"));
-    is_taken(cylance().with_claim("scp", "b"));
-    is_taken(
+    is_accepted(cylance().with_claim("scp", "b"));
+    is_accepted(
         grant()
             .with_claim("scope", "a")
             .with_claim("nothing", Value::Null),
@@ -1063,12 +1063,12 @@ fn a_claim_a_header_member_and_a_parameter_are_set_once() {
     is_refused(twice("x"), &format!("parameter x {own}"));
     // RFC 8707 §2 and RFC 8693 §2.1 let these repeat; a JSON object cannot.
     for name in ["resource", "audience"] {
-        is_taken(twice(name));
-        is_taken(twice(name).with_placement(Placement::Query));
+        is_accepted(twice(name));
+        is_accepted(twice(name).with_placement(Placement::Query));
         let json = twice(name).with_placement(Placement::Json);
         is_refused(json, &format!("parameter {name} {own}"));
     }
-    is_taken(
+    is_accepted(
         grant()
             .with_parameter("client_id", "box")
             .with_parameter("client_secret", "x"),
@@ -1076,7 +1076,7 @@ fn a_claim_a_header_member_and_a_parameter_are_set_once() {
 }
 
 #[test]
-fn what_a_name_may_not_be_is_refused() {
+fn issuer_subject_audience_and_tenant_refuse_blank_or_quoted_text() {
     let endpoint = || Endpoint::token(TOKEN_URL).unwrap();
     let issuer = |text: &str| Profile::jwt_bearer(endpoint(), text, Audience::Omit);
     let client = |text: &str| Profile::client_credentials(endpoint(), text, Audience::Omit);
@@ -1114,14 +1114,14 @@ fn what_a_name_may_not_be_is_refused() {
         "o'brien@example.com",
         "x",
     ] {
-        is_taken(issuer(text).with_subject(text).with_audience(fixed(text)));
-        is_taken(tenant(text));
+        is_accepted(issuer(text).with_subject(text).with_audience(fixed(text)));
+        is_accepted(tenant(text));
     }
-    is_taken(issuer("x").with_claim("note", " as it is\n")); // no name of anything
+    is_accepted(issuer("x").with_claim("note", " as it is\n")); // a claim that names nothing may have any text
 }
 
 #[test]
-fn a_scope_is_a_list_of_names_with_one_space_between_them() {
+fn scope_is_names_separated_by_single_spaces() {
     let wrong = "scope is not a list of names with one space between them";
     for scope in [
         "",
@@ -1145,12 +1145,12 @@ fn a_scope_is_a_list_of_names_with_one_space_between_them() {
         "https://graph.example.com/.default",
         "!#[]^~ device:list",
     ] {
-        is_taken(client().with_scope(scope));
+        is_accepted(client().with_scope(scope));
     }
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_anything_is_signed() {
+fn profile_that_cannot_work_is_refused_before_signing() {
     let nothing_new = "an assertion needs jti or iat: without both, two of them are the same";
     let no_issuer =
         "the audience is to be the issuer, and no metadata named one: give Audience::Fixed";
@@ -1178,6 +1178,6 @@ fn what_cannot_work_is_refused_before_anything_is_signed() {
         client_at(Endpoint::issuer("https://as.example.com").unwrap())
             .with_audience(Audience::Issuer),
     ] {
-        is_taken(profile);
+        is_accepted(profile);
     }
 }
