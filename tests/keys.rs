@@ -1,4 +1,4 @@
-//! Keys: which are taken (row 8), what an HMAC secret is (row 10), what a signer shows and hides.
+//! Keys: which RSA keys are accepted, what an HMAC secret is, and what a signer shows and hides.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use jwt_bearer::{
 };
 use serde_json::Value;
 
-/// What OpenSSL signed beside the keys of `data/keys`.
+/// The message that OpenSSL signed with the keys of `data/keys`.
 const MESSAGE: &[u8] = b"header.claims";
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("data/vectors.json")).unwrap()
 }
 
-/// The key of RFC 7515 §A.2, in PKCS#1 or PKCS#8.
+/// Returns the key of RFC 7515 §A.2, in PKCS#1 or PKCS#8.
 fn rfc7515_pem(format: &str) -> String {
     vectors()["key"][format].as_str().unwrap().to_owned()
 }
 
-/// The bytes between BEGIN and END.
+/// Decodes the text between BEGIN and END.
 #[track_caller]
 fn der(pem: &str) -> Vec<u8> {
     let lines = pem
@@ -36,7 +36,7 @@ fn der(pem: &str) -> Vec<u8> {
     STANDARD.decode(body).unwrap()
 }
 
-/// `key` signs as RFC 7515 §A.2 prints it.
+/// Checks that `key` makes the signature that RFC 7515 §A.2 prints.
 #[track_caller]
 fn signs_as_rfc7515_a2(key: &RsaKey) {
     let jws = vectors()["rfc7515_a2_rs256"]["jws"]
@@ -55,7 +55,8 @@ fn is_key_error(error: &Error, message: &str) {
     assert!(error.source().is_none());
 }
 
-/// `der` is refused with `message`, and nothing of it stands in the error, in whichever clothes.
+/// Checks that `der` is refused with `message`, and that the error shows no part of it in hex,
+/// base64, as a list of numbers or as it is.
 #[track_caller]
 fn refuses(der: &[u8], message: &str) {
     let error = RsaKey::from_der(der).unwrap_err();
@@ -69,9 +70,9 @@ fn refuses(der: &[u8], message: &str) {
     for part in der.windows(8) {
         let list = format!("{part:?}");
         let list = list.trim_matches(['[', ']']);
-        let clothes = [hex(part), STANDARD.encode(&part[..6]), list.to_owned()];
-        for clothes in clothes {
-            assert!(!printed.contains(&clothes), "{printed}");
+        let spellings = [hex(part), STANDARD.encode(&part[..6]), list.to_owned()];
+        for spelling in spellings {
+            assert!(!printed.contains(&spelling), "{printed}");
         }
         assert!(
             !printed.as_bytes().windows(8).any(|run| run == part),
@@ -80,10 +81,10 @@ fn refuses(der: &[u8], message: &str) {
     }
 }
 
-// Row 8: RSA keys.
+// RSA keys
 
 #[test]
-fn row_08_pkcs1_and_pkcs8_in_pem_and_der_are_read_and_sign_alike() {
+fn pkcs1_and_pkcs8_in_pem_and_der_sign_alike() {
     for format in ["pkcs1_pem", "pkcs8_pem"] {
         let pem = rfc7515_pem(format);
         let from_pem = RsaKey::from_pem(&pem).unwrap();
@@ -97,7 +98,7 @@ fn row_08_pkcs1_and_pkcs8_in_pem_and_der_are_read_and_sign_alike() {
 }
 
 #[test]
-fn row_08_keys_of_2048_to_8192_bits_are_read_and_sign_as_openssl_does() {
+fn rsa_keys_of_2048_to_8192_bits_sign_as_openssl_does() {
     let keys: [(&[u8], &[u8]); 4] = [
         (
             include_bytes!("data/keys/rsa-2048.der"),
@@ -128,7 +129,7 @@ fn row_08_keys_of_2048_to_8192_bits_are_read_and_sign_as_openssl_does() {
 }
 
 #[test]
-fn row_08_a_key_of_fewer_bits_is_refused_with_its_size() {
+fn rsa_key_under_2048_bits_is_refused_with_its_size() {
     let small = der(include_str!("data/keys/rsa-1024.pem"));
     refuses(&small, "this RSA key has 1024 bits; 2048 to 8192 are taken");
     let one_less = include_bytes!("data/keys/rsa-2047.der");
@@ -139,7 +140,7 @@ fn row_08_a_key_of_fewer_bits_is_refused_with_its_size() {
 }
 
 #[test]
-fn row_08_a_key_of_more_bits_is_refused_with_the_limit() {
+fn rsa_key_over_8192_bits_is_refused_with_the_limit() {
     let a_byte_more = include_bytes!("data/keys/rsa-8200.der");
     refuses(
         a_byte_more,
@@ -150,14 +151,14 @@ fn row_08_a_key_of_more_bits_is_refused_with_the_limit() {
 }
 
 #[test]
-fn row_08_a_public_key_in_der_is_named() {
+fn public_key_in_der_is_named() {
     refuses(&der(&rfc7515_pem("public_pem")), "this is a public key");
     let pkcs1 = der(include_str!("data/keys/public-pkcs1.pem"));
     refuses(&pkcs1, "this is a public key");
 }
 
 #[test]
-fn row_08_a_certificate_in_der_is_named() {
+fn certificate_in_der_is_named() {
     let version_3 = der(include_str!("data/keys/certificate.pem"));
     refuses(&version_3, "this is a certificate");
     let version_1 = der(include_str!("data/keys/certificate-v1.pem"));
@@ -165,13 +166,13 @@ fn row_08_a_certificate_in_der_is_named() {
 }
 
 #[test]
-fn row_08_a_certificate_request_in_der_is_named() {
+fn certificate_request_in_der_is_named() {
     let request = der(include_str!("data/keys/request.pem"));
     refuses(&request, "this is a certificate request");
 }
 
 #[test]
-fn row_08_an_ec_key_in_der_is_named() {
+fn ec_key_in_der_is_named() {
     let with_parameters = include_str!("data/keys/ec.pem");
     let (_parameters, sec1) = with_parameters
         .split_once("-----END EC PARAMETERS-----\n")
@@ -182,7 +183,7 @@ fn row_08_an_ec_key_in_der_is_named() {
 }
 
 #[test]
-fn row_08_keys_of_other_kinds_in_der_are_told() {
+fn ed25519_and_x25519_keys_in_der_are_named() {
     let ed25519 = der(include_str!("data/keys/ed25519.pem"));
     refuses(&ed25519, "this is an Ed25519 key; RS256 needs RSA");
     let x25519 = der(include_str!("data/keys/x25519.pem"));
@@ -190,7 +191,7 @@ fn row_08_keys_of_other_kinds_in_der_are_told() {
 }
 
 #[test]
-fn row_08_a_key_restricted_to_pss_in_der_is_named() {
+fn pss_restricted_key_in_der_is_named() {
     let key = der(include_str!("data/keys/rsa-pss.pem"));
     refuses(
         &key,
@@ -199,13 +200,13 @@ fn row_08_a_key_restricted_to_pss_in_der_is_named() {
 }
 
 #[test]
-fn row_08_an_encrypted_key_in_der_asks_for_a_passphrase() {
+fn encrypted_key_in_der_asks_for_a_passphrase() {
     let key = der(include_str!("data/keys/encrypted.txt"));
     refuses(&key, "this key is encrypted: a passphrase is needed");
 }
 
 #[test]
-fn row_08_der_that_is_cut_off_is_told() {
+fn truncated_der_is_named() {
     for format in ["pkcs1_pem", "pkcs8_pem"] {
         let whole = der(&rfc7515_pem(format));
         for length in [1, 2, 4, 100, whole.len() / 2, whole.len() - 1] {
@@ -215,7 +216,7 @@ fn row_08_der_that_is_cut_off_is_told() {
 }
 
 #[test]
-fn row_08_parts_that_do_not_belong_together_are_told() {
+fn rsa_key_with_mismatched_parts_is_refused() {
     for format in ["pkcs1_pem", "pkcs8_pem"] {
         let mut key = der(&rfc7515_pem(format));
         let d = URL_SAFE_NO_PAD
@@ -228,7 +229,7 @@ fn row_08_parts_that_do_not_belong_together_are_told() {
 }
 
 #[test]
-fn row_08_a_key_of_three_primes_is_named() {
+fn rsa_key_of_three_primes_is_named() {
     let pkcs8 = der(include_str!("data/keys/3-primes.pem"));
     // Version, algorithm, and the head of the OCTET STRING with the PKCS#1 (RFC 5208 §5): 26 bytes.
     for key in [&pkcs8[..], &pkcs8[26..]] {
@@ -240,19 +241,19 @@ fn row_08_a_key_of_three_primes_is_named() {
 }
 
 #[test]
-fn row_08_a_pkcs_12_store_is_named() {
+fn pkcs12_store_is_named_with_the_openssl_command() {
     let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes";
     refuses(include_bytes!("data/keys/store.p12"), message);
 }
 
 #[test]
-fn row_08_bytes_that_are_no_key_are_told() {
+fn der_that_is_no_key_is_refused() {
     let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
     refuses(rfc7515_pem("pkcs1_pem").as_bytes(), message);
     refuses(b"no key at all", message);
 }
 
-// Row 10: HMAC secrets. The literals are by `openssl dgst -sha256 -hmac`, or of RFC 4231.
+// HMAC secrets. The literals are from RFC 4231, or made by `openssl dgst -sha256 -hmac`.
 
 #[track_caller]
 fn hmac(secret: impl Into<Vec<u8>>, message: &str, hex: &str) {
@@ -265,7 +266,7 @@ fn hmac(secret: impl Into<Vec<u8>>, message: &str, hex: &str) {
 }
 
 #[test]
-fn row_10_a_secret_signs_as_rfc_4231_prints_it() {
+fn hmac_secret_signs_as_rfc_4231_prints() {
     hmac(
         [0x0b; 20],
         "Hi There",
@@ -279,7 +280,7 @@ fn row_10_a_secret_signs_as_rfc_4231_prints_it() {
 }
 
 #[test]
-fn row_10_a_short_secret_is_taken() {
+fn hmac_secret_may_be_short() {
     hmac(
         "Jefe",
         "what do ya want for nothing?",
@@ -295,7 +296,7 @@ fn row_10_a_short_secret_is_taken() {
 }
 
 #[test]
-fn row_10_a_secret_that_looks_like_base64_or_hex_is_not_decoded() {
+fn hmac_secret_like_base64_or_hex_is_not_decoded() {
     hmac(
         "c2VjcmV0",
         "header.claims",
@@ -314,7 +315,7 @@ fn row_10_a_secret_that_looks_like_base64_or_hex_is_not_decoded() {
 }
 
 #[test]
-fn row_10_a_secret_is_not_trimmed() {
+fn hmac_secret_is_not_trimmed() {
     hmac(
         "secret\n",
         "header.claims",
@@ -338,7 +339,7 @@ fn row_10_a_secret_is_not_trimmed() {
 }
 
 #[test]
-fn row_10_a_secret_of_other_than_ascii_is_its_bytes() {
+fn hmac_secret_outside_ascii_is_its_bytes() {
     hmac(
         "pässwörd",
         "header.claims",
@@ -352,7 +353,7 @@ fn row_10_a_secret_of_other_than_ascii_is_its_bytes() {
 }
 
 #[test]
-fn row_10_a_secret_of_white_space_is_a_secret() {
+fn hmac_secret_may_be_white_space() {
     hmac(
         "\n",
         "header.claims",
@@ -361,7 +362,7 @@ fn row_10_a_secret_of_white_space_is_a_secret() {
 }
 
 #[test]
-fn row_10_an_empty_secret_is_refused() {
+fn empty_hmac_secret_is_refused() {
     is_key_error(&HmacKey::new("").unwrap_err(), "the HMAC secret is empty");
     is_key_error(
         &HmacKey::new(Vec::new()).unwrap_err(),
@@ -369,9 +370,9 @@ fn row_10_an_empty_secret_is_refused() {
     );
 }
 
-// What a signer shows and hides.
+// What a signer shows and hides
 
-/// The header of an assertion that `signer` signs.
+/// Returns the header of an assertion that `signer` signs.
 #[track_caller]
 fn header(signer: &dyn Signer) -> String {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
@@ -390,7 +391,7 @@ fn hs256() -> HmacKey {
 }
 
 #[test]
-fn the_key_decides_alg_and_kid() {
+fn signer_decides_alg_and_kid() {
     assert_eq!(header(&rs256()), r#"{"typ":"JWT","alg":"RS256"}"#);
     assert_eq!(header(&hs256()), r#"{"typ":"JWT","alg":"HS256"}"#);
     let (rs256, hs256) = (rs256().with_key_id("k1"), hs256().with_key_id("k 2 \"ä\""));
@@ -402,7 +403,7 @@ fn the_key_decides_alg_and_kid() {
 }
 
 #[test]
-fn kid_can_be_read_back_and_does_not_change_the_signature() {
+fn key_id_is_returned_and_does_not_change_the_signature() {
     assert_eq!(rs256().key_id(), None);
     assert_eq!(hs256().key_id(), None);
     let with_id = rs256().with_key_id("k1");
@@ -417,7 +418,7 @@ fn kid_can_be_read_back_and_does_not_change_the_signature() {
 }
 
 #[test]
-fn debug_of_a_key_shows_its_id_and_repairs_and_nothing_else() {
+fn debug_of_a_key_shows_key_id_and_repairs_only() {
     assert_eq!(
         format!("{:?}", rs256()),
         "RsaKey { key_id: None, repairs: [], .. }"
@@ -438,7 +439,7 @@ fn debug_of_a_key_shows_its_id_and_repairs_and_nothing_else() {
 }
 
 #[test]
-fn a_key_in_an_arc_or_a_box_is_the_same_signer() {
+fn key_in_an_arc_or_a_box_is_the_same_signer() {
     fn same(signer: impl Signer) {
         assert_eq!(signer.algorithm(), Algorithm::Rs256);
         assert_eq!(signer.key_id(), Some("k1"));
@@ -460,7 +461,7 @@ fn a_key_in_an_arc_or_a_box_is_the_same_signer() {
 }
 
 #[test]
-fn keys_can_be_shared_between_threads() {
+fn keys_are_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<RsaKey>();
     shared::<HmacKey>();
@@ -487,7 +488,7 @@ mod encrypted {
     const UNKNOWN: &str = "this key's encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 \
         or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc";
 
-    /// The block of `data/keys/encrypted.txt` under this line.
+    /// Returns the block of `data/keys/encrypted.txt` under this line.
     #[track_caller]
     fn block(encryption: &str) -> &'static str {
         let all = include_str!("data/keys/encrypted.txt");
@@ -497,7 +498,7 @@ mod encrypted {
         &rest[..block.len() + end.len()]
     }
 
-    /// The same, from PEM and from DER.
+    /// Decrypts the key as PEM and as DER.
     fn both(pem: &str, passphrase: impl AsRef<[u8]>) -> [Result<RsaKey, Error>; 2] {
         let passphrase = passphrase.as_ref();
         [
@@ -507,7 +508,7 @@ mod encrypted {
     }
 
     #[track_caller]
-    fn opens(pem: &str, passphrase: &str) {
+    fn decrypts(pem: &str, passphrase: &str) {
         for key in both(pem, passphrase) {
             let key = key.unwrap();
             signs_as_rfc7515_a2(&key);
@@ -531,9 +532,9 @@ mod encrypted {
         }
     }
 
-    /// A file chooses what opening it costs, and what cannot be allocated ends the process.
+    /// The file chooses the cost of decrypting it, and a failed allocation aborts the process.
     #[test]
-    fn a_key_that_would_take_too_long_to_open_is_refused_at_once() {
+    fn encrypted_key_over_the_cost_limit_is_refused_at_once() {
         let begin = std::time::Instant::now();
         let slow = "this key's passphrase takes 2000001 rounds of PBKDF2; at most 2000000 are taken: \
             write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000";
@@ -550,10 +551,9 @@ mod encrypted {
         assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }
 
-    /// What just may be asked of us is not refused for its cost. So that it costs this test nothing, the next thing in
-    /// the file is wrong.
+    /// To keep this test fast, the next field of the file is invalid.
     #[test]
-    fn a_key_that_takes_as_long_as_it_may_is_not_refused_for_that() {
+    fn encrypted_key_at_the_cost_limit_is_not_refused_for_its_cost() {
         let mut sealed = der(include_str!("data/keys/slow.pem"));
         put(&mut sealed, &[0x1e, 0x84, 0x81], &[0x1e, 0x84, 0x80]); // two million rounds
         let hmac = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
@@ -565,7 +565,7 @@ mod encrypted {
         let error = RsaKey::from_encrypted_der(&sealed, PASSPHRASE).unwrap_err();
         is_key_error(&error, UNKNOWN);
 
-        // 64 MiB by a p of 4, three bytes of the salt for a key of five bytes, which AES does not have
+        // 64 MiB with a p of 4; three bytes of the salt become a key length of 5, which AES lacks
         let mut sealed = der(block("aes-128-cbc scrypt"));
         let salt = [0xfe, 0x7f, 0x50, 0xa8, 0x72, 0x8a, 0xd7, 0xab];
         let cost = [2, 2, 0x40, 0, 2, 1, 8, 2, 1];
@@ -583,7 +583,7 @@ mod encrypted {
     }
 
     #[test]
-    fn row_08_a_key_under_aes_cbc_and_pbkdf2_with_sha_2_opens() {
+    fn aes_cbc_with_pbkdf2_and_sha2_is_decrypted() {
         for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
             for prf in [
                 "hmacWithSHA224",
@@ -591,20 +591,20 @@ mod encrypted {
                 "hmacWithSHA384",
                 "hmacWithSHA512",
             ] {
-                opens(block(&format!("{cipher} {prf}")), PASSPHRASE);
+                decrypts(block(&format!("{cipher} {prf}")), PASSPHRASE);
             }
         }
     }
 
     #[test]
-    fn row_08_a_key_under_aes_cbc_and_scrypt_opens() {
+    fn aes_cbc_with_scrypt_is_decrypted() {
         for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
-            opens(block(&format!("{cipher} scrypt")), PASSPHRASE);
+            decrypts(block(&format!("{cipher} scrypt")), PASSPHRASE);
         }
     }
 
     #[test]
-    fn row_08_pbkdf2_with_sha_1_is_refused_and_the_way_out_told() {
+    fn pbkdf2_with_sha1_is_refused_with_the_openssl_command() {
         for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc"] {
             refuses(
                 block(&format!("{cipher} hmacWithSHA1")),
@@ -615,19 +615,19 @@ mod encrypted {
     }
 
     #[test]
-    fn row_08_triple_des_is_refused_and_the_way_out_told() {
+    fn triple_des_is_refused_with_the_openssl_command() {
         refuses(block("des3 hmacWithSHA256"), PASSPHRASE, UNKNOWN);
     }
 
     #[test]
-    fn row_08_pbes1_is_refused_and_the_way_out_told() {
+    fn pbes1_is_refused_with_the_openssl_command() {
         for encryption in ["PBE-MD5-DES", "PBE-SHA1-RC2-64", "PBE-SHA1-3DES"] {
             refuses(block(encryption), PASSPHRASE, UNKNOWN);
         }
     }
 
     #[test]
-    fn row_08_impossible_parameters_of_scrypt_are_not_blamed_on_the_passphrase() {
+    fn impossible_scrypt_parameters_are_not_called_a_wrong_passphrase() {
         let mut sealed = der(block("aes-256-cbc scrypt"));
         let n = [0x02, 0x02, 0x40, 0x00]; // INTEGER 16384, which must be a power of two
         let at = sealed.windows(4).position(|part| part == n).unwrap();
@@ -637,7 +637,7 @@ mod encrypted {
     }
 
     #[test]
-    fn a_wrong_passphrase_is_told() {
+    fn wrong_passphrase_is_named() {
         let sealed = block("aes-256-cbc hmacWithSHA256");
         for wrong in [
             "wrong",
@@ -652,39 +652,39 @@ mod encrypted {
     }
 
     #[test]
-    fn a_wrong_passphrase_is_told_even_where_it_unpads_by_chance() {
+    fn wrong_passphrase_is_named_even_where_the_padding_fits_by_chance() {
         // One in 256 does.
         let sealed = block("one iteration");
-        opens(sealed, PASSPHRASE);
+        decrypts(sealed, PASSPHRASE);
         for n in 0..2000 {
             refuses(sealed, format!("wrong {n}"), WRONG);
         }
     }
 
     #[test]
-    fn an_empty_passphrase_is_a_passphrase() {
+    fn empty_passphrase_is_a_passphrase() {
         refuses(block("aes-256-cbc hmacWithSHA256"), "", WRONG);
-        opens(block("empty passphrase"), "");
+        decrypts(block("empty passphrase"), "");
         refuses(block("empty passphrase"), PASSPHRASE, WRONG);
     }
 
     #[test]
-    fn a_passphrase_is_its_bytes() {
-        opens(block("non-ASCII passphrase"), "pässwörd");
+    fn passphrase_is_its_bytes() {
+        decrypts(block("non-ASCII passphrase"), "pässwörd");
         let latin_1 = b"p\xe4ssw\xf6rd";
         refuses(block("non-ASCII passphrase"), latin_1, WRONG);
     }
 
     #[test]
-    fn a_passphrase_for_a_plain_key_is_not_needed() {
+    fn passphrase_of_an_unencrypted_key_is_ignored() {
         for format in ["pkcs1_pem", "pkcs8_pem"] {
-            opens(&rfc7515_pem(format), PASSPHRASE);
-            opens(&rfc7515_pem(format), "");
+            decrypts(&rfc7515_pem(format), PASSPHRASE);
+            decrypts(&rfc7515_pem(format), "");
         }
     }
 
     #[test]
-    fn an_encrypted_key_is_repaired_like_any_other() {
+    fn encrypted_key_is_repaired_like_any_other() {
         let mangled = format!(
             "\"{}\"",
             block("aes-256-cbc hmacWithSHA256").replace('\n', "\\n")
@@ -700,7 +700,7 @@ mod encrypted {
     }
 
     #[test]
-    fn the_body_of_an_encrypted_key_without_markers_opens() {
+    fn encrypted_key_without_begin_and_end_lines_is_decrypted() {
         let sealed = block("aes-256-cbc hmacWithSHA256");
         let body: String = sealed
             .lines()
@@ -712,7 +712,7 @@ mod encrypted {
     }
 
     #[test]
-    fn what_is_no_rsa_key_is_named_with_a_passphrase_as_without() {
+    fn other_keys_are_named_with_a_passphrase_as_without() {
         let certificate = include_str!("data/keys/certificate.pem");
         refuses(certificate, PASSPHRASE, "this is a certificate");
         let ec = include_str!("data/keys/ec-pkcs8.pem");
@@ -731,7 +731,7 @@ mod encrypted {
     }
 
     #[test]
-    fn an_encrypted_key_that_is_cut_off_is_told() {
+    fn truncated_encrypted_key_is_named() {
         let sealed = block("aes-256-cbc hmacWithSHA256");
         let whole = der(sealed);
         let error = RsaKey::from_encrypted_der(&whole[..whole.len() / 2], PASSPHRASE).unwrap_err();
