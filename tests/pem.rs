@@ -1,8 +1,8 @@
-//! PEM text as people have it: row 9. What can be read signs as RFC 7515 §A.2 prints it and says
-//! what was repaired; what cannot be read says what it is, and quotes nothing.
+//! PEM text as people have it. A key that can be read signs as RFC 7515 §A.2 prints and lists what
+//! was repaired; for any other text the error says what it is, and quotes nothing of it.
 //!
-//! The mangled texts stand here as people have them. A `\` at the end of a line is Rust's: the
-//! text goes on without a line end.
+//! The mangled texts are written out as people have them. A `\` at the end of a line belongs to
+//! Rust: the text continues without a newline.
 
 use std::error::Error as _;
 
@@ -41,7 +41,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
 -----END RSA PRIVATE KEY-----
 ";
 
-/// The same key in PKCS#8.
+/// The key of `CLEAN` in PKCS#8.
 const CLEAN_PKCS8: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
@@ -73,10 +73,10 @@ ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56
 -----END PRIVATE KEY-----
 ";
 
-/// Of this very key, signed by itself.
+/// A self-signed certificate of the key of `CLEAN`.
 const CERTIFICATE: &str = include_str!("data/keys/certificate.pem");
 
-/// Header, claims and signature as the RFC prints them.
+/// Returns message and signature as the RFC prints them.
 fn rfc7515_a2() -> (Vec<u8>, Vec<u8>) {
     let vectors = include_str!("data/vectors.json");
     let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
@@ -86,7 +86,7 @@ fn rfc7515_a2() -> (Vec<u8>, Vec<u8>) {
     (message.as_bytes().to_vec(), signature)
 }
 
-/// `text` is read as the key of RFC 7515 §A.2, and exactly `repairs` are told.
+/// Checks that `text` is read as the key of RFC 7515 §A.2, with exactly these repairs.
 #[track_caller]
 fn reads(text: impl AsRef<[u8]>, repairs: &[&str]) {
     let key = RsaKey::from_pem(text).unwrap();
@@ -95,7 +95,7 @@ fn reads(text: impl AsRef<[u8]>, repairs: &[&str]) {
     assert_eq!(key.repairs(), repairs);
 }
 
-/// `text` is refused with `message`, and nothing of it stands in the error.
+/// Checks that `text` is refused with `message`, and that the error quotes no part of it.
 #[track_caller]
 fn refuses(text: impl AsRef<[u8]>, message: &str) {
     let text = text.as_ref();
@@ -114,23 +114,23 @@ fn refuses(text: impl AsRef<[u8]>, message: &str) {
     }
 }
 
-/// `CLEAN` with one thing changed, which must be there to be changed.
+/// Returns `CLEAN` with the only occurrence of `from` replaced.
 #[track_caller]
 fn clean_but(from: &str, to: &str) -> String {
     assert_eq!(CLEAN.matches(from).count(), 1);
     CLEAN.replacen(from, to, 1)
 }
 
-// Nothing to repair.
+// Nothing to repair
 
 #[test]
-fn row_09_a_well_formed_pem_needs_no_repair() {
+fn well_formed_pem_needs_no_repair() {
     reads(CLEAN, &[]);
     reads(CLEAN_PKCS8, &[]);
 }
 
 #[test]
-fn row_09_crlf_needs_no_repair() {
+fn crlf_needs_no_repair() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----\r\n\
@@ -166,7 +166,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\r\n\
 }
 
 #[test]
-fn row_09_carriage_returns_alone_need_no_repair() {
+fn carriage_returns_alone_need_no_repair() {
     // RFC 7468 §3: eol = CRLF / CR / LF
     reads(
         "\
@@ -203,7 +203,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\r\
 }
 
 #[test]
-fn row_09_no_final_newline_needs_no_repair() {
+fn missing_final_newline_needs_no_repair() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----
@@ -238,13 +238,13 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
 }
 
 #[test]
-fn row_09_trailing_blank_lines_need_no_repair() {
+fn trailing_blank_lines_need_no_repair() {
     reads(format!("{CLEAN}\n\n  \n\t\n"), &[]);
     reads(format!("{CLEAN}\r\n\r\n"), &[]);
 }
 
 #[test]
-fn row_09_trailing_text_needs_no_repair() {
+fn trailing_text_needs_no_repair() {
     reads(
         format!("{CLEAN}# rotated 2024-01-31, see \"keys\\new\"\n"),
         &[],
@@ -253,8 +253,8 @@ fn row_09_trailing_text_needs_no_repair() {
 }
 
 #[test]
-fn row_09_leading_text_needs_no_repair() {
-    // As `openssl pkcs12 -nodes` writes it.
+fn leading_text_needs_no_repair() {
+    // as `openssl pkcs12 -nodes` writes them
     let attributes = "\
 Bag Attributes
     friendlyName: salesforce \"ci\"
@@ -266,27 +266,27 @@ Key Attributes: <No Attributes>
 }
 
 #[test]
-fn row_09_certificate_and_key_in_one_file_need_no_repair() {
+fn certificate_before_key_needs_no_repair() {
     reads(format!("{CERTIFICATE}{CLEAN}"), &[]);
     reads(format!("{CERTIFICATE}{CERTIFICATE}{CLEAN_PKCS8}"), &[]);
 }
 
 #[test]
-fn row_09_key_and_certificate_in_one_file_need_no_repair() {
+fn certificate_after_key_needs_no_repair() {
     reads(format!("{CLEAN}{CERTIFICATE}"), &[]);
     reads(format!("{CLEAN_PKCS8}{CERTIFICATE}{CERTIFICATE}"), &[]);
 }
 
 #[test]
-fn row_09_of_a_public_and_a_private_key_the_private_one_is_read() {
+fn private_key_beside_a_public_one_is_read() {
     let public = include_str!("data/keys/public-pkcs1.pem");
     reads(format!("{public}{CLEAN}"), &[]);
 }
 
-// One repair.
+// One repair
 
 #[test]
-fn row_09_byte_order_mark() {
+fn byte_order_mark_is_repaired() {
     reads(
         format!("\u{feff}{CLEAN}"),
         &["there was a byte order mark before the key"],
@@ -294,7 +294,7 @@ fn row_09_byte_order_mark() {
 }
 
 #[test]
-fn row_09_indentation() {
+fn indentation_is_repaired() {
     reads(
         "    -----BEGIN RSA PRIVATE KEY-----
     MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
@@ -329,7 +329,7 @@ fn row_09_indentation() {
 }
 
 #[test]
-fn row_09_indentation_by_tabs() {
+fn indentation_by_tabs_is_repaired() {
     reads(
         "\t-----BEGIN RSA PRIVATE KEY-----
 \tMIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
@@ -364,13 +364,13 @@ fn row_09_indentation_by_tabs() {
 }
 
 #[test]
-fn row_09_indentation_of_all_lines_but_the_first() {
-    // As a YAML block is pasted.
+fn indentation_of_all_lines_but_the_first_is_repaired() {
+    // as from a pasted YAML block
     reads(CLEAN.replace('\n', "\n  "), &["lines were indented"]);
 }
 
 #[test]
-fn row_09_surrounding_quotes() {
+fn surrounding_quotes_are_repaired() {
     reads(format!("\"{CLEAN}\""), &["the key was in quotes"]);
     reads(format!("'{CLEAN}'"), &["the key was in quotes"]);
     reads(
@@ -380,7 +380,7 @@ fn row_09_surrounding_quotes() {
 }
 
 #[test]
-fn row_09_literal_n_escapes() {
+fn literal_n_escapes_are_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----\\n\
@@ -416,7 +416,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\\n\
 }
 
 #[test]
-fn row_09_literal_r_n_escapes() {
+fn literal_r_n_escapes_are_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----\\r\\n\
@@ -452,7 +452,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\\r\\n\
 }
 
 #[test]
-fn row_09_newlines_turned_into_spaces() {
+fn spaces_for_newlines_are_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY----- \
@@ -487,7 +487,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE \
 }
 
 #[test]
-fn row_09_body_on_one_line() {
+fn body_on_one_line_is_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----
@@ -523,7 +523,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\
 }
 
 #[test]
-fn row_09_everything_on_one_line() {
+fn pem_on_one_line_is_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----\
@@ -559,7 +559,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\
 }
 
 #[test]
-fn row_09_wrapped_end_line() {
+fn wrapped_end_line_is_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----
@@ -596,7 +596,7 @@ KEY-----
 }
 
 #[test]
-fn row_09_wrapped_begin_line() {
+fn wrapped_begin_line_is_repaired() {
     reads(
         "\
 -----BEGIN
@@ -633,7 +633,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
 }
 
 #[test]
-fn row_09_base64_of_the_whole_pem() {
+fn base64_of_the_whole_pem_is_repaired() {
     reads(
         "\
 LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFb3dJQkFBS0NBUUVBb2ZnV0N1TGp5\
@@ -672,7 +672,7 @@ IFJTQSBQUklWQVRFIEtFWS0tLS0tCg==\
 }
 
 #[test]
-fn row_09_base64_of_the_whole_pem_in_lines() {
+fn base64_of_the_whole_pem_in_lines_is_repaired() {
     reads(
         "\
 LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFb3dJQkFBS0NBUUVBb2ZnV0N1TGp5
@@ -711,7 +711,7 @@ IFJTQSBQUklWQVRFIEtFWS0tLS0tCg==
 }
 
 #[test]
-fn row_09_blank_lines_inside() {
+fn blank_lines_inside_are_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----
@@ -773,7 +773,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
 }
 
 #[test]
-fn row_09_blank_lines_beside_the_markers() {
+fn blank_lines_beside_the_begin_and_end_lines_are_repaired() {
     let repairs = ["there were blank lines inside the key"];
     reads(CLEAN.replace("KEY-----\nMII", "KEY-----\n\nMII"), &repairs);
     reads(CLEAN.replace("\n-----END", "\n\n-----END"), &repairs);
@@ -781,7 +781,7 @@ fn row_09_blank_lines_beside_the_markers() {
 }
 
 #[test]
-fn row_09_body_without_markers() {
+fn missing_begin_and_end_lines_are_repaired() {
     reads(
         "\
 MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
@@ -815,7 +815,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
 }
 
 #[test]
-fn row_09_body_without_markers_on_one_line() {
+fn missing_begin_and_end_lines_and_newlines_are_repaired() {
     reads(
         "\
 MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0\
@@ -849,7 +849,7 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\
 }
 
 #[test]
-fn row_09_double_escaped_newlines() {
+fn double_escaped_newlines_are_repaired() {
     reads(
         "\
 -----BEGIN RSA PRIVATE KEY-----\\\\n\
@@ -884,10 +884,10 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\\\\n\
     );
 }
 
-// Several at once.
+// Several repairs
 
 #[test]
-fn row_09_json_escapes_and_quotes_and_a_wrapped_marker() {
+fn quotes_n_escapes_and_a_wrapped_end_line_are_repaired_together() {
     let text = "\
 \"-----BEGIN RSA PRIVATE KEY-----\\n\
 MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0\\n\
@@ -926,7 +926,7 @@ KEY-----\\n\"";
 }
 
 #[test]
-fn row_09_base64_of_a_pem_with_crlf() {
+fn base64_of_a_pem_with_crlf_is_repaired() {
     reads(
         "\
 LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQ0KTUlJRW93SUJBQUtDQVFFQW9mZ1dDdUxq\
@@ -965,7 +965,7 @@ TUZTdENTa2g3aXhaTGtOMQ0KLS0tLS1FTkQgUlNBIFBSSVZBVEUgS0VZLS0tLS0NCg==\
 }
 
 #[test]
-fn row_09_base64_with_literal_n_escapes() {
+fn base64_with_literal_n_escapes_is_repaired() {
     let base64 = STANDARD.encode(CLEAN);
     let (front, back) = base64.split_at(76);
     let repairs = [
@@ -976,7 +976,7 @@ fn row_09_base64_with_literal_n_escapes() {
 }
 
 #[test]
-fn row_09_base64_behind_a_byte_order_mark() {
+fn base64_after_a_byte_order_mark_is_repaired() {
     let repairs = [
         "there was a byte order mark before the key",
         "the PEM was in base64 once more",
@@ -985,7 +985,7 @@ fn row_09_base64_behind_a_byte_order_mark() {
 }
 
 #[test]
-fn row_09_base64_in_quotes() {
+fn base64_in_quotes_is_repaired() {
     let base64 = STANDARD.encode(CLEAN);
     let repairs = ["the key was in quotes", "the PEM was in base64 once more"];
     reads(format!("\"{base64}\"\n"), &repairs);
@@ -993,8 +993,8 @@ fn row_09_base64_in_quotes() {
 }
 
 #[test]
-fn row_09_lines_quoted_one_by_one() {
-    // As in source code.
+fn lines_quoted_one_by_one_are_repaired() {
+    // as in source code
     let repairs = ["the key was in quotes", "line ends were written as \\n"];
     for quote in ['"', '\''] {
         let quoted = CLEAN
@@ -1005,7 +1005,7 @@ fn row_09_lines_quoted_one_by_one() {
 }
 
 #[test]
-fn row_09_base64_of_a_mangled_pem_tells_both() {
+fn base64_of_a_mangled_pem_lists_both_repairs() {
     let base64 = STANDARD.encode(format!("\u{feff}{CLEAN}"));
     let repairs = [
         "the PEM was in base64 once more",
@@ -1015,7 +1015,7 @@ fn row_09_base64_of_a_mangled_pem_tells_both() {
 }
 
 #[test]
-fn row_09_pem_inside_a_json_credential_file() {
+fn pem_inside_a_json_credential_file_is_repaired() {
     let text = "{
   \"serviceAccountId\": \"svc-0001\",
   \"privateKey\": \"\
@@ -1058,8 +1058,8 @@ ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56\\n\
 }
 
 #[test]
-fn row_09_json_with_escaped_slashes() {
-    // As PHP writes it.
+fn escaped_slashes_of_json_are_repaired() {
+    // as PHP writes JSON
     let text = format!("\"{}\"", CLEAN.replace('/', "\\/").replace('\n', "\\n"));
     reads(
         text,
@@ -1068,7 +1068,7 @@ fn row_09_json_with_escaped_slashes() {
 }
 
 #[test]
-fn row_09_literal_n_escapes_with_quotes_in_an_environment_file() {
+fn quotes_and_n_escapes_of_an_environment_file_are_repaired() {
     let text = format!("PRIVATE_KEY=\"{}\"\n", CLEAN.replace('\n', "\\n"));
     reads(
         text,
@@ -1077,7 +1077,7 @@ fn row_09_literal_n_escapes_with_quotes_in_an_environment_file() {
 }
 
 #[test]
-fn row_09_body_without_markers_and_literal_n_escapes() {
+fn missing_begin_and_end_lines_and_n_escapes_are_repaired() {
     let text = "\
 MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0\\n\
 l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZS+pC\\n\
@@ -1113,31 +1113,31 @@ NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE\\n\
 }
 
 #[test]
-fn row_09_byte_order_mark_and_crlf() {
+fn byte_order_mark_with_crlf_is_repaired() {
     let text = format!("\u{feff}{}", CLEAN.replace('\n', "\r\n"));
     reads(text, &["there was a byte order mark before the key"]);
 }
 
 #[test]
-fn row_09_quotes_and_spaces_for_newlines() {
+fn quotes_and_spaces_for_newlines_are_repaired() {
     let text = format!("\"{}\"", CLEAN.trim_end().replace('\n', " "));
     reads(text, &["the key was in quotes", "line ends were missing"]);
 }
 
 #[test]
-fn row_09_spaces_for_newlines_and_a_certificate_in_front() {
+fn spaces_for_newlines_after_a_certificate_are_repaired() {
     let text = format!("{CERTIFICATE}{CLEAN}").replace('\n', " ");
     reads(text, &["line ends were missing"]);
 }
 
 #[test]
-fn row_09_white_space_at_line_ends_needs_no_repair() {
+fn white_space_at_line_ends_needs_no_repair() {
     // RFC 7468 §3: base64text = 1*base64char *WSP eol
     reads(CLEAN.replace('\n', "  \n"), &[]);
 }
 
 #[test]
-fn row_09_a_megabyte_around_the_key_is_read_and_more_is_refused() {
+fn text_of_one_mebibyte_is_read_and_longer_is_refused() {
     let rest = 1024 * 1024 - CLEAN.len();
     reads(format!("{CLEAN}{}", "\n".repeat(rest)), &[]);
     let text = format!("{CLEAN}{}", "\n".repeat(rest + 1));
@@ -1147,10 +1147,10 @@ fn row_09_a_megabyte_around_the_key_is_read_and_more_is_refused() {
     );
 }
 
-// What is no RSA private key is named.
+// Text that is no RSA private key
 
 #[test]
-fn row_09_a_public_key_is_named() {
+fn public_key_is_named() {
     let vectors: serde_json::Value =
         serde_json::from_str(include_str!("data/vectors.json")).unwrap();
     let public = vectors["key"]["public_pem"].as_str().unwrap();
@@ -1164,7 +1164,7 @@ fn row_09_a_public_key_is_named() {
 }
 
 #[test]
-fn row_09_a_certificate_is_named() {
+fn certificate_is_named() {
     refuses(CERTIFICATE, "this is a certificate");
     refuses(
         format!("{CERTIFICATE}{CERTIFICATE}"),
@@ -1179,7 +1179,7 @@ fn row_09_a_certificate_is_named() {
 }
 
 #[test]
-fn row_09_a_certificate_is_named_even_if_mangled() {
+fn mangled_certificate_is_named() {
     refuses(CERTIFICATE.replace('\n', "\\n"), "this is a certificate");
     refuses(CERTIFICATE.replace('\n', " "), "this is a certificate");
     let base64 = STANDARD.encode(CERTIFICATE);
@@ -1187,7 +1187,7 @@ fn row_09_a_certificate_is_named_even_if_mangled() {
 }
 
 #[test]
-fn row_09_a_certificate_request_is_named() {
+fn certificate_request_is_named() {
     let request = include_str!("data/keys/request.pem");
     refuses(request, "this is a certificate request");
     let old = request.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST");
@@ -1195,7 +1195,7 @@ fn row_09_a_certificate_request_is_named() {
 }
 
 #[test]
-fn row_09_an_ec_key_is_named() {
+fn ec_key_is_named() {
     let with_parameters = include_str!("data/keys/ec.pem");
     let end = "-----END EC PARAMETERS-----\n";
     let (parameters, alone) = with_parameters.split_once(end).unwrap();
@@ -1207,7 +1207,7 @@ fn row_09_an_ec_key_is_named() {
 }
 
 #[test]
-fn row_09_an_ec_key_behind_its_certificate_is_named_as_the_key() {
+fn ec_key_beside_a_certificate_is_named_as_the_key() {
     let key = include_str!("data/keys/ec.pem");
     refuses(
         format!("{CERTIFICATE}{key}"),
@@ -1220,13 +1220,13 @@ fn row_09_an_ec_key_behind_its_certificate_is_named_as_the_key() {
 }
 
 #[test]
-fn row_09_an_ed25519_key_is_named() {
+fn ed25519_key_is_named() {
     let key = include_str!("data/keys/ed25519.pem");
     refuses(key, "this is an Ed25519 key; RS256 needs RSA");
 }
 
 #[test]
-fn row_09_a_key_of_another_kind_is_told() {
+fn x25519_and_dsa_keys_are_named() {
     let x25519 = include_str!("data/keys/x25519.pem");
     refuses(x25519, "this is a key of another kind; RS256 needs RSA");
     let dsa = include_str!("data/keys/dsa.pem");
@@ -1234,7 +1234,7 @@ fn row_09_a_key_of_another_kind_is_told() {
 }
 
 #[test]
-fn row_09_a_key_restricted_to_pss_is_named() {
+fn pss_restricted_key_is_named() {
     let key = include_str!("data/keys/rsa-pss.pem");
     refuses(
         key,
@@ -1243,21 +1243,21 @@ fn row_09_a_key_restricted_to_pss_is_named() {
 }
 
 #[test]
-fn row_09_the_format_of_openssh_is_named() {
+fn openssh_format_is_named() {
     let key = include_str!("data/keys/openssh.pem");
     let message = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
     refuses(key, message);
 }
 
 #[test]
-fn row_09_a_putty_key_is_named() {
+fn putty_key_is_named() {
     let key = include_str!("data/keys/putty.ppk");
     let message = "this is a PuTTY key: export it from PuTTYgen in the OpenSSH format";
     refuses(key, message);
 }
 
 #[test]
-fn row_09_an_encrypted_key_asks_for_a_passphrase() {
+fn encrypted_key_asks_for_a_passphrase() {
     let keys = include_str!("data/keys/encrypted.txt");
     let (key, _rest) = keys.split_once("aes-128-cbc hmacWithSHA224").unwrap();
     refuses(key, "this key is encrypted: a passphrase is needed");
@@ -1273,7 +1273,7 @@ fn row_09_an_encrypted_key_asks_for_a_passphrase() {
 }
 
 #[test]
-fn row_09_the_old_encryption_is_named() {
+fn proc_type_encryption_is_named() {
     let key = include_str!("data/keys/proc-type.pem");
     let message =
         "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8";
@@ -1283,22 +1283,22 @@ fn row_09_the_old_encryption_is_named() {
 }
 
 #[test]
-fn row_09_a_key_of_1024_bits_is_refused_with_its_size() {
+fn rsa_key_of_1024_bits_is_refused_with_its_size() {
     let key = include_str!("data/keys/rsa-1024.pem");
     refuses(key, "this RSA key has 1024 bits; 2048 to 8192 are taken");
 }
 
 #[test]
-fn row_09_another_block_than_a_key_is_told() {
+fn pem_without_a_private_key_is_named() {
     let list =
         "-----BEGIN X509 CRL-----\nMIIBYDCBygIBATANBgkqhkiG9w0BAQUF\n-----END X509 CRL-----\n";
     refuses(list, "there is no private key in this PEM");
 }
 
-// What is broken is told.
+// Broken keys
 
 #[test]
-fn row_09_cut_off_before_the_end_line() {
+fn truncation_before_the_end_line_is_named() {
     let first_lines = |n| CLEAN.lines().take(n).collect::<Vec<_>>().join("\n");
     for n in [1, 2, 13, 26] {
         refuses(first_lines(n), "this key is cut off in the middle");
@@ -1311,13 +1311,13 @@ fn row_09_cut_off_before_the_end_line() {
 }
 
 #[test]
-fn row_09_cut_off_within_the_end_line() {
+fn truncation_within_the_end_line_is_named() {
     let cut = CLEAN.strip_suffix("TE KEY-----\n").unwrap();
     refuses(cut, "this key is cut off in the middle");
 }
 
 #[test]
-fn row_09_cut_off_with_another_block_behind() {
+fn truncation_before_another_block_is_named() {
     let cut = CLEAN
         .strip_suffix("-----END RSA PRIVATE KEY-----\n")
         .unwrap();
@@ -1326,7 +1326,7 @@ fn row_09_cut_off_with_another_block_behind() {
 }
 
 #[test]
-fn row_09_lines_missing_in_the_body() {
+fn missing_lines_of_the_body_are_named() {
     let without = |missing: std::ops::Range<usize>| {
         let kept = (CLEAN.lines().enumerate()).filter(|(n, _)| !missing.contains(n));
         kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
@@ -1339,7 +1339,7 @@ fn row_09_lines_missing_in_the_body() {
 }
 
 #[test]
-fn row_09_cut_off_in_base64() {
+fn truncation_of_the_base64_is_named() {
     for cut in ["ixZLkN", "ixZLk", "ixZL", "ixZ", "ix", "i"] {
         let text = clean_but("ixZLkN1\n", &format!("{cut}\n"));
         refuses(text, "this key is cut off in the middle");
@@ -1347,13 +1347,13 @@ fn row_09_cut_off_in_base64() {
 }
 
 #[test]
-fn row_09_body_without_markers_cut_off() {
+fn truncation_without_begin_and_end_lines_is_named() {
     let body: String = CLEAN.lines().skip(1).take(12).collect();
     refuses(body, "this key is cut off in the middle");
 }
 
 #[test]
-fn row_09_begin_and_end_that_do_not_belong_together() {
+fn mismatched_begin_and_end_lines_are_named() {
     let message = "the BEGIN and END lines of this key do not belong together";
     refuses(clean_but("END RSA PRIVATE", "END PRIVATE"), message);
     refuses(clean_but("BEGIN RSA PRIVATE", "BEGIN PRIVATE"), message);
@@ -1361,7 +1361,7 @@ fn row_09_begin_and_end_that_do_not_belong_together() {
 }
 
 #[test]
-fn row_09_characters_that_are_not_base64() {
+fn characters_outside_base64_are_named() {
     let message = "this key holds characters that are not base64";
     refuses(clean_but("bEUAVx8dYXUd", "bEUAVx8d…YXUd"), message);
     refuses(clean_but("bEUAVx8dYXUd", "bEUAVx8*YXUd"), message);
@@ -1370,29 +1370,29 @@ fn row_09_characters_that_are_not_base64() {
 }
 
 #[test]
-fn row_09_one_changed_digit_of_d() {
+fn changed_digit_of_d_is_named() {
     let message = "the parts of this RSA key do not belong together";
     refuses(clean_but("UhPu2MFaJdjV", "UhPu2MFbJdjV"), message);
 }
 
 #[test]
-fn row_09_pkcs8_under_the_label_of_pkcs1_and_the_other_way_round() {
-    // The label is wrong, the bytes are not.
+fn pkcs1_and_pkcs8_under_the_label_of_the_other_are_read() {
+    // The label is wrong, the bytes are right.
     reads(CLEAN_PKCS8.replace("PRIVATE KEY", "RSA PRIVATE KEY"), &[]);
     reads(CLEAN.replace("RSA PRIVATE KEY", "PRIVATE KEY"), &[]);
 }
 
 #[test]
-fn row_09_bytes_that_are_no_key() {
+fn pem_of_other_bytes_is_refused() {
     let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
     let text = "-----BEGIN PRIVATE KEY-----\nbm8ga2V5IGF0IGFsbA==\n-----END PRIVATE KEY-----\n";
     refuses(text, message);
 }
 
-// What is no PEM is told.
+// Text that is no PEM
 
 #[test]
-fn row_09_empty_text() {
+fn empty_text_is_named() {
     for text in [
         "",
         " ",
@@ -1407,7 +1407,7 @@ fn row_09_empty_text() {
 }
 
 #[test]
-fn row_09_utf_16_text() {
+fn utf_16_text_is_read() {
     let little = |text: &str| {
         text.encode_utf16()
             .flat_map(u16::to_le_bytes)
@@ -1427,24 +1427,24 @@ fn row_09_utf_16_text() {
 }
 
 #[test]
-fn row_09_der_instead_of_pem() {
+fn der_instead_of_pem_is_named() {
     let key = include_bytes!("data/keys/rsa-2048.der");
     refuses(key, "this is DER, not PEM text");
 }
 
 #[test]
-fn row_09_bytes_that_are_no_text() {
+fn bytes_outside_utf_8_are_refused() {
     refuses(
         b"-----BEGIN RSA PRIVATE KEY-----\n\xc3\x28\n",
         "this key is cut off in the middle",
     );
     refuses(b"\xc3\x28 is no key", "this is not text");
-    // the same key in a PKCS#12 file begins so as well
+    // a PKCS#12 file of the same key begins like this too
     refuses(b"\x30\x82\x09\xc1\x02\x01\x03", "this is DER, not PEM text");
 }
 
 #[test]
-fn row_09_json_without_a_pem() {
+fn json_without_a_pem_is_named() {
     let message = "this is JSON without a PEM in it";
     refuses(
         r#"{"type": "service_account", "private_key_id": "45911cd010b8"}"#,
@@ -1457,7 +1457,7 @@ fn row_09_json_without_a_pem() {
 }
 
 #[test]
-fn row_09_the_name_of_a_file() {
+fn file_name_instead_of_pem_is_named() {
     let message = "this is the name of a file: give what is in it";
     for name in [
         "key.pem",
@@ -1470,7 +1470,7 @@ fn row_09_the_name_of_a_file() {
 }
 
 #[test]
-fn row_09_text_of_another_kind() {
+fn text_of_another_kind_is_refused() {
     refuses(
         "to be filled in by the administrator",
         "this is not a PEM private key",
