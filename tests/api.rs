@@ -1,57 +1,66 @@
-//! What a caller's own types may rely on.
+//! The public API as a caller's own types use it: traits, conversions, thread safety, `Debug`.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::*;
 
-/// All of it can be kept in a struct of the caller's, moved to a thread and shared between threads.
+fn profile() -> Profile {
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
+}
+fn key() -> HmacKey {
+    HmacKey::new("a secret of at least thirty-two bytes").unwrap()
+}
+
+/// A caller can keep all of them in a struct, move them to a thread and share them.
 #[test]
-fn public_types_are_send_and_sync_and_own_what_they_hold() {
-    fn holds<T: Send + Sync + 'static>() {}
-    holds::<AccessToken>();
-    holds::<Algorithm>();
-    holds::<Assertion>();
-    holds::<Audience>();
-    holds::<Endpoint>();
-    holds::<Error>();
-    holds::<ErrorKind>();
-    holds::<Exchange<'static>>();
-    holds::<HmacKey>();
-    holds::<Jti>();
-    holds::<ManualClock>();
-    holds::<Placement>();
-    holds::<Profile>();
-    holds::<Request>();
-    holds::<Response>();
-    holds::<RsaKey>();
-    holds::<ScopePlacement>();
-    holds::<TokenSource>();
+fn public_types_are_send_sync_and_static() {
+    fn implements<T: Send + Sync + 'static>() {}
+    implements::<AccessToken>();
+    implements::<Algorithm>();
+    implements::<Assertion>();
+    implements::<Audience>();
+    implements::<Endpoint>();
+    implements::<Error>();
+    implements::<ErrorKind>();
+    implements::<Exchange<'static>>();
+    implements::<HmacKey>();
+    implements::<Jti>();
+    implements::<ManualClock>();
+    implements::<Placement>();
+    implements::<Profile>();
+    implements::<Request>();
+    implements::<Response>();
+    implements::<RsaKey>();
+    implements::<ScopePlacement>();
+    implements::<TokenSource>();
 }
 
 #[test]
-fn what_is_shared_by_cloning_can_be_cloned() {
-    fn holds<T: Clone>() {}
-    holds::<AccessToken>();
-    holds::<Endpoint>();
-    holds::<Error>();
-    holds::<Profile>();
-    holds::<Response>();
+fn shared_types_are_clone() {
+    fn implements<T: Clone>() {}
+    implements::<AccessToken>();
+    implements::<Endpoint>();
+    implements::<Error>();
+    implements::<Profile>();
+    implements::<Response>();
 }
 
 #[test]
-fn an_error_is_an_error_of_one_pointer() {
-    fn holds<T: std::error::Error>() {}
-    holds::<Error>();
+fn error_implements_error_and_is_one_pointer_wide() {
+    fn implements<T: std::error::Error>() {}
+    implements::<Error>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
     assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
 }
 
-/// Each joint takes what a caller has: a value, a shared one, one whose type is known at run time.
+/// A caller may pass a value, a shared one, or one whose type is known at run time only.
 #[test]
-fn joints_are_object_safe_and_can_be_shared() {
+fn traits_are_implemented_for_arcs_and_boxes() {
     fn signer<S: Signer>() {}
     signer::<RsaKey>();
     signer::<HmacKey>();
@@ -71,28 +80,27 @@ fn joints_are_object_safe_and_can_be_shared() {
     clock::<Arc<dyn Clock>>();
 }
 
-/// As an application keeps it: one source for many threads, without a type parameter.
+/// An application keeps one source for many threads, without a type parameter.
 #[test]
-fn a_source_is_one_type_whatever_it_is_made_of() {
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let answer = |_: &Request, _| Ok(Response::new(200, r#"{"access_token":"t"}"#));
-    let transport: Arc<dyn Transport> = Arc::new(answer);
+fn token_source_is_one_type_for_any_parts() {
+    let profile = profile();
+    let respond = |_: &Request, _| Ok(Response::new(200, r#"{"access_token":"t"}"#));
+    let transport: Arc<dyn Transport> = Arc::new(respond);
     let key: Box<dyn Signer> = Box::new(HmacKey::new("secret").unwrap());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
     let source: TokenSource = TokenSource::with_transport(transport, profile, key).unwrap();
     let source = source.with_clock(clock);
     let tokens = std::thread::scope(|scope| {
-        let ask = || source.token().unwrap().secret().to_owned();
-        let threads = [scope.spawn(ask), scope.spawn(ask)];
+        let token = || source.token().unwrap().secret().to_owned();
+        let threads = [scope.spawn(token), scope.spawn(token)];
         threads.map(|thread| thread.join().unwrap())
     });
     assert_eq!(tokens, ["t", "t"]);
 }
 
-/// A key that has no name: `kid` is absent, not empty.
+/// `kid` is then absent, not empty.
 #[test]
-fn a_signer_of_two_methods_has_no_key_id() {
+fn signer_without_key_id_method_has_no_key_id() {
     struct Bare;
     impl Signer for Bare {
         fn algorithm(&self) -> Algorithm {
@@ -105,12 +113,12 @@ fn a_signer_of_two_methods_has_no_key_id() {
     assert_eq!(Bare.key_id(), None);
 }
 
-/// RFC 7518 §3.1, and RFC 8037 §3.1 for the last: a key elsewhere may be of any of them.
+/// The names are those of RFC 7518 §3.1, and of RFC 8037 §3.1 for `EdDSA`.
 #[test]
-fn alg_is_what_the_registry_calls_the_signers_algorithm() {
+fn alg_header_is_the_registered_name_of_the_algorithm() {
     use Algorithm::*;
-    struct Elsewhere(Algorithm);
-    impl Signer for Elsewhere {
+    struct RemoteKey(Algorithm);
+    impl Signer for RemoteKey {
         fn algorithm(&self) -> Algorithm {
             self.0
         }
@@ -118,8 +126,7 @@ fn alg_is_what_the_registry_calls_the_signers_algorithm() {
             Ok(vec![0; 64])
         }
     }
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let profile = profile();
     for (algorithm, name) in [
         (Hs256, "HS256"),
         (Hs384, "HS384"),
@@ -135,21 +142,20 @@ fn alg_is_what_the_registry_calls_the_signers_algorithm() {
         (Ps512, "PS512"),
         (EdDsa, "EdDSA"),
     ] {
-        let signer = Elsewhere(algorithm);
+        let signer = RemoteKey(algorithm);
         let exchange = Exchange::new(&profile, &signer, SystemTime::UNIX_EPOCH).unwrap();
         let (header, _) = exchange.assertion().secret().split_once('.').unwrap();
         let header = URL_SAFE_NO_PAD.decode(header).unwrap();
         let wanted = format!(r#"{{"typ":"JWT","alg":"{name}"}}"#);
-        assert_eq!(str::from_utf8(&header), Ok(wanted.as_str()));
+        assert_eq!(std::str::from_utf8(&header), Ok(wanted.as_str()));
     }
 }
 
-/// Less than what is in them, and enough to tell them apart in a log.
+/// Enough to recognize the value in a log, and nothing secret.
 #[test]
-fn debug_tells_what_a_value_is() {
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let key = HmacKey::new("a secret of at least thirty-two bytes").unwrap();
+fn debug_identifies_a_value_without_its_secrets() {
+    let profile = profile();
+    let key = key();
     let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(format!("{:?}", exchange.assertion()), "Assertion(..)");
     assert_eq!(
@@ -170,8 +176,166 @@ fn debug_tells_what_a_value_is() {
     assert!(token.starts_with("AccessToken { expires_at: "), "{token}");
     let shown = format!("{profile:?}");
     assert!(shown.contains("as.example.com"), "{shown}");
-    let transport = |_: &Request, _: Duration| Err(std::io::ErrorKind::Other.into());
+    let transport = |_: &Request, _: Duration| Err(io::ErrorKind::Other.into());
     let source = TokenSource::with_transport(transport, profile, key).unwrap();
     let shown = format!("{source:?}");
     assert!(shown.contains("as.example.com"), "{shown}");
+}
+
+/// A client of the caller's choice sends the request after one conversion.
+#[test]
+fn request_converts_to_a_request_of_the_http_crate() {
+    let profile = profile();
+    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let converted = http::Request::<Vec<u8>>::from(exchange.request());
+    assert_eq!(converted.method(), "POST");
+    assert_eq!(converted.uri(), "https://as.example.com/token");
+    let headers: Vec<_> = converted
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    let agent = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        headers,
+        [
+            ("accept", "application/json"),
+            ("user-agent", agent),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ]
+    );
+    assert_eq!(converted.body(), exchange.request().body());
+    let body = std::str::from_utf8(converted.body()).unwrap();
+    assert!(body.contains(exchange.assertion().secret()));
+}
+
+#[test]
+fn metadata_request_converts_to_a_get_without_content_type() {
+    let endpoint = Endpoint::metadata("https://as.example.com/metadata?tenant=7").unwrap();
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let requests = profile.metadata_requests().unwrap();
+    let converted = http::Request::<Vec<u8>>::from(&requests[0]);
+    assert_eq!(converted.method(), "GET");
+    assert_eq!(converted.uri(), "https://as.example.com/metadata?tenant=7");
+    assert_eq!(converted.headers().get("content-type"), None);
+    assert_eq!(converted.body(), b"");
+}
+
+#[test]
+fn response_converts_from_a_response_of_the_http_crate() {
+    let latin_1 = http::HeaderValue::from_bytes(b"caf\xe9").unwrap();
+    let response = http::Response::builder()
+        .status(429)
+        .header("Retry-After", "7")
+        .header("Via", "1.1 a")
+        .header("Via", "1.1 b")
+        .header("Warning", latin_1)
+        .body(b"{\"error\":\"slow_down\"}".to_vec())
+        .unwrap();
+    let converted = Response::from(response);
+    assert_eq!(converted.status(), 429);
+    let headers: Vec<_> = converted.headers().collect();
+    assert_eq!(
+        headers,
+        [
+            ("retry-after", "7"),
+            ("via", "1.1 a"),
+            ("via", "1.1 b"),
+            ("warning", "caf\u{fffd}"), // a header that is not UTF-8 costs that character only
+        ]
+    );
+    assert_eq!(converted.body(), b"{\"error\":\"slow_down\"}");
+}
+
+#[test]
+fn response_converts_to_a_response_of_the_http_crate() {
+    let response = Response::new(401, "no")
+        .with_header("WWW-Authenticate", "Bearer")
+        .with_header("WWW-Authenticate", "Basic");
+    let converted = http::Response::<Vec<u8>>::try_from(&response).unwrap();
+    assert_eq!(converted.status(), 401);
+    let values: Vec<_> = converted
+        .headers()
+        .get_all("www-authenticate")
+        .iter()
+        .collect();
+    assert_eq!(values, ["Bearer", "Basic"]);
+    assert_eq!(converted.body(), b"no");
+}
+
+/// A transport may have made a response that the `http` crate does not allow.
+#[test]
+fn response_outside_the_rules_of_the_http_crate_does_not_convert() {
+    for response in [
+        Response::new(99, ""),
+        Response::new(1000, ""),
+        Response::new(200, "").with_header("a b", "c"),
+        Response::new(200, "").with_header("a", "b\nc"),
+    ] {
+        http::Response::<Vec<u8>>::try_from(&response).unwrap_err();
+    }
+}
+
+#[test]
+fn header_value_is_sensitive_and_equals_authorization() {
+    let profile = profile();
+    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let all: String = ('!'..='~').filter(|c| !['"', '\\'].contains(c)).collect();
+    let response = Response::new(200, format!(r#"{{"access_token":"{all}"}}"#));
+    let token = exchange.read(response).unwrap();
+    let value = token.header_value();
+    assert_eq!(token.authorization(), format!("Bearer {all}"));
+    assert_eq!(value, token.authorization());
+    assert!(value.is_sensitive());
+    assert_eq!(format!("{value:?}"), "Sensitive");
+}
+
+#[test]
+fn is_timeout_is_true_for_a_request_that_timed_out_only() {
+    let failed = |kind: io::ErrorKind| {
+        let transport =
+            move |_: &Request, _: Duration| -> io::Result<Response> { Err(kind.into()) };
+        let source = TokenSource::with_transport(transport, profile(), key()).unwrap();
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        source.with_clock(clock).token().unwrap_err()
+    };
+    let error = failed(io::ErrorKind::TimedOut);
+    assert_eq!(
+        (error.kind(), error.is_timeout()),
+        (ErrorKind::Network, true)
+    );
+    let error = failed(io::ErrorKind::ConnectionReset);
+    assert_eq!(
+        (error.kind(), error.is_timeout()),
+        (ErrorKind::Network, false)
+    );
+    let profile = profile();
+    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let denied = exchange.read(Response::new(408, "")).unwrap_err();
+    assert!(!denied.is_timeout());
+}
+
+#[test]
+fn is_timeout_is_true_for_a_caller_that_waited_too_long_for_another() {
+    let (started, starts) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let transport = move |_: &Request, _: Duration| {
+        started.send(()).unwrap();
+        released.lock().unwrap().recv().unwrap();
+        Ok(Response::new(200, r#"{"access_token":"t"}"#))
+    };
+    let source = TokenSource::with_transport(transport, profile(), key()).unwrap();
+    let source = source.with_timeout(Duration::from_millis(100));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| source.token());
+        starts.recv().unwrap();
+        let error = source.token().unwrap_err();
+        release.send(()).unwrap();
+        assert_eq!(
+            (error.kind(), error.is_timeout()),
+            (ErrorKind::Timeout, true)
+        );
+        drop(first.join().unwrap());
+    });
 }
