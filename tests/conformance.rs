@@ -1,5 +1,112 @@
-//! What goes wrong in other clients and must not here. Each test's name says the row of the list
-//! it stands for; no socket is opened.
+//! What goes wrong in other clients of this kind, or was asked of them in public, as tests.
+//!
+//! Each item of the list names the tests that hold it. A name with a file in front is in that file
+//! of `tests/`; the others are here, where no socket is opened.
+//!
+//! Assertions
+//! 1. All three segments are base64url without padding (RFC 7515 §2). With the standard alphabet or
+//!    with `=`, about every second token is refused: `assertion_segments_are_base64url_without_padding`.
+//! 2. An absent claim is left out; there is no `"sub":null`:
+//!    `absent_claim_or_header_member_is_left_out_instead_of_null`.
+//! 3. `exp`, `iat` and `nbf` are integer seconds, not milliseconds, strings or floats:
+//!    `exp_and_iat_are_integer_seconds_at_any_fraction_of_the_clock`,
+//!    `nbf_other_than_integer_seconds_is_refused`.
+//! 4. `jti` is new in every assertion and in every retry, because servers record it even when they
+//!    refuse the request: `jti_is_unique_in_a_thousand_assertions`,
+//!    `jti_is_a_version_4_uuid_with_hyphens_or_as_32_hex_digits`,
+//!    `exchanges_in_the_same_second_carry_different_assertions`,
+//!    `source::retryable_failure_is_tried_three_times_with_a_new_jti_each`.
+//! 5. `aud` is one string with its trailing slash as given, never an array, and can be set apart from
+//!    the token URL. The successor of RFC 7523 wants the issuer as its only value for client
+//!    authentication; several servers want the token endpoint:
+//!    `aud_is_one_string_and_its_trailing_slash_is_unchanged`,
+//!    `aud_is_a_setting_apart_from_the_token_url`,
+//!    `discovery::audience_is_the_discovered_issuer_or_token_endpoint`.
+//! 6. `kid` and `typ` can be set, and `typ` is `JWT` by default:
+//!    `typ_defaults_to_jwt_and_kid_and_alg_come_from_the_signer`.
+//! 7. `iat` can be moved back, `exp` can be set or left out. Many servers refuse an assertion that is
+//!    valid for an hour, so defaults are 60 to 180 seconds, and Cylance allows 30 minutes:
+//!    `lifetimes_default_to_those_of_each_profile`,
+//!    `iat_leeway_moves_iat_back_and_assertion_lifetime_sets_or_omits_exp`,
+//!    `cylance_refuses_exp_more_than_30_minutes_after_iat`,
+//!    `assertion_times_out_of_range_are_refused_without_overflow`.
+//!
+//! Keys
+//! 8. PKCS#1 and PKCS#8 are read, as PEM and as DER. The error names a key of another kind: public
+//!    key, certificate, EC key, encrypted key without passphrase, under 2048 bits, restricted to PSS:
+//!    all of `keys` but the HMAC secrets.
+//! 9. PEM is read as people have it: with CRLF, a byte order mark, indentation, quotes, literal `\n`,
+//!    spaces for newlines, a wrapped END line, a certificate in the same file, in base64 once more.
+//!    The error for a text that cannot be repaired says what is wrong and quotes nothing of it: all of
+//!    `pem`.
+//! 10. An HMAC secret is the bytes given, without decoding or trimming, and an empty one is refused:
+//!     `keys::hmac_secret_is_not_trimmed`, `keys::hmac_secret_like_base64_or_hex_is_not_decoded`,
+//!     `keys::hmac_secret_signs_as_rfc_4231_prints`, `keys::empty_hmac_secret_is_refused`.
+//!
+//! Exchange
+//! 11. The body of a 4xx is read: `error` and `error_description` reach the caller with status and
+//!     headers, under any `Content-Type`. `{"message": ...}`, an array, HTML and an empty body give a
+//!     clear error too: `error_response_is_read_under_any_content_type`,
+//!     `message_member_is_denied_for_cylance_and_a_description_for_all`,
+//!     `error_response_of_any_shape_gives_a_clear_error`,
+//!     `error_code_and_description_are_one_line_of_at_most_256_characters`,
+//!     `unavailable_error_keeps_code_and_description`,
+//!     `clock_offset_is_the_date_header_minus_local_time`, `flow::body_of_a_4xx_is_read_with_any_agent`.
+//! 12. A 200 with `error` is an error. An `access_token` that is absent, empty or not visible ASCII, and
+//!     a compressed body, are protocol errors: `error_in_a_200_is_denied_even_beside_an_access_token`,
+//!     `error_in_a_200_of_any_json_type_is_an_error`, `unusable_access_token_is_a_protocol_error`,
+//!     `access_token_of_any_visible_ascii_is_returned_unchanged`,
+//!     `compressed_body_is_named_and_content_encoding_alone_is_ignored`.
+//! 13. `token_type` is bearer in any case, or absent: `token_type_is_bearer_in_any_case_or_absent`.
+//! 14. `expires_in` is read as number, string or float. Where it is absent or makes no sense, the
+//!     default of the profile counts, never forever, and nothing overflows:
+//!     `expires_in_is_read_in_every_form_and_absent_never_means_forever`,
+//!     `expires_at_does_not_overflow_at_the_latest_system_time`,
+//!     `token_lifetime_of_zero_or_over_31_days_is_refused`.
+//! 15. A redirect of the token request is not followed, and the error names the host of `Location`
+//!     only: `redirect_error_names_the_host_of_location_only`,
+//!     `redirect_with_relative_or_unusable_location_is_an_error`,
+//!     `flow::redirect_of_any_status_is_not_followed_by_any_agent`.
+//! 16. Plain http is refused except to loopback, a response over 64 KiB is refused, and a silent
+//!     server ends in a timeout: `plain_http_is_refused_except_to_loopback`,
+//!     `response_of_64_kib_is_read_and_one_byte_more_is_refused`,
+//!     `providers::endpoint_url_is_https_or_http_to_loopback`,
+//!     `flow::response_of_64_kib_is_accepted_and_a_longer_one_refused_with_any_agent`,
+//!     `flow::silent_or_dripping_server_ends_in_the_timeout`.
+//! 17. The HTML 403 of a firewall is not taken for a denial by the authorization server:
+//!     `html_403_of_a_firewall_is_protocol_error_instead_of_denied`,
+//!     `status_and_body_decide_the_error_kind`.
+//!
+//! Keeping tokens
+//! 18. Different subjects, scopes, audiences or keys never share a token:
+//!     `source::token_sources_of_different_identities_never_share_a_token`,
+//!     `store::stored_tokens_of_different_identities_are_never_shared`.
+//! 19. Of many callers one fetches. Waiters look into the cache again before they fetch, and share the
+//!     failure: `source::token_cache_fetches_once_for_concurrent_callers`,
+//!     `source::token_cache_shares_failure_with_waiters`.
+//! 20. A failed early refresh keeps a good token. A token that arrives expired, or expires within the
+//!     refresh margin, does not cost a request per call:
+//!     `source::failed_early_refresh_keeps_the_cached_token`,
+//!     `source::short_or_expired_token_does_not_cost_a_request_per_call`.
+//! 21. A denial such as `invalid_grant` is not retried. 429 and 5xx are retried with a new assertion
+//!     within one deadline, after `Retry-After` in seconds or as a date:
+//!     `source::denial_is_not_retried_and_unavailable_is_within_the_deadline`,
+//!     `source::retry_after_is_waited_for_as_seconds_and_as_a_date`.
+//! 22. Invalidating an old token after a 401 keeps a newer one, and a 401 costs one repetition at most:
+//!     `source::invalidate_of_an_old_token_keeps_the_newer_one`,
+//!     `source::call_repeats_a_401_once_unless_the_token_is_young`.
+//!
+//! Secrets
+//! 23. No key, secret, assertion or token is in `Debug`, `Display`, error chains or logs: all of
+//!     `secrets`.
+//! 24. An assertion that a server reflects in its error text is redacted from our error:
+//!     `reflected_assertion_is_redacted_from_the_error`,
+//!     `reflected_part_of_the_assertion_is_redacted`,
+//!     `control_characters_do_not_hide_a_reflected_assertion`,
+//!     `text_around_a_reflected_assertion_is_kept`, `text_after_a_long_reflected_assertion_is_kept`,
+//!     `reflected_parameter_is_redacted_unless_an_rfc_calls_it_public`.
+//!
+//! Beside the list: `token_scope_is_the_granted_one_or_else_the_requested_one`.
 
 mod support;
 
@@ -39,15 +146,15 @@ fn json(status: u16, body: &Value) -> Response {
 }
 
 #[track_caller]
-fn refusal(profile: &Profile, response: Response) -> Error {
+fn error_from(profile: &Profile, response: Response) -> Error {
     read(profile, response).unwrap_err()
 }
 
 // Assertions
 
 #[test]
-fn row_01_all_three_segments_are_base64url_without_padding() {
-    let awkward = "???>>>~~~"; // + and / in the standard alphabet, at every offset
+fn assertion_segments_are_base64url_without_padding() {
+    let awkward = "???>>>~~~"; // encodes to + and / of the standard alphabet, at every offset
     let profile = grant().with_header("h", awkward).with_claim("c", awkward);
     let signers: [&dyn Signer; 2] = [&rsa(), &hmac()];
     for signer in signers {
@@ -67,12 +174,12 @@ fn row_01_all_three_segments_are_base64url_without_padding() {
         }
         let both = [0, 1, 2].map(|which| [(which, '-'), (which, '_')]);
         assert_eq!(special, both.into_iter().flatten().collect());
-        assert!(lengths.contains(&(1, 2)) && lengths.contains(&(1, 3))); // where padding would be
+        assert!(lengths.contains(&(1, 2)) && lengths.contains(&(1, 3))); // the lengths that padding would fill up
     }
 }
 
 #[test]
-fn row_02_an_absent_claim_or_header_member_is_absent_and_never_null() {
+fn absent_claim_or_header_member_is_left_out_instead_of_null() {
     let names: [&[&str]; 5] = [
         &["aud", "iat", "iss", "jti", "sub"],
         &["aud", "exp", "iss", "jti", "sub"],
@@ -102,7 +209,7 @@ fn row_02_an_absent_claim_or_header_member_is_absent_and_never_null() {
 }
 
 #[test]
-fn row_03_exp_and_iat_are_whole_seconds_whatever_the_clock_reads_between_them() {
+fn exp_and_iat_are_integer_seconds_at_any_fraction_of_the_clock() {
     let expected = [
         (None, Some(NOW)),
         (Some(NOW + 120), None),
@@ -115,14 +222,14 @@ fn row_03_exp_and_iat_are_whole_seconds_whatever_the_clock_reads_between_them() 
             let now = now() + Duration::from_nanos(nanoseconds);
             let claims = claims(profile.assertion(&hmac(), now).unwrap().secret());
             let written = |name: &str| claims.get(name).cloned();
-            assert_eq!(written("exp"), exp.map(Value::from), "{name}"); // 1.0 is not 1 here
+            assert_eq!(written("exp"), exp.map(Value::from), "{name}"); // as `Value`s, 1.0 and 1 differ
             assert_eq!(written("iat"), iat.map(Value::from), "{name}");
         }
     }
 }
 
 #[test]
-fn row_03_nbf_as_anything_but_whole_seconds_is_refused() {
+fn nbf_other_than_integer_seconds_is_refused() {
     let jwt = signed(&grant().with_claim("nbf", NOW));
     assert_eq!(claims(&jwt)["nbf"], json!(NOW));
     for nbf in [
@@ -134,7 +241,7 @@ fn row_03_nbf_as_anything_but_whole_seconds_is_refused() {
         json!(-1),
         json!([NOW]),
         json!(true),
-        (0..200).fold(json!(NOW), |value, _| json!([value])), // deeper than a reader goes
+        (0..200).fold(json!(NOW), |value, _| json!([value])), // nested deeper than parsers go
     ] {
         is_refused(
             &grant().with_claim("nbf", nbf),
@@ -144,7 +251,7 @@ fn row_03_nbf_as_anything_but_whole_seconds_is_refused() {
 }
 
 #[test]
-fn row_04_a_thousand_assertions_have_a_thousand_jti() {
+fn jti_is_unique_in_a_thousand_assertions() {
     for (name, profile) in every_profile() {
         let jti = |_| claims(&signed(&profile))["jti"].to_string();
         let all: HashSet<_> = (0..1000).map(jti).collect();
@@ -153,7 +260,7 @@ fn row_04_a_thousand_assertions_have_a_thousand_jti() {
 }
 
 #[test]
-fn row_04_jti_is_a_random_uuid_with_hyphens_or_as_32_hexadecimal_digits() {
+fn jti_is_a_version_4_uuid_with_hyphens_or_as_32_hex_digits() {
     let hyphens = [8, 13, 18, 23];
     for (name, profile) in every_profile() {
         for _ in 0..32 {
@@ -183,7 +290,7 @@ fn row_04_jti_is_a_random_uuid_with_hyphens_or_as_32_hexadecimal_digits() {
 }
 
 #[test]
-fn row_04_two_exchanges_of_one_profile_in_one_second_carry_two_assertions() {
+fn exchanges_in_the_same_second_carry_different_assertions() {
     let profile = salesforce();
     let key = rsa();
     let [first, second] = [1, 2].map(|_| Exchange::new(&profile, &key, now()).unwrap());
@@ -195,7 +302,7 @@ fn row_04_two_exchanges_of_one_profile_in_one_second_carry_two_assertions() {
 }
 
 #[test]
-fn row_05_aud_is_one_plain_string_and_no_slash_comes_or_goes() {
+fn aud_is_one_string_and_its_trailing_slash_is_unchanged() {
     let fixed = |aud: &str| grant().with_audience(Audience::Fixed(aud.to_owned()));
     let own = |url: &str| client_at(Endpoint::token(url).unwrap());
     let discovered = |issuer: &str, audience: Audience| {
@@ -246,7 +353,7 @@ fn row_05_aud_is_one_plain_string_and_no_slash_comes_or_goes() {
 }
 
 #[test]
-fn row_05_aud_is_a_setting_apart_from_the_token_url() {
+fn aud_is_a_setting_apart_from_the_token_url() {
     let login = Audience::Fixed("https://login.salesforce.com".to_owned());
     let my_domain = "https://mycompany.my.salesforce.com";
     let profile = Profile::salesforce(my_domain, "key", "user")
@@ -264,10 +371,10 @@ fn row_05_aud_is_a_setting_apart_from_the_token_url() {
     );
 }
 
-/// A key held elsewhere.
-struct Elsewhere;
+/// A signer whose key is outside this process, in a KMS or an HSM.
+struct RemoteKey;
 
-impl Signer for Elsewhere {
+impl Signer for RemoteKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Es256
     }
@@ -280,7 +387,7 @@ impl Signer for Elsewhere {
 }
 
 #[test]
-fn row_06_typ_is_jwt_unless_it_is_set_or_left_out_and_kid_and_alg_come_from_the_key() {
+fn typ_defaults_to_jwt_and_kid_and_alg_come_from_the_signer() {
     let named = hmac().with_key_id("k1");
     let typed = grant().with_typ("client-authentication+jwt");
     let cases: [(Profile, &dyn Signer, Value); 5] = [
@@ -298,7 +405,7 @@ fn row_06_typ_is_jwt_unless_it_is_set_or_left_out_and_kid_and_alg_come_from_the_
         ),
         (
             grant(),
-            &Elsewhere,
+            &RemoteKey,
             json!({"typ": "JWT", "alg": "ES256", "kid": "elsewhere-1"}),
         ),
     ];
@@ -309,8 +416,8 @@ fn row_06_typ_is_jwt_unless_it_is_set_or_left_out_and_kid_and_alg_come_from_the_
 }
 
 #[test]
-fn row_07_defaults_are_those_of_the_table() {
-    // exp after now, iat, life of a token whose response does not say
+fn lifetimes_default_to_those_of_each_profile() {
+    // seconds from now to exp, whether iat is present, lifetime of a token without expires_in
     let table = [
         (None, true, 300),
         (Some(120), false, 900),
@@ -333,7 +440,7 @@ fn row_07_defaults_are_those_of_the_table() {
 }
 
 #[test]
-fn row_07_iat_moves_back_and_exp_is_set_or_left_out() {
+fn iat_leeway_moves_iat_back_and_assertion_lifetime_sets_or_omits_exp() {
     let exp_and_iat = |profile: Profile| {
         let claims = claims(&signed(&profile));
         ["exp", "iat"].map(|name| claims.get(name).and_then(Value::as_u64))
@@ -355,7 +462,7 @@ fn row_07_iat_moves_back_and_exp_is_set_or_left_out() {
 }
 
 #[test]
-fn row_07_cylance_takes_half_an_hour_from_iat_to_exp_and_no_second_more() {
+fn cylance_refuses_exp_more_than_30_minutes_after_iat() {
     let too_long = "exp lies further after iat than this server accepts";
     let with = |exp, leeway| {
         cylance()
@@ -377,7 +484,7 @@ fn row_07_cylance_takes_half_an_hour_from_iat_to_exp_and_no_second_more() {
 }
 
 #[test]
-fn row_07_a_time_that_cannot_be_written_is_refused_and_nothing_overflows() {
+fn assertion_times_out_of_range_are_refused_without_overflow() {
     let out_of_range = "the clock or a duration is out of range";
     is_refused(&grant().with_iat_leeway(seconds(NOW + 1)), out_of_range);
     is_refused(
@@ -396,7 +503,7 @@ fn row_07_a_time_that_cannot_be_written_is_refused_and_nothing_overflows() {
 // Exchange
 
 #[test]
-fn row_11_what_the_server_said_reaches_the_caller_whatever_its_content_type() {
+fn error_response_is_read_under_any_content_type() {
     for content_type in [
         None,
         Some("application/json"),
@@ -411,7 +518,7 @@ fn row_11_what_the_server_said_reaches_the_caller_whatever_its_content_type() {
         if let Some(content_type) = content_type {
             response = response.with_header("Content-Type", content_type);
         }
-        let error = refusal(&grant(), response);
+        let error = error_from(&grant(), response);
         assert_eq!(error.kind(), Denied);
         assert_eq!(error.code(), Some("invalid_grant"));
         assert_eq!(error.description(), Some("audience is invalid"));
@@ -428,10 +535,10 @@ fn row_11_what_the_server_said_reaches_the_caller_whatever_its_content_type() {
 }
 
 #[test]
-fn row_11_a_message_is_a_verdict_where_the_server_speaks_so_and_is_told_anywhere() {
+fn message_member_is_denied_for_cylance_and_a_description_for_all() {
     for (profile, kind) in [(cylance(), Denied), (client(), Protocol)] {
         let body = json!({"message": "Invalid JWT payload"});
-        let error = refusal(&profile, json(401, &body));
+        let error = error_from(&profile, json(401, &body));
         assert_eq!(error.kind(), kind);
         assert_eq!(error.code(), None);
         assert_eq!(error.description(), Some("Invalid JWT payload"));
@@ -444,7 +551,7 @@ fn row_11_a_message_is_a_verdict_where_the_server_speaks_so_and_is_told_anywhere
 }
 
 #[test]
-fn row_11_whatever_a_4xx_holds_the_error_is_clear() {
+fn error_response_of_any_shape_gives_a_clear_error() {
     let list = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
     let null = r#"{"error":"invalid_client","error_description":null}"#;
     let object = r#"{"error":{"code":400,"status":"INVALID_ARGUMENT"}}"#;
@@ -462,7 +569,7 @@ fn row_11_whatever_a_4xx_holds_the_error_is_clear() {
         (400, null, Denied, Some("invalid_client"), refused),
         (400, object, Denied, None, refused),
     ] {
-        let error = refusal(&client(), Response::new(status, body));
+        let error = error_from(&client(), Response::new(status, body));
         assert_eq!((error.kind(), error.code()), (kind, code), "{body}");
         let shown = error.to_string();
         assert!(shown.to_lowercase().contains(text), "{shown}");
@@ -472,12 +579,12 @@ fn row_11_whatever_a_4xx_holds_the_error_is_clear() {
 }
 
 #[test]
-fn row_11_the_servers_words_are_one_short_line() {
+fn error_code_and_description_are_one_line_of_at_most_256_characters() {
     let body = json!({
         "error": "invalid\n_grant\u{1b}[31m",
         "error_description": format!("line one\r\nline\u{7} two\u{9b} {}", "é".repeat(1000)),
     });
-    let error = refusal(&client(), json(400, &body));
+    let error = error_from(&client(), json(400, &body));
     assert_eq!(error.code(), Some("invalid_grant[31m"));
     let description = error.description().unwrap();
     assert!(
@@ -489,7 +596,7 @@ fn row_11_the_servers_words_are_one_short_line() {
 }
 
 #[test]
-fn row_11_the_servers_clock_is_compared_with_ours() {
+fn clock_offset_is_the_date_header_minus_local_time() {
     for (date, offset) in [
         (Some("Tue, 14 Nov 2023 22:13:20 GMT"), Some(0)),
         (Some("Tue, 14 Nov 2023 22:18:20 GMT"), Some(300)),
@@ -502,17 +609,17 @@ fn row_11_the_servers_clock_is_compared_with_ours() {
             Some(date) => response.with_header("date", date),
             None => response,
         };
-        assert_eq!(refusal(&client(), response).clock_offset(), offset);
+        assert_eq!(error_from(&client(), response).clock_offset(), offset);
     }
 }
 
 #[test]
-fn row_12_an_error_in_a_200_is_an_error_even_beside_a_token() {
+fn error_in_a_200_is_denied_even_beside_an_access_token() {
     for body in [
         json!({"error": "invalid_grant", "error_description": "no"}),
         json!({"error": "invalid_grant", "error_description": "no", "access_token": "an-opaque-token"}),
     ] {
-        let error = refusal(&client(), json(200, &body));
+        let error = error_from(&client(), json(200, &body));
         assert_eq!(error.kind(), Denied);
         assert_eq!(error.code(), Some("invalid_grant"));
         assert_eq!(error.description(), Some("no"));
@@ -526,7 +633,7 @@ fn row_12_an_error_in_a_200_is_an_error_even_beside_a_token() {
 }
 
 #[test]
-fn row_12_an_access_token_that_is_none_is_a_protocol_error() {
+fn unusable_access_token_is_a_protocol_error() {
     let unusable = "the access_token is empty or holds something other than visible ASCII";
     for (token, text) in [
         (json!(null), "the response has no access_token"),
@@ -544,11 +651,11 @@ fn row_12_an_access_token_that_is_none_is_a_protocol_error() {
         (json!("tök"), unusable),
     ] {
         let body = json!({"access_token": token, "token_type": "Bearer", "expires_in": 300});
-        let error = refusal(&client(), json(200, &body));
+        let error = error_from(&client(), json(200, &body));
         assert_eq!(error.kind(), Protocol);
         assert_eq!(error.to_string(), format!("{text} (status 200)"));
     }
-    let error = refusal(&client(), json(200, &json!({"expires_in": 300})));
+    let error = error_from(&client(), json(200, &json!({"expires_in": 300})));
     assert_eq!(
         error.to_string(),
         "the response has no access_token (status 200)"
@@ -556,7 +663,7 @@ fn row_12_an_access_token_that_is_none_is_a_protocol_error() {
 }
 
 #[test]
-fn a_body_that_is_compressed_unasked_is_told_and_a_header_alone_does_no_harm() {
+fn compressed_body_is_named_and_content_encoding_alone_is_ignored() {
     let gzip =
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
     for (encoding, text) in [
@@ -571,7 +678,7 @@ fn a_body_that_is_compressed_unasked_is_told_and_a_header_alone_does_no_harm() {
         ("identity", "the response is not a JSON object"),
     ] {
         let response = Response::new(200, gzip.as_slice());
-        let error = refusal(
+        let error = error_from(
             &client(),
             response.with_header("content-encoding", encoding),
         );
@@ -583,7 +690,7 @@ fn a_body_that_is_compressed_unasked_is_told_and_a_header_alone_does_no_harm() {
 }
 
 #[test]
-fn row_12_any_visible_ascii_is_a_token_and_is_handed_on_as_it_came() {
+fn access_token_of_any_visible_ascii_is_returned_unchanged() {
     let all: String = ('!'..='~').collect();
     for status in [200, 201] {
         let token = read(&client(), json(status, &json!({"access_token": all}))).unwrap();
@@ -593,7 +700,7 @@ fn row_12_any_visible_ascii_is_a_token_and_is_handed_on_as_it_came() {
 }
 
 #[test]
-fn row_13_token_type_is_bearer_in_any_case_or_missing() {
+fn token_type_is_bearer_in_any_case_or_absent() {
     for kind in ["Bearer", "bearer", "BEARER", "bEaReR"].map(Value::from) {
         let body = json!({"access_token": "t", "token_type": kind});
         assert_eq!(
@@ -618,7 +725,7 @@ fn row_13_token_type_is_bearer_in_any_case_or_missing() {
         json!(1),
     ] {
         let body = json!({"access_token": "t", "token_type": kind});
-        let error = refusal(&client(), json(200, &body));
+        let error = error_from(&client(), json(200, &body));
         assert_eq!(error.kind(), Protocol);
         assert_eq!(
             error.to_string(),
@@ -628,7 +735,7 @@ fn row_13_token_type_is_bearer_in_any_case_or_missing() {
 }
 
 #[test]
-fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
+fn expires_in_is_read_in_every_form_and_absent_never_means_forever() {
     let month = 31 * 24 * 3600;
     let default = 777;
     let profile = client().with_token_lifetime(seconds(default));
@@ -655,7 +762,7 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
         ("-1e300", default),
         ("2678400", month),
         ("2678401", month),
-        ("3600000", month), // milliseconds, says whoever wrote it
+        ("3600000", month), // meant as milliseconds
         ("18446744073709551615", month),
         ("99999999999999999999999999", month),
         ("\"99999999999999999999999999\"", month),
@@ -691,7 +798,7 @@ fn row_14_expires_in_is_read_in_every_form_and_missing_never_means_forever() {
 }
 
 #[test]
-fn row_14_nothing_overflows_at_the_end_of_time() {
+fn expires_at_does_not_overflow_at_the_latest_system_time() {
     let mut end = at(0);
     let mut step = Duration::MAX;
     while step > seconds(0) {
@@ -700,16 +807,15 @@ fn row_14_nothing_overflows_at_the_end_of_time() {
             None => step /= 2,
         }
     }
-    let profile = marketing(); // no exp, which could not be written
-    let key = hmac();
-    let exchange = Exchange::new(&profile, &key, end).unwrap();
+    let profile = marketing(); // its assertions have no exp, which would be out of range
+    let exchange = Exchange::new(&profile, &hmac(), end).unwrap();
     let body = r#"{"access_token":"t","expires_in":300}"#;
     let token = exchange.read(Response::new(200, body)).unwrap();
     assert!(token.expires_at() <= end);
 }
 
 #[test]
-fn row_14_a_default_of_nothing_or_of_more_than_31_days_is_refused() {
+fn token_lifetime_of_zero_or_over_31_days_is_refused() {
     let text = "the lifetime of a token is from above zero to 31 days";
     for lifetime in [seconds(0), seconds(31 * 24 * 3600 + 1), Duration::MAX] {
         is_refused(&client().with_token_lifetime(lifetime), text);
@@ -717,23 +823,23 @@ fn row_14_a_default_of_nothing_or_of_more_than_31_days_is_refused() {
     signed(&client().with_token_lifetime(seconds(31 * 24 * 3600)));
 }
 
-/// Whatever is no `null`, `false` or nothing is an error, whoever wrote it (RFC 6749 §5.2 has a string).
+/// RFC 6749 §5.2 has a string. Any other value counts too, unless it is `null`, `false` or empty.
 #[test]
-fn row_11_an_error_in_a_200_of_any_type_is_one() {
-    let answer = |error: &str| {
+fn error_in_a_200_of_any_json_type_is_an_error() {
+    let is_token = |error: &str| {
         let body = format!(r#"{{"access_token":"t","error":{error}}}"#);
         read(&client(), Response::new(200, body)).is_ok()
     };
     for error in ["null", "false", r#""""#, "[]", "{}"] {
-        assert!(answer(error), "{error}");
+        assert!(is_token(error), "{error}");
     }
     for error in ["true", "1", r#""invalid_grant""#, r#"["a"]"#, r#"{"a":1}"#] {
-        assert!(!answer(error), "{error}");
+        assert!(!is_token(error), "{error}");
     }
 }
 
 #[test]
-fn row_15_a_redirect_is_an_error_that_names_the_new_host_only() {
+fn redirect_error_names_the_host_of_location_only() {
     let location = "https://user:pa55@elsewhere.example:8443/login/path?session=s3cr3t#anchor";
     for status in [300, 301, 302, 303, 307, 308] {
         for body in [
@@ -742,7 +848,7 @@ fn row_15_a_redirect_is_an_error_that_names_the_new_host_only() {
             r#"{"message":"Moved Permanently"}"#,
         ] {
             let response = Response::new(status, body).with_header("Location", location);
-            let error = refusal(&client(), response);
+            let error = error_from(&client(), response);
             assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
             for text in [error.to_string(), format!("{error:?}")] {
                 assert!(text.contains("elsewhere.example"), "{text}");
@@ -755,7 +861,7 @@ fn row_15_a_redirect_is_an_error_that_names_the_new_host_only() {
 }
 
 #[test]
-fn row_15_a_redirect_for_a_missing_slash_or_to_nowhere_is_an_error_too() {
+fn redirect_with_relative_or_unusable_location_is_an_error() {
     for location in [
         Some("/token/"),
         Some("token/"),
@@ -764,45 +870,43 @@ fn row_15_a_redirect_for_a_missing_slash_or_to_nowhere_is_an_error_too() {
         Some(""),
         None,
     ] {
-        // A token in its body is no reason to believe it.
+        // A token in the body of a redirect is ignored.
         let mut response = Response::new(301, r#"{"access_token":"t"}"#);
         if let Some(location) = location {
             response = response.with_header("Location", location);
         }
-        let error = refusal(&client(), response);
+        let error = error_from(&client(), response);
         assert_eq!((error.kind(), error.status()), (Protocol, Some(301)));
         assert!(error.to_string().contains("redirects"), "{error}");
         assert!(!error.to_string().contains("s3cr3t"), "{error}");
     }
     let endless = format!("https://{}/", "a".repeat(10_000));
     let response = Response::new(301, "").with_header("Location", endless);
-    let text = refusal(&client(), response).to_string();
+    let text = error_from(&client(), response).to_string();
     assert!(text.len() < 512, "{}", text.len());
 }
 
 #[test]
-fn row_16_plain_http_is_refused_and_loopback_excepted() {
+fn plain_http_is_refused_except_to_loopback() {
     let made = |base: &str| {
         let below = |path: &str| format!("{base}{path}");
-        let token = client_at(Endpoint::token(below("/token")).unwrap());
-        let document = json!({"token_endpoint": below("/token")});
+        let requests = |endpoint: Result<Endpoint, Error>| client_at(endpoint?).metadata_requests();
+        let document = json(200, &json!({"token_endpoint": below("/token")}));
         [
-            token.metadata_requests(),
-            client_at(Endpoint::issuer(base).unwrap()).metadata_requests(),
-            client_at(Endpoint::metadata(below("/m")).unwrap()).metadata_requests(),
-            Profile::salesforce(base, "key", "user")
-                .unwrap()
-                .metadata_requests(),
-            Profile::cylance(base, "tenant", "app")
-                .unwrap()
-                .metadata_requests(),
-            client_at(Endpoint::metadata(below("/m")).unwrap())
-                .with_metadata(&json(200, &document))
+            requests(Endpoint::token(below("/token"))),
+            requests(Endpoint::issuer(base)),
+            requests(Endpoint::metadata(below("/m"))),
+            Profile::salesforce(base, "key", "user").and_then(|p| p.metadata_requests()),
+            Profile::cylance(base, "tenant", "app").and_then(|p| p.metadata_requests()),
+            Endpoint::metadata(below("/m"))
+                .and_then(|endpoint| client_at(endpoint).with_metadata(&document))
                 .map(|_| Vec::new()),
         ]
     };
     for outcome in made("http://as.example.com") {
-        let text = outcome.unwrap_err().to_string();
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), Config);
+        let text = error.to_string();
         assert!(
             text.contains("is not https (http is for loopback alone)"),
             "{text}"
@@ -820,7 +924,7 @@ fn row_16_plain_http_is_refused_and_loopback_excepted() {
 }
 
 #[test]
-fn row_16_a_response_of_64_kib_is_read_and_a_byte_more_is_refused() {
+fn response_of_64_kib_is_read_and_one_byte_more_is_refused() {
     let padded = |start: &str, length: usize| start.to_owned() + &" ".repeat(length - start.len());
     let token = r#"{"access_token":"t"}"#;
     let denied = r#"{"error":"invalid_grant"}"#;
@@ -834,17 +938,17 @@ fn row_16_a_response_of_64_kib_is_read_and_a_byte_more_is_refused() {
         let text = format!("the response is longer than 64 KiB (status {status})");
         assert_eq!(error.to_string(), text);
     }
-    // A page about an outage is one of any length.
+    // An outage page may have any length.
     let error = read(503, padded("<html>", limit + 1)).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (Unavailable, true));
 }
 
 #[test]
-fn row_17_a_403_from_a_firewall_is_not_the_authorization_servers_verdict() {
+fn html_403_of_a_firewall_is_protocol_error_instead_of_denied() {
     let page = "<html><head><title>Request blocked</title></head><body>error</body></html>";
     for (name, profile) in every_profile() {
         let response = Response::new(403, page).with_header("Content-Type", "text/html");
-        let error = refusal(&profile, response);
+        let error = error_from(&profile, response);
         assert_eq!(
             (error.kind(), error.is_retryable()),
             (Protocol, false),
@@ -859,7 +963,7 @@ fn row_17_a_403_from_a_firewall_is_not_the_authorization_servers_verdict() {
 }
 
 #[test]
-fn every_response_is_what_the_table_says() {
+fn status_and_body_decide_the_error_kind() {
     let token = r#"{"access_token":"t"}"#;
     let oauth = r#"{"error":"x"}"#;
     let message = r#"{"message":"x"}"#;
@@ -921,7 +1025,7 @@ fn every_response_is_what_the_table_says() {
 }
 
 #[test]
-fn what_was_granted_is_the_scope_and_else_what_was_asked() {
+fn token_scope_is_the_granted_one_or_else_the_requested_one() {
     let asked = client().with_scope("read write");
     let claimed = asked
         .clone()
@@ -937,11 +1041,11 @@ fn what_was_granted_is_the_scope_and_else_what_was_asked() {
         (&client(), &plain, None),
         (&asked, &with(json!(null)), Some("read write")),
         (&asked, &with(json!("")), Some("")),
-        // some servers write an array (Twitch's documents it so)
+        // some servers write an array (Twitch documents one)
         (&asked, &with(json!(["read", "list"])), Some("read list")),
         (&asked, &with(json!(["read"])), Some("read")),
         (&asked, &with(json!([])), Some("")),
-        // what cannot be read is not what was asked
+        // an unreadable scope is not taken for the requested one
         (&asked, &with(json!(["read", 7])), None),
         (&asked, &with(json!([["read"]])), None),
         (&asked, &with(json!({"read": true})), None),
@@ -954,25 +1058,24 @@ fn what_was_granted_is_the_scope_and_else_what_was_asked() {
 }
 
 #[test]
-fn an_unavailable_server_keeps_its_code() {
+fn unavailable_error_keeps_code_and_description() {
     let body = json!({"error": "temporarily_unavailable", "error_description": "try later"});
-    let error = refusal(&client(), json(503, &body));
+    let error = error_from(&client(), json(503, &body));
     assert_eq!(error.code(), Some("temporarily_unavailable"));
     assert_eq!(error.description(), Some("try later"));
 }
 
 // Secrets
 
-/// The error for a response that repeats its assertion, once it was looked through.
+/// Returns the error for a response that repeats its assertion, which the error must not show.
 #[track_caller]
-fn echo(status: u16, body: impl Fn(&str) -> Value) -> Error {
-    echo_of(&cylance(), status, body) // it reads `message`, too
+fn reflect(status: u16, body: impl Fn(&str) -> Value) -> Error {
+    reflect_with(&cylance(), status, body) // this profile reads `message` too
 }
 
 #[track_caller]
-fn echo_of(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Error {
-    let key = rsa();
-    let exchange = Exchange::new(profile, &key, now()).unwrap();
+fn reflect_with(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Error {
+    let exchange = Exchange::new(profile, &rsa(), now()).unwrap();
     let assertion = exchange.assertion().secret().to_owned();
     let location = format!("https://{assertion}/{assertion}");
     let response = json(status, &body(&assertion)).with_header("Location", location);
@@ -986,7 +1089,7 @@ fn echo_of(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Erro
     shown.extend(error.description().map(str::to_owned));
     shown.extend(error.source().map(|source| format!("{source} {source:?}")));
     for run in assertion.as_bytes().windows(16) {
-        let run = str::from_utf8(run).unwrap(); // so much does not come about by chance
+        let run = str::from_utf8(run).unwrap(); // 16 equal characters are no coincidence
         for text in &shown {
             assert!(!text.contains(run), "{run} is in {text}");
         }
@@ -995,25 +1098,25 @@ fn echo_of(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Erro
 }
 
 #[test]
-fn row_24_an_echoed_assertion_does_not_get_into_the_error() {
+fn reflected_assertion_is_redacted_from_the_error() {
     for status in [200, 302, 400, 401, 403, 404, 429, 501, 503] {
-        echo(status, |jwt| json!({"error": jwt}));
-        echo(
+        reflect(status, |jwt| json!({"error": jwt}));
+        reflect(
             status,
             |jwt| json!({"error": "invalid_grant", "error_description": jwt}),
         );
-        echo(status, |jwt| json!({"message": jwt}));
-        echo(
+        reflect(status, |jwt| json!({"message": jwt}));
+        reflect(
             status,
             |jwt| json!({"message": format!("{jwt}{jwt} {jwt}")}),
         );
-        echo(status, |jwt| json!([{"message": jwt}]));
+        reflect(status, |jwt| json!([{"message": jwt}]));
     }
 }
 
 #[test]
-fn row_24_the_words_around_an_echo_stay_though_it_is_longer_than_they_may_be() {
-    let error = echo(400, |jwt| {
+fn text_around_a_reflected_assertion_is_kept() {
+    let error = reflect(400, |jwt| {
         assert!(jwt.len() > 256);
         json!({
             "error": format!("bad {jwt} grant"),
@@ -1031,14 +1134,14 @@ fn row_24_the_words_around_an_echo_stay_though_it_is_longer_than_they_may_be() {
         code.starts_with("bad ") && code.ends_with(" grant"),
         "{code}"
     );
-    let echoed = error.response().unwrap().body(); // the door for a support case
-    assert!(echoed.len() > 600);
+    let body = error.response().unwrap().body(); // complete, for a support case
+    assert!(body.len() > 600);
 }
 
 #[test]
-fn row_24_the_words_behind_an_echo_of_many_claims_stay() {
+fn text_after_a_long_reflected_assertion_is_kept() {
     let profile = cylance().with_claim("groups", "0123456789abcdef ".repeat(200));
-    let error = echo_of(&profile, 400, |jwt| {
+    let error = reflect_with(&profile, 400, |jwt| {
         assert!(jwt.len() > 4000);
         json!({"message": format!("{jwt} has expired: check the clock")})
     });
@@ -1049,7 +1152,7 @@ fn row_24_the_words_behind_an_echo_of_many_claims_stay() {
 }
 
 #[test]
-fn row_24_a_part_of_the_assertion_is_cut_out_too() {
+fn reflected_part_of_the_assertion_is_redacted() {
     let parts: [fn(&str) -> &str; 7] = [
         |jwt| &jwt[50..66],
         |jwt| &jwt[..40],
@@ -1060,12 +1163,12 @@ fn row_24_a_part_of_the_assertion_is_cut_out_too() {
         |jwt| jwt.rsplit('.').next().unwrap(),
     ];
     for part in parts {
-        let error = echo(
+        let error = reflect(
             400,
             |jwt| json!({"error": "x", "error_description": part(jwt)}),
         );
         assert!(error.description().unwrap().len() < 16);
-        let error = echo(
+        let error = reflect(
             400,
             |jwt| json!({"message": format!("bad: {}!", part(jwt))}),
         );
@@ -1078,10 +1181,10 @@ fn row_24_a_part_of_the_assertion_is_cut_out_too() {
 }
 
 #[test]
-fn row_24_control_characters_do_not_hide_an_echo() {
+fn control_characters_do_not_hide_a_reflected_assertion() {
     for control in ['\n', '\t', '\0', '\u{1b}', '\u{7f}', '\u{85}'] {
         for every in [1, 7, 64] {
-            let error = echo(400, |jwt| {
+            let error = reflect(400, |jwt| {
                 let lines = jwt
                     .as_bytes()
                     .chunks(every)
@@ -1096,7 +1199,7 @@ fn row_24_control_characters_do_not_hide_an_echo() {
 }
 
 #[test]
-fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret() {
+fn reflected_parameter_is_redacted_unless_an_rfc_calls_it_public() {
     let profile = client()
         .with_scope("read write")
         .with_parameter("subject_token", "hunter2-of-another-server")
@@ -1106,13 +1209,13 @@ fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret
         .with_parameter("resource", "https://api.example.com/v1")
         .with_parameter("audience", "https://audience.example.com")
         .with_parameter("requested_token_type", "urn:example:token-type:jwt");
-    let told = |status, words: &str| {
+    let description_of = |status, words: &str| {
         let body = json!({"error": "invalid_target", "error_description": words});
-        let error = refusal(&profile, json(status, &body));
+        let error = error_from(&profile, json(status, &body));
         error.description().unwrap().to_owned()
     };
     for status in [200, 400, 503] {
-        for (words, told_as) in [
+        for (words, shown_as) in [
             (
                 "bad: subject_token=hunter2-of-another-server!",
                 "bad: subject_token=[..]!",
@@ -1121,15 +1224,15 @@ fn row_24_an_echoed_parameter_is_cut_out_unless_an_rfc_says_that_it_is_no_secret
             ("password hunter2 is wrong", "password [..] is wrong"),
             ("pin 835146 is wrong", "pin [..] is wrong"),
         ] {
-            assert_eq!(told(status, words), told_as);
+            assert_eq!(description_of(status, words), shown_as);
         }
         for words in [
             "client client-1 may not use client_credentials for https://api.example.com/v1",
             "no urn:example:token-type:jwt for https://audience.example.com, nor read write",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer is not taken",
-            "this basically failed", // five characters are in any sentence
+            "this basically failed", // five characters occur in any sentence
         ] {
-            assert_eq!(told(status, words), words);
+            assert_eq!(description_of(status, words), words);
         }
     }
 }
