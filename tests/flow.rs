@@ -21,7 +21,7 @@ use jwt_bearer::{
 };
 use ureq::{Agent, Proxy};
 
-use support::sample::{NOW, TOKEN_URL, at, claims, client_at, hmac, now, rsa};
+use support::sample::{NOW, TOKEN_URL, at, claims, client, client_at, hmac, now, rsa};
 use support::{Answer, Server, answer, grants};
 
 // What is sent
@@ -493,8 +493,7 @@ fn rejected_certificate_is_named_in_the_words_of_any_tls_library() {
         let transport = move |_: &Request, _: Duration| -> io::Result<Response> {
             Err(io::Error::new(io::ErrorKind::InvalidData, words))
         };
-        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-        let source = TokenSource::with_transport(transport, client_at(endpoint), hmac()).unwrap();
+        let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
         let error = source.token().unwrap_err();
         assert_error(
             &error,
@@ -706,10 +705,11 @@ fn numbered(n: usize) -> Response {
     )
 }
 
-fn numbered_source() -> (TokenSource, Arc<Mutex<Vec<String>>>) {
-    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
+/// Makes a clock and a source whose n-th token is `tn`, and returns the bodies it sends, too.
+fn numbered_source(profile: Profile) -> (Arc<ManualClock>, TokenSource, Arc<Mutex<Vec<String>>>) {
     let clock = Arc::new(ManualClock::new(now()));
-    scripted(profile, clock, |n, _| Ok(numbered(n)))
+    let (source, bodies) = scripted(profile, clock.clone(), |n, _| Ok(numbered(n)));
+    (clock, source, bodies)
 }
 
 #[track_caller]
@@ -719,7 +719,7 @@ fn secret(token: Result<AccessToken, Error>) -> String {
 
 #[test]
 fn token_lifetime_begins_when_the_request_is_sent() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
+    let profile = client();
     let clock = Arc::new(ManualClock::new(now()));
     let time = clock.clone();
     let (source, _) = scripted(profile, clock.clone(), move |n, _| {
@@ -735,7 +735,7 @@ fn token_lifetime_begins_when_the_request_is_sent() {
 
 #[test]
 fn invalidate_drops_the_given_token_and_keeps_a_newer_one() {
-    let (source, _) = numbered_source();
+    let (_, source, _) = numbered_source(client());
     let first = source.token().unwrap();
     source.invalidate(&first);
     assert_eq!(secret(source.token()), "t2");
@@ -748,7 +748,7 @@ fn invalidate_drops_the_given_token_and_keeps_a_newer_one() {
 
 #[test]
 fn invalidate_distinguishes_tokens_of_the_same_text() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
+    let profile = client();
     let clock = Arc::new(ManualClock::new(now()));
     let (source, bodies) = scripted(profile, clock, |_, _| Ok(numbered(1)));
     let first = source.token().unwrap();
@@ -761,7 +761,7 @@ fn invalidate_distinguishes_tokens_of_the_same_text() {
 
 #[test]
 fn fetch_uncached_does_not_change_the_cached_token() {
-    let (source, _) = numbered_source();
+    let (_, source, _) = numbered_source(client());
     assert_eq!(secret(source.fetch_uncached()), "t1");
     assert_eq!(secret(source.token()), "t2");
     assert_eq!(secret(source.fetch_uncached()), "t3");
@@ -770,7 +770,7 @@ fn fetch_uncached_does_not_change_the_cached_token() {
 
 #[test]
 fn panicking_transport_leaves_the_source_usable_for_waiters_too() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
+    let profile = client();
     let clock = Arc::new(ManualClock::new(now()));
     let waiting = Arc::new(AtomicUsize::new(0));
     let others = waiting.clone();
@@ -799,7 +799,7 @@ fn panicking_transport_leaves_the_source_usable_for_waiters_too() {
 
 #[test]
 fn failed_request_is_retried_in_the_same_call_with_a_new_assertion() {
-    let profile = client_at(Endpoint::token("https://as.example.com/token").unwrap());
+    let profile = client();
     let clock = Arc::new(ManualClock::new(now()));
     let (source, bodies) = scripted(profile, clock, |n, _| match n {
         1 => Err(ConnectionReset.into()),
@@ -812,6 +812,9 @@ fn failed_request_is_retried_in_the_same_call_with_a_new_assertion() {
 
 // No assertion is sent twice
 
+fn token_endpoint() -> Endpoint {
+    Endpoint::token(TOKEN_URL).unwrap()
+}
 /// Makes a profile whose assertions differ in `iat` alone.
 fn without_jti(endpoint: Endpoint) -> Profile {
     let audience = Audience::Fixed("https://as.example.com".to_owned());
@@ -829,10 +832,8 @@ fn assert_no_repeats(posted: &[String]) {
 
 #[test]
 fn without_jti_the_next_assertion_waits_for_the_next_second() {
-    let clock = Arc::new(ManualClock::new(now() + Duration::from_millis(250)));
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let respond = |n, _: &Request| Ok(numbered(n));
-    let (source, bodies) = scripted(without_jti(endpoint), clock, respond);
+    let (clock, source, bodies) = numbered_source(without_jti(token_endpoint()));
+    clock.advance(Duration::from_millis(250));
     for _ in 0..3 {
         source.fetch_uncached().unwrap();
     }
@@ -865,10 +866,7 @@ fn without_jti_a_rediscovered_endpoint_gets_a_new_assertion() {
 
 #[test]
 fn without_jti_a_clock_set_back_repeats_no_assertion() {
-    let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let respond = |n, _: &Request| Ok(numbered(n));
-    let (source, bodies) = scripted(without_jti(endpoint), clock.clone(), respond);
+    let (clock, source, bodies) = numbered_source(without_jti(token_endpoint()));
     for second in [0, 1, 2, 0, 1, 2, 1] {
         clock.set(at(NOW + second));
         source.fetch_uncached().unwrap();
@@ -878,10 +876,7 @@ fn without_jti_a_clock_set_back_repeats_no_assertion() {
 
 #[test]
 fn without_jti_five_thousand_fetches_repeat_no_assertion() {
-    let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let respond = |n, _: &Request| Ok(numbered(n));
-    let (source, bodies) = scripted(without_jti(endpoint), clock.clone(), respond);
+    let (clock, source, bodies) = numbered_source(without_jti(token_endpoint()));
     for second in 0..5000 {
         clock.set(at(NOW + second));
         source.fetch_uncached().unwrap();
@@ -898,12 +893,10 @@ fn without_jti_five_thousand_fetches_repeat_no_assertion() {
 
 #[test]
 fn without_jti_and_exp_an_iat_leeway_of_half_a_second_repeats_no_assertion() {
-    let clock = Arc::new(ManualClock::new(now()));
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = without_jti(endpoint)
+    let profile = without_jti(token_endpoint())
         .with_assertion_lifetime(None)
         .with_iat_leeway(Duration::from_millis(500));
-    let (source, bodies) = scripted(profile, clock.clone(), |n, _: &Request| Ok(numbered(n)));
+    let (clock, source, bodies) = numbered_source(profile);
     for milliseconds in [600, 1400, 1600] {
         clock.set(now() + Duration::from_millis(milliseconds));
         source.fetch_uncached().unwrap();
@@ -929,7 +922,7 @@ impl Clock for Stopped {
 #[test]
 fn without_jti_a_stopped_clock_ends_in_the_timeout() {
     let transport = |_: &Request, _: Duration| Ok(numbered(1));
-    let profile = without_jti(Endpoint::token("https://as.example.com/token").unwrap());
+    let profile = without_jti(token_endpoint());
     let source = TokenSource::with_transport(transport, profile, hmac()).unwrap(); // HMAC signs fast on any machine
     let source = source.with_clock(Stopped).with_timeout(2 * SHORT);
     let (done, outcome) = mpsc::channel();
