@@ -1026,31 +1026,31 @@ fn status_and_body_decide_the_error_kind() {
 
 #[test]
 fn token_scope_is_the_granted_one_or_else_the_requested_one() {
-    let asked = client().with_scope("read write");
-    let claimed = asked
+    let scoped = client().with_scope("read write");
+    let claimed = scoped
         .clone()
         .with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
     let plain = json!({"access_token": "t"});
     let with = |scope: Value| json!({"access_token": "t", "scope": scope});
     let granted = with(json!("read"));
     for (profile, body, scope) in [
-        (&asked, &granted, Some("read")),
-        (&asked, &plain, Some("read write")),
+        (&scoped, &granted, Some("read")),
+        (&scoped, &plain, Some("read write")),
         (&claimed, &plain, Some("read write")),
         (&client(), &granted, Some("read")),
         (&client(), &plain, None),
-        (&asked, &with(json!(null)), Some("read write")),
-        (&asked, &with(json!("")), Some("")),
+        (&scoped, &with(json!(null)), Some("read write")),
+        (&scoped, &with(json!("")), Some("")),
         // some servers write an array (Twitch documents one)
-        (&asked, &with(json!(["read", "list"])), Some("read list")),
-        (&asked, &with(json!(["read"])), Some("read")),
-        (&asked, &with(json!([])), Some("")),
+        (&scoped, &with(json!(["read", "list"])), Some("read list")),
+        (&scoped, &with(json!(["read"])), Some("read")),
+        (&scoped, &with(json!([])), Some("")),
         // an unreadable scope is not taken for the requested one
-        (&asked, &with(json!(["read", 7])), None),
-        (&asked, &with(json!([["read"]])), None),
-        (&asked, &with(json!({"read": true})), None),
-        (&asked, &with(json!(7)), None),
-        (&asked, &with(json!(false)), None),
+        (&scoped, &with(json!(["read", 7])), None),
+        (&scoped, &with(json!([["read"]])), None),
+        (&scoped, &with(json!({"read": true})), None),
+        (&scoped, &with(json!(7)), None),
+        (&scoped, &with(json!(false)), None),
     ] {
         let token = read(profile, json(200, body)).unwrap();
         assert_eq!(token.scope(), scope);

@@ -121,10 +121,10 @@ fn marketing_cloud_intelligence_discovers_its_endpoint_and_posts_a_form_or_a_que
         source.token().unwrap();
 
         let host = metadata_server.host.clone();
-        let asked = metadata_server.requests();
-        assert_eq!(asked.len(), 1);
+        let metadata_requests = metadata_server.requests();
+        assert_eq!(metadata_requests.len(), 1);
         assert_eq!(
-            normalized(&asked[0], &host),
+            normalized(&metadata_requests[0], &host),
             format!(
                 "GET /discovery/v1?x=1 HTTP/1.1\n\
                 accept: application/json\n\
@@ -133,9 +133,9 @@ fn marketing_cloud_intelligence_discovers_its_endpoint_and_posts_a_form_or_a_que
             )
         );
         let host = token_server.host.clone();
-        let posted = token_server.requests();
-        assert_eq!(posted.len(), 1);
-        assert_eq!(normalized(&posted[0], &host), expected);
+        let token_requests = token_server.requests();
+        assert_eq!(token_requests.len(), 1);
+        assert_eq!(normalized(&token_requests[0], &host), expected);
     }
 }
 
