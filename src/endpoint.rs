@@ -45,8 +45,10 @@ impl Endpoint {
 
     /// Takes the URL of a metadata document.
     ///
-    /// Its `token_endpoint` is read. Its `issuer` is not compared with anything, since it cannot be
-    /// derived from the URL.
+    /// Its `token_endpoint` is read. Its `issuer` is compared only where it becomes the audience, with
+    /// [`Audience::Issuer`](crate::Audience::Issuer): then the URL has to be a well-known one, whose
+    /// path names the issuer (RFC 8414 §3.1). A slash at the end of the issuer may differ, since the
+    /// URL does not show it.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the URL is not safe to fetch metadata from.

@@ -82,6 +82,22 @@ impl Url {
         (format!("{scheme}://{}", self.0.authority), path)
     }
 
+    /// Returns the issuer whose metadata is at this well-known URL, without a slash at its end.
+    ///
+    /// RFC 8414 §3.1 puts the issuer's path behind the well-known part, OpenID Connect Discovery
+    /// §4.1 in front of it; a URL with both names no issuer. Nor does one with a query: it may
+    /// select the document of one tenant, who must not speak for the whole server.
+    pub(crate) fn well_known_issuer(&self) -> Option<String> {
+        let (origin, path) = self.origin_and_path();
+        let (before, after) = ["openid-configuration", "oauth-authorization-server"]
+            .iter()
+            .find_map(|name| path.split_once(&format!("/.well-known/{name}")))?;
+        let is_whole_name = after.is_empty() || after.starts_with('/');
+        let has_one_path = before.is_empty() || after.is_empty();
+        (is_whole_name && has_one_path && !self.has_query())
+            .then(|| format!("{origin}{before}{after}"))
+    }
+
     /// Whether this is plain http, which is for this machine alone.
     pub(crate) fn is_plain_http(&self) -> bool {
         self.0.uri.scheme() == Some(&Scheme::HTTP)

@@ -1,5 +1,6 @@
 //! Checks of a profile before anything is signed.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -29,7 +30,25 @@ impl Profile {
         self.check_names()?;
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
-            _ => Ok(()),
+            _ => self.expected_issuer().map(drop),
+        }
+    }
+
+    /// Returns the issuer that the metadata must name, `None` where any will do.
+    ///
+    /// A metadata URL names an issuer only where it is a well-known one, and that matters only where
+    /// the issuer becomes the audience: Entra's and Azure AD B2C's differ from their addresses.
+    pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
+        match (self.endpoint.kind(), &self.audience) {
+            (EndpointKind::Issuer(issuer), _) => Ok(Some(issuer.as_str().into())),
+            (EndpointKind::Metadata(url), Audience::Issuer) => match url.well_known_issuer() {
+                Some(issuer) => Ok(Some(issuer.into())),
+                None => Err(Error::config(
+                    "the audience is to be the issuer, which this metadata URL does not name: \
+                    give Endpoint::issuer, or Audience::Fixed",
+                )),
+            },
+            _ => Ok(None),
         }
     }
 
