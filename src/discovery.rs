@@ -3,6 +3,8 @@
 //! An issuer has two documents, RFC 8414's and OpenID Connect's. The first that works decides, and
 //! the token endpoint that it names must be as safe as one that a caller would give.
 
+use std::io;
+
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, EndpointKind};
@@ -49,6 +51,34 @@ impl Profile {
             ..self.clone()
         };
         known.check().map(|()| known)
+    }
+
+    /// Sends the requests for the metadata until one document works, and returns the same profile
+    /// with its token endpoint known. Returns `None` where it is known already.
+    ///
+    /// A server with one of the two documents may answer the request for the other one with
+    /// anything: a page, an error in JSON with status 200, a closed connection. The error names
+    /// every URL that was tried, and is retryable where one of the failures is.
+    pub(crate) fn discover(
+        &self,
+        mut send: impl FnMut(&Request) -> io::Result<Response>,
+    ) -> Result<Option<Self>, Error> {
+        let mut failed: Option<Error> = None;
+        for request in self.metadata_requests()? {
+            let location = format!("{}{}", request.authority(), request.uri().path());
+            let error = match send(&request) {
+                Err(cause) => Error::network(&location, cause),
+                Ok(response) => match self.with_metadata(&response) {
+                    Ok(known) => return Ok(Some(known)),
+                    Err(error) => error.with_context(&format!("{location}: ")),
+                },
+            };
+            failed = Some(match failed {
+                None => error,
+                Some(first) => joined(first, error),
+            });
+        }
+        failed.map_or(Ok(None), Err)
     }
 
     fn read_metadata(
@@ -119,6 +149,15 @@ impl Profile {
         };
         Err(Error::protocol(message))
     }
+}
+
+/// Joins the errors of two documents: the one that may pass decides the kind, else the second.
+fn joined(first: Error, second: Error) -> Error {
+    let (decisive, other) = match first.is_retryable() {
+        true => (first, second),
+        false => (second, first),
+    };
+    decisive.with_context(&format!("{other}; ")) // its own status is printed at the end
 }
 
 /// Returns the requests for an issuer's two documents. RFC 8414 §3.1 puts the well-known part

@@ -175,6 +175,10 @@ impl Error {
         let source = Arc::from(source.into());
         self.edit(|e| e.source = Some(source))
     }
+    /// Puts `context` in front of the message.
+    pub(crate) fn with_context(self, context: &str) -> Self {
+        self.edit(|e| e.message = format!("{context}{}", e.message).into())
+    }
     pub(crate) fn with_retry_in(self, retry_in: Duration) -> Self {
         self.edit(|e| e.retry_in = Some(retry_in))
     }
