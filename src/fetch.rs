@@ -228,26 +228,16 @@ impl Fetch {
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
     fn resolve(&self, attempt: &Attempt) -> Result<Arc<Profile>, Error> {
-        let mut outcome: Result<_, Error> = Ok(self.profile.clone());
-        for request in self.profile.metadata_requests()? {
-            let sent = self.send(&request, attempt);
-            let (_, response, _) =
-                sent.map_err(|cause| Error::network(request.authority(), cause))?;
-            let found = self.profile.with_metadata(&response).map(Arc::new);
-            if let Ok(resolved) = &found {
-                debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
-                self.state().resolved = Some(resolved.clone());
-            }
-            outcome = match (outcome, found) {
-                // That the other document is missing says nothing about one that may come back.
-                (Err(unavailable), Err(_)) if unavailable.is_retryable() => Err(unavailable),
-                (_, found) => found,
-            };
-            if response.status() == 200 && response.json().is_some() {
-                break;
-            }
-        }
-        outcome
+        let send = |request: &Request| {
+            let sent = self.send(request, attempt);
+            sent.map(|(_, response, _)| response)
+        };
+        let Some(resolved) = self.profile.discover(send)?.map(Arc::new) else {
+            return Ok(self.profile.clone());
+        };
+        debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
+        self.state().resolved = Some(resolved.clone());
+        Ok(resolved)
     }
 
     /// Repeats an exchange by the server's clock where ours was the cause of a denial.
