@@ -26,6 +26,9 @@ fn by_issuer() -> Profile {
 fn by_metadata() -> Profile {
     client_at(Endpoint::metadata("https://as.example.com/metadata").unwrap())
 }
+fn by_well_known() -> Profile {
+    client_at(Endpoint::metadata(format!("{ISSUER}/.well-known/openid-configuration")).unwrap())
+}
 const METADATA: &str = "GET https://as.example.com/metadata";
 
 fn document() -> Value {
@@ -189,7 +192,19 @@ fn openid_document_is_requested_only_where_the_rfc_8414_document_is_unusable() {
         status(200, ""),
         status(200, "[]"),
         status(500, "no such page"),
+        status(503, ""),
+        status(200, "{}"),
+        status(200, r#"{"error":"not found"}"#),
+        ok(&json!({"token_endpoint": "https://as.example.com/token"})),
+        ok(&json!({"issuer": ISSUER})),
+        ok(&json!({"issuer": ISSUER, "token_endpoint": "http://localhost/token"})),
+        ok(&json!({"issuer": "https://evil.example", "token_endpoint": "https://evil.example/t"})),
+        status(200, &(document().to_string() + &" ".repeat(64 * 1024))),
         Ok(Response::new(302, "").with_header("Location", "/login")),
+        Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(io::ErrorKind::ConnectionReset.into()),
+        Err(io::ErrorKind::TimedOut.into()),
+        Err(io::ErrorKind::InvalidData.into()),
     ] {
         let source = Scripted::new(
             by_issuer(),
@@ -204,24 +219,126 @@ fn openid_document_is_requested_only_where_the_rfc_8414_document_is_unusable() {
     }
 }
 
+/// The first failure comes before the second, whose status is printed last.
 #[test]
-fn metadata_of_another_issuer_or_without_token_endpoint_is_refused() {
-    let foreign =
-        json!({"issuer": "https://evil.example", "token_endpoint": "https://evil.example/t"});
-    for (first, text) in [
-        (foreign, "metadata is of another issuer (status 200)"),
-        (json!({}), "metadata is of another issuer (status 200)"),
+fn discovery_error_names_both_urls_and_why_each_failed() {
+    let first = "as.example.com/.well-known/oauth-authorization-server";
+    let second = "as.example.com/.well-known/openid-configuration";
+    let foreign = |issuer: &str| {
+        ok(&json!({"issuer": issuer, "token_endpoint": "https://as.example.com/token"}))
+    };
+    for (outcomes, reasons) in [
         (
-            json!({"issuer": ISSUER}),
-            "metadata names no token_endpoint (status 200)",
+            [foreign("https://evil.example"), status(404, "")],
+            [
+                "metadata is of the issuer https://evil.example, not of https://as.example.com \
+                (status 200)",
+                "metadata is not there (status 404)",
+            ],
+        ),
+        (
+            [foreign("https://as.example.com/"), ok(&json!({}))],
+            [
+                "metadata is of the issuer https://as.example.com/, not of https://as.example.com \
+                (status 200)",
+                "metadata names no issuer, and https://as.example.com is expected (status 200)",
+            ],
+        ),
+        (
+            [ok(&json!({"issuer": ISSUER})), status(200, "<html></html>")],
+            [
+                "metadata names no token_endpoint (status 200)",
+                "metadata is not a JSON object: check its address (status 200)",
+            ],
+        ),
+        (
+            [Err(io::ErrorKind::InvalidData.into()), status(401, "")],
+            [
+                "its protocol is not accepted",
+                "metadata is not there (status 401)",
+            ],
         ),
     ] {
-        let source = Scripted::new(by_issuer(), [(RFC_8414, ok(&first))]);
+        let [one, other] = outcomes;
+        let source = Scripted::new(by_issuer(), [(RFC_8414, one), (OPENID, other)]);
         let error = source.fails();
         assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
+        let [one, other] = reasons;
+        let text = format!("{first}: {one}; {second}: {other}");
         assert_eq!(error.to_string(), text);
         source.end();
     }
+}
+
+#[test]
+fn discovery_error_is_retryable_where_one_failure_is() {
+    let first = "as.example.com/.well-known/oauth-authorization-server";
+    let second = "as.example.com/.well-known/openid-configuration";
+    let missing = || status(404, "");
+    let cut = || Err(io::ErrorKind::UnexpectedEof.into());
+    let cut_text = "the connection ended before the whole answer was there";
+    for (outcomes, kind, text) in [
+        (
+            [missing(), cut()],
+            Network,
+            format!("{first}: metadata is not there (status 404); {second}: {cut_text}"),
+        ),
+        (
+            [cut(), missing()],
+            Network,
+            format!("{second}: metadata is not there (status 404); {first}: {cut_text}"),
+        ),
+        (
+            [status(503, ""), cut()],
+            Unavailable,
+            format!(
+                "{second}: {cut_text}; {first}: the server cannot answer for metadata now \
+                (status 503)"
+            ),
+        ),
+    ] {
+        let [one, other] = outcomes;
+        let source = Scripted::new(by_issuer(), [(RFC_8414, one), (OPENID, other)]);
+        let error = source.fails();
+        assert_eq!((error.kind(), error.is_retryable()), (kind, true));
+        assert_eq!(error.to_string(), text);
+        source.end();
+    }
+}
+
+#[test]
+fn discovery_error_names_a_metadata_url_without_its_query() {
+    let url = "https://as.example.com:8443/any/where?tenant=hidden";
+    let source = Scripted::new(
+        client_at(Endpoint::metadata(url).unwrap()),
+        [(
+            "GET https://as.example.com:8443/any/where?tenant=hidden",
+            status(404, ""),
+        )],
+    );
+    assert_eq!(
+        source.fails().to_string(),
+        "as.example.com:8443/any/where: metadata is not there (status 404)"
+    );
+    source.end();
+}
+
+/// A document that is no metadata may be anything, and so may the issuer in it.
+#[test]
+fn discovery_error_shows_a_foreign_issuer_short_and_without_control_characters() {
+    let issuer = format!("https://evil.example/\n\u{1b}[31m{}", "a".repeat(10_000));
+    let document = json!({"issuer": issuer, "token_endpoint": "https://as.example.com/token"});
+    let response = Response::new(200, document.to_string());
+    let text = by_issuer()
+        .with_metadata(&response)
+        .unwrap_err()
+        .to_string();
+    assert!(text.starts_with("metadata is of the issuer https://evil.example/[31maaa"));
+    assert!(text.ends_with("aaa, not of https://as.example.com (status 200)"));
+    assert!(
+        text.len() < 512 && !text.contains(char::is_control),
+        "{text}"
+    );
 }
 
 // Which documents are refused
@@ -237,7 +354,10 @@ fn unusable_metadata_is_refused_with_its_reason() {
     let long = document().to_string() + &" ".repeat(64 * 1024);
     let no_json = "metadata is not a JSON object: check its address (status 200)";
     let no_endpoint = "metadata names no token_endpoint (status 200)";
-    let foreign = "metadata is of another issuer (status 200)";
+    let foreign = |issuer: &str| {
+        format!("metadata is of the issuer {issuer}, not of https://as.example.com (status 200)")
+    };
+    let nameless = "metadata names no issuer, and https://as.example.com is expected (status 200)";
     for (profile, body, text) in [
         (by_metadata(), html.clone(), no_json),
         (by_issuer(), html, no_json),
@@ -302,25 +422,26 @@ fn unusable_metadata_is_refused_with_its_reason() {
         (
             by_issuer(),
             with("issuer", json!("https://as.example.com/")),
-            foreign,
+            &foreign("https://as.example.com/"),
         ),
         (
             by_issuer(),
             with("issuer", json!("HTTPS://as.example.com")),
-            foreign,
+            &foreign("HTTPS://as.example.com"),
         ),
         (
             by_issuer(),
             with("issuer", json!("https://as.example.com:443")),
-            foreign,
+            &foreign("https://as.example.com:443"),
         ),
         (
             by_issuer(),
             with("issuer", json!("https://evil.example")),
-            foreign,
+            &foreign("https://evil.example"),
         ),
-        (by_issuer(), with("issuer", Value::Null), foreign),
-        (by_issuer(), with("issuer", json!([ISSUER])), foreign),
+        (by_issuer(), with("issuer", Value::Null), nameless),
+        (by_issuer(), with("issuer", json!([ISSUER])), nameless),
+        (by_issuer(), with("issuer", json!("")), nameless),
     ] {
         let error = profile
             .with_metadata(&Response::new(200, body))
@@ -489,13 +610,17 @@ fn failed_metadata_request_is_a_network_error() {
         (io::ErrorKind::NotFound, false),
         (io::ErrorKind::InvalidData, false),
     ] {
-        let source = Scripted::new(by_issuer(), [(RFC_8414, Err(kind.into()))]);
+        let source = Scripted::new(
+            by_issuer(),
+            [(RFC_8414, Err(kind.into())), (OPENID, Err(kind.into()))],
+        );
         let error = source.fails();
         assert_eq!(
             (error.kind(), error.is_retryable()),
             (Network, is_retryable)
         );
-        assert!(error.to_string().starts_with("as.example.com: "), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("as.example.com/.well-known/"), "{text}");
         source.end();
     }
 }
@@ -510,7 +635,11 @@ fn audience_is_the_discovered_issuer_or_token_endpoint() {
         (Audience::TokenEndpoint, "https://other.example.com/t?x=1"),
         (Audience::Fixed("urn:fixed".to_owned()), "urn:fixed"),
     ] {
-        for profile in [by_issuer(), by_metadata()] {
+        let by_url = match audience {
+            Audience::Issuer => by_well_known(),
+            _ => by_metadata(),
+        };
+        for profile in [by_issuer(), by_url] {
             let profile = profile.with_audience(audience.clone());
             let unknown = profile.assertion(&hmac(), now()).err();
             let text = "the audience is known by discovery only: read the metadata first";
@@ -543,15 +672,138 @@ fn exchange_before_discovery_is_refused() {
 #[test]
 fn audience_issuer_without_issuer_in_the_metadata_is_refused() {
     let nameless = json!({"token_endpoint": "https://as.example.com/token"});
-    let profile = by_metadata().with_audience(Audience::Issuer);
-    let source = Scripted::new(profile, [(METADATA, ok(&nameless))]);
+    let profile = by_well_known().with_audience(Audience::Issuer);
+    let source = Scripted::new(profile, [(OPENID, ok(&nameless))]);
     let error = source.fails();
-    assert_eq!(error.kind(), Config);
+    assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
     assert_eq!(
         error.to_string(),
-        "the audience is to be the issuer, and no metadata named one: give Audience::Fixed"
+        "as.example.com/.well-known/openid-configuration: metadata names no issuer, and \
+        https://as.example.com is expected (status 200)"
     );
     source.end();
+}
+
+/// The URLs are those of RFC 8414: its first example in §3.1, the one with a path there, and the
+/// one of §5 as OpenID Connect Discovery writes it.
+#[test]
+fn audience_issuer_by_a_well_known_url_is_the_issuer_of_that_url() {
+    for (url, issuer) in [
+        (
+            "https://example.com/.well-known/oauth-authorization-server",
+            "https://example.com",
+        ),
+        (
+            "https://example.com/.well-known/oauth-authorization-server/issuer1",
+            "https://example.com/issuer1",
+        ),
+        (
+            "https://example.com/issuer1/.well-known/openid-configuration",
+            "https://example.com/issuer1",
+        ),
+        (
+            "https://example.com/.well-known/openid-configuration/issuer1",
+            "https://example.com/issuer1",
+        ),
+        (
+            "https://example.com/issuer1/.well-known/oauth-authorization-server",
+            "https://example.com/issuer1",
+        ),
+        (
+            "http://127.0.0.1:8080/a/b/.well-known/openid-configuration",
+            "http://127.0.0.1:8080/a/b",
+        ),
+    ] {
+        let profile = client_at(Endpoint::metadata(url).unwrap()).with_audience(Audience::Issuer);
+        let document = |issuer: &str| {
+            let document = json!({"issuer": issuer, "token_endpoint": "https://example.com/token"});
+            Response::new(200, document.to_string())
+        };
+        assert_eq!(profile.metadata_requests().unwrap()[0].url(), url);
+        // RFC 8414 §3.1 removes the slash before the URL is built, so either issuer is at this URL.
+        for named in [issuer.to_owned(), format!("{issuer}/")] {
+            let known = profile.with_metadata(&document(&named)).unwrap();
+            let assertion = known.assertion(&hmac(), now()).unwrap();
+            assert_eq!(claims(assertion.secret())["aud"], named);
+        }
+        for foreign in [
+            "https://server.example.com".to_owned(),
+            format!("{issuer}//"),
+            format!("{issuer}x"),
+            format!("{issuer}/x"),
+            issuer[..issuer.len() - 1].to_owned(),
+            issuer.to_uppercase(),
+        ] {
+            let error = profile.with_metadata(&document(&foreign)).unwrap_err();
+            assert_eq!((error.kind(), error.is_retryable()), (Protocol, false));
+            assert_eq!(
+                error.to_string(),
+                format!("metadata is of the issuer {foreign}, not of {issuer} (status 200)")
+            );
+        }
+    }
+}
+
+/// The documents of RFC 8414 §3.2: whoever owns the URL of a copy must not choose the audience.
+#[test]
+fn audience_issuer_is_never_chosen_by_the_metadata_of_another_server() {
+    let stolen = json!({
+        "issuer": "https://server.example.com",
+        "token_endpoint": "https://evil.example/token",
+    });
+    let url = "https://evil.example/.well-known/openid-configuration";
+    let at = |audience| client_at(Endpoint::metadata(url).unwrap()).with_audience(audience);
+    let document = || (OPENID_OF_EVIL, ok(&stolen));
+    let source = Scripted::new(at(Audience::Issuer), [document()]);
+    assert_eq!(
+        source.fails().to_string(),
+        "evil.example/.well-known/openid-configuration: metadata is of the issuer \
+        https://server.example.com, not of https://evil.example (status 200)"
+    );
+    source.end();
+    // With another audience nothing is compared: issuers differ from their addresses at Entra and B2C.
+    let known = at(Audience::TokenEndpoint).with_metadata(&ok(&stolen).unwrap());
+    let assertion = known.unwrap().assertion(&hmac(), now()).unwrap();
+    assert_eq!(
+        claims(assertion.secret())["aud"],
+        "https://evil.example/token"
+    );
+}
+const OPENID_OF_EVIL: &str = "GET https://evil.example/.well-known/openid-configuration";
+
+#[test]
+fn audience_issuer_by_a_url_that_names_no_issuer_is_refused_before_a_request() {
+    for path in [
+        "/metadata",
+        "",
+        "/.well-known/",
+        "/.well-known/openid-configurations",
+        "/.well-known/openid-federation",
+        "/.well-known/Openid-Configuration",
+        "/well-known/openid-configuration",
+        "/metadata?x=/.well-known/openid-configuration",
+        "/.well-known/openid-configuration?tenant=evil",
+        "/a/.well-known/openid-configuration/b",
+    ] {
+        let endpoint = Endpoint::metadata(format!("https://as.example.com{path}")).unwrap();
+        let profile = client_at(endpoint);
+        assert_eq!(profile.metadata_requests().unwrap().len(), 1);
+        let profile = profile.with_audience(Audience::Issuer);
+        let transport = |_: &Request, _: Duration| -> io::Result<Response> { unreachable!() };
+        for error in [
+            profile.metadata_requests().err(),
+            profile.with_metadata(&ok(&document()).unwrap()).err(),
+            TokenSource::with_transport(transport, profile, hmac()).err(),
+        ] {
+            let error = error.unwrap_or_else(|| panic!("{path} is accepted"));
+            assert_eq!((error.kind(), error.is_retryable()), (Config, false));
+            assert_eq!(
+                error.to_string(),
+                "the audience is to be the issuer, which this metadata URL does not name: \
+                give Endpoint::issuer, or Audience::Fixed"
+            );
+        }
+    }
 }
 
 // How long an endpoint is kept
