@@ -5,6 +5,7 @@
 
 use std::io;
 
+use http::Uri;
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, EndpointKind};
@@ -139,16 +140,23 @@ impl Profile {
         let is_expected = |found: &str| {
             found == expected || (by_url && found.strip_suffix('/') == Some(expected))
         };
-        let message = match found {
+        let found = match found {
             Some(found) if is_expected(found) => return Ok(()),
-            Some(found) if !found.is_empty() => {
-                let found = redact(found, &[]);
-                format!("metadata is of the issuer {found}, not of {expected}")
-            }
-            _ => format!("metadata names no issuer, and {expected} is expected"),
+            Some(found) if may_be_shown(found) => format!("the issuer {}", redact(found, &[])),
+            Some(_) => "an issuer that is no URL".to_owned(),
+            None => "no issuer".to_owned(),
         };
+        let message = format!("metadata is of {found}, and {expected} is expected");
         Err(Error::protocol(message))
     }
+}
+
+/// Whether the text has the form of an issuer: scheme and host, no user, query or fragment
+/// (RFC 8414 §2). A document that is no metadata may hold a secret in any other text.
+fn may_be_shown(issuer: &str) -> bool {
+    let uri = Uri::try_from(issuer).unwrap_or_default();
+    let has_host = uri.scheme().is_some() && uri.host().is_some();
+    has_host && !issuer.contains(['@', '?', '#'])
 }
 
 /// Joins the errors of two documents: the one that may pass decides the kind, else the second.
