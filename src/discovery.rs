@@ -1,4 +1,4 @@
-//! Metadata document to token endpoint; no I/O.
+//! Metadata document to token endpoint, without I/O.
 //!
 //! An issuer has two documents, RFC 8414's and OpenID Connect's. The first that works decides, and
 //! the token endpoint that it names must be as safe as one that a caller would give.
@@ -6,7 +6,6 @@
 use std::io;
 
 use http::Uri;
-use serde_json::Value;
 
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::{Error, ErrorKind, ErrorResponse};
@@ -107,10 +106,10 @@ impl Profile {
                 "metadata is not a JSON object: check its address",
             ));
         };
-        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        let text = |name: &str| document.text(name);
         let issuer = text("issuer");
         if let Some(expected) = expected {
-            self.check_issuer(issuer, expected)?;
+            self.check_issuer(issuer.as_deref().map(String::as_str), expected)?;
         }
         let Some(token_endpoint) = text("token_endpoint") else {
             return Err(Error::protocol("metadata names no token_endpoint"));
@@ -118,14 +117,14 @@ impl Profile {
         let (EndpointKind::Issuer(from)
         | EndpointKind::Metadata(from)
         | EndpointKind::Token { url: from, .. }) = self.endpoint.kind();
-        match Url::parse(token_endpoint.to_owned()) {
+        match Url::parse(token_endpoint.to_string()) {
             // A remote server would direct the assertion to whatever listens on this machine.
             Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(
                 "the token_endpoint of the metadata is plain http, and the metadata came by https",
             )),
-            Ok(url) => Ok((url, issuer.map(str::to_owned))),
-            Err(wrong) => {
-                let message = format!("the token_endpoint of the metadata {wrong}");
+            Ok(url) => Ok((url, issuer.map(|issuer| issuer.to_string()))),
+            Err(problem) => {
+                let message = format!("the token_endpoint of the metadata {problem}");
                 Err(Error::protocol(message))
             }
         }
@@ -174,7 +173,7 @@ fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     let (origin, path) = issuer.origin_and_path();
     let get = |url| match Url::parse(url) {
         Ok(url) => Ok(Request::get(url)),
-        Err(wrong) => Err(Error::config(format!("issuer {wrong}"))),
+        Err(problem) => Err(Error::config(format!("issuer {problem}"))),
     };
     Ok([
         get(format!(

@@ -808,7 +808,8 @@ fn expires_at_does_not_overflow_at_the_latest_system_time() {
         }
     }
     let profile = marketing(); // its assertions have no exp, which would be out of range
-    let exchange = Exchange::new(&profile, &hmac(), end).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(&profile, &key, end).unwrap();
     let body = r#"{"access_token":"t","expires_in":300}"#;
     let token = exchange.read(Response::new(200, body)).unwrap();
     assert!(token.expires_at() <= end);
@@ -1075,7 +1076,8 @@ fn reflect(status: u16, body: impl Fn(&str) -> Value) -> Error {
 
 #[track_caller]
 fn reflect_with(profile: &Profile, status: u16, body: impl Fn(&str) -> Value) -> Error {
-    let exchange = Exchange::new(profile, &rsa(), now()).unwrap();
+    let key = rsa();
+    let exchange = Exchange::new(profile, &key, now()).unwrap();
     let assertion = exchange.assertion().secret().to_owned();
     let location = format!("https://{assertion}/{assertion}");
     let response = json(status, &body(&assertion)).with_header("Location", location);

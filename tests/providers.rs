@@ -34,7 +34,8 @@ fn fixed(audience: &str) -> Audience {
 /// Returns the URL of the token request and the `aud` of its assertion.
 #[track_caller]
 fn url_and_aud(profile: &Profile) -> (String, Option<String>) {
-    let exchange = Exchange::new(profile, &hmac(), now()).unwrap();
+    let key = hmac();
+    let exchange = Exchange::new(profile, &key, now()).unwrap();
     let claims = claims(exchange.assertion().secret());
     let aud = claims
         .get("aud")
@@ -721,7 +722,8 @@ fn cylance_claims_are_the_documented_ones_and_scp_is_a_list_or_joined() {
     ] {
         assert_eq!(claims_of(profile.clone()), expected);
         // The claim is not sent as a parameter as well.
-        let exchange = Exchange::new(&profile, &hmac(), now()).unwrap();
+        let key = hmac();
+        let exchange = Exchange::new(&profile, &key, now()).unwrap();
         let body: Value =
             serde_json::from_str(std::str::from_utf8(exchange.request().body()).unwrap()).unwrap();
         assert_eq!(body, json!({"auth_token": exchange.assertion().secret()}));
