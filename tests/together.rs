@@ -11,11 +11,11 @@ mod discovery;
 mod flow;
 #[path = "keys.rs"]
 mod keys;
-#[path = "life.rs"]
-mod life;
 #[path = "pem.rs"]
 mod pem;
 #[path = "providers.rs"]
 mod providers;
+#[path = "source.rs"]
+mod source;
 #[path = "vectors.rs"]
 mod vectors;
