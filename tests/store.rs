@@ -1,7 +1,7 @@
-//! One token for many processes: what a source asks of a store, and what it makes of the answers.
+//! A token source with a token store: the calls that it makes, and which stored tokens it accepts.
 //!
-//! A process is a source here, and time a [`ManualClock`]; real processes are in `file_store.rs`, `redis_store.rs`
-//! and `cli.rs`. Row 18 of what goes wrong in other clients is here by name.
+//! A source is a process here, and time is a [`ManualClock`]. Real processes are in `file_store.rs`, `redis_store.rs`
+//! and `cli.rs`.
 
 mod support;
 
@@ -20,35 +20,35 @@ use serde_json::Value;
 
 use support::sample::{NOW, at, client, client_at, grant, hmac, now};
 
-const fn s(seconds: u64) -> Duration {
+const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-type Kept = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+type Entries = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
-/// A store in memory, and what goes wrong with it.
+/// A token store in memory with faults that a test chooses.
 #[derive(Clone, Default)]
 struct Store {
-    kept: Kept,
+    entries: Entries,
     calls: Arc<Mutex<Vec<&'static str>>>,
-    /// Names that a process holds the lock of.
+    /// Names whose lock is taken.
     locked: Arc<Mutex<Vec<String>>>,
-    /// A lock was given back.
+    /// Whether a lock was released.
     unlocked: Arc<AtomicBool>,
-    /// This call, or all, goes wrong: it fails,
-    wrong: &'static str,
-    /// or does this.
-    how: Option<fn()>,
-    /// Does nothing to remove.
-    keeps: bool,
+    /// The call that fails, or `all`.
+    faulty_call: &'static str,
+    /// What the faulty call does before it returns its error.
+    fault: Option<fn()>,
+    /// Whether `remove` does nothing.
+    ignores_remove: bool,
 }
 
 impl Store {
-    fn call(&self, what: &'static str) -> Result<(), BoxError> {
+    fn record(&self, what: &'static str) -> Result<(), BoxError> {
         self.calls.lock().unwrap().push(what);
-        if self.wrong == what || self.wrong == "all" {
-            if let Some(how) = self.how {
-                how();
+        if [what, "all"].contains(&self.faulty_call) {
+            if let Some(fault) = self.fault {
+                fault();
             }
             return Err("out of order".into());
         }
@@ -57,50 +57,50 @@ impl Store {
     fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
-    /// The one thing that is kept.
+    /// Returns the only entry.
     #[track_caller]
-    fn only(&self) -> Vec<u8> {
-        let kept = self.kept.lock().unwrap();
-        assert_eq!(kept.len(), 1);
-        kept.values().next().unwrap().clone()
+    fn only_entry(&self) -> Vec<u8> {
+        let entries = self.entries.lock().unwrap();
+        assert_eq!(entries.len(), 1);
+        entries.values().next().unwrap().clone()
     }
-    /// In place of all that is kept.
-    fn plant(&self, bytes: &[u8]) {
-        for kept in self.kept.lock().unwrap().values_mut() {
-            *kept = bytes.to_vec();
+    /// Overwrites every entry.
+    fn overwrite(&self, bytes: &[u8]) {
+        for entry in self.entries.lock().unwrap().values_mut() {
+            *entry = bytes.to_vec();
         }
     }
-    /// Somebody else fetches what is kept.
-    fn is_locked_by_another(&self) {
-        let kept = self.kept.lock().unwrap();
-        self.locked.lock().unwrap().extend(kept.keys().cloned());
+    /// Takes the lock of every entry, as another process that fetches does.
+    fn lock_all(&self) {
+        let entries = self.entries.lock().unwrap();
+        self.locked.lock().unwrap().extend(entries.keys().cloned());
     }
     fn is_empty(&self) -> bool {
-        self.kept.lock().unwrap().is_empty()
+        self.entries.lock().unwrap().is_empty()
     }
 }
 
 impl TokenStore for Store {
     fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        self.call("load")?;
-        Ok(self.kept.lock().unwrap().get(name).cloned())
+        self.record("load")?;
+        Ok(self.entries.lock().unwrap().get(name).cloned())
     }
     fn save(&self, name: &str, bytes: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
-        self.call("save")?;
-        let mut kept = self.kept.lock().unwrap();
-        kept.insert(name.to_owned(), bytes.to_vec());
+        self.record("save")?;
+        let mut entries = self.entries.lock().unwrap();
+        entries.insert(name.to_owned(), bytes.to_vec());
         Ok(())
     }
     fn remove(&self, name: &str, bytes: &[u8], _: Duration) -> Result<(), BoxError> {
-        self.call("remove")?;
-        let mut kept = self.kept.lock().unwrap();
-        if kept.get(name).is_some_and(|kept| kept == bytes) && !self.keeps {
-            kept.remove(name);
+        self.record("remove")?;
+        let mut entries = self.entries.lock().unwrap();
+        if entries.get(name).is_some_and(|entry| entry == bytes) && !self.ignores_remove {
+            entries.remove(name);
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
-        self.call("lock")?;
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        self.record("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
             return Ok(None);
@@ -110,46 +110,47 @@ impl TokenStore for Store {
     }
 }
 
+/// Releases the lock when it is dropped.
 struct Unlock(Store, String);
 impl Drop for Unlock {
     fn drop(&mut self) {
-        let _ = self.0.call("unlock"); // or it would hang, or panic
+        let _ = self.0.record("unlock"); // hangs or panics where that is the fault
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
         self.0.unlocked.store(true, SeqCst);
     }
 }
 
-/// The server that all processes ask, and the time.
+/// The clock, the server and the store that all processes share.
 #[derive(Clone)]
-struct World {
+struct Fixture {
     clock: Arc<ManualClock>,
     requests: Arc<AtomicUsize>,
-    /// What it answers in place of a token.
-    says: Arc<Mutex<Option<Response>>>,
-    /// It answers nothing, and the clock goes on.
+    /// The response that replaces the token.
+    response: Arc<Mutex<Option<Response>>>,
+    /// Whether requests time out, which advances the clock.
     silent: Arc<Mutex<bool>>,
     store: Store,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         Self {
             clock: Arc::new(ManualClock::new(now())),
             requests: Arc::default(),
-            says: Arc::default(),
+            response: Arc::default(),
             silent: Arc::default(),
             store: Store::default(),
         }
     }
-    fn with(mut self, change: impl FnOnce(&mut Store, &Arc<ManualClock>)) -> Self {
+    fn with_store(mut self, change: impl FnOnce(&mut Store, &Arc<ManualClock>)) -> Self {
         change(&mut self.store, &self.clock);
         self
     }
     fn process(&self) -> TokenSource {
-        self.process_of(client(), hmac())
+        self.process_with(client(), hmac())
     }
-    fn process_of(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
-        let (requests, says) = (self.requests.clone(), self.says.clone());
+    fn process_with(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
+        let (requests, response) = (self.requests.clone(), self.response.clone());
         let (silent, clock) = (self.silent.clone(), self.clock.clone());
         let server = move |_: &Request, timeout: Duration| -> io::Result<Response> {
             let n = requests.fetch_add(1, SeqCst) + 1;
@@ -160,8 +161,8 @@ impl World {
             let body = format!(
                 r#"{{"access_token":"t{n}","expires_in":300,"scope":"granted","id":"https://id/{n}"}}"#
             );
-            let said = says.lock().unwrap().clone();
-            Ok(said.unwrap_or_else(|| Response::new(200, body)))
+            let fixed = response.lock().unwrap().clone();
+            Ok(fixed.unwrap_or_else(|| Response::new(200, body)))
         };
         let source = TokenSource::with_transport(server, profile, key).unwrap();
         source
@@ -169,208 +170,214 @@ impl World {
             .with_store(self.store.clone())
             .unwrap()
     }
-    fn says(&self, status: u16, body: &str) {
-        *self.says.lock().unwrap() = Some(Response::new(status, body));
+    fn respond_with(&self, status: u16, body: &str) {
+        *self.response.lock().unwrap() = Some(Response::new(status, body));
     }
-    fn requests(&self) -> usize {
+    fn request_count(&self) -> usize {
         self.requests.load(SeqCst)
     }
-    fn time(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.clock.now().duration_since(now()).unwrap()
     }
 }
 
 #[track_caller]
-fn get(source: &TokenSource) -> String {
+fn get_token(source: &TokenSource) -> String {
     source.token().unwrap().secret().to_owned()
 }
 
-// 1. Asked before an exchange, told after one
+// ---- calls to the store ----
 
 #[test]
-fn what_one_process_fetched_all_the_others_take() {
-    let world = World::new();
-    let first = world.process().token().unwrap();
+fn stored_token_is_used_by_other_processes() {
+    let fixture = Fixture::new();
+    let first = fixture.process().token().unwrap();
     assert_eq!(
-        world.store.calls(),
+        fixture.store.calls(),
         ["load", "lock", "load", "save", "unlock"]
     );
-    world.clock.advance(s(100));
+    fixture.clock.advance(secs(100));
     for _ in 0..100 {
-        let other = world.process().token().unwrap();
-        assert_eq!(world.store.calls(), ["load"]);
+        let other = fixture.process().token().unwrap();
+        assert_eq!(fixture.store.calls(), ["load"]);
         assert_eq!(other.secret(), "t1");
         assert_eq!(other.expires_at(), first.expires_at());
         assert_eq!(other.expires_at(), at(NOW + 300));
         assert_eq!(other.scope(), Some("granted"));
         assert_eq!(other.get("id"), Some("https://id/1"));
     }
-    assert_eq!(world.requests(), 1);
+    assert_eq!(fixture.request_count(), 1);
 }
 
 #[test]
-fn a_fresh_token_is_served_without_a_look_at_the_store() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.store.calls();
+fn fresh_token_is_returned_without_a_store_call() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.store.calls();
     for _ in 0..10 {
-        assert_eq!(get(&process), "t1");
+        assert_eq!(get_token(&process), "t1");
     }
-    assert_eq!(world.store.calls(), [""; 0]);
+    assert_eq!(fixture.store.calls(), [""; 0]);
 }
 
 #[test]
-fn who_renews_a_due_token_looks_for_another_process_first() {
-    let world = World::new();
-    let (one, other) = (world.process(), world.process());
-    assert_eq!((get(&one), get(&other)), ("t1".into(), "t1".into()));
-    world.clock.advance(s(250));
+fn refreshable_token_is_looked_up_in_the_store_before_a_fetch() {
+    let fixture = Fixture::new();
+    let (one, other) = (fixture.process(), fixture.process());
+    assert_eq!(
+        (get_token(&one), get_token(&other)),
+        ("t1".into(), "t1".into())
+    );
+    fixture.clock.advance(secs(250));
     assert_eq!(one.status().state, TokenState::Refreshable);
-    assert_eq!(get(&one), "t2");
+    assert_eq!(get_token(&one), "t2");
     assert_eq!(other.status().state, TokenState::Refreshable);
-    assert_eq!(get(&other), "t2");
+    assert_eq!(get_token(&other), "t2");
     assert_eq!(other.status().state, TokenState::Fresh);
-    assert_eq!(world.requests(), 2);
+    assert_eq!(fixture.request_count(), 2);
 }
 
 #[test]
-fn a_loaded_token_is_as_old_as_the_wall_clock_says_and_ages_by_both() {
-    let world = World::new();
-    get(&world.process());
-    world.clock.advance(s(200));
-    let process = world.process();
-    assert_eq!(get(&process), "t1");
-    assert_eq!(process.status().age, Some(s(200)));
-    world.clock.set(now()); // set back: the monotonic clock goes on
-    world.clock.advance(s(99));
-    assert_eq!(process.status().age, Some(s(299)));
+fn loaded_token_age_follows_wall_clock_then_both_clocks() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    fixture.clock.advance(secs(200));
+    let process = fixture.process();
+    assert_eq!(get_token(&process), "t1");
+    assert_eq!(process.status().age, Some(secs(200)));
+    fixture.clock.set(now()); // set back; the monotonic clock continues
+    fixture.clock.advance(secs(99));
+    assert_eq!(process.status().age, Some(secs(299)));
     assert_eq!(process.status().state, TokenState::Refreshable);
-    world.clock.advance(s(1));
+    fixture.clock.advance(secs(1));
     assert_eq!(process.status().state, TokenState::Expired);
 }
 
 #[test]
-fn a_due_token_from_the_store_is_good_enough_where_the_server_is_not() {
-    let world = World::new();
-    get(&world.process());
-    world.clock.advance(s(250));
-    world.says(503, "");
-    let process = world.process();
-    assert_eq!(get(&process), "t1");
-    assert_eq!(world.requests(), 2, "one attempt");
+fn refreshable_stored_token_is_used_when_the_server_fails() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    fixture.clock.advance(secs(250));
+    fixture.respond_with(503, "");
+    let process = fixture.process();
+    assert_eq!(get_token(&process), "t1");
+    assert_eq!(fixture.request_count(), 2, "one attempt");
     for _ in 0..10 {
-        assert_eq!(get(&process), "t1");
+        assert_eq!(get_token(&process), "t1");
     }
-    assert_eq!(world.requests(), 2, "the failure is remembered");
+    assert_eq!(fixture.request_count(), 2, "within the failure TTL");
     assert_eq!(
         process.status().last_error.unwrap().kind(),
         ErrorKind::Unavailable
     );
-    world.clock.advance(s(50));
+    fixture.clock.advance(secs(50));
     assert_eq!(process.token().unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[test]
-fn an_exchange_of_ones_own_passes_the_store_by() {
-    let world = World::new();
-    assert_eq!(world.process().fetch_uncached().unwrap().secret(), "t1");
-    assert_eq!(world.store.calls(), [""; 0]);
+fn fetch_uncached_makes_no_store_call() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.process().fetch_uncached().unwrap().secret(), "t1");
+    assert_eq!(fixture.store.calls(), [""; 0]);
 }
 
 #[test]
-fn failures_keys_and_assertions_are_not_stored() {
-    let world = World::new();
-    world.says(400, r#"{"error":"invalid_grant"}"#);
-    let process = world.process();
+fn failures_keys_and_assertions_are_never_stored() {
+    let fixture = Fixture::new();
+    fixture.respond_with(400, r#"{"error":"invalid_grant"}"#);
+    let process = fixture.process();
     assert_eq!(process.token().unwrap_err().kind(), ErrorKind::Denied);
-    assert_eq!(world.store.calls(), ["load", "lock", "load", "unlock"]);
-    assert!(world.store.is_empty());
+    assert_eq!(fixture.store.calls(), ["load", "lock", "load", "unlock"]);
+    assert!(fixture.store.is_empty());
 
-    *world.says.lock().unwrap() = None;
+    *fixture.response.lock().unwrap() = None;
     let secrets = client()
         .with_parameter("client_secret", "hunter2-hunter2-hunter2")
         .with_claim("pin", "claim-of-a-secret-kind");
-    get(&world.process_of(secrets, hmac()));
-    let text = String::from_utf8(world.store.only()).unwrap();
+    get_token(&fixture.process_with(secrets, hmac()));
+    let text = String::from_utf8(fixture.store.only_entry()).unwrap();
     assert!(text.contains("\"t2\""), "{text}");
     for secret in ["eyJ", "hunter2", "claim-of-a", "a secret of at least"] {
         assert!(!text.contains(secret), "{text}");
     }
-    let kept = world.store.kept.lock().unwrap();
-    let name = kept.keys().next().unwrap();
+    let entries = fixture.store.entries.lock().unwrap();
+    let name = entries.keys().next().unwrap();
     assert!(
         name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()),
         "{name}"
     );
 }
 
-// 1. Never in the way
+// ---- a store that fails, hangs or panics ----
 
 #[test]
-fn a_store_that_fails_never_fails_the_caller() {
+fn failing_store_never_fails_the_caller() {
     logged(|log| {
         for what in ["load", "lock", "save", "all"] {
-            let world = World::new().with(|store, _| store.wrong = what);
-            let process = world.process();
-            assert_eq!(get(&process), "t1", "{what}");
+            let fixture = Fixture::new().with_store(|store, _| store.faulty_call = what);
+            let process = fixture.process();
+            assert_eq!(get_token(&process), "t1", "{what}");
             process.invalidate(&process.token().unwrap());
-            assert_eq!(get(&process), "t2", "{what}");
-            assert_eq!(world.requests(), 2);
-            let said = log.lock().unwrap().join("\n");
+            assert_eq!(get_token(&process), "t2", "{what}");
+            assert_eq!(fixture.request_count(), 2);
+            let logged = log.lock().unwrap().join("\n");
             let what = if what == "all" { "load" } else { what };
             assert!(
-                said.contains(&format!("token store: {what} failed: out of order")),
-                "{said}"
+                logged.contains(&format!("token store: {what} failed: out of order")),
+                "{logged}"
             );
             log.lock().unwrap().clear();
         }
     });
 }
 
-fn hangs() {
+fn hang() {
     loop {
         std::thread::park();
     }
 }
 
 #[test]
-fn a_store_that_hangs_for_good_costs_a_little_time_and_never_the_token() {
+fn hanging_store_costs_some_time_but_never_the_token() {
     logged(|log| {
         for what in ["load", "lock", "save", "unlock", "remove", "all"] {
-            let world = World::new().with(|store, _| {
-                store.wrong = what;
-                store.how = Some(hangs);
+            let fixture = Fixture::new().with_store(|store, _| {
+                store.faulty_call = what;
+                store.fault = Some(hang);
             });
-            let process = world.process().with_timeout(s(1));
+            let process = fixture.process().with_timeout(secs(1));
             let begun = Instant::now();
             let first = process.token().unwrap();
             assert_eq!(first.secret(), "t1", "{what}");
-            assert!(begun.elapsed() < s(1), "{what}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < secs(1), "{what}: {:?}", begun.elapsed());
             process.invalidate(&first);
-            assert_eq!(get(&process), "t2", "{what}");
-            let said = log.lock().unwrap().join("\n");
+            assert_eq!(get_token(&process), "t2", "{what}");
+            let logged = log.lock().unwrap().join("\n");
             let what = if what == "all" { "load" } else { what };
-            let told = said.contains(&format!("token store: {what} failed: it takes too long"));
-            assert!(told || what == "unlock", "{said}"); // nobody waits for what that says
+            let is_logged =
+                logged.contains(&format!("token store: {what} failed: it takes too long"));
+            assert!(is_logged || what == "unlock", "{logged}"); // no caller waits for the release
             log.lock().unwrap().clear();
         }
     });
 }
 
 #[test]
-fn those_who_wait_for_a_caller_whom_the_store_holds_up_get_their_token_in_time() {
+fn waiters_get_the_token_in_time_when_the_store_hangs() {
     for what in ["load", "lock", "save", "unlock"] {
         let store = Store {
-            wrong: what,
-            how: Some(hangs),
+            faulty_call: what,
+            fault: Some(hang),
             ..Store::default()
         };
         let server = |_: &Request, _: Duration| Ok(Response::new(200, TOKEN));
         let source = TokenSource::with_transport(server, client(), hmac()).unwrap();
-        let source = source.with_timeout(s(2)).with_store(store).unwrap();
+        let source = source.with_timeout(secs(2)).with_store(store).unwrap();
         std::thread::scope(|callers| {
-            let all: Vec<_> = (0..8).map(|_| callers.spawn(|| get(&source))).collect();
+            let all: Vec<_> = (0..8)
+                .map(|_| callers.spawn(|| get_token(&source)))
+                .collect();
             for caller in all {
                 assert_eq!(caller.join().unwrap(), "t", "{what}");
             }
@@ -380,78 +387,78 @@ fn those_who_wait_for_a_caller_whom_the_store_holds_up_get_their_token_in_time()
 const TOKEN: &str = r#"{"access_token":"t","expires_in":300}"#;
 
 #[test]
-fn a_store_that_hangs_gathers_no_more_than_so_many_threads() {
-    let world = World::new().with(|store, _| {
-        store.wrong = "all";
-        store.how = Some(hangs);
+fn hanging_store_is_limited_to_eight_threads() {
+    let fixture = Fixture::new().with_store(|store, _| {
+        store.faulty_call = "all";
+        store.fault = Some(hang);
     });
-    let process = world.process().with_timeout(Duration::from_millis(40));
+    let process = fixture.process().with_timeout(Duration::from_millis(40));
     for n in 1..=20 {
-        assert_eq!(get(&process), format!("t{n}"));
-        world.clock.advance(s(300));
+        assert_eq!(get_token(&process), format!("t{n}"));
+        fixture.clock.advance(secs(300));
     }
-    // The last thread may still be on its way to the store.
-    let (begin, mut calls) = (Instant::now(), world.store.calls().len());
-    while calls < 8 && begin.elapsed() < s(5) {
+    // The last thread may not have called the store yet.
+    let (begin, mut calls) = (Instant::now(), fixture.store.calls().len());
+    while calls < 8 && begin.elapsed() < secs(5) {
         std::thread::yield_now();
-        calls += world.store.calls().len();
+        calls += fixture.store.calls().len();
     }
     assert_eq!(calls, 8);
 }
 
 #[test]
-fn a_store_that_panics_never_fails_the_caller() {
+fn panicking_store_never_fails_the_caller() {
     for what in ["load", "lock", "save", "unlock", "remove", "all"] {
-        let world = World::new().with(|store, _| {
-            store.wrong = what;
-            store.how = Some(|| panic!("this store's own"));
+        let fixture = Fixture::new().with_store(|store, _| {
+            store.faulty_call = what;
+            store.fault = Some(|| panic!("this store panics on purpose"));
         });
-        let process = world.process();
+        let process = fixture.process();
         process.invalidate(&process.token().unwrap());
-        assert_eq!(get(&process), "t2", "{what}");
+        assert_eq!(get_token(&process), "t2", "{what}");
     }
 }
 
-/// Takes three times the time that it has, for one call.
+/// A store in which one call takes three times its timeout.
 #[derive(Clone)]
 struct Slow(Store, &'static str);
 impl Slow {
-    fn pass(&self, what: &str, time: Duration) -> &Store {
+    fn delay(&self, what: &str, time: Duration) -> &Store {
         if what == self.1 {
             std::thread::sleep(time * 3);
         }
         &self.0
     }
     #[track_caller]
-    fn is_given_back(&self) {
+    fn wait_until_released(&self) {
         let begin = Instant::now();
         while !self.0.unlocked.load(SeqCst) {
-            assert!(begin.elapsed() < s(20), "the lock was never given back");
+            assert!(begin.elapsed() < secs(20), "the lock was never released");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
 impl TokenStore for Slow {
     fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        self.pass("load", time).load(name, time)
+        self.delay("load", time).load(name, time)
     }
     fn save(&self, name: &str, b: &[u8], l: Duration, time: Duration) -> Result<(), BoxError> {
-        self.pass("save", time).save(name, b, l, time)
+        self.delay("save", time).save(name, b, l, time)
     }
     fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
-        self.pass("remove", time).remove(name, bytes, time)
+        self.delay("remove", time).remove(name, bytes, time)
     }
-    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
-        self.pass("lock", time).try_lock(name, time)
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        self.delay("lock", time).try_lock(name, time)
     }
 }
 
 #[test]
-fn a_store_that_panics_twice_does_not_end_the_process() {
+fn store_lock_that_panics_after_a_panic_does_not_abort_the_process() {
     #[derive(Default)]
     struct Poisoned(Arc<Mutex<()>>);
-    struct Locked(Arc<Mutex<()>>);
-    impl Drop for Locked {
+    struct PoisonedLock(Arc<Mutex<()>>);
+    impl Drop for PoisonedLock {
         fn drop(&mut self) {
             drop(self.0.lock().unwrap());
         }
@@ -462,45 +469,45 @@ fn a_store_that_panics_twice_does_not_end_the_process() {
         }
         fn save(&self, _: &str, _: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
             let _guard = self.0.lock().unwrap();
-            panic!("this store's own");
+            panic!("this store panics on purpose");
         }
         fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
             Ok(())
         }
-        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
-            Ok(Some(Box::new(Locked(self.0.clone()))))
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+            Ok(Some(Box::new(PoisonedLock(self.0.clone()))))
         }
     }
-    let world = World::new();
-    let process = world.process().with_store(Poisoned::default()).unwrap();
-    assert_eq!(get(&process), "t1");
+    let fixture = Fixture::new();
+    let process = fixture.process().with_store(Poisoned::default()).unwrap();
+    assert_eq!(get_token(&process), "t1");
 }
 
 #[test]
-fn what_comes_too_late_still_counts_and_the_lock_is_given_back_after_it() {
+fn timed_out_call_still_takes_effect_then_the_lock_is_released() {
     for what in ["load", "lock", "save"] {
-        let (world, slow) = (World::new(), Slow(Store::default(), what));
-        let process = world
+        let (fixture, slow) = (Fixture::new(), Slow(Store::default(), what));
+        let process = fixture
             .process()
-            .with_timeout(s(1))
+            .with_timeout(secs(1))
             .with_store(slow.clone())
             .unwrap();
-        assert_eq!(get(&process), "t1", "{what}");
-        slow.is_given_back();
+        assert_eq!(get_token(&process), "t1", "{what}");
+        slow.wait_until_released();
         assert!(slow.0.locked.lock().unwrap().is_empty());
         assert_eq!(slow.0.calls().last(), Some(&"unlock"), "{what}");
-        let kept = String::from_utf8(slow.0.only()).unwrap();
-        assert!(kept.contains("\"t1\""), "{what}");
+        let entry = String::from_utf8(slow.0.only_entry()).unwrap();
+        assert!(entry.contains("\"t1\""), "{what}");
     }
 }
 
 #[test]
-fn a_call_that_was_slow_takes_no_time_from_those_after_it() {
+fn slow_call_takes_no_time_from_later_calls() {
     logged(|log| {
-        let (world, slow) = (World::new(), Slow(Store::default(), "load"));
-        let (server, source_clock) = (slow.clone(), world.clock.clone());
+        let (fixture, slow) = (Fixture::new(), Slow(Store::default(), "load"));
+        let (server, source_clock) = (slow.clone(), fixture.clock.clone());
         let transport = move |_: &Request, _: Duration| {
-            // Meanwhile the store has caught up.
+            // Let the store finish its late calls first.
             while !server.0.calls.lock().unwrap().contains(&"lock") {
                 std::thread::yield_now();
             }
@@ -508,69 +515,77 @@ fn a_call_that_was_slow_takes_no_time_from_those_after_it() {
             Ok(Response::new(200, TOKEN))
         };
         let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
-        let source = source.with_clock(source_clock).with_timeout(s(8));
-        get(&source.with_store(slow.clone()).unwrap());
-        assert_eq!(slow.0.calls().last(), Some(&"unlock"), "it was waited for");
-        let said = log.lock().unwrap().join("\n");
-        assert!(!said.contains("save failed"), "{said}");
+        let source = source.with_clock(source_clock).with_timeout(secs(8));
+        get_token(&source.with_store(slow.clone()).unwrap());
+        assert_eq!(
+            slow.0.calls().last(),
+            Some(&"unlock"),
+            "the release was waited for"
+        );
+        let logged = log.lock().unwrap().join("\n");
+        assert!(!logged.contains("save failed"), "{logged}");
     });
 }
 
 #[test]
-fn behind_a_call_that_hangs_there_is_no_waiting() {
-    let world = World::new().with(|store, _| {
-        store.wrong = "all";
-        store.how = Some(hangs);
+fn store_is_not_waited_for_again_after_a_timeout() {
+    let fixture = Fixture::new().with_store(|store, _| {
+        store.faulty_call = "all";
+        store.fault = Some(hang);
     });
-    let process = world.process().with_timeout(s(16)); // a second for each call
+    let process = fixture.process().with_timeout(secs(16)); // one second per store call
     let begin = Instant::now();
-    assert_eq!(get(&process), "t1");
+    assert_eq!(get_token(&process), "t1");
     let took = begin.elapsed();
-    assert!(s(1) <= took && took < s(3), "{took:?}");
+    assert!(secs(1) <= took && took < secs(3), "{took:?}");
 }
 
 #[test]
-fn a_lock_that_hangs_here_is_not_waited_for() {
-    let world = World::new().with(|store, _| {
-        store.wrong = "save";
-        store.how = Some(hangs);
+fn lock_of_a_hanging_call_in_this_process_is_not_waited_for() {
+    let fixture = Fixture::new().with_store(|store, _| {
+        store.faulty_call = "save";
+        store.fault = Some(hang);
     });
-    let process = world.process();
+    let process = fixture.process();
     for n in 1..=4 {
-        assert_eq!(get(&process), format!("t{n}"));
-        assert_eq!(world.time(), s(300 * (n - 1)), "nobody slept");
-        world.clock.advance(s(300));
+        assert_eq!(get_token(&process), format!("t{n}"));
+        assert_eq!(
+            fixture.elapsed(),
+            secs(300 * (n - 1)),
+            "no caller waits for the lock"
+        );
+        fixture.clock.advance(secs(300));
     }
 }
 
 #[test]
-fn a_token_that_a_server_hands_out_twice_is_removed_twice() {
-    let world = World::new();
-    world.says(200, TOKEN);
-    let process = world.process();
+fn invalidate_removes_a_token_that_was_issued_again() {
+    let fixture = Fixture::new();
+    fixture.respond_with(200, TOKEN);
+    let process = fixture.process();
     for _ in 0..2 {
         process.invalidate(&process.token().unwrap());
-        assert!(world.store.is_empty());
+        assert!(fixture.store.is_empty());
     }
 }
 
 #[test]
-fn a_401_that_many_callers_saw_is_told_to_the_store_once() {
-    let world = World::new();
-    let process = world.process();
+fn invalidate_by_many_callers_removes_from_the_store_once() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
     let token = process.token().unwrap();
-    world.store.calls();
+    fixture.store.calls();
     std::thread::scope(|callers| {
         for _ in 0..32 {
             callers.spawn(|| process.invalidate(&token));
         }
     });
-    assert_eq!(world.store.calls(), ["load", "remove"]);
-    assert_eq!(get(&process), "t2");
+    assert_eq!(fixture.store.calls(), ["load", "remove"]);
+    assert_eq!(get_token(&process), "t2");
 }
 
 #[test]
-fn a_store_is_given_a_second_at_most_and_a_caller_in_a_hurry_gives_less() {
+fn store_call_timeout_is_one_second_or_an_eighth_of_the_remaining_time() {
     #[derive(Clone, Default)]
     struct Timed(Arc<Mutex<Vec<Duration>>>);
     impl TokenStore for Timed {
@@ -587,38 +602,56 @@ fn a_store_is_given_a_second_at_most_and_a_caller_in_a_hurry_gives_less() {
             Ok(())
         }
     }
-    let (world, store) = (World::new(), Timed::default());
-    let process = world.process().with_store(store.clone()).unwrap();
+    let (fixture, store) = (Fixture::new(), Timed::default());
+    let process = fixture.process().with_store(store.clone()).unwrap();
     process.invalidate(&process.token().unwrap());
-    let hurried = world
+    let short_timeout = fixture
         .process()
         .with_store(store.clone())
         .unwrap()
-        .with_timeout(s(4));
-    hurried.token().unwrap();
+        .with_timeout(secs(4));
+    short_timeout.token().unwrap();
     let times = std::mem::take(&mut *store.0.lock().unwrap());
     let ms = Duration::from_millis;
-    assert_eq!(times, [s(1), s(1), s(1), s(1), ms(500), ms(500), ms(500)]);
+    assert_eq!(
+        times,
+        [
+            secs(1),
+            secs(1),
+            secs(1),
+            secs(1),
+            ms(500),
+            ms(500),
+            ms(500)
+        ]
+    );
 }
 
 #[test]
-fn another_process_is_waited_for_and_its_token_taken() {
-    let world = World::new();
-    let locked = world.store.clone();
-    get(&world.process()); // so that there is something to put back
-    let bytes = locked.only();
-    let name = locked.kept.lock().unwrap().keys().next().unwrap().clone();
-    locked.is_locked_by_another();
-    locked.kept.lock().unwrap().clear();
+fn token_of_the_process_that_holds_the_lock_is_waited_for() {
+    let fixture = Fixture::new();
+    let locked = fixture.store.clone();
+    get_token(&fixture.process()); // the entry that the other process saves below
+    let bytes = locked.only_entry();
+    let name = locked
+        .entries
+        .lock()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    locked.lock_all();
+    locked.entries.lock().unwrap().clear();
 
-    // The other one is done at the fifth look.
-    let looks = Arc::new(AtomicUsize::new(0));
-    struct Later(Store, Arc<AtomicUsize>, String, Vec<u8>);
-    impl TokenStore for Later {
+    // The other process saves its token before the sixth load.
+    let loads = Arc::new(AtomicUsize::new(0));
+    struct SavedLater(Store, Arc<AtomicUsize>, String, Vec<u8>);
+    impl TokenStore for SavedLater {
         fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
             if self.1.fetch_add(1, SeqCst) == 5 {
                 self.0
-                    .kept
+                    .entries
                     .lock()
                     .unwrap()
                     .insert(self.2.clone(), self.3.clone());
@@ -635,92 +668,99 @@ fn another_process_is_waited_for_and_its_token_taken() {
             self.0.try_lock(name, time)
         }
     }
-    let process = world
+    let process = fixture
         .process()
-        .with_store(Later(locked, looks.clone(), name, bytes))
+        .with_store(SavedLater(locked, loads.clone(), name, bytes))
         .unwrap();
-    assert_eq!(get(&process), "t1");
-    assert_eq!((world.requests(), looks.load(SeqCst)), (1, 6));
-    assert_eq!(world.time(), Duration::from_millis(10 + 20 + 40 + 80 + 160));
+    assert_eq!(get_token(&process), "t1");
+    assert_eq!((fixture.request_count(), loads.load(SeqCst)), (1, 6));
+    assert_eq!(
+        fixture.elapsed(),
+        Duration::from_millis(10 + 20 + 40 + 80 + 160)
+    );
 }
 
 #[test]
-fn waiting_for_a_lock_ends_in_time_for_an_exchange_without_it() {
+fn lock_wait_ends_in_time_for_a_fetch_without_the_lock() {
     for (timeout, waited) in [(30, 20), (60, 50), (15, 7), (4, 2)] {
-        let world = World::new();
-        get(&world.process());
-        world.store.is_locked_by_another(); // who never comes back
-        world.store.kept.lock().unwrap().clear();
-        let process = world.process().with_timeout(s(timeout));
-        assert_eq!(get(&process), "t2");
-        assert_eq!(world.time().as_secs(), waited);
-        assert_eq!(get(&world.process()), "t2", "it is kept all the same");
+        let fixture = Fixture::new();
+        get_token(&fixture.process());
+        fixture.store.lock_all(); // and never releases it
+        fixture.store.entries.lock().unwrap().clear();
+        let process = fixture.process().with_timeout(secs(timeout));
+        assert_eq!(get_token(&process), "t2");
+        assert_eq!(fixture.elapsed().as_secs(), waited);
+        assert_eq!(
+            get_token(&fixture.process()),
+            "t2",
+            "the token is saved without the lock"
+        );
     }
 }
 
 #[test]
-fn a_due_token_waits_for_a_lock_no_longer_than_an_attempt_and_not_to_its_end() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.clock.advance(s(250));
-    world.store.is_locked_by_another();
-    assert_eq!(get(&process), "t2");
-    assert_eq!(world.time(), s(260));
+fn refreshable_token_limits_the_lock_wait_to_an_attempt_or_half_its_lifetime() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.clock.advance(secs(250));
+    fixture.store.lock_all();
+    assert_eq!(get_token(&process), "t2");
+    assert_eq!(fixture.elapsed(), secs(260));
 
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.clock.advance(s(290));
-    world.store.is_locked_by_another();
-    assert_eq!(get(&process), "t2");
-    assert_eq!(world.time(), s(295));
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.clock.advance(secs(290));
+    fixture.store.lock_all();
+    assert_eq!(get_token(&process), "t2");
+    assert_eq!(fixture.elapsed(), secs(295));
 }
 
 #[test]
-fn a_due_token_outlives_a_lock_that_is_taken_and_a_server_that_is_silent() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.store.is_locked_by_another();
-    world.clock.advance(s(290));
-    *world.silent.lock().unwrap() = true;
-    assert_eq!(get(&process), "t1");
-    assert!(world.time() < s(300));
+fn refreshable_token_is_returned_when_the_lock_is_taken_and_the_server_is_silent() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.store.lock_all();
+    fixture.clock.advance(secs(290));
+    *fixture.silent.lock().unwrap() = true;
+    assert_eq!(get_token(&process), "t1");
+    assert!(fixture.elapsed() < secs(300));
 }
 
-// 2. Identity
+// ---- identity ----
 
 #[test]
-fn row_18_two_subjects_scopes_audiences_or_keys_never_share_a_token() {
-    let world = World::new();
+fn stored_tokens_of_different_identities_are_never_shared() {
+    let fixture = Fixture::new();
     let other_key = || HmacKey::new("another secret of thirty-two bytes").unwrap();
     let other = "https://other.example.com";
     let processes = [
-        world.process_of(client(), hmac()),
-        world.process_of(grant(), hmac()),
-        world.process_of(grant().with_subject("alice"), hmac()),
-        world.process_of(grant().with_subject("bob"), hmac()),
-        world.process_of(client().with_scope("read"), hmac()),
-        world.process_of(client().with_scope("read write"), hmac()),
-        world.process_of(
+        fixture.process_with(client(), hmac()),
+        fixture.process_with(grant(), hmac()),
+        fixture.process_with(grant().with_subject("alice"), hmac()),
+        fixture.process_with(grant().with_subject("bob"), hmac()),
+        fixture.process_with(client().with_scope("read"), hmac()),
+        fixture.process_with(client().with_scope("read write"), hmac()),
+        fixture.process_with(
             client().with_audience(Audience::Fixed(other.into())),
             hmac(),
         ),
-        world.process_of(client_at(Endpoint::token(other).unwrap()), hmac()),
-        world.process_of(client(), other_key()),
-        world.process_of(client(), hmac().with_key_id("k2")),
-        world.process_of(client(), support::sample::rsa()),
+        fixture.process_with(client_at(Endpoint::token(other).unwrap()), hmac()),
+        fixture.process_with(client(), other_key()),
+        fixture.process_with(client(), hmac().with_key_id("k2")),
+        fixture.process_with(client(), support::sample::rsa()),
     ];
     for (n, process) in processes.iter().enumerate() {
-        assert_eq!(get(process), format!("t{}", n + 1));
+        assert_eq!(get_token(process), format!("t{}", n + 1));
     }
-    assert_eq!(world.requests(), processes.len());
-    assert_eq!(world.store.kept.lock().unwrap().len(), processes.len());
+    assert_eq!(fixture.request_count(), processes.len());
+    assert_eq!(fixture.store.entries.lock().unwrap().len(), processes.len());
 }
 
 #[test]
-fn the_key_is_known_by_its_public_half_as_others_compute_it() {
+fn signer_identity_equals_the_hash_that_openssl_computes() {
     // openssl pkey -in key.pem -pubout -outform DER | sha256sum, with the key of RFC 7515 §A.2
     let rsa = support::sample::rsa().identity().unwrap();
     assert_eq!(
@@ -744,9 +784,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn nothing_is_stored_for_a_signer_that_does_not_say_who_it_is() {
-    struct Foreign;
-    impl Signer for Foreign {
+fn with_store_refuses_a_signer_without_identity() {
+    struct SignerWithoutIdentity;
+    impl Signer for SignerWithoutIdentity {
         fn algorithm(&self) -> Algorithm {
             Algorithm::Es256
         }
@@ -754,29 +794,28 @@ fn nothing_is_stored_for_a_signer_that_does_not_say_who_it_is() {
             Ok(vec![7; 64])
         }
     }
-    logged(|log| {
-        let world = World::new();
-        assert_eq!(get(&world.process_of(client(), Foreign)), "t1");
-        assert_eq!(get(&world.process_of(client(), Foreign)), "t2");
-        assert_eq!(world.store.calls(), [""; 0]);
-        let said = log.lock().unwrap().join("\n");
-        assert!(
-            said.contains("token store: not used, since the signer has no identity"),
-            "{said}"
-        );
-    });
+    let server = |_: &Request, _: Duration| Ok(Response::new(200, TOKEN));
+    let source = TokenSource::with_transport(server, client(), SignerWithoutIdentity).unwrap();
+    let store = Store::default();
+    let error = source.with_store(store.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(
+        error.to_string(),
+        "a token store needs a signer that says which key it is: implement Signer::identity"
+    );
+    assert_eq!(store.calls(), [""; 0]);
 }
 
-// 3. Checked as a response is
+// ---- which stored tokens are accepted ----
 
 #[test]
-fn a_token_that_is_planted_endless_or_expired_is_passed_over_and_replaced() {
-    let other = World::new();
-    get(&other.process_of(grant().with_subject("mallory"), hmac()));
-    let others = other.store.only();
+fn stored_token_that_is_foreign_endless_or_expired_is_ignored_and_replaced() {
+    let other = Fixture::new();
+    get_token(&other.process_with(grant().with_subject("mallory"), hmac()));
+    let others = other.store.only_entry();
     let changed = |n: usize, part: Value| {
-        move |kept: &[u8]| {
-            let mut parts: Value = serde_json::from_slice(kept).unwrap();
+        move |entry: &[u8]| {
+            let mut parts: Value = serde_json::from_slice(entry).unwrap();
             parts[n] = part.clone();
             parts.to_string().into_bytes()
         }
@@ -794,171 +833,189 @@ fn a_token_that_is_planted_endless_or_expired_is_passed_over_and_replaced() {
             "forging a header",
             Box::new(changed(2, "t\r\nX-Admin: 1".into())),
         ),
-        ("cut off", Box::new(|kept| kept[..kept.len() / 2].to_vec())),
+        (
+            "cut off",
+            Box::new(|entry| entry[..entry.len() / 2].to_vec()),
+        ),
         ("nothing", Box::new(|_| Vec::new())),
         ("huge", Box::new(|_| vec![b'['; 10 << 20])),
     ];
     for (what, change) in rows {
-        let world = World::new();
-        get(&world.process());
-        world.store.plant(&change(&world.store.only()));
-        assert_eq!(get(&world.process()), "t2", "{what}");
-        assert_eq!(get(&world.process()), "t2", "{what}: replaced");
-        assert_eq!(world.requests(), 2, "{what}");
+        let fixture = Fixture::new();
+        get_token(&fixture.process());
+        fixture
+            .store
+            .overwrite(&change(&fixture.store.only_entry()));
+        assert_eq!(get_token(&fixture.process()), "t2", "{what}");
+        assert_eq!(
+            get_token(&fixture.process()),
+            "t2",
+            "{what}: the stored token was replaced"
+        );
+        assert_eq!(fixture.request_count(), 2, "{what}");
     }
 }
 
 #[test]
-fn a_short_token_is_not_held_longer_for_having_been_stored() {
-    let world = World::new();
-    world.says(200, r#"{"access_token":"short","expires_in":4}"#);
-    get(&world.process());
-    world.clock.advance(Duration::from_millis(2500));
-    let process = world.process();
-    get(&process);
-    assert_eq!(world.requests(), 1);
-    world.clock.advance(Duration::from_millis(1500));
+fn short_token_from_the_store_keeps_its_lifetime() {
+    let fixture = Fixture::new();
+    fixture.respond_with(200, r#"{"access_token":"short","expires_in":4}"#);
+    get_token(&fixture.process());
+    fixture.clock.advance(Duration::from_millis(2500));
+    let process = fixture.process();
+    get_token(&process);
+    assert_eq!(fixture.request_count(), 1);
+    fixture.clock.advance(Duration::from_millis(1500));
     assert_eq!(process.status().state, TokenState::Expired);
 }
 
 #[test]
-fn an_invalidated_token_leaves_the_store_and_a_newer_one_stays() {
-    let world = World::new();
-    let (one, other) = (world.process(), world.process());
+fn invalidate_removes_the_stored_token_but_keeps_a_newer_one() {
+    let fixture = Fixture::new();
+    let (one, other) = (fixture.process(), fixture.process());
     let (old, same) = (one.token().unwrap(), other.token().unwrap());
-    assert_eq!(world.requests(), 1);
+    assert_eq!(fixture.request_count(), 1);
     one.invalidate(&old);
-    assert!(world.store.is_empty());
-    assert_eq!(get(&one), "t2");
-    other.invalidate(&same); // the other process saw its 401 later
-    assert_eq!(get(&other), "t2");
-    assert_eq!(world.requests(), 2);
+    assert!(fixture.store.is_empty());
+    assert_eq!(get_token(&one), "t2");
+    other.invalidate(&same); // the other process sees its 401 later
+    assert_eq!(get_token(&other), "t2");
+    assert_eq!(fixture.request_count(), 2);
 }
 
 #[test]
-fn a_store_that_brings_an_invalidated_token_back_is_refused() {
-    let changes: [fn(&mut Store); 2] = [|store| store.keeps = true, |store| store.wrong = "remove"];
+fn invalidated_token_is_not_accepted_from_the_store_again() {
+    let changes: [fn(&mut Store); 2] = [
+        |store| store.ignores_remove = true,
+        |store| store.faulty_call = "remove",
+    ];
     for change in changes {
-        let world = World::new().with(|store, _| change(store));
-        let process = world.process();
+        let fixture = Fixture::new().with_store(|store, _| change(store));
+        let process = fixture.process();
         process.invalidate(&process.token().unwrap());
-        assert!(!world.store.is_empty());
-        assert_eq!(get(&process), "t2");
-        assert_eq!(get(&world.process()), "t2", "the new one took its place");
+        assert!(!fixture.store.is_empty());
+        assert_eq!(get_token(&process), "t2");
+        assert_eq!(
+            get_token(&fixture.process()),
+            "t2",
+            "the new token replaced it"
+        );
     }
 }
 
 #[test]
-fn a_token_that_the_source_knows_to_be_dead_is_not_brought_back_by_a_clock_set_back() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.clock.advance(s(200));
-    world.clock.set(now());
-    world.clock.advance(s(150)); // 350 s old, of which the wall clock knows 150
+fn expired_token_is_not_revived_from_the_store_by_a_clock_set_back() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.clock.advance(secs(200));
+    fixture.clock.set(now());
+    fixture.clock.advance(secs(150)); // 350 s old; by the wall clock it is 150 s old
     assert_eq!(process.status().state, TokenState::Expired);
-    assert_eq!(get(&process), "t2");
+    assert_eq!(get_token(&process), "t2");
 }
 
 #[test]
-fn a_token_that_was_looked_for_in_the_store_is_the_same_as_before() {
-    // Whenever it is due, which is drawn: what the store has is the very token that is held.
+fn token_loaded_again_is_the_same_cached_token() {
+    // Jitter decides whether the token is refreshable here. In both cases the stored token is the cached one.
     for _ in 0..20 {
-        let world = World::new();
-        let process = world.process();
+        let fixture = Fixture::new();
+        let process = fixture.process();
         let token = process.token().unwrap();
-        world.clock.advance(s(225));
-        world.says(503, "");
-        assert_eq!(get(&process), "t1");
-        *world.says.lock().unwrap() = None;
+        fixture.clock.advance(secs(225));
+        fixture.respond_with(503, "");
+        assert_eq!(get_token(&process), "t1");
+        *fixture.response.lock().unwrap() = None;
         process.invalidate(&token);
-        world.clock.advance(s(60)); // past the failure that is remembered
-        assert_eq!(get(&process), format!("t{}", world.requests()));
-        assert_ne!(get(&process), "t1");
+        fixture.clock.advance(secs(60)); // past the failure TTL
+        assert_eq!(get_token(&process), format!("t{}", fixture.request_count()));
+        assert_ne!(get_token(&process), "t1");
     }
 }
 
 #[test]
-fn a_token_that_is_invalidated_during_a_flight_does_not_land_again() {
-    let world = World::new();
-    let first = world.process().token().unwrap();
-    world.clock.advance(s(250));
-    type Told = Mutex<Option<(Arc<TokenSource>, AccessToken)>>;
-    let invalid: Arc<Told> = Arc::default();
-    let during = invalid.clone();
+fn token_invalidated_during_a_fetch_is_not_cached_again() {
+    let fixture = Fixture::new();
+    let first = fixture.process().token().unwrap();
+    fixture.clock.advance(secs(250));
+    type Invalidation = Mutex<Option<(Arc<TokenSource>, AccessToken)>>;
+    let invalidation: Arc<Invalidation> = Arc::default();
+    let during_fetch = invalidation.clone();
     let server = move |_: &Request, _: Duration| -> io::Result<Response> {
-        if let Some((source, token)) = during.lock().unwrap().take() {
-            source.invalidate(&token); // another thread saw a 401
+        if let Some((source, token)) = during_fetch.lock().unwrap().take() {
+            source.invalidate(&token); // another thread received a 401
         }
         Ok(Response::new(503, ""))
     };
     let process = TokenSource::with_transport(server, client(), hmac()).unwrap();
     let process = process
-        .with_clock(world.clock.clone())
-        .with_store(world.store.clone())
+        .with_clock(fixture.clock.clone())
+        .with_store(fixture.store.clone())
         .unwrap();
     let process = Arc::new(process);
-    *invalid.lock().unwrap() = Some((process.clone(), first));
+    *invalidation.lock().unwrap() = Some((process.clone(), first));
     let error = process.token().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
 #[test]
-fn a_401_costs_one_exchange_for_all_processes() {
-    let world = World::new();
-    let processes: Vec<_> = (0..10).map(|_| world.process()).collect();
-    processes.iter().for_each(|process| drop(get(process)));
-    world.clock.advance(s(60)); // the user's sessions were ended
+fn call_after_a_401_fetches_once_for_all_processes() {
+    let fixture = Fixture::new();
+    let processes: Vec<_> = (0..10).map(|_| fixture.process()).collect();
+    processes
+        .iter()
+        .for_each(|process| drop(get_token(process)));
+    fixture.clock.advance(secs(60)); // the server ended the sessions of the user
     for process in &processes {
         let api = |token: &AccessToken| if token.secret() == "t1" { 401_u16 } else { 200 };
         assert_eq!(process.call(api, |status| *status == 401).unwrap(), 200);
     }
-    assert_eq!(world.requests(), 2);
+    assert_eq!(fixture.request_count(), 2);
 }
 
 #[test]
-fn clearing_a_source_clears_its_token_from_the_store() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
+fn clear_removes_the_stored_token() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
     process.clear();
-    assert!(world.store.is_empty());
-    assert_eq!(get(&process), "t2");
+    assert!(fixture.store.is_empty());
+    assert_eq!(get_token(&process), "t2");
 }
 
 #[test]
-fn a_store_in_an_arc_is_that_store() {
+fn token_store_in_an_arc_forwards_every_call() {
     let store = Store::default();
-    let lent: Box<dyn TokenStore> = Box::new(Arc::new(store.clone()));
-    lent.save("name", b"token", s(60), s(1)).unwrap();
-    let loaded = lent.load("name", s(1)).unwrap();
+    let boxed: Box<dyn TokenStore> = Box::new(Arc::new(store.clone()));
+    boxed.save("name", b"token", secs(60), secs(1)).unwrap();
+    let loaded = boxed.load("name", secs(1)).unwrap();
     assert_eq!(loaded.as_deref(), Some(&b"token"[..]));
-    let lock = lent.try_lock("name", s(1)).unwrap();
+    let lock = boxed.try_lock("name", secs(1)).unwrap();
     assert!(lock.is_some());
-    assert!(lent.try_lock("name", s(1)).unwrap().is_none());
+    assert!(boxed.try_lock("name", secs(1)).unwrap().is_none());
     drop(lock);
-    lent.remove("name", b"token", s(1)).unwrap();
+    boxed.remove("name", b"token", secs(1)).unwrap();
     assert!(store.is_empty());
 }
 
 #[test]
-fn another_token_that_lives_longer_is_taken_even_if_it_was_issued_before() {
-    let world = World::new();
-    let process = world.process();
-    get(&process);
-    world.clock.advance(s(250));
-    let mut parts: Value = serde_json::from_slice(&world.store.only()).unwrap();
+fn stored_token_that_expires_later_wins_even_if_issued_earlier() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    get_token(&process);
+    fixture.clock.advance(secs(250));
+    let mut parts: Value = serde_json::from_slice(&fixture.store.only_entry()).unwrap();
     parts[2] = "elsewhere".into();
     parts[5] = ((NOW - 10) * 1000).into();
     parts[6] = 3_600_000.into();
-    world.store.plant(parts.to_string().as_bytes());
-    assert_eq!(get(&process), "elsewhere");
-    assert_eq!(world.requests(), 1);
+    fixture.store.overwrite(parts.to_string().as_bytes());
+    assert_eq!(get_token(&process), "elsewhere");
+    assert_eq!(fixture.request_count(), 1);
 }
 
 // ---- the log ----
 
-/// Runs with the lines that this thread logs.
+/// Runs `run` with the lines that this thread logs.
 fn logged(run: impl FnOnce(&Arc<Mutex<Vec<String>>>)) {
     thread_local! {
         static LINES: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -984,17 +1041,17 @@ fn logged(run: impl FnOnce(&Arc<Mutex<Vec<String>>>)) {
 }
 
 #[test]
-fn that_another_process_is_waited_for_is_said_once() {
-    let world = World::new();
-    get(&world.process());
-    world.store.is_locked_by_another(); // who never comes back
-    world.store.kept.lock().unwrap().clear();
+fn lock_wait_is_logged_once() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    fixture.store.lock_all(); // and never releases it
+    fixture.store.entries.lock().unwrap().clear();
     logged(|lines| {
-        assert_eq!(get(&world.process()), "t2");
+        assert_eq!(get_token(&fixture.process()), "t2");
         let lines = lines.lock().unwrap();
-        let said = lines
+        let waits = lines
             .iter()
             .filter(|line| line.contains("another process fetches"));
-        assert_eq!(said.count(), 1, "{lines:?}");
+        assert_eq!(waits.count(), 1, "{lines:?}");
     });
 }
