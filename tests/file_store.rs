@@ -1,4 +1,4 @@
-//! Tokens in files: whose they are, who may touch them, and what is left when something goes wrong.
+//! [`FileStore`]: ownership and modes of its files, locks between processes, and what remains after a crash.
 #![cfg(all(feature = "file-store", unix))]
 
 use std::fs::{self, File, Permissions};
@@ -15,25 +15,25 @@ use jwt_bearer::{FileStore, TokenStore as _};
 const NAME: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const OTHER: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 const TIME: Duration = Duration::from_secs(1);
-/// A user who is nobody's owner.
+/// The user `nobody`, who owns no files.
 const NOBODY: u32 = 65534;
 
-/// A store in a directory that goes with the test.
-struct World {
-    above: tempfile::TempDir,
+/// A store in a temporary directory.
+struct Fixture {
+    parent: tempfile::TempDir,
     store: FileStore,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
-        let above = tempfile::tempdir().unwrap();
-        let store = FileStore::new(above.path().join("tokens")).unwrap();
-        Self { above, store }
+        let parent = tempfile::tempdir().unwrap();
+        let store = FileStore::new(parent.path().join("tokens")).unwrap();
+        Self { parent, store }
     }
     fn directory(&self) -> PathBuf {
-        self.above.path().join("tokens")
+        self.parent.path().join("tokens")
     }
-    fn file(&self, kind: &str) -> PathBuf {
+    fn path(&self, kind: &str) -> PathBuf {
         self.directory().join(format!("{NAME}.{kind}"))
     }
     fn files(&self) -> Vec<String> {
@@ -48,12 +48,12 @@ impl World {
         self.store.save(NAME, bytes, TIME, TIME).unwrap();
     }
     #[track_caller]
-    fn loads(&self, bytes: &[u8]) {
+    fn assert_loads(&self, bytes: &[u8]) {
         let loaded = self.store.load(NAME, TIME).unwrap();
         assert_eq!(loaded.as_deref(), Some(bytes));
     }
     #[track_caller]
-    fn load_fails(&self, why: &str) {
+    fn assert_load_fails(&self, why: &str) {
         let error = self.store.load(NAME, TIME).unwrap_err();
         assert_eq!(error.to_string(), why);
     }
@@ -71,57 +71,57 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn the_directory_and_its_files_are_closed_to_others() {
-    let above = tempfile::tempdir().unwrap();
-    let deep = above.path().join("a/b/tokens");
+fn directory_and_files_are_created_for_their_owner_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let deep = parent.path().join("a/b/tokens");
     let store = FileStore::new(&deep).unwrap();
     store.save(NAME, b"token", TIME, TIME).unwrap();
     let _lock = store.try_lock(NAME, TIME).unwrap().unwrap();
     assert_eq!(mode(&deep), 0o700);
     assert_eq!(mode(&deep.join(format!("{NAME}.token"))), 0o600);
     assert_eq!(mode(&deep.join(format!("{NAME}.lock"))), 0o600);
-    assert_eq!(mode(&above.path().join("a")), 0o700);
+    assert_eq!(mode(&parent.path().join("a")), 0o700);
 }
 
 #[test]
-fn what_was_saved_last_is_loaded_and_nothing_else_is_left() {
-    let world = World::new();
-    assert!(world.store.load(NAME, TIME).unwrap().is_none());
-    world.save(b"one");
-    world.save(b"another");
-    world.loads(b"another");
-    assert!(world.store.load(OTHER, TIME).unwrap().is_none());
-    assert_eq!(world.files(), [format!("{NAME}.token")]);
+fn load_returns_the_bytes_that_were_saved_last() {
+    let fixture = Fixture::new();
+    assert!(fixture.store.load(NAME, TIME).unwrap().is_none());
+    fixture.save(b"one");
+    fixture.save(b"another");
+    fixture.assert_loads(b"another");
+    assert!(fixture.store.load(OTHER, TIME).unwrap().is_none());
+    assert_eq!(fixture.files(), [format!("{NAME}.token")]);
 }
 
 #[test]
-fn removing_takes_these_very_bytes_and_leaves_newer_ones() {
-    let world = World::new();
-    world.store.remove(NAME, b"none is there", TIME).unwrap();
-    world.save(b"newer");
-    world.store.remove(NAME, b"older", TIME).unwrap();
-    world.loads(b"newer");
-    world.store.remove(NAME, b"newer", TIME).unwrap();
-    assert_eq!(world.files(), [""; 0]);
+fn remove_deletes_exactly_these_bytes_and_keeps_newer_ones() {
+    let fixture = Fixture::new();
+    fixture.store.remove(NAME, b"none is there", TIME).unwrap();
+    fixture.save(b"newer");
+    fixture.store.remove(NAME, b"older", TIME).unwrap();
+    fixture.assert_loads(b"newer");
+    fixture.store.remove(NAME, b"newer", TIME).unwrap();
+    assert_eq!(fixture.files(), [""; 0]);
 }
 
 #[test]
-fn one_holds_the_lock_until_it_drops_it() {
-    let world = World::new();
-    let other = FileStore::new(world.directory()).unwrap();
-    let held = world.store.try_lock(NAME, TIME).unwrap();
-    assert!(held.is_some());
+fn lock_excludes_others_until_it_is_dropped() {
+    let fixture = Fixture::new();
+    let other = FileStore::new(fixture.directory()).unwrap();
+    let lock = fixture.store.try_lock(NAME, TIME).unwrap();
+    assert!(lock.is_some());
     assert!(other.try_lock(NAME, TIME).unwrap().is_none());
     assert!(other.try_lock(OTHER, TIME).unwrap().is_some());
-    drop(held);
+    drop(lock);
     assert!(other.try_lock(NAME, TIME).unwrap().is_some());
 }
 
-/// What this test binary does when it is another process.
+/// The environment variable that tells the child process what to do.
 const TASK: &str = "FILE_STORE_TASK";
-fn another_process(task: &str, directory: &Path) -> Child {
+fn spawn_child(task: &str, directory: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let command = command.args(["--exact", "the_other_process", "--nocapture"]);
+    let command = command.args(["--exact", "child_process", "--nocapture"]);
     let command = command.env(TASK, task).env("FILE_STORE", directory);
     command
         .stdout(Stdio::piped())
@@ -129,20 +129,20 @@ fn another_process(task: &str, directory: &Path) -> Child {
         .spawn()
         .unwrap()
 }
-/// Waits until the other process says so.
-fn until(child: &mut Child, word: &str) {
-    let mut said = String::new();
+/// Waits until the child process prints `word`.
+fn wait_for_output(child: &mut Child, word: &str) {
+    let mut output = String::new();
     let mut out = child.stdout.take().unwrap();
-    while !said.contains(word) {
+    while !output.contains(word) {
         let mut byte = [0];
-        assert_eq!(out.read(&mut byte).unwrap(), 1, "it ended after {said:?}");
-        said.push(char::from(byte[0]));
+        assert_eq!(out.read(&mut byte).unwrap(), 1, "it ended after {output:?}");
+        output.push(char::from(byte[0]));
     }
 }
 
-/// Does nothing in the process that is asked for all tests.
+/// Runs in the child process. Without the variable it does nothing.
 #[test]
-fn the_other_process() {
+fn child_process() {
     let Ok(task) = std::env::var(TASK) else {
         return;
     };
@@ -165,44 +165,48 @@ fn the_other_process() {
 }
 
 #[test]
-fn the_lock_of_a_killed_process_is_free() {
-    let world = World::new();
-    let mut owner = another_process("lock", &world.directory());
-    until(&mut owner, "locked");
-    assert!(world.store.try_lock(NAME, TIME).unwrap().is_none());
+fn lock_of_a_killed_process_is_free() {
+    let fixture = Fixture::new();
+    let mut owner = spawn_child("lock", &fixture.directory());
+    wait_for_output(&mut owner, "locked");
+    assert!(fixture.store.try_lock(NAME, TIME).unwrap().is_none());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(world.store.try_lock(NAME, TIME).unwrap().is_some());
+    assert!(fixture.store.try_lock(NAME, TIME).unwrap().is_some());
 }
 
 #[test]
-fn a_writer_that_is_killed_leaves_the_token_whole() {
-    let world = World::new();
-    let mut seen = false;
+fn killed_writer_leaves_a_complete_token() {
+    let fixture = Fixture::new();
+    let mut was_saved = false;
     for n in 0..10 {
-        let mut writer = another_process("save", &world.directory());
-        until(&mut writer, "saving");
+        let mut writer = spawn_child("save", &fixture.directory());
+        wait_for_output(&mut writer, "saving");
         thread::sleep(Duration::from_millis(5 + 2 * n));
         writer.kill().unwrap();
         writer.wait().unwrap();
-        let loaded = world.store.load(NAME, TIME).unwrap();
-        seen |= loaded.is_some();
+        let loaded = fixture.store.load(NAME, TIME).unwrap();
+        was_saved |= loaded.is_some();
         assert!(loaded.is_none_or(|bytes| bytes == [b'x'; 100_000]));
     }
-    assert!(seen, "no writer came to write");
-    world.save(b"after all");
-    world.loads(b"after all");
-    world.store.clear().unwrap();
-    assert_eq!(world.files(), [""; 0], "what they left is gone too");
+    assert!(was_saved, "no child saved a token");
+    fixture.save(b"after all");
+    fixture.assert_loads(b"after all");
+    fixture.store.clear().unwrap();
+    assert_eq!(
+        fixture.files(),
+        [""; 0],
+        "their temporary files are removed too"
+    );
 }
 
 #[test]
-fn a_token_appears_whole_to_whoever_looks() {
-    let world = World::new();
+fn concurrent_load_never_sees_a_partial_token() {
+    let fixture = Fixture::new();
     let until = Instant::now() + Duration::from_millis(300);
     thread::scope(|threads| {
         for byte in b'a'..b'e' {
-            let store = &world.store;
+            let store = &fixture.store;
             threads.spawn(move || {
                 while Instant::now() < until {
                     store.save(NAME, &vec![byte; 50_000], TIME, TIME).unwrap();
@@ -218,48 +222,49 @@ fn a_token_appears_whole_to_whoever_looks() {
 }
 
 #[test]
-fn a_directory_that_others_can_write_is_refused() {
+fn directory_that_others_can_write_is_refused() {
     for open in [0o770, 0o707, 0o720, 0o777] {
-        let above = tempfile::tempdir().unwrap();
-        set_mode(above.path(), open);
-        let error = FileStore::new(above.path()).unwrap_err();
-        let said = "the directory of the tokens is open to others: give one of your own";
-        assert_eq!(error.to_string(), said);
+        let parent = tempfile::tempdir().unwrap();
+        set_mode(parent.path(), open);
+        let error = FileStore::new(parent.path()).unwrap_err();
+        let expected = "the directory of the tokens is open to others: give one of your own";
+        assert_eq!(error.to_string(), expected);
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
     }
-    let world = World::new();
-    world.save(b"token");
-    set_mode(&world.directory(), 0o777); // opened while in use
-    world.load_fails("the directory of the tokens is open to others: give one of your own");
-    assert!(world.store.save(NAME, b"token", TIME, TIME).is_err());
-    assert!(world.store.clear().is_err());
+    let fixture = Fixture::new();
+    fixture.save(b"token");
+    set_mode(&fixture.directory(), 0o777); // while the store is in use
+    fixture
+        .assert_load_fails("the directory of the tokens is open to others: give one of your own");
+    assert!(fixture.store.save(NAME, b"token", TIME, TIME).is_err());
+    assert!(fixture.store.clear().is_err());
 }
 
 #[test]
-fn a_directory_of_another_user_is_refused() {
-    let theirs = match is_root() {
+fn directory_of_another_user_is_refused() {
+    let foreign = match is_root() {
         true => {
-            let above = tempfile::tempdir().unwrap().keep();
-            chown(&above, Some(NOBODY), None).unwrap();
-            above
+            let parent = tempfile::tempdir().unwrap().keep();
+            chown(&parent, Some(NOBODY), None).unwrap();
+            parent
         }
         false => PathBuf::from("/usr"),
     };
-    let error = FileStore::new(&theirs).unwrap_err();
+    let error = FileStore::new(&foreign).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the directory of the tokens belongs to another user: give one of your own"
     );
     if is_root() {
-        fs::remove_dir(theirs).unwrap();
+        fs::remove_dir(foreign).unwrap();
     }
 }
 
 #[test]
-fn a_link_or_a_file_is_no_directory() {
-    let above = tempfile::tempdir().unwrap();
-    let (link, file) = (above.path().join("link"), above.path().join("file"));
-    symlink(above.path(), &link).unwrap();
+fn directory_that_is_a_link_or_a_file_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let (link, file) = (parent.path().join("link"), parent.path().join("file"));
+    symlink(parent.path(), &link).unwrap();
     File::create(&file).unwrap();
     for wrong in [link, file] {
         let error = FileStore::new(wrong).unwrap_err();
@@ -271,23 +276,23 @@ fn a_link_or_a_file_is_no_directory() {
 }
 
 #[test]
-fn a_link_in_a_tokens_place_is_not_followed() {
-    let world = World::new();
-    let victim = world.above.path().join("victim");
+fn link_in_place_of_a_token_or_lock_is_not_followed() {
+    let fixture = Fixture::new();
+    let victim = fixture.parent.path().join("victim");
     fs::write(&victim, "precious").unwrap();
-    symlink(&victim, world.file("token")).unwrap();
-    symlink(&victim, world.file("lock")).unwrap();
-    world.load_fails("a token's file is a link");
-    assert!(world.store.try_lock(NAME, TIME).is_err());
-    world.save(b"token"); // takes the link's place
-    world.loads(b"token");
+    symlink(&victim, fixture.path("token")).unwrap();
+    symlink(&victim, fixture.path("lock")).unwrap();
+    fixture.assert_load_fails("a token's file is a link");
+    assert!(fixture.store.try_lock(NAME, TIME).is_err());
+    fixture.save(b"token"); // replaces the link
+    fixture.assert_loads(b"token");
     assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
 }
 
 #[test]
-fn what_is_no_file_in_a_tokens_place_holds_up_nobody() {
-    let world = World::new();
-    let path = world.file("token");
+fn pipe_or_directory_in_place_of_a_token_is_refused_without_blocking() {
+    let fixture = Fixture::new();
+    let path = fixture.path("token");
     assert!(
         Command::new("mkfifo")
             .arg(&path)
@@ -296,90 +301,90 @@ fn what_is_no_file_in_a_tokens_place_holds_up_nobody() {
             .success()
     );
     let begun = Instant::now();
-    world.load_fails("a token's file is no file");
+    fixture.assert_load_fails("a token's file is no file");
     assert!(begun.elapsed() < Duration::from_secs(1));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    world.load_fails("a token's file is no file");
+    fixture.assert_load_fails("a token's file is no file");
 }
 
 #[test]
-fn a_file_that_others_can_read_or_own_is_refused() {
-    let world = World::new();
+fn token_file_that_others_can_access_or_own_is_refused() {
+    let fixture = Fixture::new();
     for open in [0o640, 0o604, 0o620, 0o666] {
-        world.save(b"token");
-        set_mode(&world.file("token"), open);
-        world.load_fails("a token's file is open to others");
+        fixture.save(b"token");
+        set_mode(&fixture.path("token"), open);
+        fixture.assert_load_fails("a token's file is open to others");
     }
     if is_root() {
-        world.save(b"token");
-        chown(world.file("token"), Some(NOBODY), None).unwrap();
-        world.load_fails("a token's file belongs to another user");
+        fixture.save(b"token");
+        chown(fixture.path("token"), Some(NOBODY), None).unwrap();
+        fixture.assert_load_fails("a token's file belongs to another user");
     }
 }
 
 #[test]
-fn of_a_huge_file_only_so_much_is_read_that_it_is_too_long() {
-    let world = World::new();
-    world.save(b"token");
+fn load_reads_one_byte_more_than_the_limit_of_a_huge_file() {
+    let fixture = Fixture::new();
+    fixture.save(b"token");
     let file = File::options()
         .write(true)
-        .open(world.file("token"))
+        .open(fixture.path("token"))
         .unwrap();
-    file.set_len(1 << 40).unwrap(); // a terabyte of nothing
-    let loaded = world.store.load(NAME, TIME).unwrap().unwrap();
+    file.set_len(1 << 40).unwrap(); // a sparse terabyte
+    let loaded = fixture.store.load(NAME, TIME).unwrap().unwrap();
     assert_eq!(loaded.len(), 1024 * 1024 + 1);
 }
 
 #[test]
-fn a_directory_that_is_swept_away_is_made_again() {
-    let world = World::new();
-    world.save(b"token");
-    fs::remove_dir_all(world.directory()).unwrap();
-    assert!(world.store.load(NAME, TIME).unwrap().is_none());
-    world.save(b"token");
-    world.loads(b"token");
-    assert_eq!(mode(&world.directory()), 0o700);
+fn deleted_directory_is_created_again() {
+    let fixture = Fixture::new();
+    fixture.save(b"token");
+    fs::remove_dir_all(fixture.directory()).unwrap();
+    assert!(fixture.store.load(NAME, TIME).unwrap().is_none());
+    fixture.save(b"token");
+    fixture.assert_loads(b"token");
+    assert_eq!(mode(&fixture.directory()), 0o700);
 }
 
 #[test]
-fn clearing_counts_tokens_and_leaves_locks_and_files_of_others() {
-    let world = World::new();
-    world.save(b"token");
-    world.store.save(OTHER, b"token", TIME, TIME).unwrap();
-    let held = world.store.try_lock(NAME, TIME).unwrap();
+fn clear_counts_tokens_and_keeps_locks_and_foreign_files() {
+    let fixture = Fixture::new();
+    fixture.save(b"token");
+    fixture.store.save(OTHER, b"token", TIME, TIME).unwrap();
+    let lock = fixture.store.try_lock(NAME, TIME).unwrap();
     let others = ["notes.token", "README", "0011.lock", "x.passing"];
     for name in others {
-        fs::write(world.directory().join(name), "").unwrap();
+        fs::write(fixture.directory().join(name), "").unwrap();
     }
-    assert_eq!(world.store.clear().unwrap(), 2);
+    assert_eq!(fixture.store.clear().unwrap(), 2);
     assert!(
-        world.store.try_lock(NAME, TIME).unwrap().is_none(),
-        "it is still held"
+        fixture.store.try_lock(NAME, TIME).unwrap().is_none(),
+        "the lock is still taken"
     );
-    drop(held);
+    drop(lock);
     let mut left = others.map(str::to_owned).to_vec();
     left.push(format!("{NAME}.lock"));
     left.sort();
-    assert_eq!(world.files(), left);
-    assert_eq!(world.store.clear().unwrap(), 0);
+    assert_eq!(fixture.files(), left);
+    assert_eq!(fixture.store.clear().unwrap(), 0);
 }
 
 #[test]
-fn clearing_goes_on_past_what_cannot_be_removed_and_names_it() {
-    let world = World::new();
-    fs::create_dir(world.directory().join(format!("{OTHER}.token"))).unwrap();
-    world.save(b"token");
-    let error = world.store.clear().unwrap_err().to_string();
+fn clear_continues_past_an_error_and_names_the_file() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.directory().join(format!("{OTHER}.token"))).unwrap();
+    fixture.save(b"token");
+    let error = fixture.store.clear().unwrap_err().to_string();
     assert!(error.starts_with(&format!("{OTHER}.token: ")), "{error}");
-    assert_eq!(world.files(), [format!("{OTHER}.token")]);
+    assert_eq!(fixture.files(), [format!("{OTHER}.token")]);
 }
 
 #[test]
-fn what_has_ended_is_swept_away_when_the_next_is_saved() {
-    let world = World::new();
+fn save_sweeps_expired_tokens_and_old_temporary_files() {
+    let fixture = Fixture::new();
     let old = |name: &str, seconds: u64| {
-        let path = world.directory().join(name);
+        let path = fixture.directory().join(name);
         let file = File::create(&path).unwrap();
         let then = std::time::SystemTime::now() - Duration::from_secs(seconds);
         file.set_modified(then).unwrap();
@@ -387,9 +392,9 @@ fn what_has_ended_is_swept_away_when_the_next_is_saved() {
     let digits = "0123456789abcdef0123456789abcdef";
     old(&format!("{OTHER}.token"), 2);
     old(&format!("{OTHER}.{digits}.passing"), 70);
-    old(&format!("{NAME}.{digits}.passing"), 10); // may still be on its way
+    old(&format!("{NAME}.{digits}.passing"), 10); // its writer may still run
     old("notes.token", 70);
-    world
+    fixture
         .store
         .save(NAME, b"token", Duration::from_secs(60), TIME)
         .unwrap();
@@ -398,17 +403,17 @@ fn what_has_ended_is_swept_away_when_the_next_is_saved() {
         format!("{NAME}.token"),
         "notes.token".to_owned(),
     ];
-    assert_eq!(world.files(), left);
-    world.loads(b"token");
+    assert_eq!(fixture.files(), left);
+    fixture.assert_loads(b"token");
 }
 
-/// As where `~/.cache` leads to a disk that is not there.
+/// `~/.cache` may be a link to a disk that is not mounted.
 #[test]
-fn a_directory_below_a_link_to_nowhere_is_an_error() {
-    let above = tempfile::tempdir().unwrap();
-    symlink(above.path().join("absent"), above.path().join("cache")).unwrap();
+fn directory_that_cannot_be_created_is_an_error() {
+    let parent = tempfile::tempdir().unwrap();
+    symlink(parent.path().join("absent"), parent.path().join("cache")).unwrap();
     for directory in [
-        above.path().join("cache/tokens"),
+        parent.path().join("cache/tokens"),
         "/proc/absent/tokens".into(),
     ] {
         assert!(FileStore::new(directory).is_err());
@@ -416,10 +421,10 @@ fn a_directory_below_a_link_to_nowhere_is_an_error() {
 }
 
 #[test]
-fn a_slash_at_its_end_does_not_have_a_link_followed() {
-    let world = World::new();
-    let link = world.above.path().join("link");
-    symlink(world.directory(), &link).unwrap();
+fn directory_link_with_a_trailing_slash_is_refused() {
+    let fixture = Fixture::new();
+    let link = fixture.parent.path().join("link");
+    symlink(fixture.directory(), &link).unwrap();
     let error = FileStore::new(format!("{}/", link.display())).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -427,14 +432,14 @@ fn a_slash_at_its_end_does_not_have_a_link_followed() {
     );
 }
 
-/// What the other user's programs say.
+/// Runs the programs of another user on the store of root.
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]
-fn another_user_reads_nothing_and_plants_nothing() {
+fn another_user_can_neither_read_nor_plant_tokens() {
     assert!(is_root(), "run this as root");
-    let world = World::new();
-    set_mode(world.above.path(), 0o755);
-    world.save(b"token of root");
+    let fixture = Fixture::new();
+    set_mode(fixture.parent.path(), 0o755);
+    fixture.save(b"token of root");
     let as_nobody = |program: &str, arguments: &[&Path]| {
         let mut command = Command::new(program);
         command
@@ -444,12 +449,12 @@ fn another_user_reads_nothing_and_plants_nothing() {
             .current_dir("/");
         command.output().unwrap()
     };
-    let file = world.file("token");
+    let file = fixture.path("token");
     for (program, arguments) in [
-        ("ls", vec![world.directory()]),
+        ("ls", vec![fixture.directory()]),
         ("cat", vec![file.clone()]),
         ("rm", vec!["-f".into(), file.clone()]),
-        ("touch", vec![world.file("lock")]),
+        ("touch", vec![fixture.path("lock")]),
     ] {
         let arguments: Vec<_> = arguments.iter().map(PathBuf::as_path).collect();
         let output = as_nobody(program, &arguments);
@@ -459,5 +464,5 @@ fn another_user_reads_nothing_and_plants_nothing() {
             "{program}"
         );
     }
-    world.loads(b"token of root");
+    fixture.assert_loads(b"token of root");
 }

@@ -1,9 +1,8 @@
-//! What is left of secrets in the memory of a process that used and dropped them.
+//! Searches the memory of a process for secrets that it used and dropped.
 //!
-//! Each act is played by a process of its own, and searched from here: what is looked for was never
-//! in it but by that act. A secret is found by pieces of 16 bytes, since the allocator writes over
-//! what it frees, and as each library may write it: keys in both byte orders, an HMAC key under
-//! both pads.
+//! Each scenario runs in a child process of its own, so that a secret is in its memory only because of that scenario.
+//! The search looks for pieces of 16 bytes, because the allocator overwrites parts of what it frees. It looks for every
+//! form in which a library may write a secret: keys in both byte orders, an HMAC key under both pads.
 #![cfg(all(target_os = "linux", target_endian = "little", feature = "ureq"))]
 
 mod support;
@@ -40,31 +39,31 @@ const SECRET: &str = "x7Gq-2mZk!R9vT4_bLw8Ys0Nf5Hd3Jc6PaUeQi1OoXzVrMtB";
 const REFRESH: &str = "5Aep861~KLm8d_XcQ2wzRt7Yv4Nb1Hs6Jf3Gk9Pq0Ue.ToIaZxWyVrCnBuMiDlEhSgFj";
 const TOKEN: &str = "00D5g!AQ0AQKxv7Zp3Rt9.LmW2cYb8Hn4Jf6Gd1Sk5Qe0UiOaTzXrVyBw_NqCMhEsPlDj";
 
-/// What an act may leave; whose it is says the control, which signs without this crate.
-const ACTS: &[(&str, &[&str])] = &[
-    (HELD, &["exponent, in words", "primes, in words"]),
-    (RSA, BY_RSA),
-    ("a key from PEM", BY_RSA),
-    ("a key from DER", BY_RSA),
-    ("an assertion by RS256", BY_RSA),
+/// The scenarios, and what each may leave in memory. `RSA` signs without this crate and shows what `rsa` leaves.
+const SCENARIOS: &[(&str, &[&str])] = &[
+    (KEY_IN_USE, &["exponent, in words", "primes, in words"]),
+    (RSA, LEFT_BY_RSA),
+    ("a key from PEM", LEFT_BY_RSA),
+    ("a key from DER", LEFT_BY_RSA),
+    ("an assertion by RS256", LEFT_BY_RSA),
     ("an assertion by HS256", &[]),
     ("a signature by HS256", &[]),
     ("a token in a form", &[]),
     ("a token in JSON", &[]),
-    ("a token in a query", &["assertion"]), // in the URI that ureq has, which is not wiped
-    ("a token by RS256", BY_RSA),
+    ("a token in a query", &["assertion"]), // ureq does not wipe the URI
+    ("a token by RS256", LEFT_BY_RSA),
     ("a token through a store", &[]),
 ];
-/// `rsa` wipes its key, and not each number that it computes with it.
-const BY_RSA: &[&str] = &["primes, in words", "signature", "signature, in words"];
+/// `rsa` wipes its key, but not each number that it computes with it.
+const LEFT_BY_RSA: &[&str] = &["primes, in words", "signature", "signature, in words"];
 
-/// The search finds what is there.
-const HELD: &str = "a key that is held";
-/// The control.
+/// A key that is not dropped. It shows that the search finds what is there.
+const KEY_IN_USE: &str = "a key in use";
+/// The control: `rsa` without this crate.
 const RSA: &str = "rsa alone";
 
 #[test]
-fn what_is_dropped_is_gone_from_our_copies() {
+fn dropped_secrets_are_wiped_from_memory() {
     let files = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| fs::write(files.path().join(name), bytes).unwrap();
     let key = key_of_rfc7515();
@@ -73,12 +72,12 @@ fn what_is_dropped_is_gone_from_our_copies() {
     put("key.der", &der(&pem));
     put("secret", SECRET.as_bytes());
     let mut wrong = Vec::new();
-    for (act, may) in ACTS {
+    for (scenario, may) in SCENARIOS {
         let body =
             format!(r#"{{"access_token":"{TOKEN}","refresh_token":"{REFRESH}","expires_in":300}}"#);
         let server = Server::new([answer("200 OK", "", &body)]);
         put("url", server.url("/token").as_bytes());
-        let memory = memory_after(act, files.path());
+        let memory = memory_after(scenario, files.path());
         let mut secrets = secrets(&key, &pem);
         for request in server.requests() {
             let claims = request.rsplit("eyJ").next().unwrap(); // the signature behind them
@@ -90,34 +89,34 @@ fn what_is_dropped_is_gone_from_our_copies() {
             .iter()
             .filter_map(|(name, secret)| {
                 let (found, all) = pieces_found(&memory, secret);
-                println!("{act}: {name}: {found} of {all} pieces");
+                println!("{scenario}: {name}: {found} of {all} pieces");
                 (found > 0).then_some(*name)
             })
             .collect();
         let may: BTreeSet<_> = may.iter().copied().collect();
-        let expected = match *act {
-            HELD => left == may,
+        let expected = match *scenario {
+            KEY_IN_USE => left == may,
             RSA => left.contains("primes, in words") && left.is_subset(&may),
             _ => left.is_subset(&may),
         };
         if !expected {
-            wrong.push(format!("{act} left {left:?}"));
+            wrong.push(format!("{scenario} left {left:?}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The process that is searched.
+/// Runs in the child process whose memory is searched.
 #[test]
-#[ignore = "the test above starts it, and gives it an act and files"]
-fn a_process() {
-    let kept = play(&env::var("ACT").unwrap());
-    println!("\nplayed");
+#[ignore = "dropped_secrets_are_wiped_from_memory starts it with a scenario and files"]
+fn child_process() {
+    let in_use = run(&env::var("SCENARIO").unwrap());
+    println!("\ndone");
     io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
-    drop(kept);
+    drop(in_use);
 }
 
-fn play(act: &str) -> Option<Box<dyn Any>> {
+fn run(scenario: &str) -> Option<Box<dyn Any>> {
     let rs256 = || RsaKey::from_der(file("key.der")).unwrap();
     let hs256 = || HmacKey::new(mem::take(&mut *file("secret"))).unwrap();
     let profile =
@@ -126,8 +125,8 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
         let source = TokenSource::new(profile, key).unwrap();
         assert_eq!(source.token().unwrap().secret().len(), TOKEN.len());
     };
-    match act {
-        HELD => return Some(Box::new(rs256())),
+    match scenario {
+        KEY_IN_USE => return Some(Box::new(rs256())),
         "a key from PEM" => drop(RsaKey::from_pem(file("key.pem")).unwrap()),
         "a key from DER" => drop(rs256()),
         "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
@@ -146,23 +145,23 @@ fn play(act: &str) -> Option<Box<dyn Any>> {
         ),
         "a token by RS256" => fetched(profile(), Box::new(rs256())),
         "a token through a store" => {
-            let store = Arc::new(Kept::default());
+            let store = Arc::new(WipingStore::default());
             for _ in 0..2 {
                 let source = TokenSource::new(profile(), hs256()).unwrap();
                 let token = source.with_store(store.clone()).unwrap().token().unwrap();
                 assert_eq!(token.secret().len(), TOKEN.len());
             }
         }
-        other => panic!("no act is called {other}"),
+        other => panic!("unknown scenario: {other}"),
     }
     None
 }
 
-/// A store that leaves nothing behind.
+/// A store that wipes its bytes.
 #[derive(Default)]
-struct Kept(Mutex<Option<Zeroizing<Vec<u8>>>>);
+struct WipingStore(Mutex<Option<Zeroizing<Vec<u8>>>>);
 
-impl TokenStore for Kept {
+impl TokenStore for WipingStore {
     fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
         Ok(self.0.lock().unwrap().as_deref().cloned())
     }
@@ -171,17 +170,17 @@ impl TokenStore for Kept {
         Ok(())
     }
     fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
-        unreachable!("nobody invalidates a token here")
+        unreachable!("no scenario invalidates a token")
     }
 }
 
-/// Read in one allocation, and wiped.
+/// Reads a file in one allocation, which is wiped.
 fn file(name: &str) -> Zeroizing<Vec<u8>> {
     let files = env::var_os("FILES").unwrap();
     Zeroizing::new(fs::read(Path::new(&files).join(name)).unwrap())
 }
 
-// ---- what is looked for ----
+// ---- the secrets ----
 
 fn key_of_rfc7515() -> RsaPrivateKey {
     RsaPrivateKey::from_pkcs1_der(&der(&pem())).unwrap()
@@ -218,7 +217,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("HMAC secret, inner", under(0x36)),
         ("HMAC secret, outer", under(0x5c)),
         ("access token", TOKEN.into()),
-        ("refresh token", REFRESH.into()), // some servers send one along
+        ("refresh token", REFRESH.into()), // some servers send one
     ];
     let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(HmacKey::new(SECRET).unwrap())];
     for signer in &signers {
@@ -227,7 +226,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
     }
     all
 }
-/// Without its signature an assertion is no secret.
+/// The signature is the secret part of an assertion.
 fn signatures(text: &str) -> [(&'static str, Vec<u8>); 3] {
     let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
     let words = bytes.iter().rev().copied().collect();
@@ -240,22 +239,22 @@ fn signatures(text: &str) -> [(&'static str, Vec<u8>); 3] {
 
 // ---- the search ----
 
-/// Runs of pages that can be written and are not all zero.
-fn memory_after(act: &str, files: &Path) -> Vec<Vec<u8>> {
+/// Returns the writable memory of a scenario, without pages of zeros.
+fn memory_after(scenario: &str, files: &Path) -> Vec<Vec<u8>> {
     let mut process = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "a_process", "--ignored", "--nocapture"])
-        .env("ACT", act)
+        .args(["--exact", "child_process", "--ignored", "--nocapture"])
+        .env("SCENARIO", scenario)
         .env("FILES", files)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let played = lines
+    let is_done = lines
         .by_ref()
         .map_while(Result::ok)
-        .any(|line| line == "played");
-    assert!(played, "{act}");
+        .any(|line| line == "done");
+    assert!(is_done, "{scenario}");
     let process_files = Path::new("/proc").join(process.id().to_string());
     let maps = fs::read_to_string(process_files.join("maps")).unwrap();
     let mut memory = File::open(process_files.join("mem")).unwrap();
@@ -272,7 +271,7 @@ fn memory_after(act: &str, files: &Path) -> Vec<Vec<u8>> {
     }
     drop(process.stdin.take());
     lines.for_each(drop);
-    assert!(process.wait().unwrap().success(), "{act}");
+    assert!(process.wait().unwrap().success(), "{scenario}");
     runs
 }
 

@@ -1,5 +1,6 @@
-//! Tokens in a real Redis, which these tests start: `redis-server` must be on the path (Debian's package of that
-//! name).
+//! [`RedisStore`] with a real Redis, which these tests start.
+//!
+//! `redis-server` must be on the path: it is in the Debian package of that name.
 #![cfg(all(feature = "redis", feature = "sandbox", feature = "ureq"))]
 
 mod support;
@@ -22,13 +23,13 @@ use support::sample::rsa;
 
 const NAME: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const PASSWORD: &str = "the-password-of-this-redis";
-/// More than any call takes on however slow a machine.
+/// More than a call takes on a slow machine.
 const TIME: Duration = Duration::from_secs(15);
 const MINUTE: Duration = Duration::from_secs(60);
-/// No start takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// More than a start of Redis takes on a slow machine.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A Redis of this test alone. It ends with it.
+/// A Redis for one test, which stops when it is dropped.
 struct Redis {
     port: u16,
     options: Vec<String>,
@@ -45,8 +46,8 @@ impl Redis {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let place = directory.path().to_str().unwrap().to_owned();
-        let own = [
+        let path = directory.path().to_str().unwrap().to_owned();
+        let defaults = [
             "--bind",
             "127.0.0.1",
             "--save",
@@ -54,9 +55,12 @@ impl Redis {
             "--appendonly",
             "no",
             "--dir",
-            &place,
+            &path,
         ];
-        let options = own.iter().chain(options).map(|option| (*option).to_owned());
+        let options = defaults
+            .iter()
+            .chain(options)
+            .map(|option| (*option).to_owned());
         let mut redis = Self {
             port,
             options: options.collect(),
@@ -84,7 +88,10 @@ impl Redis {
         self.process = Some(started);
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "redis-server does not listen");
+            assert!(
+                begun.elapsed() < START_LIMIT,
+                "redis-server does not listen"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -100,7 +107,7 @@ impl Redis {
     fn store(&self) -> RedisStore {
         RedisStore::new(self.url()).unwrap()
     }
-    /// What `redis-cli` says, so that not all we know of Redis is by our own client.
+    /// Returns the output of `redis-cli`, which checks the store with another client.
     fn cli(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
@@ -125,7 +132,7 @@ fn key(suffix: &str) -> String {
 // ---- the store ----
 
 #[test]
-fn what_was_saved_is_loaded_and_ends_by_itself() {
+fn load_returns_the_saved_bytes_until_they_expire() {
     let redis = Redis::start();
     let store = redis.store();
     assert!(store.load(NAME, TIME).unwrap().is_none());
@@ -139,12 +146,12 @@ fn what_was_saved_is_loaded_and_ends_by_itself() {
     store.save(NAME, b"short", Duration::ZERO, TIME).unwrap();
     let begun = Instant::now();
     while store.load(NAME, TIME).unwrap().is_some() {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < START_LIMIT);
     }
 }
 
 #[test]
-fn removing_takes_these_very_bytes_and_leaves_newer_ones() {
+fn remove_deletes_exactly_these_bytes_and_keeps_newer_ones() {
     let redis = Redis::start();
     let store = redis.store();
     store.remove(NAME, b"none is there", TIME).unwrap();
@@ -156,21 +163,21 @@ fn removing_takes_these_very_bytes_and_leaves_newer_ones() {
 }
 
 #[test]
-fn a_lock_has_an_owner_and_a_limit_and_only_its_owner_gives_it_back() {
+fn lock_expires_and_is_released_only_by_its_owner() {
     let redis = Redis::start();
     let (store, other) = (redis.store(), redis.store());
-    let held = store.try_lock(NAME, TIME).unwrap();
-    assert!(held.is_some());
+    let lock = store.try_lock(NAME, TIME).unwrap();
+    assert!(lock.is_some());
     assert!(other.try_lock(NAME, TIME).unwrap().is_none());
     assert!(
         store.try_lock(NAME, TIME).unwrap().is_none(),
-        "nor in this process"
+        "the lock is taken in this process too"
     );
     let limit: i64 = redis.cli(&["PTTL", &key(":lock")]).parse().unwrap();
     assert!((10_000..=15_000).contains(&limit), "{limit}");
-    // It took too long, the lock ended, and another took it.
+    // The lock expires during a slow fetch, and another owner takes it.
     redis.cli(&["SET", &key(":lock"), "another owner"]);
-    drop(held);
+    drop(lock);
     assert_eq!(redis.cli(&["GET", &key(":lock")]), "another owner");
     redis.cli(&["DEL", &key(":lock")]);
     drop(store.try_lock(NAME, TIME).unwrap().unwrap());
@@ -178,7 +185,7 @@ fn a_lock_has_an_owner_and_a_limit_and_only_its_owner_gives_it_back() {
 }
 
 #[test]
-fn of_a_huge_value_only_so_much_is_read_that_it_is_too_long() {
+fn load_reads_one_byte_more_than_the_limit_of_a_huge_value() {
     let redis = Redis::start();
     redis.cli(&["SETRANGE", &key(""), "50000000", "x"]);
     let loaded = redis.store().load(NAME, TIME).unwrap().unwrap();
@@ -186,7 +193,7 @@ fn of_a_huge_value_only_so_much_is_read_that_it_is_too_long() {
 }
 
 #[test]
-fn a_value_of_another_type_is_an_error_that_names_it_and_is_replaced() {
+fn value_of_another_type_is_an_error_and_save_replaces_it() {
     let redis = Redis::start();
     redis.cli(&["RPUSH", &key(""), "secret-of-another"]);
     let error = redis.store().load(NAME, TIME).unwrap_err();
@@ -196,12 +203,12 @@ fn a_value_of_another_type_is_an_error_that_names_it_and_is_replaced() {
 }
 
 #[test]
-fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
+fn error_does_not_repeat_the_token_that_redis_quotes() {
     let redis = Redis::with(&["--rename-command", "SET", ""]);
-    let said = redis.cli(&["SET", "k", "the-token"]);
+    let text = redis.cli(&["SET", "k", "the-token"]);
     assert!(
-        said.contains("the-token"),
-        "else this test shows nothing: {said}"
+        text.contains("the-token"),
+        "without it this test proves nothing: {text}"
     );
     let error = redis
         .store()
@@ -211,8 +218,8 @@ fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
     assert!(!format!("{error:?}").contains("the-token"));
 }
 
-/// A server that says yes to the set-up and this to everything else.
-fn liar(says: &'static [u8]) -> RedisStore {
+/// A store whose server accepts the connection and then gives this reply to every command.
+fn store_with_reply(reply: &'static [u8]) -> RedisStore {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -224,7 +231,7 @@ fn liar(says: &'static [u8]) -> RedisStore {
                     let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
                     let set_up = "+OK\r\n".repeat(text.matches("SETINFO").count());
                     let answer = if text.contains("jwt-bearer:") {
-                        says
+                        reply
                     } else {
                         b""
                     };
@@ -240,35 +247,35 @@ fn liar(says: &'static [u8]) -> RedisStore {
 }
 
 #[test]
-fn a_redis_that_lies_does_not_get_its_words_into_an_error() {
-    for says in [
+fn error_does_not_repeat_words_of_a_malicious_redis() {
+    for reply in [
         &b"-the-token is not known\r\n"[..],
         b"-THETOKENTHETOKEN no\r\n",
         b"+the-token\r\n",
         b"*1\r\n*1\r\n$9\r\nthe-token\r\n",
         b"the-token\r\n",
     ] {
-        let store = liar(says);
+        let store = store_with_reply(reply);
         let errors = [
             store.load(NAME, TIME).err(),
             store.save(NAME, b"the-token", MINUTE, TIME).err(),
             store.try_lock(NAME, TIME).err(),
         ];
         for error in errors.into_iter().flatten() {
-            let said = format!("{error} {error:?}").to_lowercase();
+            let text = format!("{error} {error:?}").to_lowercase();
             assert!(
-                !said.contains("the-token") && !said.contains("thetoken"),
-                "{said}"
+                !text.contains("the-token") && !text.contains("thetoken"),
+                "{text}"
             );
         }
     }
 }
 
 #[test]
-fn a_frozen_redis_is_given_up_in_time_and_thaws() {
+fn frozen_redis_times_out_and_works_again_after_it() {
     let redis = Redis::start();
     let store = redis.store();
-    store.load(NAME, TIME).unwrap(); // a connection to ask over
+    store.load(NAME, TIME).unwrap(); // opens a connection
     let pid = redis.process.as_ref().unwrap().id().to_string();
     let signal = |signal: &str| {
         let status = Command::new("kill").args([signal, &pid]).status();
@@ -289,7 +296,7 @@ fn a_frozen_redis_is_given_up_in_time_and_thaws() {
 }
 
 #[test]
-fn a_wrong_password_is_an_error_without_the_password() {
+fn wrong_password_is_an_error_that_does_not_contain_it() {
     let redis = Redis::with(&["--requirepass", PASSWORD]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", redis.port);
     RedisStore::new(url(PASSWORD))
@@ -300,21 +307,21 @@ fn a_wrong_password_is_an_error_without_the_password() {
     let none = redis.store();
     for store in [wrong, none] {
         let error = store.load(NAME, TIME).unwrap_err();
-        let mut said = format!("{error} {error:?} {store:?}");
+        let mut text = format!("{error} {error:?} {store:?}");
         let mut cause = error.source();
         while let Some(e) = cause {
-            said += &format!("{e} {e:?}");
+            text += &format!("{e} {e:?}");
             cause = e.source();
         }
         assert!(
-            !said.contains("password@") && !said.contains("another-password"),
-            "{said}"
+            !text.contains("password@") && !text.contains("another-password"),
+            "{text}"
         );
     }
 }
 
 #[test]
-fn a_url_that_is_none_is_refused_and_not_quoted() {
+fn invalid_url_is_refused_and_not_quoted() {
     for url in [
         "",
         "http://:secret@redis.example.com",
@@ -332,7 +339,7 @@ fn a_url_that_is_none_is_refused_and_not_quoted() {
 }
 
 #[test]
-fn a_redis_that_is_silent_or_gone_is_given_up_in_time() {
+fn silent_or_absent_redis_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let store = RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap();
@@ -344,13 +351,13 @@ fn a_redis_that_is_silent_or_gone_is_given_up_in_time() {
 }
 
 #[test]
-fn a_redis_that_drips_costs_a_little_time_and_no_token() {
+fn dripping_redis_costs_some_time_but_never_the_token() {
     let (server, listener) = (server(), TcpListener::bind("127.0.0.1:0").unwrap());
     let url = format!("redis://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut connection in listener.incoming().map(Result::unwrap) {
             thread::spawn(move || {
-                // A text that never ends.
+                // A simple string that never ends.
                 while connection.write_all(b"+").is_ok() {
                     thread::sleep(Duration::from_millis(20));
                 }
@@ -365,7 +372,7 @@ fn a_redis_that_drips_costs_a_little_time_and_no_token() {
 }
 
 #[test]
-fn a_restarted_redis_is_found_again() {
+fn restarted_redis_is_connected_again() {
     let mut redis = Redis::start();
     let store = redis.store();
     store.save(NAME, b"token", MINUTE, TIME).unwrap();
@@ -374,23 +381,23 @@ fn a_restarted_redis_is_found_again() {
     redis.restart();
     assert!(
         store.load(NAME, TIME).unwrap().is_none(),
-        "it kept nothing on its disk"
+        "Redis saves nothing to disk here"
     );
     store.save(NAME, b"another", MINUTE, TIME).unwrap();
-    // The connection in hand is dead, and nobody notices.
+    // The idle connection of the store is closed now.
     redis.kill();
     redis.restart();
     assert!(store.load(NAME, TIME).unwrap().is_none());
 }
 
-// ---- processes that share it ----
+// ---- processes that share a store ----
 
-const TASK: &str = "REDIS_STORE_URL";
+const REDIS_URL: &str = "REDIS_STORE_URL";
 
-/// Does nothing in the process that is asked for all tests.
+/// Runs in the child process. Without the variable it does nothing.
 #[test]
-fn the_other_process() {
-    let Ok(url) = env::var(TASK) else { return };
+fn child_process() {
+    let Ok(url) = env::var(REDIS_URL) else { return };
     let token = source(&env::var("TOKEN_ENDPOINT").unwrap(), &url)
         .token()
         .unwrap();
@@ -404,11 +411,11 @@ fn source(endpoint: &str, redis: &str) -> TokenSource {
     source.with_store(RedisStore::new(redis).unwrap()).unwrap()
 }
 
-fn another_process(server: &Server, redis: &str, roots: Option<&Path>) -> Child {
+fn spawn_child(server: &Server, redis: &str, roots: Option<&Path>) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "the_other_process", "--nocapture"]);
+    command.args(["--exact", "child_process", "--nocapture"]);
     command
-        .env(TASK, redis)
+        .env(REDIS_URL, redis)
         .env("TOKEN_ENDPOINT", server.token_endpoint());
     if let Some(roots) = roots {
         command.env("SSL_CERT_FILE", roots);
@@ -419,8 +426,8 @@ fn another_process(server: &Server, redis: &str, roots: Option<&Path>) -> Child 
 fn token_of(process: Child) -> String {
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success());
-    let said = String::from_utf8(output.stdout).unwrap();
-    let (_, token) = said.split_once("token=").unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, token) = text.split_once("token=").unwrap();
     token.lines().next().unwrap().to_owned()
 }
 
@@ -431,10 +438,10 @@ fn server() -> Server {
 }
 
 #[test]
-fn eight_processes_make_one_exchange() {
+fn eight_processes_share_one_exchange() {
     let (server, redis) = (server(), Redis::start());
     let processes: Vec<_> = (0..8)
-        .map(|_| another_process(&server, &redis.url(), None))
+        .map(|_| spawn_child(&server, &redis.url(), None))
         .collect();
     let tokens: Vec<_> = processes.into_iter().map(token_of).collect();
     assert_eq!(server.requests(), 1);
@@ -442,34 +449,36 @@ fn eight_processes_make_one_exchange() {
 }
 
 #[test]
-fn processes_get_tokens_while_redis_dies_and_comes_back() {
+fn processes_get_tokens_while_redis_stops_and_restarts() {
     let (server, mut redis) = (server(), Redis::start());
     let url = redis.url();
-    let wave = || {
-        let processes: Vec<_> = (0..8)
-            .map(|_| another_process(&server, &url, None))
-            .collect();
+    let round = || {
+        let processes: Vec<_> = (0..8).map(|_| spawn_child(&server, &url, None)).collect();
         processes.into_iter().map(token_of).count()
     };
-    assert_eq!((wave(), server.requests()), (8, 1));
+    assert_eq!((round(), server.requests()), (8, 1));
     redis.kill();
-    assert_eq!((wave(), server.requests()), (8, 9), "each for itself");
+    assert_eq!(
+        (round(), server.requests()),
+        (8, 9),
+        "each process fetches for itself"
+    );
     redis.restart();
-    assert_eq!((wave(), server.requests()), (8, 10));
-    // In the middle of a wave, whatever each of them is at.
+    assert_eq!((round(), server.requests()), (8, 10));
+    // Redis stops and restarts at any point of these fetches.
     thread::scope(|threads| {
-        let waves = threads.spawn(|| (0..3).map(|_| wave()).sum::<usize>());
-        while !waves.is_finished() {
+        let rounds = threads.spawn(|| (0..3).map(|_| round()).sum::<usize>());
+        while !rounds.is_finished() {
             redis.kill();
             redis.restart();
             thread::sleep(Duration::from_millis(30));
         }
-        assert_eq!(waves.join().unwrap(), 24);
+        assert_eq!(rounds.join().unwrap(), 24);
     });
 }
 
 #[test]
-fn a_wrong_password_or_type_costs_an_exchange_and_no_token() {
+fn wrong_password_or_type_costs_an_exchange_but_never_the_token() {
     let (server, redis) = (server(), Redis::start());
     let first = source(&server.token_endpoint(), &redis.url());
     first.token().unwrap();
@@ -491,15 +500,15 @@ fn a_wrong_password_or_type_costs_an_exchange_and_no_token() {
 }
 
 #[test]
-fn a_lock_whose_owner_died_is_waited_for_and_no_longer_than_the_caller_has() {
+fn lock_of_a_dead_owner_is_waited_for_within_the_timeout() {
     let (server, redis) = (server(), Redis::start());
     let source =
         source(&server.token_endpoint(), &redis.url()).with_timeout(Duration::from_secs(3));
     let token = source.token().unwrap();
     source.invalidate(&token);
-    let locked = redis.cli(&["KEYS", "*"]);
-    assert_eq!(locked, "", "neither token nor lock is left");
-    // The same identity, under the lock of a process that is no more.
+    let keys = redis.cli(&["KEYS", "*"]);
+    assert_eq!(keys, "", "neither the token nor the lock remains");
+    // The lock of the same identity, taken by a process that has ended.
     let store = Arc::new(redis.store());
     source.token().unwrap();
     let name = redis
@@ -521,7 +530,7 @@ fn a_lock_whose_owner_died_is_waited_for_and_no_longer_than_the_caller_has() {
 }
 
 #[test]
-fn over_tls_with_a_root_of_the_system_and_not_without() {
+fn tls_works_with_a_trusted_root_and_fails_without() {
     let directory = tempfile::tempdir().unwrap();
     let openssl = |arguments: &str| {
         let mut command = Command::new("openssl");
@@ -557,17 +566,17 @@ fn over_tls_with_a_root_of_the_system_and_not_without() {
     let url = format!("rediss://localhost:{}", redis.port);
     let roots = directory.path().join("ca.pem");
     for _ in 0..2 {
-        token_of(another_process(&server, &url, Some(&roots)));
+        token_of(spawn_child(&server, &url, Some(&roots)));
     }
     assert_eq!(
         server.requests(),
         1,
-        "the second found the first one's token"
+        "the second process uses the token of the first"
     );
-    token_of(another_process(&server, &url, None));
+    token_of(spawn_child(&server, &url, None));
     assert_eq!(
         server.requests(),
         2,
-        "a Redis that nobody vouches for is not asked"
+        "a Redis without a trusted certificate is not used"
     );
 }

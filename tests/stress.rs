@@ -1,8 +1,8 @@
-//! 64 threads on sources whose server fails one request in five, with tokens of two seconds: no token
-//! is served past its end, no more is asked than the rules allow, and nothing is left behind.
+//! Token sources under load: 64 threads, tokens of two seconds, and a server that fails one request in five.
 //!
-//! Some seconds by default. `STRESS_SECONDS=60 cargo test --features cli --test stress` is the run
-//! of a minute, with all threads on one source; a shorter one sees as many requests by more sources.
+//! No expired token is returned, the number of requests respects backoff and failure TTL, and no thread, descriptor or
+//! memory leaks. The test takes 8 seconds by default. `STRESS_SECONDS=60 cargo test --features cli --test stress` runs
+//! a minute with all threads on one source. A shorter run makes as many requests with more sources.
 #![cfg(all(feature = "sandbox", feature = "ureq", target_os = "linux"))]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,27 +20,28 @@ use serde_json::Value;
 use ureq::Agent;
 
 const THREADS: usize = 64;
-/// Seconds of the whole run, and of one that holds nobody up.
-const WHOLE: usize = 60;
+/// Seconds of the full run.
+const FULL: usize = 60;
+/// Seconds of the run without `STRESS_SECONDS`.
 const DEFAULT: usize = 8;
 const LIFETIME: Duration = Duration::from_secs(2);
-/// However short it lives, a token is held so long after its receipt.
-const HOLD: Duration = Duration::from_secs(1);
-/// One request in so many fails.
-const NTH: usize = 5;
-/// In so many ways, by turns.
-const WAYS: usize = 5;
+/// A token is cached this long after its receipt, however short its lifetime is.
+const MIN_CACHED: Duration = Duration::from_secs(1);
+/// One in this many requests fails.
+const FAIL_EVERY: usize = 5;
+/// The number of ways in which the server fails, one after the other.
+const FAILURES: usize = 5;
 
 /// One request of a source.
-struct Trip {
+struct RoundTrip {
     sent: Instant,
-    back: Instant,
-    came: Came,
+    received: Instant,
+    outcome: Outcome,
 }
 
-/// What came of it.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Came {
+enum Outcome {
     Token,
     Html,
     Busy(u16),
@@ -48,7 +49,7 @@ enum Came {
     Late,
 }
 
-impl Came {
+impl Outcome {
     fn of(outcome: &io::Result<Response>) -> Self {
         match outcome {
             Ok(answer) if answer.body().starts_with(b"{") => Self::Token,
@@ -58,46 +59,46 @@ impl Came {
             Err(_) => Self::Broken,
         }
     }
-    /// How long the source then sends nothing, by its rules. So many requests in a time are the most.
-    fn rest(self) -> Duration {
+    /// Returns the least time until the next request of the same source.
+    fn min_backoff(self) -> Duration {
         Duration::from_millis(match self {
-            Self::Token => 1_000,     // it is held so long at least
-            Self::Html => 10_000,     // a verdict
+            Self::Token => 1_000,     // `MIN_CACHED`
+            Self::Html => 10_000,     // the failure TTL of a malformed response
             Self::Busy(429) => 1_000, // as `Retry-After` says
-            // A second but a fifth: the first pause, within a call or after it.
+            // One second less a fifth of jitter: the first backoff within a call, and the first failure TTL after it.
             Self::Busy(_) | Self::Broken => 800,
-            // The time may have been up for one caller only, and another has more.
+            // Only the timeout of one caller may be over: the next caller fetches at once.
             Self::Late => 0,
         })
     }
 }
 
-/// All ways to fail, and none.
-const ALL: [Came; 6] = [
-    Came::Token,
-    Came::Html,
-    Came::Busy(429),
-    Came::Busy(503),
-    Came::Broken,
-    Came::Late,
+/// Success and every failure.
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::Token,
+    Outcome::Html,
+    Outcome::Busy(429),
+    Outcome::Busy(503),
+    Outcome::Broken,
+    Outcome::Late,
 ];
 
-/// What one caller saw.
+/// What one caller counted.
 #[derive(Default)]
-struct Seen {
+struct Counts {
     calls: usize,
-    spent: usize,
+    used: usize,
     refused: usize,
     errors: usize,
 }
 
-struct World {
+struct Fixture {
     server: Server,
-    sources: Vec<(TokenSource, Arc<Mutex<Vec<Trip>>>)>,
-    /// For the resource.
+    sources: Vec<(TokenSource, Arc<Mutex<Vec<RoundTrip>>>)>,
+    /// Sends the requests to the resource.
     agent: Agent,
-    /// When a caller first held a token: no earlier than its source did.
-    first: Mutex<HashMap<String, Instant>>,
+    /// When a caller first received each token, which is never before its source did.
+    first_seen: Mutex<HashMap<String, Instant>>,
 }
 
 fn agent() -> Agent {
@@ -108,7 +109,7 @@ fn agent() -> Agent {
     agent.build().into()
 }
 
-impl World {
+impl Fixture {
     fn new(sources: usize) -> Self {
         let server = Server::start().unwrap();
         server.register(Client::new("client-1", Key::secret("secret")));
@@ -116,14 +117,19 @@ impl World {
         let endpoint = Endpoint::token(server.token_endpoint()).unwrap();
         let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
         let source = |_| {
-            let trips = Arc::<Mutex<Vec<Trip>>>::default();
-            let (seen, agent) = (trips.clone(), agent());
+            let trips = Arc::<Mutex<Vec<RoundTrip>>>::default();
+            let (recorded, agent) = (trips.clone(), agent());
             let transport = move |request: &Request, timeout: Duration| {
                 let sent = Instant::now();
                 let outcome = agent.send(request, timeout);
-                let (back, came) = (Instant::now(), Came::of(&outcome));
-                seen.lock().unwrap().push(Trip { sent, back, came });
-                outcome
+                let (received, result) = (Instant::now(), outcome);
+                let outcome = Outcome::of(&result);
+                recorded.lock().unwrap().push(RoundTrip {
+                    sent,
+                    received,
+                    outcome,
+                });
+                result
             };
             let key = HmacKey::new("secret").unwrap();
             let source = TokenSource::with_transport(transport, profile.clone(), key).unwrap();
@@ -132,31 +138,34 @@ impl World {
         Self {
             sources: (0..sources).map(source).collect(),
             agent: agent(),
-            first: Mutex::default(),
+            first_seen: Mutex::default(),
             server,
         }
     }
 
-    /// Asks and now and then spends: to the end, and until it failed in every way.
-    fn caller(&self, number: usize, end: Instant) -> Seen {
+    /// Calls the source, and uses every 16th token, until `end` and until the server failed in every way.
+    fn caller(&self, number: usize, end: Instant) -> Counts {
         let (source, _) = &self.sources[number % self.sources.len()];
-        let mut seen = Seen::default();
-        while Instant::now() < end || self.server.requests() < self.sources.len() + NTH * WAYS {
+        let mut counts = Counts::default();
+        while Instant::now() < end
+            || self.server.requests() < self.sources.len() + FAIL_EVERY * FAILURES
+        {
             let asked = Instant::now();
-            seen.calls += 1;
+            counts.calls += 1;
             match source.token() {
                 Ok(token) => {
                     let secret = token.secret().to_owned();
-                    let first = *(self.first.lock().unwrap())
+                    let first = *(self.first_seen.lock().unwrap())
                         .entry(secret)
                         .or_insert_with(Instant::now);
-                    if seen.calls % 16 == number % 16 {
-                        seen.spent += 1;
-                        let ended = self.spend(token.authorization());
-                        seen.refused += usize::from(ended.is_some());
-                        // It was dead when it was asked for, and not even held for its second.
-                        let past = ended.is_some_and(|ended| asked > ended && asked > first + HOLD);
-                        assert!(!past, "a token was served past its end");
+                    if counts.calls % 16 == number % 16 {
+                        counts.used += 1;
+                        let expired_at = self.use_token(token.authorization());
+                        counts.refused += usize::from(expired_at.is_some());
+                        // It had expired before the call, and `MIN_CACHED` was over as well.
+                        let past =
+                            expired_at.is_some_and(|end| asked > end && asked > first + MIN_CACHED);
+                        assert!(!past, "an expired token was returned");
                     }
                 }
                 Err(error) => {
@@ -164,17 +173,17 @@ impl World {
                         matches!(error.kind(), Network | Unavailable | Protocol),
                         "{error:?}"
                     );
-                    seen.errors += 1;
+                    counts.errors += 1;
                 }
             }
             thread::sleep(Duration::from_millis(20));
         }
-        seen
+        counts
     }
 
-    /// `None` where the resource opens; else a time at which the token had ended already, by the server
-    /// that handed it out.
-    fn spend(&self, authorization: &str) -> Option<Instant> {
+    /// Calls the resource with a token. Returns when the token expired, by the clock of the server that issued it, or
+    /// `None` if the resource accepts it.
+    fn use_token(&self, authorization: &str) -> Option<Instant> {
         let request = self.agent.get(self.server.resource());
         let answer = request.header("Authorization", authorization).call();
         let mut answer = answer.expect("the resource does not fail");
@@ -190,7 +199,7 @@ impl World {
     }
 }
 
-/// What this process holds.
+/// The resources of this process.
 #[derive(Clone, Copy, Debug)]
 struct Process {
     threads: usize,
@@ -211,77 +220,77 @@ impl Process {
     }
 }
 
-/// Growth that is no leak: arenas of the allocator fill up for a while. A kilobyte kept by every call to
-/// the resource, or by every thread of the server, would be more.
+/// Growth that is not a leak: the arenas of the allocator fill up for a while. A kilobyte that leaks from every call to
+/// the resource, or from every thread of the server, is more.
 const GROWTH: usize = 8 * 1024 * 1024 / 4096;
 
 #[test]
-fn nothing_dead_is_served_no_more_is_asked_than_allowed_and_nothing_is_left() {
+fn token_source_under_load_serves_no_expired_token_and_leaks_nothing() {
     let seconds = std::env::var("STRESS_SECONDS").map_or(DEFAULT, |text| text.parse().unwrap());
-    let sources = (WHOLE / seconds).clamp(1, 8);
-    let world = World::new(sources);
-    for (source, _) in &world.sources {
+    let sources = (FULL / seconds).clamp(1, 8);
+    let fixture = Fixture::new(sources);
+    for (source, _) in &fixture.sources {
         let token = source.token().unwrap();
-        assert_eq!(world.spend(token.authorization()), None);
+        assert_eq!(fixture.use_token(token.authorization()), None);
     }
     let before = Process::now();
 
-    world.server.fail_every(NTH);
+    fixture.server.fail_every(FAIL_EVERY);
     let begin = Instant::now();
-    let whole = Duration::from_secs(seconds.try_into().unwrap());
-    let callers = &world;
-    let (seen, warm, end) = thread::scope(|scope| {
-        let end = begin + whole;
+    let duration = Duration::from_secs(seconds.try_into().unwrap());
+    let callers = &fixture;
+    let (counts, warm, end) = thread::scope(|scope| {
+        let end = begin + duration;
         let callers = (0..THREADS).map(|number| scope.spawn(move || callers.caller(number, end)));
         let callers: Vec<_> = callers.collect();
-        thread::sleep(whole / 4);
+        thread::sleep(duration / 4);
         let warm = Process::now();
         thread::sleep(end.saturating_duration_since(Instant::now()));
         let end = Process::now();
-        let seen = callers.into_iter().map(|caller| caller.join().unwrap());
-        (seen.collect::<Vec<_>>(), warm, end)
+        let counts = callers.into_iter().map(|caller| caller.join().unwrap());
+        (counts.collect::<Vec<_>>(), warm, end)
     });
 
-    let mut came = BTreeMap::<_, usize>::new();
-    for (_, trips) in &world.sources {
+    let mut outcomes = BTreeMap::<_, usize>::new();
+    for (_, trips) in &fixture.sources {
         let trips = trips.lock().unwrap();
         for trip in &*trips {
-            *came.entry(trip.came).or_default() += 1;
+            *outcomes.entry(trip.outcome).or_default() += 1;
         }
         for two in trips.windows(2) {
-            let rest = two[1].sent.saturating_duration_since(two[0].back);
+            let backoff = two[1].sent.saturating_duration_since(two[0].received);
             assert!(
-                rest >= two[0].came.rest(),
-                "{rest:?} after {:?}",
-                two[0].came
+                backoff >= two[0].outcome.min_backoff(),
+                "{backoff:?} after {:?}",
+                two[0].outcome
             );
         }
     }
-    let sum = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&Counts) -> usize| counts.iter().map(of).sum::<usize>();
     println!(
-        "{seconds} s, {sources} sources: {} calls, {} errors, {} spent, {} refused\nrequests: {came:?}\n\
+        "{seconds} s, {sources} sources: {} calls, {} errors, {} used, {} refused\nrequests: {outcomes:?}\n\
         before {before:?}\nwarm   {warm:?}\nend    {end:?}",
-        sum(|seen| seen.calls),
-        sum(|seen| seen.errors),
-        sum(|seen| seen.spent),
-        sum(|seen| seen.refused),
+        sum(|counts| counts.calls),
+        sum(|counts| counts.errors),
+        sum(|counts| counts.used),
+        sum(|counts| counts.refused),
     );
-    assert_eq!(came.values().sum::<usize>(), world.server.requests());
+    assert_eq!(outcomes.values().sum::<usize>(), fixture.server.requests());
     assert!(
-        ALL.iter().all(|way| came.contains_key(way)),
-        "too short: {came:?}"
+        OUTCOMES.iter().all(|way| outcomes.contains_key(way)),
+        "the run was too short: {outcomes:?}"
     );
-    let jtis = world.server.jtis();
+    let jtis = fixture.server.jtis();
     assert_eq!(BTreeSet::from_iter(&jtis).len(), jtis.len());
     assert!(end.resident <= warm.resident + GROWTH, "{warm:?} {end:?}");
 
-    // Threads and connections of the last calls come to their end.
-    let patience = Instant::now() + Duration::from_secs(10);
-    let is_left =
+    // Threads and connections of the last calls end a little later.
+    let limit = Instant::now() + Duration::from_secs(10);
+    let has_leaked =
         |now: Process| now.threads > before.threads || now.descriptors > before.descriptors;
-    while is_left(Process::now()) && Instant::now() < patience {
+    while has_leaked(Process::now()) && Instant::now() < limit {
         thread::sleep(Duration::from_millis(50));
     }
     let after = Process::now();
-    assert!(!is_left(after), "{before:?} {after:?}");
+    assert!(!has_leaked(after), "{before:?} {after:?}");
 }
