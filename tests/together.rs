@@ -1,4 +1,4 @@
-//! The tests of the library in one program: what `cargo mutants` links a thousand times.
+//! The tests of the library in one program, because `cargo mutants` links it a thousand times.
 #![allow(clippy::duplicate_mod)] // `support`, once for each
 
 #[path = "api.rs"]

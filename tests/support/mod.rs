@@ -1,6 +1,6 @@
-//! An HTTP server on loopback that says what a test tells it to, byte for byte.
+//! An HTTP server on loopback that answers with the bytes a test gives it.
 
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code)] // not every test file uses all of it
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,40 +9,42 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod sample;
 
-/// What one connection gets for its one request.
+/// The answer to one request, which is the only one on its connection.
 pub(crate) enum Answer {
-    /// These bytes, then the end.
+    /// These bytes, then the end of the connection.
     Bytes(Vec<u8>),
-    /// These bytes, then a space every few milliseconds for as long as the client stays.
+    /// These bytes, then a space every few milliseconds until the client disconnects.
     Drip(Vec<u8>),
-    /// Nothing, for as long as the client stays.
+    /// Nothing until the client disconnects.
     Silence,
-    /// The connection is reset while the request still lies unread.
+    /// The connection is reset before the request is read.
     Reset,
 }
 
-/// A whole response. `headers` are lines, each with its line end.
+/// Returns a complete response. `headers` are lines with their line ends.
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Answer {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n");
     Answer::Bytes(format!("{head}Connection: close\r\n\r\n{body}").into())
 }
 
-/// The response of a token endpoint: this token, for five minutes.
+/// Returns the response of a token endpoint with this token, for five minutes.
 pub(crate) fn grants(token: &str) -> Answer {
     let body = format!(r#"{{"access_token":"{token}","expires_in":300}}"#);
     answer("200 OK", "Content-Type: application/json\r\n", &body)
 }
 
-/// Answers one request a connection, in the order of its script.
+/// A server that answers one request per connection, in the order of its script.
 pub(crate) struct Server {
     /// `127.0.0.1:port`.
     pub(crate) host: String,
     thread: JoinHandle<Vec<String>>,
 }
 
-const STOP: [u8; 1] = *b"!"; // no request begins like this
-const PATIENCE: Duration = Duration::from_secs(5); // with a client that never leaves
+/// Stops the server. No request begins with this byte.
+const STOP: [u8; 1] = *b"!";
+/// Ends the connection of a client that never disconnects.
+const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 
 impl Server {
     pub(crate) fn new<const N: usize>(script: [Answer; N]) -> Self {
@@ -56,8 +58,13 @@ impl Server {
                 let mut first = [0];
                 match stream.peek(&mut first) {
                     Ok(1) if first == STOP => break,
-                    Ok(1) => requests.push(script.next().expect("one too many").give(stream)),
-                    _ => {} // came and went
+                    Ok(1) => requests.push(
+                        script
+                            .next()
+                            .expect("more requests than answers")
+                            .send(stream),
+                    ),
+                    _ => {} // a connection without a request
                 }
             }
             requests
@@ -67,7 +74,7 @@ impl Server {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.host)
     }
-    /// Stops. The bytes of every request that came, in order.
+    /// Stops the server and returns every request in order.
     pub(crate) fn requests(self) -> Vec<String> {
         drop(TcpStream::connect(&self.host).and_then(|mut stream| stream.write_all(&STOP)));
         self.thread.join().unwrap()
@@ -75,30 +82,30 @@ impl Server {
 }
 
 impl Answer {
-    fn give(self, mut stream: TcpStream) -> String {
+    fn send(self, mut stream: TcpStream) -> String {
         if matches!(self, Self::Reset) {
-            return String::new(); // closing on unread bytes resets
+            return String::new(); // closing with unread bytes resets the connection
         }
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(CLIENT_LIMIT)).unwrap();
         let request = read(&stream).unwrap_or_default();
         match self {
             Self::Bytes(bytes) => drop(stream.write_all(&bytes)),
             Self::Drip(mut bytes) => {
                 let begin = Instant::now();
-                while stream.write_all(&bytes).is_ok() && begin.elapsed() < PATIENCE {
+                while stream.write_all(&bytes).is_ok() && begin.elapsed() < CLIENT_LIMIT {
                     bytes = b" ".to_vec();
                     thread::sleep(Duration::from_millis(10));
                 }
             }
             Self::Silence | Self::Reset => drop(stream.read(&mut [0])),
         }
-        drop(stream.shutdown(Shutdown::Write)); // closing before all is read would reset
+        drop(stream.shutdown(Shutdown::Write)); // closing before the client has read everything resets the connection
         drop(io::copy(&mut stream, &mut io::sink()));
         request
     }
 }
 
-/// Head and body of a request; nothing of what is no HTTP, such as a TLS hello.
+/// Reads the head and the body of a request. Anything but HTTP, such as a TLS hello, is empty.
 fn read(stream: &TcpStream) -> io::Result<String> {
     let mut stream = BufReader::new(stream);
     let mut text = String::new();

@@ -1,6 +1,6 @@
-//! Keys and profiles to try, and what an assertion says.
+//! Sample keys and profiles, and functions that decode assertions.
 
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code)] // not every test file uses all of it
 
 use std::time::{Duration, SystemTime};
 
@@ -57,7 +57,7 @@ pub(crate) fn grant() -> Profile {
     let audience = Audience::Fixed("https://as.example.com".to_owned());
     Profile::jwt_bearer(Endpoint::token(TOKEN_URL).unwrap(), "issuer-1", audience)
 }
-/// The three presets and the two generic ones.
+/// Returns the profiles of the three providers and the two generic ones.
 pub(crate) fn every_profile() -> [(&'static str, Profile); 5] {
     [
         ("Marketing Cloud Intelligence", marketing()),
@@ -68,7 +68,7 @@ pub(crate) fn every_profile() -> [(&'static str, Profile); 5] {
     ]
 }
 
-/// The assertion that `profile` signs now.
+/// Returns an assertion of `profile`.
 #[track_caller]
 pub(crate) fn signed(profile: &Profile) -> String {
     let assertion = profile.assertion(&hmac(), now()).unwrap();
@@ -88,13 +88,13 @@ fn segment(jwt: &str, n: usize) -> Map<String, Value> {
     serde_json::from_slice(&bytes.unwrap()).unwrap()
 }
 
-/// What `profile` makes of this response to a request sent now.
+/// Reads `response` to a request that was sent at `now`.
 pub(crate) fn read(profile: &Profile, response: Response) -> Result<AccessToken, Error> {
     let key = hmac();
     let exchange = Exchange::new(profile, &key, now()).unwrap();
     exchange.read(response)
 }
-/// The life of a token that was asked for at `now`.
+/// Returns the lifetime of a token that was requested at `now`.
 #[track_caller]
 pub(crate) fn life(token: &AccessToken) -> Duration {
     token.expires_at().duration_since(now()).unwrap()
