@@ -301,11 +301,11 @@ fn pipe_or_directory_in_place_of_a_token_is_refused_without_blocking() {
             .success()
     );
     let begun = Instant::now();
-    fixture.assert_load_fails("a token's file is no file");
+    fixture.assert_load_fails("a token's file is not a regular file");
     assert!(begun.elapsed() < Duration::from_secs(1));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    fixture.assert_load_fails("a token's file is no file");
+    fixture.assert_load_fails("a token's file is not a regular file");
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn clear_counts_tokens_and_keeps_locks_and_foreign_files() {
     fixture.save(b"token");
     fixture.store.save(OTHER, b"token", TIME, TIME).unwrap();
     let lock = fixture.store.try_lock(NAME, TIME).unwrap();
-    let others = ["notes.token", "README", "0011.lock", "x.passing"];
+    let others = ["notes.token", "README", "0011.lock", "x.tmp"];
     for name in others {
         fs::write(fixture.directory().join(name), "").unwrap();
     }
@@ -391,15 +391,15 @@ fn save_sweeps_expired_tokens_and_old_temporary_files() {
     };
     let digits = "0123456789abcdef0123456789abcdef";
     old(&format!("{OTHER}.token"), 2);
-    old(&format!("{OTHER}.{digits}.passing"), 70);
-    old(&format!("{NAME}.{digits}.passing"), 10); // its writer may still run
+    old(&format!("{OTHER}.{digits}.tmp"), 70);
+    old(&format!("{NAME}.{digits}.tmp"), 10); // its writer may still run
     old("notes.token", 70);
     fixture
         .store
         .save(NAME, b"token", Duration::from_secs(60), TIME)
         .unwrap();
     let left = [
-        format!("{NAME}.{digits}.passing"),
+        format!("{NAME}.{digits}.tmp"),
         format!("{NAME}.token"),
         "notes.token".to_owned(),
     ];

@@ -197,7 +197,7 @@ fn value_of_another_type_is_an_error_and_save_replaces_it() {
     let redis = Redis::start();
     redis.cli(&["RPUSH", &key(""), "secret-of-another"]);
     let error = redis.store().load(NAME, TIME).unwrap_err();
-    assert_eq!(error.to_string(), "Redis says WRONGTYPE");
+    assert_eq!(error.to_string(), "Redis answered with WRONGTYPE");
     redis.store().save(NAME, b"token", MINUTE, TIME).unwrap();
     assert_eq!(redis.cli(&["GET", &key("")]), "token");
 }
@@ -214,7 +214,7 @@ fn error_does_not_repeat_the_token_that_redis_quotes() {
         .store()
         .save(NAME, b"the-token", MINUTE, TIME)
         .unwrap_err();
-    assert_eq!(error.to_string(), "Redis says ERR");
+    assert_eq!(error.to_string(), "Redis answered with ERR");
     assert!(!format!("{error:?}").contains("the-token"));
 }
 

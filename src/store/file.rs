@@ -1,7 +1,8 @@
-//! Tokens in files: a directory that is its owner's alone, a file an identity, a lock beside it.
+//! `FileStore`: one file per identity in a directory of the user's own, with a lock file beside it.
 //!
-//! Nothing here is trusted to be what it was a moment ago: the directory is opened at every call, looked at, and
-//! files are opened below it by handle, never through a link. A file appears whole or not at all, by its name.
+//! The directory is opened and checked at every call, because others may have changed it since. Files are opened
+//! relative to its descriptor and never through a link. A token is written to a temporary file and then renamed, so
+//! that no process reads a part of it.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
@@ -22,45 +23,45 @@ use crate::random;
 
 const TOKEN: &str = "token";
 const LOCK: &str = "lock";
-/// On its way to be a token, or from having been one. A killed process leaves it.
-const PASSING: &str = "passing";
-/// Nobody is on the way for longer.
-const PASSAGE: Duration = Duration::from_secs(60);
+/// A token that is being written or removed. A killed process leaves such a file behind.
+const TEMPORARY: &str = "tmp";
+/// A temporary file that is older belongs to a process that has ended.
+const TEMPORARY_TTL: Duration = Duration::from_secs(60);
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
-/// A file of mode 0600 for each token, in a directory that is made with mode 0700 where it is not there. A directory
-/// or file that belongs to others, that others can write, or that is a link is refused. Nothing is encrypted:
-/// whoever reads the files as their owner or as root has the tokens. One that has ended is removed when the next is
-/// saved. A network file system keeps the tokens, but its locks may not hold.
+/// Each token is a file of mode 0600 in a directory of mode 0700, which is created if it does not exist. A directory
+/// or file that belongs to another user, that others can write, or that is a link is refused. Nothing is encrypted:
+/// the owner of the files and root can read the tokens. Expired tokens are deleted when another one is saved. On a
+/// network file system tokens are kept, but locks may have no effect.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: PathBuf,
 }
 
 impl FileStore {
-    /// Uses `directory`, and makes it where it is not there, with what is missing above it.
+    /// Returns a store in `directory`, which is created together with its missing parents.
     ///
     /// # Errors
-    /// Where it cannot be made, or is not the user's own: the text says which.
+    /// If the directory cannot be created, or if it is not the user's own: the text says which.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
-        // A slash at its end would have a link followed.
+        // A trailing slash would make the system follow a link.
         let directory = directory.into().components().collect();
         let store = Self { directory };
         store.open().map(|_| store)
     }
 
-    /// Removes every token, and says how many there were. Locks, which are empty, and files of others stay.
+    /// Deletes every token and returns their number. Locks, which are empty, and foreign files stay.
     ///
     /// # Errors
-    /// Where the directory cannot be read, or a token not be removed; the others are removed all the same.
+    /// If the directory cannot be read, or if a token cannot be deleted. The other tokens are deleted all the same.
     pub fn clear(&self) -> io::Result<usize> {
         let directory = self.open()?;
         let (mut tokens, mut failed) = (0_usize, None);
         for (name, kind) in own_files(&directory)? {
             match unlinkat(&directory, &name, AtFlags::empty()) {
                 Ok(()) => tokens = tokens.saturating_add(usize::from(kind == TOKEN)),
-                Err(Errno::NOENT) => {} // another process was faster
+                Err(Errno::NOENT) => {} // another process deleted it
                 Err(error) => failed = failed.or(Some((name, io::Error::from(error)))),
             }
         }
@@ -70,13 +71,13 @@ impl FileStore {
         }
     }
 
-    /// The directory, seen to be the user's own.
+    /// Opens the directory and checks that it is the user's own.
     fn open(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(CWD, &self.directory, flags, Mode::empty());
         let directory = match open() {
             Err(Errno::NOENT) => {
-                make(&self.directory)?;
+                create(&self.directory)?;
                 open()
             }
             other => other,
@@ -98,10 +99,10 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        Ok(read(&self.open()?, &of(name, TOKEN))?)
+        Ok(read(&self.open()?, &file_name(name, TOKEN))?)
     }
 
-    /// A file's time of modification is when its token ends: what is over is swept away.
+    /// Sets the modification time of the file to the end of the token, so that `sweep` knows which tokens have expired.
     fn save(
         &self,
         name: &str,
@@ -110,47 +111,52 @@ impl TokenStore for FileStore {
         _: Duration,
     ) -> Result<(), BoxError> {
         let directory = self.open()?;
-        let new = passing(name)?;
+        let temporary = temporary_name(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let mut file = File::from(openat(&directory, &new, flags | OFlags::CLOEXEC, OWNER)?);
-        let named = file.write_all(bytes).and_then(|()| {
+        let mut file = File::from(openat(
+            &directory,
+            &temporary,
+            flags | OFlags::CLOEXEC,
+            OWNER,
+        )?);
+        let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
             file.set_modified(now.checked_add(lifetime).unwrap_or(now))?;
-            renameat(&directory, &new, &directory, of(name, TOKEN))?;
+            renameat(&directory, &temporary, &directory, file_name(name, TOKEN))?;
             Ok(now)
         });
-        if named.is_err() {
-            let _ = unlinkat(&directory, &new, AtFlags::empty()); // the first error is the one to tell
+        if saved.is_err() {
+            let _ = unlinkat(&directory, &temporary, AtFlags::empty()); // the first error is the cause
         }
-        sweep(&directory, named?);
+        sweep(&directory, saved?);
         Ok(())
     }
 
-    /// Takes it away first and looks at it then: a newer one that comes between stays.
+    /// Moves the token away before comparing it, so that a newer token saved in the meantime stays.
     fn remove(&self, name: &str, bytes: &[u8], _: Duration) -> Result<(), BoxError> {
         let directory = self.open()?;
-        let (token, away) = (of(name, TOKEN), passing(name)?);
-        match renameat(&directory, &token, &directory, &away) {
+        let (token, temporary) = (file_name(name, TOKEN), temporary_name(name)?);
+        match renameat(&directory, &token, &directory, &temporary) {
             Err(Errno::NOENT) => return Ok(()),
             other => other?,
         }
-        let taken = read(&directory, &away).unwrap_or_default();
-        let taken = taken.map(Zeroizing::new);
-        let put_back = match taken.is_some_and(|taken| *taken != bytes) {
-            true => linkat(&directory, &away, &directory, &token, AtFlags::empty()),
+        let moved = read(&directory, &temporary).unwrap_or_default();
+        let moved = moved.map(Zeroizing::new);
+        let restored = match moved.is_some_and(|moved| *moved != bytes) {
+            true => linkat(&directory, &temporary, &directory, &token, AtFlags::empty()),
             false => Ok(()),
         };
-        unlinkat(&directory, &away, AtFlags::empty())?;
-        match put_back {
-            Err(Errno::EXIST) => Ok(()), // one still newer has come
+        unlinkat(&directory, &temporary, AtFlags::empty())?;
+        match restored {
+            Err(Errno::EXIST) => Ok(()), // a still newer token was saved
             other => Ok(other?),
         }
     }
 
-    /// Ends with the process, however that ends.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+    /// The system releases the lock when the process ends, even if it is killed.
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(self.open()?, of(name, LOCK), flags, OWNER)?;
+        let file = openat(self.open()?, file_name(name, LOCK), flags, OWNER)?;
         check("a token's lock", &fstat(&file)?, OTHERS)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(file))),
@@ -162,18 +168,19 @@ impl TokenStore for FileStore {
 
 /// `rw-------`
 const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
-/// Whatever group and others may do.
+/// `---rwxrwx`
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
-fn of(name: &str, kind: &str) -> String {
+fn file_name(name: &str, kind: &str) -> String {
     format!("{name}.{kind}")
 }
 
-fn passing(name: &str) -> Result<String, BoxError> {
-    Ok(of(&format!("{name}.{}", random::uuid(false)?), PASSING))
+fn temporary_name(name: &str) -> Result<String, BoxError> {
+    let unique = random::uuid(false)?;
+    Ok(file_name(&format!("{name}.{unique}"), TEMPORARY))
 }
 
-/// Tokens, and what was on its way to be one, of this store's making: their names and kinds.
+/// Returns names and kinds of the tokens and temporary files in the directory.
 fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -184,11 +191,11 @@ fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
     Ok(found)
 }
 
-/// 64 digits, perhaps 32 more, and a kind.
+/// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
 fn own_kind(name: &str) -> Option<&'static str> {
     let (stem, kind) = name.rsplit_once('.')?;
-    let kind = [TOKEN, PASSING].into_iter().find(|own| *own == kind)?;
-    let lengths: &[usize] = if kind == PASSING { &[64, 32] } else { &[64] };
+    let kind = [TOKEN, TEMPORARY].into_iter().find(|own| *own == kind)?;
+    let lengths: &[usize] = if kind == TEMPORARY { &[64, 32] } else { &[64] };
     let parts = stem.split('.').map(|part| {
         let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if digits { part.len() } else { 0 }
@@ -196,7 +203,7 @@ fn own_kind(name: &str) -> Option<&'static str> {
     parts.eq(lengths.iter().copied()).then_some(kind)
 }
 
-/// Removes tokens that have ended, and what killed processes left. What cannot be removed is somebody else's.
+/// Deletes expired tokens and the temporary files of killed processes. A file that cannot be deleted is foreign.
 fn sweep(directory: &OwnedFd, now: SystemTime) {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH);
     let now = seconds.unwrap_or_default().as_secs();
@@ -205,8 +212,8 @@ fn sweep(directory: &OwnedFd, now: SystemTime) {
             continue;
         };
         let modified = u64::try_from(stat.st_mtime).unwrap_or_default();
-        let grace = if kind == PASSING {
-            PASSAGE.as_secs()
+        let grace = if kind == TEMPORARY {
+            TEMPORARY_TTL.as_secs()
         } else {
             0
         };
@@ -216,9 +223,9 @@ fn sweep(directory: &OwnedFd, now: SystemTime) {
     }
 }
 
-/// A file of the user's own, or nothing where there is none. Of a longer one only so much that it is too long.
+/// Reads a file of the user's own, if there is one. Of a file above the limit it reads one byte too many.
 fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
-    // A pipe would have us wait for its other end.
+    // Without NONBLOCK, opening a pipe waits for its other end.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match openat(directory, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
@@ -227,20 +234,20 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
     };
     let stat = fstat(&file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(refused("a token's file is no file"));
+        return Err(refused("a token's file is not a regular file"));
     }
     check("a token's file", &stat, OTHERS)?;
     let length = usize::try_from(stat.st_size)
         .unwrap_or(MAX_STORED)
         .min(MAX_STORED);
     let limit = length.saturating_add(1);
-    let mut bytes = Vec::with_capacity(limit); // which wants to grow by nothing
+    let mut bytes = Vec::with_capacity(limit); // with room for that byte, so that it never grows
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     File::from(file).take(limit).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 
-/// It belongs to this user, and nobody else has one of these rights.
+/// Checks that the file belongs to this user, and that nobody else has one of these rights.
 fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
     if stat.st_uid != geteuid().as_raw() {
         return Err(refused(&format!("{what} belongs to another user")));
@@ -255,8 +262,8 @@ fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
-/// With what is missing above it, all of it closed to others.
-fn make(directory: &Path) -> io::Result<()> {
+/// Creates the directory and its missing parents with mode 0700.
+fn create(directory: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
