@@ -2,23 +2,26 @@
 //!
 //! The directory is opened and checked at every call, because others may have changed it since. Files are opened
 //! relative to its descriptor and never through a link. A token is written to a temporary file and then renamed, so
-//! that no process reads a part of it.
+//! that no process reads a part of it. A lock file is deleted under its own lock alone, and whoever locks a file checks
+//! that it still has its name.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{self, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
-use rustix::fs::{flock, fstat, linkat, openat, renameat, statat, unlinkat};
+use rustix::fs::{fchmod, flock, fstat, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
 use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::BoxError;
+use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::random;
 
 const TOKEN: &str = "token";
@@ -27,13 +30,30 @@ const LOCK: &str = "lock";
 const TEMPORARY: &str = "tmp";
 /// A temporary file that is older belongs to a process that has ended.
 const TEMPORARY_TTL: Duration = Duration::from_secs(60);
+/// A link to a link to a directory is usual. More of them than this are a loop.
+const MAX_LINKS: usize = 8;
+/// The user who may replace any link.
+const ROOT: u32 = 0;
+const WHAT: &str = "the directory of the tokens";
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
-/// Each token is a file of mode 0600 in a directory of mode 0700, which is created if it does not exist. A directory
-/// or file that belongs to another user, that others can write, or that is a link is refused. Nothing is encrypted:
-/// the owner of the files and root can read the tokens. Expired tokens are deleted when another one is saved. On a
-/// network file system tokens are kept, but locks may have no effect.
+/// Each token is a file of mode 0600 in a directory of mode 0700, which is created if it does not exist. Expired tokens
+/// and the lock files of identities without a token are deleted when another token is saved. On a network file system
+/// tokens are kept, but locks may have no effect; where it refuses to set file times, expired tokens stay 31 days.
+///
+/// # Whose files these are
+/// The directory must belong to the user of this process. It may be a link, if the link belongs to this user or to root.
+/// If others can list or write to a directory in which there is nothing but files of this store, its mode is set to
+/// 0700: Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`). A
+/// directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files that
+/// belong to another user, that others can read or write, or that are links are refused.
+///
+/// # What others can learn
+/// Nothing is encrypted: this user and root can read the tokens. A file is named after the SHA-256 of the key's
+/// identity and the settings of the profile. Whoever sees the name of a file, and can guess the settings, can test
+/// guesses of an HMAC secret against it without a request to the server. A random secret of 32 bytes cannot be
+/// guessed, a password can. A private key cannot be found this way.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: PathBuf,
@@ -42,27 +62,33 @@ pub struct FileStore {
 impl FileStore {
     /// Returns a store in `directory`, which is created together with its missing parents.
     ///
+    /// A relative path is resolved now, so that a later change of the working directory does not move the store.
+    ///
     /// # Errors
-    /// If the directory cannot be created, or if it is not the user's own: the text says which.
+    /// If the directory cannot be created or opened, or if it is not this user's alone: the text says which.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
-        // A trailing slash would make the system follow a link.
-        let directory = directory.into().components().collect();
+        // Without a trailing slash, which makes the system follow a link whose owner is unknown.
+        let directory = path::absolute(directory.into())?.components().collect();
         let store = Self { directory };
         store.open().map(|_| store)
     }
 
-    /// Deletes every token and returns their number. Locks, which are empty, and foreign files stay.
+    /// Deletes every token and returns their number. Locks that are taken and foreign files stay.
     ///
     /// # Errors
-    /// If the directory cannot be read, or if a token cannot be deleted. The other tokens are deleted all the same.
+    /// If the directory cannot be read, or if a file cannot be deleted. The other files are deleted all the same.
     pub fn clear(&self) -> io::Result<usize> {
         let directory = self.open()?;
         let (mut tokens, mut failed) = (0_usize, None);
         for (name, kind) in own_files(&directory)? {
-            match unlinkat(&directory, &name, AtFlags::empty()) {
+            let deleted = match kind {
+                LOCK => delete_lock(&directory, &name),
+                _ => unlinkat(&directory, &name, AtFlags::empty()).map_err(io::Error::from),
+            };
+            match deleted {
                 Ok(()) => tokens = tokens.saturating_add(usize::from(kind == TOKEN)),
-                Err(Errno::NOENT) => {} // another process deleted it
-                Err(error) => failed = failed.or(Some((name, io::Error::from(error)))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {} // another process deleted it
+                Err(error) => failed = failed.or(Some((name, error))),
             }
         }
         match failed {
@@ -71,29 +97,19 @@ impl FileStore {
         }
     }
 
-    /// Opens the directory and checks that it is the user's own.
+    /// Opens the directory, and creates it if it does not exist. It is this user's alone.
     fn open(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || openat(CWD, &self.directory, flags, Mode::empty());
-        let directory = match open() {
-            Err(Errno::NOENT) => {
-                create(&self.directory)?;
-                open()
+        let mut path = self.directory.clone();
+        for _ in 0..MAX_LINKS {
+            match openat(CWD, &path, flags, Mode::empty()) {
+                Ok(directory) => return make_private(&directory).map(|()| directory),
+                Err(Errno::NOENT) => create(&path)?,
+                Err(Errno::LOOP | Errno::NOTDIR) => path = target_of(&path)?,
+                Err(error) => return Err(error.into()),
             }
-            other => other,
-        };
-        let directory = directory.map_err(|error| match error {
-            Errno::LOOP | Errno::NOTDIR => {
-                refused("the directory of the tokens is a link or a file")
-            }
-            other => other.into(),
-        })?;
-        let writing = Mode::WGRP | Mode::WOTH;
-        let what = "the directory of the tokens";
-        check(what, &fstat(&directory)?, writing).map_err(|error| {
-            io::Error::new(error.kind(), format!("{error}: give one of your own"))
-        })?;
-        Ok(directory)
+        }
+        Err(refused(&format!("{WHAT} is behind too many links")))
     }
 }
 
@@ -103,6 +119,7 @@ impl TokenStore for FileStore {
     }
 
     /// Sets the modification time of the file to the end of the token, so that `sweep` knows which tokens have expired.
+    /// A network file system may refuse that. Then the token is kept for as long as any token can live.
     fn save(
         &self,
         name: &str,
@@ -121,14 +138,20 @@ impl TokenStore for FileStore {
         )?);
         let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
-            file.set_modified(now.checked_add(lifetime).unwrap_or(now))?;
+            let has_end = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
             renameat(&directory, &temporary, &directory, file_name(name, TOKEN))?;
-            Ok(now)
+            Ok((now, has_end.is_ok()))
         });
         if saved.is_err() {
             let _ = unlinkat(&directory, &temporary, AtFlags::empty()); // the first error is the cause
         }
-        sweep(&directory, saved?);
+        let (now, has_end) = saved?;
+        let token_ttl = if has_end {
+            Duration::ZERO
+        } else {
+            MAX_TOKEN_LIFETIME
+        };
+        sweep(&directory, now, token_ttl);
         Ok(())
     }
 
@@ -155,19 +178,18 @@ impl TokenStore for FileStore {
 
     /// The system releases the lock when the process ends, even if it is killed.
     fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(self.open()?, file_name(name, LOCK), flags, OWNER)?;
-        check("a token's lock", &fstat(&file)?, OTHERS)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let lock = lock(&self.open()?, &file_name(name, LOCK), OFlags::CREATE)?;
+        Ok(lock.map(|lock| -> StoreLock<'_> { Box::new(lock) }))
     }
 }
 
 /// `rw-------`
 const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
+/// `---rw-rw-`: with these rights on a directory, others can list it or write to it.
+const LIST_OR_WRITE: Mode = Mode::RGRP
+    .union(Mode::WGRP)
+    .union(Mode::ROTH)
+    .union(Mode::WOTH);
 /// `---rwxrwx`
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
@@ -180,7 +202,7 @@ fn temporary_name(name: &str) -> Result<String, BoxError> {
     Ok(file_name(&format!("{name}.{unique}"), TEMPORARY))
 }
 
-/// Returns names and kinds of the tokens and temporary files in the directory.
+/// Returns names and kinds of the files of this store.
 fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -191,10 +213,24 @@ fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
     Ok(found)
 }
 
+/// Returns whether there is nothing in the directory but files of this store.
+fn has_only_own_files(directory: &OwnedFd) -> io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_str().unwrap_or_default();
+        if ![".", ".."].contains(&name) && own_kind(name).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
 fn own_kind(name: &str) -> Option<&'static str> {
     let (stem, kind) = name.rsplit_once('.')?;
-    let kind = [TOKEN, TEMPORARY].into_iter().find(|own| *own == kind)?;
+    let kind = [TOKEN, LOCK, TEMPORARY]
+        .into_iter()
+        .find(|own| *own == kind)?;
     let lengths: &[usize] = if kind == TEMPORARY { &[64, 32] } else { &[64] };
     let parts = stem.split('.').map(|part| {
         let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -203,24 +239,71 @@ fn own_kind(name: &str) -> Option<&'static str> {
     parts.eq(lengths.iter().copied()).then_some(kind)
 }
 
-/// Deletes expired tokens and the temporary files of killed processes. A file that cannot be deleted is foreign.
-fn sweep(directory: &OwnedFd, now: SystemTime) {
+/// Deletes expired tokens, the temporary files of killed processes, and the locks of identities without a token. A file
+/// that cannot be deleted is foreign.
+fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH);
     let now = seconds.unwrap_or_default().as_secs();
-    for (name, kind) in own_files(directory).unwrap_or_default() {
-        let Ok(stat) = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) else {
-            continue;
-        };
-        let modified = u64::try_from(stat.st_mtime).unwrap_or_default();
-        let grace = if kind == TEMPORARY {
-            TEMPORARY_TTL.as_secs()
+    let is_over = |name: &str, ttl: Duration| {
+        let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let modified = stat.map(|stat| u64::try_from(stat.st_mtime).unwrap_or_default());
+        modified.is_ok_and(|modified| modified.saturating_add(ttl.as_secs()) < now)
+    };
+    let (locks, others): (Vec<_>, Vec<_>) = own_files(directory)
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|(_, kind)| *kind == LOCK);
+    let mut tokens = HashSet::new();
+    for (name, kind) in &others {
+        let ttl = if *kind == TOKEN {
+            token_ttl
         } else {
-            0
+            TEMPORARY_TTL
         };
-        if modified.saturating_add(grace) < now {
-            let _ = unlinkat(directory, &name, AtFlags::empty());
+        if is_over(name, ttl) {
+            let _ = unlinkat(directory, name, AtFlags::empty());
+        } else if *kind == TOKEN {
+            tokens.insert(stem(name));
         }
     }
+    // A new lock may belong to a fetch that has saved no token yet.
+    for (name, _) in &locks {
+        if !tokens.contains(stem(name)) && is_over(name, TEMPORARY_TTL) {
+            let _ = delete_lock(directory, name);
+        }
+    }
+}
+
+fn stem(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// Locks a file, unless another process has locked it. `create` is `CREATE` or nothing.
+fn lock(directory: &OwnedFd, name: &str, create: OFlags) -> io::Result<Option<File>> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags | create, OWNER)?;
+    let opened = fstat(&file)?;
+    check_owner("a token's lock", &opened)?;
+    if Mode::from_raw_mode(opened.st_mode).intersects(OTHERS) {
+        fchmod(&file, OWNER)?; // others must not take this lock
+    }
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        other => other?,
+    }
+    // Another process may have deleted the file since it was opened. Then this lock excludes nobody.
+    let named = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    let is_named =
+        named.is_ok_and(|named| (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino));
+    Ok(is_named.then(|| File::from(file)))
+}
+
+/// Deletes a lock file under its lock. One that is taken stays.
+fn delete_lock(directory: &OwnedFd, name: &str) -> io::Result<()> {
+    if let Some(_lock) = lock(directory, name, OFlags::empty())? {
+        unlinkat(directory, name, AtFlags::empty())?;
+    }
+    Ok(())
 }
 
 /// Reads a file of the user's own, if there is one. Of a file above the limit it reads one byte too many.
@@ -249,13 +332,61 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
 
 /// Checks that the file belongs to this user, and that nobody else has one of these rights.
 fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
-    if stat.st_uid != geteuid().as_raw() {
-        return Err(refused(&format!("{what} belongs to another user")));
-    }
+    check_owner(what, stat)?;
     match Mode::from_raw_mode(stat.st_mode).intersects(rights) {
         true => Err(refused(&format!("{what} is open to others"))),
         false => Ok(()),
     }
+}
+
+fn check_owner(what: &str, stat: &Stat) -> io::Result<()> {
+    match stat.st_uid == geteuid().as_raw() {
+        true => Ok(()),
+        false => Err(refused(&format!("{what} belongs to another user"))),
+    }
+}
+
+/// Checks that the directory is this user's, and that others can neither list it nor write to it. Takes their rights
+/// away if no other program can need them.
+fn make_private(directory: &OwnedFd) -> io::Result<()> {
+    let advise =
+        |error: io::Error| io::Error::new(error.kind(), format!("{error}: give one of your own"));
+    let stat = fstat(directory)?;
+    check_owner(WHAT, &stat).map_err(advise)?;
+    if check(WHAT, &stat, LIST_OR_WRITE).is_ok() {
+        return Ok(());
+    }
+    let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
+    if is_shared || !has_only_own_files(directory)? {
+        return Err(refused(&format!(
+            "{WHAT} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
+        )));
+    }
+    // Some file systems report success and keep the mode.
+    let changed = fchmod(directory, Mode::RWXU);
+    check(WHAT, &fstat(directory)?, LIST_OR_WRITE).map_err(|error| {
+        let why = changed
+            .err()
+            .map_or_else(String::new, |errno| format!(" ({errno})"));
+        refused(&format!(
+            "{error}, and its mode cannot be changed{why}: give another one"
+        ))
+    })
+}
+
+/// Returns what a link points to. A link of another user is refused, because it could lead anywhere.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let metadata = path.symlink_metadata()?;
+    if !metadata.is_symlink() {
+        return Err(refused(&format!("{WHAT} is not a directory")));
+    }
+    if ![geteuid().as_raw(), ROOT].contains(&metadata.uid()) {
+        return Err(refused(&format!(
+            "{WHAT} is a link of another user: give one of your own"
+        )));
+    }
+    let parent = path.parent().unwrap_or(path);
+    Ok(parent.join(path.read_link()?).components().collect())
 }
 
 fn refused(why: &str) -> io::Error {
