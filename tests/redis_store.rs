@@ -86,14 +86,7 @@ impl Redis {
         let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let started = started.expect("redis-server is needed: apt-get install redis-server");
         self.process = Some(started);
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(
-                begun.elapsed() < START_LIMIT,
-                "redis-server does not listen"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_until_listening(self.port);
     }
     fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -116,6 +109,17 @@ impl Redis {
             .unwrap()
             .trim_end()
             .to_owned()
+    }
+}
+
+fn wait_until_listening(port: u16) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(
+            begun.elapsed() < START_LIMIT,
+            "redis-server does not listen"
+        );
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -197,7 +201,10 @@ fn value_of_another_type_is_an_error_and_save_replaces_it() {
     let redis = Redis::start();
     redis.cli(&["RPUSH", &key(""), "secret-of-another"]);
     let error = redis.store().load(NAME, TIME).unwrap_err();
-    assert_eq!(error.to_string(), "Redis answered with WRONGTYPE");
+    assert_eq!(
+        error.to_string(),
+        "Redis answered with WRONGTYPE: the key belongs to something else"
+    );
     redis.store().save(NAME, b"token", MINUTE, TIME).unwrap();
     assert_eq!(redis.cli(&["GET", &key("")]), "token");
 }
@@ -214,11 +221,14 @@ fn error_does_not_repeat_the_token_that_redis_quotes() {
         .store()
         .save(NAME, b"the-token", MINUTE, TIME)
         .unwrap_err();
-    assert_eq!(error.to_string(), "Redis answered with ERR");
+    assert_eq!(error.to_string(), UNKNOWN_COMMAND);
     assert!(!format!("{error:?}").contains("the-token"));
 }
+const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANGE, SET or EVAL, as a Sentinel does \
+    not: give the address of the primary";
 
-/// A store whose server accepts the connection and then gives this reply to every command.
+/// A server that gives this reply to every command of the store. It closes the connection at any other command, as
+/// twemproxy does at `CLIENT SETINFO`.
 fn store_with_reply(reply: &'static [u8]) -> RedisStore {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -229,14 +239,11 @@ fn store_with_reply(reply: &'static [u8]) -> RedisStore {
                 let mut bytes = [0; 65536];
                 while let Ok(count @ 1..) = connection.read(&mut bytes) {
                     let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                    let set_up = "+OK\r\n".repeat(text.matches("SETINFO").count());
-                    let answer = if text.contains("jwt-bearer:") {
-                        reply
-                    } else {
-                        b""
-                    };
-                    let answer = [set_up.as_bytes(), answer].concat();
-                    if connection.write_all(&answer).is_err() {
+                    let is_known = ["GETRANGE", "SET", "EVAL"].iter().any(|name| {
+                        let words: Vec<_> = text.split("\r\n").take(3).collect();
+                        words.get(2) == Some(name)
+                    });
+                    if !is_known || connection.write_all(reply).is_err() {
                         break;
                     }
                 }
@@ -244,6 +251,154 @@ fn store_with_reply(reply: &'static [u8]) -> RedisStore {
         }
     });
     RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap()
+}
+
+#[test]
+fn connection_needs_no_command_that_a_proxy_does_not_know() {
+    let store = store_with_reply(b"$5\r\ntoken\r\n");
+    let loaded = store.load(NAME, TIME).unwrap();
+    assert_eq!(loaded.as_deref(), Some(&b"token"[..]));
+    store_with_reply(b"+OK\r\n")
+        .save(NAME, b"token", MINUTE, TIME)
+        .unwrap();
+}
+
+#[test]
+fn proxy_that_closes_the_connection_is_an_error_that_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut connection in listener.incoming().map(Result::unwrap) {
+            let _ = connection.read(&mut [0; 65536]);
+        }
+    });
+    let store = RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap();
+    let error = store.load(NAME, TIME).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Redis closed the connection: a proxy does so if it does not know GETRANGE, SET, EVAL, AUTH or SELECT"
+    );
+}
+
+#[test]
+fn error_names_the_documented_code_and_what_to_do() {
+    const CLUSTER: &str = "it is a node of a cluster, which this store does not support: \
+        give a Redis that is not in a cluster";
+    let rows: [(&[u8], &str); 17] = [
+        (b"-MOVED 3999 127.0.0.1:6381\r\n", CLUSTER),
+        (b"-ASK 3999 127.0.0.1:6381\r\n", CLUSTER),
+        (b"-CLUSTERDOWN Hash slot not served\r\n", CLUSTER),
+        (
+            b"-READONLY You can't write against a read only replica.\r\n",
+            "it is a replica: give the address of the primary",
+        ),
+        (
+            b"-NOAUTH Authentication required.\r\n",
+            "the URL has no password",
+        ),
+        (
+            b"-WRONGPASS invalid username-password pair\r\n",
+            "the user or the password of the URL is wrong",
+        ),
+        (
+            b"-NOPERM User app has no permissions\r\n",
+            "the user needs ~jwt-bearer:* +getrange +set +get +del +eval",
+        ),
+        (
+            b"-DENIED Redis is running in protected mode\r\n",
+            "it is in protected mode: it needs a password, or an address to listen on",
+        ),
+        (
+            b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+            "its memory is full",
+        ),
+        (
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            "it is starting",
+        ),
+        (
+            b"-MASTERDOWN Link with MASTER is down\r\n",
+            "it is cut off from other servers",
+        ),
+        (
+            b"-MISCONF Redis is configured to save RDB snapshots\r\n",
+            "it cannot save to its disk",
+        ),
+        (
+            b"-BUSY Redis is busy running a script.\r\n",
+            "a script is running",
+        ),
+        (b"-ERR Connection refused\r\n", ""),
+        (b"-ERR\r\n", ""),
+        (b"-NOSCRIPT No matching script.\r\n", ""),
+        (b"-UNKILLABLE Sorry\r\n", ""),
+    ];
+    for (reply, meaning) in rows {
+        let error = store_with_reply(reply)
+            .load(NAME, TIME)
+            .unwrap_err()
+            .to_string();
+        let reply = std::str::from_utf8(reply).unwrap();
+        let code = reply[1..].split([' ', '\r']).next().unwrap();
+        let meaning = if meaning.is_empty() {
+            String::new()
+        } else {
+            format!(": {meaning}")
+        };
+        assert_eq!(error, format!("Redis answered with {code}{meaning}"));
+    }
+    for reply in [
+        &b"-SECRET is not known\r\n"[..],
+        b"-TOKEN\r\n",
+        b"-err lower\r\n",
+        b"-\r\n",
+    ] {
+        let error = store_with_reply(reply).load(NAME, TIME).unwrap_err();
+        assert_eq!(error.to_string(), "Redis answered with an error");
+    }
+}
+
+#[test]
+fn sentinel_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let configuration = directory.path().join("sentinel.conf");
+    fs::write(&configuration, format!("port {port}\n")).unwrap();
+    let mut command = Command::new("redis-server");
+    command
+        .arg(&configuration)
+        .arg("--sentinel")
+        .stdout(Stdio::null());
+    let mut sentinel = command.spawn().unwrap();
+    wait_until_listening(port);
+    let store = RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap();
+    let error = store.load(NAME, TIME).unwrap_err();
+    sentinel.kill().unwrap();
+    sentinel.wait().unwrap();
+    assert_eq!(error.to_string(), UNKNOWN_COMMAND);
+}
+
+#[test]
+fn cluster_node_and_replica_are_refused_by_name() {
+    let node = Redis::with(&["--cluster-enabled", "yes"]);
+    let error = node.store().load(NAME, TIME).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Redis answered with CLUSTERDOWN: it is a node of a cluster, which this store does not support: \
+         give a Redis that is not in a cluster"
+    );
+    let primary = Redis::start();
+    let replica = Redis::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let error = replica
+        .store()
+        .save(NAME, b"token", MINUTE, TIME)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Redis answered with READONLY: it is a replica: give the address of the primary"
+    );
 }
 
 #[test]

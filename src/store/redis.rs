@@ -1,10 +1,13 @@
 //! `RedisStore`: one key per identity, which expires with its token, and one key for its lock.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Cmd, Connection, FromRedisValue, RedisError, RedisResult, cmd};
+use redis::{
+    Client, Cmd, Connection, ErrorKind, FromRedisValue, IntoConnectionInfo as _, RedisError,
+    RedisResult, cmd,
+};
 
 use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::{BoxError, Error};
@@ -18,6 +21,8 @@ const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The number of idle connections: sources that share a store seldom call it at the same time.
 const MAX_IDLE: usize = 8;
 
+const BAD_URL: &str =
+    "the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded";
 const TIMED_OUT: &str = "Redis does not answer in time";
 /// Sets the key to its owner if it is free or already theirs: a retry follows when the reply was lost.
 const LOCK: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
@@ -28,12 +33,17 @@ const REMOVE: &str =
 
 /// Keeps tokens in Redis 2.6.12 or newer, for many machines.
 ///
+/// Redis may be behind a proxy that knows `GETRANGE`, `SET` and `EVAL`, such as twemproxy. A node of a Redis Cluster,
+/// a Sentinel and a replica are refused at the first use, with an error that says so: give the address of a primary,
+/// or of a proxy or a name that leads to it.
+///
 /// Keys are `jwt-bearer:` and 64 hexadecimal digits, with `:lock` behind them for locks. Values contain access tokens
 /// and are not encrypted: whoever can read that database can use the tokens. Give the store a password or an ACL of
-/// its own (`+getrange +set +get +del +eval`), and TLS if Redis is on another machine.
+/// its own (`~jwt-bearer:* +getrange +set +get +del +eval`), and TLS if Redis is on another machine. The digits are a
+/// hash of the key's identity and the settings: whoever sees them can test guesses of an HMAC secret against them, so
+/// a secret should be random and at least 32 bytes long.
 pub struct RedisStore {
-    client: Client,
-    idle: Mutex<Vec<Connection>>,
+    connections: Arc<Connections>,
 }
 
 impl RedisStore {
@@ -45,47 +55,58 @@ impl RedisStore {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these. The error does not quote it.
     pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
+        let client = url.as_ref().into_connection_info().and_then(|info| {
+            // Proxies such as twemproxy close the connection at `CLIENT SETINFO`, which names the library.
+            let settings = info.redis_settings().clone().set_skip_set_lib_name();
+            Client::open(info.set_redis_settings(settings))
+        });
         // The error of the parser is dropped, because the URL contains a password.
-        let client = Client::open(url.as_ref());
-        let client = client
-            .map_err(|_| Error::config("the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded"))?;
+        let client = client.map_err(|_| Error::config(BAD_URL))?;
+        let idle = Mutex::default();
         Ok(Self {
-            client,
-            idle: Mutex::default(),
+            connections: Arc::new(Connections { client, idle }),
         })
     }
+}
 
+/// What the store and its locks share.
+struct Connections {
+    client: Client,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Connections {
     /// Sends a command over an idle connection, or over a new one if that is closed. Each command may arrive twice.
     fn query<T: FromRedisValue>(&self, command: &Cmd, time: Duration) -> Result<T, BoxError> {
-        let step = time.mul_f64(1.0 / 3.0).max(Duration::from_millis(1)); // one idle connection, one connect, one new connection
+        // One third each for the idle connection, for connecting, and for the new connection.
+        let step = time.mul_f64(1.0 / 3.0).max(Duration::from_millis(1));
         let idle = self.idle().pop();
-        if let Some(answer) = idle.and_then(|idle| self.run(idle, command, step).transpose()) {
-            return answer.map_err(into_error);
+        match idle.map(|idle| self.query_over(idle, command, step)) {
+            Some(Err(error)) if error.is_io_error() => {}
+            Some(answer) => return answer.map_err(into_error),
+            None => {}
         }
         let new = self.client.get_connection_with_timeout(step);
-        let answer = new.and_then(|new| self.run(new, command, step));
-        answer.map_err(into_error)?.ok_or_else(|| TIMED_OUT.into())
+        let answer = new.and_then(|new| self.query_over(new, command, step));
+        answer.map_err(into_error)
     }
 
-    /// Returns `None` if the connection is closed or too slow.
-    fn run<T: FromRedisValue>(
+    /// Keeps the connection if it still works.
+    fn query_over<T: FromRedisValue>(
         &self,
         mut connection: Connection,
         command: &Cmd,
         time: Duration,
-    ) -> RedisResult<Option<T>> {
+    ) -> RedisResult<T> {
         connection.set_read_timeout(Some(time))?;
         connection.set_write_timeout(Some(time))?;
-        match command.query(&mut connection) {
-            Err(error) if error.is_io_error() => Ok(None),
-            answer => {
-                let mut idle = self.idle();
-                if idle.len() < MAX_IDLE {
-                    idle.push(connection);
-                }
-                answer.map(Some)
-            }
+        let answer = command.query(&mut connection);
+        let is_closed = answer.as_ref().is_err_and(RedisError::is_io_error);
+        let mut idle = self.idle();
+        if !is_closed && idle.len() < MAX_IDLE {
+            idle.push(connection);
         }
+        answer
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -97,7 +118,7 @@ impl TokenStore for RedisStore {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
         let mut load = cmd("GETRANGE"); // of a value above the limit, one byte too many
         load.arg(key(name)).arg(0).arg(MAX_KEPT);
-        let bytes: Vec<u8> = self.query(&load, timeout)?;
+        let bytes: Vec<u8> = self.connections.query(&load, timeout)?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
@@ -113,13 +134,13 @@ impl TokenStore for RedisStore {
             .arg(bytes)
             .arg("PX")
             .arg(milliseconds(lifetime));
-        self.query(&save, timeout)
+        self.connections.query(&save, timeout)
     }
 
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         let mut remove = cmd("EVAL");
         remove.arg(REMOVE).arg(1).arg(key(name)).arg(bytes);
-        self.query(&remove, timeout)
+        self.connections.query(&remove, timeout)
     }
 
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
@@ -130,10 +151,10 @@ impl TokenStore for RedisStore {
             .arg(&key)
             .arg(&owner)
             .arg(milliseconds(LOCK_TTL));
-        let is_ours: bool = self.query(&take, timeout)?;
+        let is_ours: bool = self.connections.query(&take, timeout)?;
         Ok(is_ours.then(|| -> StoreLock<'_> {
             Box::new(RedisLock {
-                store: self,
+                connections: self.connections.clone(),
                 key,
                 owner,
             })
@@ -142,18 +163,18 @@ impl TokenStore for RedisStore {
 }
 
 /// A lock of this process, released when it is dropped.
-struct RedisLock<'s> {
-    store: &'s RedisStore,
+struct RedisLock {
+    connections: Arc<Connections>,
     key: String,
     owner: String,
 }
 
-impl Drop for RedisLock<'_> {
+impl Drop for RedisLock {
     fn drop(&mut self) {
         let mut release = cmd("EVAL");
         release.arg(REMOVE).arg(1).arg(&self.key).arg(&self.owner);
         // If this fails, the lock expires.
-        let _: Result<(), BoxError> = self.store.query(&release, UNLOCK_TIMEOUT);
+        let _: Result<(), BoxError> = self.connections.query(&release, UNLOCK_TIMEOUT);
     }
 }
 
@@ -166,15 +187,60 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-/// Drops the text of the server, which may repeat the token that it was sent. Only the code is kept.
+/// Drops the text of the server, which may repeat the token that it was sent. A code is kept if Redis documents it.
 fn into_error(error: RedisError) -> BoxError {
-    let is_code = |code: &&str| code.len() <= 12 && code.bytes().all(|b| b.is_ascii_uppercase());
-    match error.code().filter(is_code) {
-        Some(code) => format!("Redis answered with {code}").into(),
-        None if error.is_timeout() => TIMED_OUT.into(),
-        None if error.is_io_error() => error.into(),
-        None => format!("Redis: {}", error.category()).into(),
+    if let Some(code) = error.code() {
+        // A Sentinel, some proxies and a renamed command. The text is looked at and dropped.
+        let is_unknown = |text: &str| text.starts_with("unknown command");
+        return match meaning(code) {
+            Some(_) if error.detail().is_some_and(is_unknown) => UNKNOWN_COMMAND.into(),
+            Some("") => format!("Redis answered with {code}").into(),
+            Some(meaning) => format!("Redis answered with {code}: {meaning}").into(),
+            None => "Redis answered with an error".into(),
+        };
     }
+    if error.is_timeout() {
+        return TIMED_OUT.into();
+    }
+    if error.is_io_error() {
+        return match error.is_connection_dropped() && !error.is_connection_refusal() {
+            true => CLOSED.into(),
+            false => error.into(),
+        };
+    }
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => {
+            "Redis refuses the user or the password of the URL".into()
+        }
+        _ => format!("Redis: {}", error.category()).into(),
+    }
+}
+
+const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANGE, SET or EVAL, as a Sentinel does not: \
+    give the address of the primary";
+const CLOSED: &str = "Redis closed the connection: a proxy does so if it does not know GETRANGE, SET, EVAL, AUTH or SELECT";
+const CLUSTER: &str = "it is a node of a cluster, which this store does not support: give a Redis that is not in a cluster";
+
+/// Returns what a code of Redis means, which may be nothing more than the code. `None` is a code that Redis does not
+/// document: a server that repeats what it was sent could put a token there.
+fn meaning(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" | "TRYAGAIN" => CLUSTER,
+        "READONLY" => "it is a replica: give the address of the primary",
+        "NOAUTH" => "the URL has no password",
+        "WRONGPASS" => "the user or the password of the URL is wrong",
+        "NOPERM" => "the user needs ~jwt-bearer:* +getrange +set +get +del +eval",
+        "DENIED" => "it is in protected mode: it needs a password, or an address to listen on",
+        "WRONGTYPE" => "the key belongs to something else",
+        "OOM" => "its memory is full",
+        "MISCONF" => "it cannot save to its disk",
+        "LOADING" => "it is starting",
+        "BUSY" => "a script is running",
+        "MASTERDOWN" | "NOREPLICAS" => "it is cut off from other servers",
+        "ERR" | "EXECABORT" | "NOSCRIPT" | "NOTBUSY" | "UNKILLABLE" | "NOPROTO" | "BUSYKEY"
+        | "INPROG" | "IOERR" | "NOSUB" | "UNBLOCKED" => "",
+        _ => return None,
+    })
 }
 
 /// Shows the address, never the password.
@@ -183,7 +249,12 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field(
                 "address",
-                &self.client.get_connection_info().addr().to_string(),
+                &self
+                    .connections
+                    .client
+                    .get_connection_info()
+                    .addr()
+                    .to_string(),
             )
             .finish_non_exhaustive()
     }
