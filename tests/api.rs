@@ -186,7 +186,8 @@ fn debug_identifies_a_value_without_its_secrets() {
 #[test]
 fn request_converts_to_a_request_of_the_http_crate() {
     let profile = profile();
-    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let key = key();
+    let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
     let converted = http::Request::<Vec<u8>>::from(exchange.request());
     assert_eq!(converted.method(), "POST");
     assert_eq!(converted.uri(), "https://as.example.com/token");
@@ -279,7 +280,8 @@ fn response_outside_the_rules_of_the_http_crate_does_not_convert() {
 #[test]
 fn header_value_is_sensitive_and_equals_authorization() {
     let profile = profile();
-    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let key = key();
+    let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
     let all: String = ('!'..='~').filter(|c| !['"', '\\'].contains(c)).collect();
     let response = Response::new(200, format!(r#"{{"access_token":"{all}"}}"#));
     let token = exchange.read(response).unwrap();
@@ -310,7 +312,8 @@ fn is_timeout_is_true_for_a_request_that_timed_out_only() {
         (ErrorKind::Network, false)
     );
     let profile = profile();
-    let exchange = Exchange::new(&profile, &key(), SystemTime::UNIX_EPOCH).unwrap();
+    let key = key();
+    let exchange = Exchange::new(&profile, &key, SystemTime::UNIX_EPOCH).unwrap();
     let denied = exchange.read(Response::new(408, "")).unwrap_err();
     assert!(!denied.is_timeout());
 }

@@ -99,7 +99,7 @@ impl TokenStore for Store {
         }
         Ok(())
     }
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
         self.record("lock")?;
         let mut locked = self.locked.lock().unwrap();
         if locked.iter().any(|other| other == name) {
@@ -448,7 +448,7 @@ impl TokenStore for Slow {
     fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
         self.delay("remove", time).remove(name, bytes, time)
     }
-    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
         self.delay("lock", time).try_lock(name, time)
     }
 }
@@ -474,7 +474,7 @@ fn store_lock_that_panics_after_a_panic_does_not_abort_the_process() {
         fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
             Ok(())
         }
-        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
             Ok(Some(Box::new(PoisonedLock(self.0.clone()))))
         }
     }

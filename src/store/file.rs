@@ -177,9 +177,9 @@ impl TokenStore for FileStore {
     }
 
     /// The system releases the lock when the process ends, even if it is killed.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
         let lock = lock(&self.open()?, &file_name(name, LOCK), OFlags::CREATE)?;
-        Ok(lock.map(|lock| -> StoreLock<'_> { Box::new(lock) }))
+        Ok(lock.map(|lock| -> StoreLock { Box::new(lock) }))
     }
 }
 

@@ -117,7 +117,7 @@ impl Connections {
 impl TokenStore for RedisStore {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
         let mut load = cmd("GETRANGE"); // of a value above the limit, one byte too many
-        load.arg(key(name)).arg(0).arg(MAX_KEPT);
+        load.arg(key(name)).arg(0).arg(MAX_STORED);
         let bytes: Vec<u8> = self.connections.query(&load, timeout)?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
@@ -152,7 +152,7 @@ impl TokenStore for RedisStore {
             .arg(&owner)
             .arg(milliseconds(LOCK_TTL));
         let is_ours: bool = self.connections.query(&take, timeout)?;
-        Ok(is_ours.then(|| -> StoreLock<'_> {
+        Ok(is_ours.then(|| -> StoreLock {
             Box::new(RedisLock {
                 connections: self.connections.clone(),
                 key,
