@@ -24,21 +24,21 @@ const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httpa
 /// Only with the feature: a test run without it need not have downloaded what ureq brings.
 #[cfg(feature = "ureq")]
 #[test]
-fn default_features_stay_within_the_budget() {
+fn default_features_stay_within_package_budget() {
     let tree = cargo_tree(&[]);
     check(&tree, MOST);
     assert!(names(&tree).contains("ureq"), "{tree}");
 }
 
 #[test]
-fn the_pure_half_stays_within_the_budget() {
+fn no_default_features_stay_within_package_budget() {
     let tree = cargo_tree(&["--no-default-features"]);
     check(&tree, MOST_WITHOUT_UREQ);
     assert!(!names(&tree).contains("ureq"), "{tree}");
 }
 
 #[test]
-fn direct_dependencies_are_these() {
+fn direct_dependencies_match_the_list() {
     let mut listed = section("dependencies");
     let ureq = listed.remove("ureq").unwrap();
     let (optional, mut always): (Vec<_>, Vec<_>) =
@@ -67,7 +67,7 @@ fn direct_dependencies_are_these() {
 }
 
 #[test]
-fn the_manifest_keeps_its_word() {
+fn manifest_keeps_edition_and_rust_version() {
     let package = section("package");
     assert_eq!(package["edition"], "\"2024\"");
     assert!(package["rust-version"].starts_with("\"1.85\""));
@@ -76,7 +76,7 @@ fn the_manifest_keeps_its_word() {
 
 /// A package from a repository or a folder has no checksum, one from another registry another source.
 #[test]
-fn every_package_is_of_one_registry_and_has_its_checksum() {
+fn lock_file_names_one_registry_and_a_checksum_per_package() {
     let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"));
     let lock = lock.unwrap();
     let packages = lock.split("[[package]]\n").skip(1);
@@ -163,7 +163,7 @@ fn section(name: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn marks_and_paths_are_no_packages() {
+fn packages_ignores_cargo_tree_marks_and_paths() {
     let tree =
         "a v1.0.0 (/home/me/a)\nb v2.0.0\nc v3.0.0 (proc-macro)\nb v2.0.0 (*)\nb v2.0.1 (*)\n";
     let all = [
@@ -176,7 +176,7 @@ fn marks_and_paths_are_no_packages() {
 }
 
 #[test]
-fn a_budget_that_is_broken_is_seen() {
+fn check_fails_when_package_budget_is_exceeded() {
     let broken = |tree: &str| std::panic::catch_unwind(|| check(tree, 2)).is_err();
     assert!(!broken("a v1.0.0\nb v1.0.0\na v1.0.0 (*)\n"));
     assert!(broken("a v1.0.0\nb v1.0.0\nc v1.0.0\n"));

@@ -79,7 +79,7 @@ fn is(error: &Error, status: u16, code: Option<&str>, description: &str) {
 }
 
 #[test]
-fn all_three_systems_and_both_generic_uses_get_tokens() {
+fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
     let server = server();
     for placement in [Placement::Form, Placement::Query] {
         let token = source(mci(&server).with_placement(placement), rsa()).token();
@@ -135,7 +135,7 @@ impl Signer for Liar {
 }
 
 #[test]
-fn whatever_is_wrong_is_refused_with_its_reason() {
+fn sandbox_refuses_each_wrong_assertion_with_its_reason() {
     let server = server();
     let client = || client(&server);
     let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
@@ -206,7 +206,7 @@ fn whatever_is_wrong_is_refused_with_its_reason() {
 
 // As Go's x/oauth2 and Google's own clients name it.
 #[test]
-fn a_scope_in_the_assertion_counts_like_one_beside_it() {
+fn scope_claim_is_checked_like_scope_parameter() {
     let server = server();
     for profile in [client(&server), grant(&server)] {
         let within = profile.with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
@@ -227,7 +227,7 @@ fn a_scope_in_the_assertion_counts_like_one_beside_it() {
 }
 
 #[test]
-fn salesforce_and_cylance_refuse_in_their_own_words() {
+fn salesforce_and_cylance_refusals_use_their_own_error_format() {
     let server = server();
     let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
     let stranger =
@@ -295,7 +295,7 @@ fn signed_at(profile: &Profile, key: &dyn Signer, now: SystemTime) -> Result<Str
 }
 
 #[test]
-fn times_and_replays_are_checked() {
+fn sandbox_refuses_expired_and_future_assertions_and_jti_replay() {
     let server = server();
     let now = SystemTime::now();
     let profile = client(&server);
@@ -322,7 +322,7 @@ fn times_and_replays_are_checked() {
 }
 
 #[test]
-fn it_fails_in_every_way_it_is_told_and_then_works_again() {
+fn fail_next_injects_each_fault_once() {
     let server = server();
     let one_attempt = Duration::from_millis(500);
     let source = source(client(&server), rsa()).with_timeout(one_attempt);
@@ -346,7 +346,7 @@ fn it_fails_in_every_way_it_is_told_and_then_works_again() {
 }
 
 #[test]
-fn of_every_three_requests_one_fails_each_time_in_another_way() {
+fn fail_every_third_request_cycles_through_the_faults() {
     let server = server();
     let source = source(client(&server), rsa()).with_timeout(Duration::from_millis(500));
     source.fetch_uncached().unwrap();
@@ -390,7 +390,7 @@ fn spend(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) 
 }
 
 #[test]
-fn the_resource_opens_to_every_systems_tokens_and_to_no_other() {
+fn resource_accepts_issued_tokens_only() {
     let server = server();
     for token in [
         source(mci(&server), rsa()).token(),
@@ -417,7 +417,7 @@ fn the_resource_opens_to_every_systems_tokens_and_to_no_other() {
 }
 
 #[test]
-fn the_resource_closes_when_a_token_ends() {
+fn resource_refuses_expired_token() {
     let server = server();
     server.set_lifetime(Duration::from_millis(50));
     let token = source(client(&server), rsa()).token().unwrap();
@@ -428,7 +428,7 @@ fn the_resource_closes_when_a_token_ends() {
 }
 
 #[test]
-fn a_revoked_token_costs_a_call_one_repeat() {
+fn call_after_revoked_token_fetches_once_and_repeats() {
     let server = server();
     let clock = Arc::new(ManualClock::new(SystemTime::now()));
     let source = source(client(&server), rsa()).with_clock(clock.clone());
@@ -443,7 +443,7 @@ fn a_revoked_token_costs_a_call_one_repeat() {
 }
 
 #[test]
-fn a_lifetime_can_be_set() {
+fn set_lifetime_changes_expires_in() {
     let server = server();
     server.set_lifetime(seconds(42));
     let token = source(client(&server), rsa()).token().unwrap();
@@ -451,7 +451,7 @@ fn a_lifetime_can_be_set() {
 }
 
 #[test]
-fn it_listens_on_loopback_only_and_ends_with_its_value() {
+fn server_listens_on_loopback_only_and_stops_on_drop() {
     let outside = SocketAddr::from(([0, 0, 0, 0], 0));
     assert!(Server::listen(outside, |_| {}).is_err());
 
@@ -480,7 +480,7 @@ fn it_listens_on_loopback_only_and_ends_with_its_value() {
 
 // RFC 9112 §6.3. Without it a client is told that a parameter is missing that it did send.
 #[test]
-fn a_body_in_chunks_is_not_taken_for_an_empty_one() {
+fn chunked_request_body_is_refused_with_411() {
     let server = server();
     let mut stream = TcpStream::connect(server.url().strip_prefix("http://").unwrap()).unwrap();
     let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -492,7 +492,7 @@ fn a_body_in_chunks_is_not_taken_for_an_empty_one() {
 }
 
 #[test]
-fn many_clients_at_once_are_served_and_its_debug_tells_no_secret() {
+fn server_answers_concurrent_clients_and_debug_prints_no_secret() {
     let server = server();
     let source = source(client(&server), rsa());
     thread::scope(|scope| {

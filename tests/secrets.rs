@@ -139,7 +139,7 @@ fn chain(error: &Error) -> String {
 }
 
 #[test]
-fn the_search_finds_what_it_must() {
+fn secret_search_finds_every_spelling_of_a_secret() {
     let secrets = Secrets::all();
     let der = der();
     let key = RsaPrivateKey::from_pkcs1_der(&der).unwrap();
@@ -231,7 +231,7 @@ fn generic() -> Profile {
 }
 
 #[test]
-fn no_type_prints_a_secret() {
+fn debug_of_public_types_prints_no_secret() {
     let mut secrets = Secrets::all();
     for name in ["pkcs1_pem", "pkcs8_pem"] {
         let key = RsaKey::from_pem(pem(name)).unwrap();
@@ -260,7 +260,7 @@ fn no_type_prints_a_secret() {
 }
 
 #[test]
-fn no_endpoint_prints_more_than_its_host() {
+fn endpoint_debug_and_errors_print_host_only() {
     let secrets = Secrets::all();
     for url in [
         format!("https://as.example.com/token?key={CLIENT_SECRET}"),
@@ -301,7 +301,7 @@ fn refused_in_silence<T>(secrets: &Secrets, what: &str, outcome: Result<T, Error
 }
 
 #[test]
-fn no_error_over_a_key_quotes_it() {
+fn key_error_quotes_no_key_material() {
     let secrets = Secrets::all();
     for pem in [pem("pkcs1_pem"), pem("pkcs8_pem")] {
         let middle = pem.len() / 2;
@@ -377,7 +377,7 @@ fn no_error_over_a_key_quotes_it() {
 }
 
 #[test]
-fn a_key_that_is_too_short_is_not_quoted() {
+fn key_error_of_short_rsa_key_quotes_no_key_material() {
     use rsa::pkcs8::EncodePrivateKey as _;
     let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
     let der = key.to_pkcs8_der().unwrap();
@@ -389,7 +389,7 @@ fn a_key_that_is_too_short_is_not_quoted() {
 
 #[cfg(feature = "encrypted-keys")]
 #[test]
-fn a_wrong_passphrase_is_not_quoted_nor_is_the_key() {
+fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
     use rsa::pkcs8::EncodePrivateKey as _;
     let mut secrets = Secrets::all();
     let key = RsaPrivateKey::from_pkcs1_der(&der()).unwrap();
@@ -428,7 +428,7 @@ impl Signer for Locked {
 }
 
 #[test]
-fn a_signer_that_fails_is_heard_and_nothing_else() {
+fn signer_error_keeps_its_cause_and_quotes_no_secret() {
     let error = generic().assertion(&Locked(hs256()), at(1_700_000_000));
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Key);
@@ -666,7 +666,7 @@ fn fetch(profile: &Profile, signer: Arc<dyn Signer>, metadata: Answer, answer: A
 const METADATA: Answer = Says(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
 
 #[test]
-fn no_exchange_tells_a_secret_by_value_error_or_log() {
+fn exchange_prints_no_secret_in_values_errors_or_logs() {
     let rsa: Arc<dyn Signer> = Arc::new(RsaKey::from_pem(pem("pkcs1_pem")).unwrap());
     let hmac: Arc<dyn Signer> = Arc::new(hs256());
     let metadata = || Endpoint::metadata("https://as.example.com/metadata").unwrap();
@@ -704,7 +704,7 @@ fn no_exchange_tells_a_secret_by_value_error_or_log() {
 
 /// Metadata that names secrets, at an address that has one.
 #[test]
-fn no_discovery_tells_a_secret_by_value_error_or_log() {
+fn discovery_prints_no_secret_in_values_errors_or_logs() {
     let secrets = Secrets::all();
     let hidden = format!("https://as.example.com/metadata?key={CLIENT_SECRET}");
     let signer: Arc<dyn Signer> = Arc::new(hs256());
@@ -746,7 +746,7 @@ fn no_discovery_tells_a_secret_by_value_error_or_log() {
 }
 
 #[test]
-fn a_cause_that_quotes_no_secret_is_kept() {
+fn network_error_keeps_a_cause_without_secrets() {
     let cause = Fails("cable cut by an excavator");
     let told = fetch(&generic(), Arc::new(hs256()), METADATA, cause);
     assert!(told.by_value.contains("cable cut by an excavator"));
@@ -786,7 +786,7 @@ mod over_ureq {
     }
 
     #[test]
-    fn no_failure_of_the_network_tells_a_secret() {
+    fn ureq_failure_prints_no_secret() {
         let plain = || ureq::Agent::new_with_defaults();
         let strict = || -> ureq::Agent {
             let config = ureq::Agent::config_builder().https_only(true);

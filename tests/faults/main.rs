@@ -180,7 +180,7 @@ fn everything(error: &Error) -> String {
 }
 
 #[test]
-fn whatever_a_server_does_the_error_says_so_and_the_source_recovers() {
+fn source_reports_each_server_fault_and_recovers() {
     let connections = CONNECTIONS.iter().map(Case::from);
     let cases: Vec<_> = connections.chain(ANSWERS.iter().map(Case::from)).collect();
     let mut names: Vec<_> = cases.iter().map(|case| case.name).collect();

@@ -418,7 +418,7 @@ impl Peer {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn others_clients_get_tokens_from_the_sandbox_and_are_refused_for_each_mistake() {
+fn sandbox_accepts_third_party_clients_and_refuses_each_mistake() {
     std::thread::scope(|threads| {
         for peer in &PEERS {
             threads.spawn(|| peer.gets_a_token_and_is_refused_for_each_mistake());

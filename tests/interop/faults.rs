@@ -171,7 +171,7 @@ fn run(n: usize, row: &Row) {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn what_a_proxy_loses_is_signed_anew_and_no_jti_is_seen_twice() {
+fn fetch_through_faulty_proxy_signs_anew_and_reuses_no_jti() {
     thread::scope(|scope| {
         for (n, row) in rows().into_iter().enumerate() {
             scope.spawn(move || run(n, &row));

@@ -130,7 +130,7 @@ fn asked(proxy: &Program) -> usize {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_proxy_carries_what_it_cannot_read() {
+fn connect_proxy_tunnels_tls_and_no_proxy_bypasses_it() {
     let (open, closed) = (
         tinyproxy(None),
         tinyproxy(Some(&format!("user {PASSWORD}"))),
@@ -184,7 +184,7 @@ fn a_proxy_carries_what_it_cannot_read() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_proxy_that_says_no_or_is_not_there_is_told_from_the_server() {
+fn connect_proxy_refusal_or_absence_is_named_in_the_error() {
     let closed = tinyproxy(Some(&format!("user {PASSWORD}")));
     let server = env("INTEROP_TLS");
     let server = server.strip_prefix("https://").unwrap();
@@ -350,7 +350,7 @@ fn sends_chunks(program: &Program) {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn chunks_are_read_and_redirects_are_not_followed() {
+fn reverse_proxy_chunks_are_read_and_redirects_are_not_followed() {
     let behind = Behind::new();
     let nginx = behind.nginx();
     let haproxy = behind.haproxy(&nginx);
@@ -387,7 +387,7 @@ fn chunks_are_read_and_redirects_are_not_followed() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn what_is_busy_is_asked_again_when_it_says_so() {
+fn retry_after_of_reverse_proxy_delays_the_retry() {
     let behind = Behind::new();
     let nginx = behind.nginx();
     let haproxy = behind.haproxy(&nginx);
@@ -440,7 +440,7 @@ fn what_is_busy_is_asked_again_when_it_says_so() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_server_that_is_down_behind_them_is_told_and_nobody_is_blamed() {
+fn reverse_proxy_without_backend_is_unavailable_and_retried() {
     let behind = Behind::new();
     let nginx = behind.nginx();
     let haproxy = behind.haproxy(&nginx);

@@ -163,7 +163,7 @@ fn source(world: &World) -> TokenSource {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn fifty_threads_hold_an_active_token_through_ten_lifetimes_and_a_server_that_dies() {
+fn cached_token_stays_active_over_ten_lifetimes_and_a_server_restart() {
     let mut world = World::new();
     let source = source(&world);
     // In the order in which they were handed out first; how many the server has forgotten.
@@ -224,7 +224,7 @@ fn fifty_threads_hold_an_active_token_through_ten_lifetimes_and_a_server_that_di
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_server_that_forgot_its_tokens_costs_one_exchange() {
+fn call_after_server_restart_costs_one_exchange() {
     let mut world = World::new();
     let source = source(&world);
     let first = source.token().unwrap();
@@ -251,7 +251,7 @@ fn a_server_that_forgot_its_tokens_costs_one_exchange() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_server_that_stays_dead_is_told_to_all_and_its_return_found() {
+fn server_down_fails_every_waiter_and_recovery_costs_one_exchange() {
     let mut world = World::new();
     let source = source(&world);
     source.token().unwrap();

@@ -108,7 +108,7 @@ fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn keys_that_others_make_load_or_the_error_says_why_not() {
+fn key_files_of_other_programs_load_or_name_the_reason() {
     let directory = made();
     let files = fs::read_dir(&directory).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

@@ -340,7 +340,7 @@ fn hint(said: &str) -> Option<&'static str> {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn each_fault_is_refused_and_the_error_says_what_the_server_said() {
+fn denied_error_repeats_what_the_server_answered_with_a_hint() {
     for server in servers() {
         let table = match server.name {
             "Authlib" => AUTHLIB,
@@ -362,7 +362,7 @@ fn each_fault_is_refused_and_the_error_says_what_the_server_said() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn oidc_provider_wants_the_client_beside_the_grant_and_the_hint_says_so() {
+fn grant_without_client_id_at_oidc_provider_has_a_hint() {
     for server in &servers()[1..] {
         let endpoint = server.token_endpoint();
         let profile = Profile::jwt_bearer(endpoint, "bearer", Audience::TokenEndpoint);

@@ -144,7 +144,7 @@ pub(crate) fn told(outcome: &Result<AccessToken, Error>) -> String {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn every_flow_gets_a_token_by_either_metadata_document_and_either_audience() {
+fn every_flow_gets_a_token_with_each_endpoint_kind_and_audience() {
     for server in servers() {
         let issuer = &server.issuer;
         let document = |name| Endpoint::metadata(format!("{issuer}/.well-known/{name}")).unwrap();

@@ -70,7 +70,7 @@ fn expected(server: &str, flow: Flow) -> [&'static str; 4] {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_wrong_clock_is_refused_told_and_repaired() {
+fn clock_skew_is_reported_and_clock_correction_repairs_it() {
     for server in servers() {
         for flow in FLOWS {
             let rows = SKEWS.into_iter().zip(expected(server.name, flow));

@@ -38,7 +38,7 @@ fn command(flow: Flow, issuer: &str, ca: bool) -> Output {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn the_command_line_takes_a_root_of_ones_own_and_knows_none_without() {
+fn command_line_ca_option_is_needed_to_trust_a_private_root() {
     let issuer = env("INTEROP_TLS");
     for flow in FLOWS {
         let output = command(flow, &issuer, true);
@@ -65,7 +65,7 @@ fn the_command_line_takes_a_root_of_ones_own_and_knows_none_without() {
 /// does not.
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn a_certificate_that_is_not_to_be_trusted_is_refused_and_the_error_says_why() {
+fn untrusted_certificate_is_refused_with_its_reason() {
     let unknown = "invalid peer certificate: UnknownIssuer";
     let other_name = "invalid peer certificate: certificate not valid for name \"localhost\"; \
         certificate is only valid for DnsName(\"elsewhere.example\")";

@@ -504,13 +504,13 @@ fn of_every_profile() -> Vec<Ask<'static>> {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn assertions_of_every_profile_are_accepted() {
+fn verifiers_accept_assertions_of_every_profile() {
     are_accepted("every preset and both uses", &of_every_profile());
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn an_assertion_with_a_changed_bit_is_refused() {
+fn verifiers_refuse_assertion_with_a_changed_bit() {
     let asks = of_every_profile();
     let names = ["header", "claims", "signature"];
     for (segment, name) in names.into_iter().enumerate() {
@@ -528,7 +528,7 @@ fn an_assertion_with_a_changed_bit_is_refused() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn an_assertion_is_refused_where_another_issuer_or_audience_is_expected() {
+fn verifiers_refuse_assertion_for_another_issuer_or_audience() {
     let asks = of_every_profile();
     let claim = "ERR_JWT_CLAIM_VALIDATION_FAILED";
     let foreign: Vec<_> = asks.iter().map(|ask| ask.elsewhere("iss")).collect();
@@ -555,7 +555,7 @@ fn an_assertion_is_refused_where_another_issuer_or_audience_is_expected() {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn an_assertion_is_refused_when_it_has_expired_or_is_of_another_key() {
+fn verifiers_refuse_expired_assertion_and_another_keys_signature() {
     let hour = Duration::from_secs(3600);
     let expired = |key: &'static Key| {
         let jwt = client().assertion(&*key.signer, SystemTime::now() - hour);
@@ -765,7 +765,7 @@ impl Case {
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
-fn generated_claim_sets_are_read_alike_by_all() {
+fn verifiers_read_generated_claim_sets_alike() {
     let seed = std::env::var("PROPTEST_SEED").map_or(SEED, |seed| seed.parse().unwrap());
     println!("PROPTEST_SEED={seed}"); // shown where this fails
     let mut bytes = [0; 32];
