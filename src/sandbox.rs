@@ -1,10 +1,10 @@
-//! An authorization server on loopback that really checks assertions: for tests and demonstrations,
-//! **never for production**.
+//! An authorization server on loopback for tests and demonstrations, **never for production**.
 //!
-//! It speaks as the three systems and as any RFC 7523 server do, and verifies signature, `alg`, issuer,
-//! audience, times and `jti` replay with `ring`, so by other code than signs them here. Its tokens open a
-//! [resource](Server::resource) for as long as they live. It keeps everything in memory, knows no TLS and no
-//! rate limit, and listens on loopback only.
+//! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, and a generic
+//! one for RFC 7523. It verifies signature, `alg`, issuer, audience, times and `jti` replay of every assertion.
+//! The signatures are verified by `ring`, not by the code that signs. A [protected resource](Server::resource)
+//! accepts the tokens until they expire. All state is in memory. There is no TLS and no rate limit, and the
+//! server listens on loopback only.
 //!
 //! ```
 //! use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource, sandbox};
@@ -17,7 +17,7 @@
 //! let source = TokenSource::new(profile, HmacKey::new("s3cret")?)?;
 //! assert_eq!(source.token()?.scope(), Some("read"));
 //!
-//! // How does your program take a server that is busy? The source asks again.
+//! // See how a program handles a server that is busy: the source sends a second request.
 //! server.fail_next(1, sandbox::Fault::Unavailable);
 //! assert!(source.fetch_uncached().is_ok());
 //! assert_eq!(server.requests(), 4); // metadata, a token, 503, another token
@@ -37,19 +37,19 @@ use ring::hmac;
 use ring::rand::SecureRandom as _;
 use serde_json::json;
 
+mod connection;
 mod resource;
-mod systems;
+mod token_endpoint;
 mod verify;
-mod wire;
 
-use resource::Tokens;
+use connection::{HttpRequest, HttpResponse};
+use resource::IssuedTokens;
 pub use verify::Key;
-use wire::{Reply, Request};
 
-/// A token lives that long unless told otherwise: what the first system's document says.
-const LIFETIME: Duration = Duration::from_secs(300);
+/// Marketing Cloud Intelligence documents this lifetime.
+const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 
-/// Who may ask: a client, or the issuer of a grant.
+/// The registration of a client, or of the issuer of a grant.
 #[derive(Clone, Debug)]
 pub struct Client {
     id: String,
@@ -60,7 +60,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client by its id: service account, consumer key, application id, issuer.
+    /// Registers a client under its id: service account, consumer key, application id or issuer.
     pub fn new(id: impl Into<String>, key: Key) -> Self {
         Self {
             id: id.into(),
@@ -70,13 +70,13 @@ impl Client {
             scopes: Vec::new(),
         }
     }
-    /// With one more user that it may ask for: `sub` of a grant.
+    /// Adds a user on whose behalf the client may request tokens: the `sub` of a grant.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<String>) -> Self {
         self.users.push(user.into());
         self
     }
-    /// With the tenant that it belongs to: `tid` at Cylance.
+    /// Sets the tenant of the client: the `tid` of Cylance.
     #[must_use]
     pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Client {
             ..self
         }
     }
-    /// With one more scope that it may ask for.
+    /// Adds a scope that the client may request.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
@@ -92,23 +92,23 @@ impl Client {
     }
 }
 
-/// How a request fails that is told to.
+/// A failure that the server injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// 429, with `Retry-After` in seconds.
+    /// Status 429 with `Retry-After` in seconds.
     TooManyRequests(u64),
-    /// 503 without a word.
+    /// Status 503 without a body.
     Unavailable,
-    /// No answer, until the client gives up.
+    /// No response, until the client closes the connection.
     Silence,
-    /// The work is done and half of the body is sent.
+    /// The request is processed, and half of the response body is sent.
     CutBody,
-    /// 200 and a page, as a proxy or a wrong path answers.
+    /// Status 200 with an HTML page, as a proxy or a wrong path answers.
     Html,
 }
 
-/// Every way to fail, by turns.
+/// The faults that [`Server::fail_every`] cycles through.
 const FAULTS: [Fault; 5] = [
     Fault::Unavailable,
     Fault::CutBody,
@@ -117,49 +117,51 @@ const FAULTS: [Fault; 5] = [
     Fault::Html,
 ];
 
-/// A running server. It ends, with its threads, when it is dropped.
+/// A running authorization server. Dropping it stops the server and its threads.
 pub struct Server {
     url: String,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    acceptor: Option<JoinHandle<()>>,
     address: SocketAddr,
 }
 
 struct Shared {
-    world: Mutex<World>,
-    ended: Condvar,
+    state: Mutex<State>,
+    stopped: Condvar,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Everything the server knows.
-struct World {
+/// What the threads of the server share.
+struct State {
     url: String,
     clients: Vec<Client>,
-    lifetime: Duration,
-    tokens: Tokens,
-    fault: Option<(u32, Fault)>,
-    /// Of so many requests one fails, counted from this one on.
-    every: (usize, usize),
+    token_lifetime: Duration,
+    issued_tokens: IssuedTokens,
+    /// How many requests still fail, and how.
+    next_faults: Option<(u32, Fault)>,
+    /// Every how many requests one fails, and the number of requests when counting began.
+    fault_interval: (usize, usize),
     requests: usize,
-    jtis: Vec<String>,
-    used: HashSet<(String, String)>,
+    accepted_jtis: Vec<String>,
+    /// Client id and `jti` of every accepted assertion.
+    used_jtis: HashSet<(String, String)>,
     random: ring::rand::SystemRandom,
-    ended: bool,
+    is_stopped: bool,
 }
 
 impl Server {
-    /// Listens on a free port of 127.0.0.1.
+    /// Starts a server on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// When no port or no thread is available.
     pub fn start() -> io::Result<Self> {
         Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), |_| {})
     }
 
-    /// Listens on `address`, which is of loopback, and tells `log` one line a request.
+    /// Starts a server on a loopback `address` and passes one line per request to `log`.
     ///
     /// # Errors
-    /// Where the address is not of loopback, or taken.
+    /// When the address is not a loopback address or is in use, or no thread is available.
     pub fn listen(
         address: SocketAddr,
         log: impl Fn(&str) + Send + Sync + 'static,
@@ -172,89 +174,92 @@ impl Server {
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
         let shared = Arc::new(Shared {
-            world: Mutex::new(World::new(url.clone())),
-            ended: Condvar::new(),
+            state: Mutex::new(State::new(url.clone())),
+            stopped: Condvar::new(),
             log: Box::new(log),
         });
-        let accepting = thread::Builder::new()
+        let acceptor = thread::Builder::new()
             .name("jwt-bearer sandbox".to_owned())
             .spawn({
                 let shared = shared.clone();
-                move || accept(&listener, &shared)
+                move || accept_connections(&listener, &shared)
             })?;
         Ok(Self {
             url,
             shared,
-            accepting: Some(accepting),
+            acceptor: Some(acceptor),
             address,
         })
     }
 
-    /// `http://127.0.0.1:port`: issuer, login URL of Salesforce, base URL of Cylance.
+    /// Returns `http://127.0.0.1:port`: the issuer, the login URL of Salesforce and the base URL of Cylance.
     pub fn url(&self) -> &str {
         &self.url
     }
-    /// The discovery document of Marketing Cloud Intelligence: the `discoveryEndpoint` of a credential file.
+    /// Returns the metadata URL of Marketing Cloud Intelligence.
+    ///
+    /// It is the `discoveryEndpoint` of a credential file.
     pub fn discovery_endpoint(&self) -> String {
         format!("{}/discovery", self.url)
     }
-    /// The token endpoint of Marketing Cloud Intelligence.
+    /// Returns the token endpoint of Marketing Cloud Intelligence.
     pub fn intelligence_endpoint(&self) -> String {
         format!("{}/us1/token", self.url)
     }
-    /// The token endpoint of the two generic uses.
+    /// Returns the generic token endpoint, for `client_credentials` and the JWT bearer grant.
     pub fn token_endpoint(&self) -> String {
         format!("{}/token", self.url)
     }
-    /// A resource that every token opens which was handed out here: 200 while it lives, else 401 as in
-    /// RFC 6750 §3.1.
+    /// Returns the URL of a protected resource.
     ///
-    /// It is beside the authorization server: no fault concerns it, and [`requests`](Self::requests)
-    /// does not count it.
+    /// It answers 200 to a token of this server until that token expires, and 401 as in RFC 6750 §3.1
+    /// otherwise. It stands for another server: no fault is injected into it, and
+    /// [`requests`](Self::requests) does not count its requests.
     pub fn resource(&self) -> String {
         format!("{}{}", self.url, resource::PATH)
     }
-    /// Knows `client` from now on; one of the same id is replaced.
+    /// Registers `client` and replaces a client of the same id.
     pub fn register(&self, client: Client) {
-        let mut world = self.shared.world();
-        world.clients.retain(|other| other.id != client.id);
-        world.clients.push(client);
+        let mut state = self.shared.state();
+        state.clients.retain(|other| other.id != client.id);
+        state.clients.push(client);
     }
-    /// How long tokens live from now on. Defaults to 300 seconds.
+    /// Sets the lifetime of the tokens issued from now on. Defaults to 300 seconds.
     pub fn set_lifetime(&self, lifetime: Duration) {
-        self.shared.world().lifetime = lifetime;
+        self.shared.state().token_lifetime = lifetime;
     }
-    /// Fails the next `requests` in this way, whatever they are; zero ends a fault.
+    /// Injects `fault` into the next `requests` requests, metadata included. Zero stops it.
     pub fn fail_next(&self, requests: u32, fault: Fault) {
-        self.shared.world().fault = Some((requests, fault));
+        self.shared.state().next_faults = Some((requests, fault));
     }
-    /// Fails every `nth` request from now on, each time in another way, with a second in `Retry-After`;
-    /// zero ends that.
+    /// Injects a fault into every `nth` request from now on. Zero stops it.
+    ///
+    /// The faults take turns. `Retry-After` is one second.
     pub fn fail_every(&self, nth: usize) {
-        let mut world = self.shared.world();
-        world.every = (nth, world.requests);
+        let mut state = self.shared.state();
+        state.fault_interval = (nth, state.requests);
     }
-    /// What an administrator may do: from now on the resource takes none of the tokens handed out so far.
+    /// Revokes all tokens issued so far, as an administrator may: the resource refuses them.
     pub fn revoke_tokens(&self) {
-        self.shared.world().tokens = Tokens::default();
+        self.shared.state().issued_tokens = IssuedTokens::default();
     }
-    /// How many requests came, metadata and failed ones included.
+    /// Returns how many requests the server received, metadata and failed requests included.
     pub fn requests(&self) -> usize {
-        self.shared.world().requests
+        self.shared.state().requests
     }
-    /// The `jti` of every assertion that was taken, in order.
+    /// Returns the `jti` of every accepted assertion, in order.
     pub fn jtis(&self) -> Vec<String> {
-        self.shared.world().jtis.clone()
+        self.shared.state().accepted_jtis.clone()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.world().ended = true;
-        self.shared.ended.notify_all();
-        let _ = TcpStream::connect(self.address); // wakes the thread that accepts
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
+        self.shared.state().is_stopped = true;
+        self.shared.stopped.notify_all();
+        let _ = TcpStream::connect(self.address); // wakes the acceptor thread
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
         }
     }
 }
@@ -267,16 +272,18 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A thread a connection, all ended before this one: a client that is silent holds up nobody.
-fn accept(listener: &TcpListener, shared: &Shared) {
+/// Serves each connection in a thread, so that a silent client delays no other.
+///
+/// Returns when the server is stopped and all these threads have ended.
+fn accept_connections(listener: &TcpListener, shared: &Shared) {
     thread::scope(|connections| {
         for stream in listener.incoming() {
-            if shared.world().ended {
+            if shared.state().is_stopped {
                 break;
             }
             let Ok(mut stream) = stream else { continue };
             connections.spawn(move || {
-                // A client that goes away is its own affair.
+                // A client that closes its connection is no error of the server.
                 let _ = serve(&mut stream, shared);
             });
         }
@@ -284,120 +291,122 @@ fn accept(listener: &TcpListener, shared: &Shared) {
 }
 
 fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
-    let Some(request) = Request::read(stream, || shared.world().ended)? else {
+    let Some(request) = HttpRequest::read(stream, || shared.state().is_stopped)? else {
         return Ok(());
     };
-    let mut world = shared.world();
+    let mut state = shared.state();
     if request.path == resource::PATH {
-        let reply = world.tokens.open(&request, SystemTime::now());
-        drop(world);
+        let response = state.issued_tokens.authorize(&request, SystemTime::now());
+        drop(state);
         (shared.log)(&format!(
             "{} {} {}",
-            request.method, request.path, reply.status
+            request.method, request.path, response.status
         ));
-        return reply.write(stream, false);
+        return response.write(stream, false);
     }
-    world.requests = world.requests.saturating_add(1);
-    let fault = world.next_fault();
-    let plain = |status, headers, body: &str| Reply {
-        status,
-        headers,
-        body: body.to_owned(),
+    state.requests = state.requests.saturating_add(1);
+    let fault = state.injected_fault();
+    let injected = |status, headers, body: &str, name| {
+        let response = HttpResponse {
+            status,
+            headers,
+            body: body.to_owned(),
+        };
+        (response, format!("injected fault: {name}"))
     };
-    let (reply, log) = match fault {
+    let (response, log) = match fault {
         Some(Fault::TooManyRequests(seconds)) => {
             let headers = vec![("Retry-After", seconds.to_string())];
-            (plain(429, headers, ""), "told to fail: 429".to_owned())
+            injected(429, headers, "", "429")
         }
-        Some(Fault::Unavailable) => (plain(503, Vec::new(), ""), "told to fail: 503".to_owned()),
+        Some(Fault::Unavailable) => injected(503, Vec::new(), "", "503"),
         Some(Fault::Html) => {
             let headers = vec![("Content-Type", "text/html".to_owned())];
-            (
-                plain(200, headers, "<!DOCTYPE html><title>Hello</title>"),
-                "told to fail: HTML".to_owned(),
-            )
+            let page = "<!DOCTYPE html><title>Hello</title>";
+            injected(200, headers, page, "HTML")
         }
         Some(Fault::Silence) => {
             (shared.log)(&format!(
-                "{} {}: told to fail: silence",
+                "{} {}: injected fault: silence",
                 request.method, request.path
             ));
-            while !world.ended && is_there(stream) {
-                let waited = shared.ended.wait_timeout(world, wire::TICK);
-                world = waited.unwrap_or_else(PoisonError::into_inner).0;
+            while !state.is_stopped && is_connected(stream) {
+                let waited = shared
+                    .stopped
+                    .wait_timeout(state, connection::POLL_INTERVAL);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             return Ok(());
         }
-        Some(Fault::CutBody) | None => {
-            let outcome = systems::answer(&mut world, &request);
-            (outcome.reply, outcome.log)
-        }
+        Some(Fault::CutBody) | None => token_endpoint::respond(&mut state, &request),
     };
-    drop(world);
+    drop(state);
     (shared.log)(&format!(
         "{} {} {}: {log}",
-        request.method, request.path, reply.status
+        request.method, request.path, response.status
     ));
-    reply.write(stream, fault == Some(Fault::CutBody))
+    response.write(stream, fault == Some(Fault::CutBody))
 }
 
-/// Whether the client still waits: a read has nothing to say, rather than the end.
-fn is_there(stream: &TcpStream) -> bool {
+/// Returns false when the client has closed the connection, which a read of no bytes shows.
+fn is_connected(stream: &TcpStream) -> bool {
     !matches!(stream.peek(&mut [0]), Ok(0))
 }
 
 impl Shared {
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl World {
+impl State {
     fn new(url: String) -> Self {
         Self {
             url,
             clients: Vec::new(),
-            lifetime: LIFETIME,
-            tokens: Tokens::default(),
-            fault: None,
-            every: (0, 0),
+            token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            issued_tokens: IssuedTokens::default(),
+            next_faults: None,
+            fault_interval: (0, 0),
             requests: 0,
-            jtis: Vec::new(),
-            used: HashSet::new(),
+            accepted_jtis: Vec::new(),
+            used_jtis: HashSet::new(),
             random: ring::rand::SystemRandom::new(),
-            ended: false,
+            is_stopped: false,
         }
     }
-    fn next_fault(&mut self) -> Option<Fault> {
-        let left = |(left, fault): (u32, Fault)| Some((left.checked_sub(1)?, fault));
-        self.fault = self.fault.and_then(left);
-        self.fault.map(|(_, fault)| fault).or_else(|| self.turn())
+    /// Returns the fault of the current request, if any, and counts it.
+    fn injected_fault(&mut self) -> Option<Fault> {
+        let count_down = |(left, fault): (u32, Fault)| Some((left.checked_sub(1)?, fault));
+        self.next_faults = self.next_faults.and_then(count_down);
+        let next = self.next_faults.map(|(_, fault)| fault);
+        next.or_else(|| self.periodic_fault())
     }
-    fn turn(&self) -> Option<Fault> {
-        let (nth, since) = self.every;
-        let count = self.requests.saturating_sub(since);
-        let is_due = count.checked_rem(nth) == Some(0);
-        let turn = count.checked_div(nth).filter(|_| is_due)?;
-        let mut ways = FAULTS.iter().copied().cycle();
-        ways.nth(turn.checked_sub(1)?)
+    fn periodic_fault(&self) -> Option<Fault> {
+        let (interval, start) = self.fault_interval;
+        let count = self.requests.saturating_sub(start);
+        let is_nth = count.checked_rem(interval) == Some(0);
+        let number = count.checked_div(interval).filter(|_| is_nth)?;
+        let mut faults = FAULTS.iter().copied().cycle();
+        faults.nth(number.checked_sub(1)?)
     }
     fn now(&self) -> u64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.unwrap_or_default().as_secs()
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.unwrap_or_default().as_secs()
     }
-    fn first_use(&mut self, client: &str, jti: &str) -> bool {
-        let first = self.used.insert((client.to_owned(), jti.to_owned()));
-        self.jtis.extend(first.then(|| jti.to_owned()));
-        first
+    /// Records the `jti` of an accepted assertion. Returns false for a replay.
+    fn record_jti(&mut self, client: &str, jti: &str) -> bool {
+        let is_new = self.used_jtis.insert((client.to_owned(), jti.to_owned()));
+        self.accepted_jtis.extend(is_new.then(|| jti.to_owned()));
+        is_new
     }
-    /// An opaque token.
-    fn token(&self) -> String {
+    fn opaque_access_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.random_bytes())
     }
-    /// A token that is a JWT, under a secret that nobody keeps: nobody but its issuer is to verify it.
-    fn jwt(&self, subject: &str, scope: Option<&str>) -> String {
+    /// Makes an access token that is a JWT. Its secret is dropped, since only the issuer verifies it.
+    fn jwt_access_token(&self, subject: &str, scope: Option<&str>) -> String {
         let iat = self.now();
-        let exp = iat.saturating_add(self.lifetime.as_secs());
+        let exp = iat.saturating_add(self.token_lifetime.as_secs());
         let claims = json!({ "sub": subject, "scp": scope, "iat": iat, "exp": exp });
         let parts = [json!({ "typ": "JWT", "alg": "HS256" }), claims];
         let message = parts
@@ -409,7 +418,7 @@ impl World {
     }
     fn random_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
-        // A system without random numbers hands out tokens that can be guessed: it is a sandbox.
+        // Without random numbers the tokens can be guessed, which a sandbox accepts.
         let _ = self.random.fill(&mut bytes);
         bytes
     }

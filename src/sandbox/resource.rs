@@ -1,57 +1,60 @@
-//! A token in, 200 or 401 out: what a token is for.
+//! A protected resource: 200 to a token that this server issued, otherwise 401.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::wire::{Reply, Request};
+use super::connection::{HttpRequest, HttpResponse};
 
 pub(super) const PATH: &str = "/resource";
-/// For so long it is told that a token has expired, rather than that nobody knows it.
-const MEMORY: Duration = Duration::from_secs(60);
+/// An expired token is called expired for this long, and unknown after that.
+const EXPIRED_TOKEN_RETENTION: Duration = Duration::from_secs(60);
 
-/// Every token that was handed out, whose it is, and when it ends.
+/// The issued tokens by their text, each with its client id and the time at which it expires.
 #[derive(Default)]
-pub(super) struct Tokens(HashMap<String, (String, SystemTime)>);
+pub(super) struct IssuedTokens(HashMap<String, (String, SystemTime)>);
 
-impl Tokens {
-    /// What a client gets at `now`, in the answer of a token endpoint.
-    pub(super) fn hand_out(
+impl IssuedTokens {
+    /// Records the token of a token response that is sent at `now`.
+    pub(super) fn record(
         &mut self,
-        answer: &Value,
+        token_response: &Value,
         client: &str,
         now: SystemTime,
-        life: Duration,
+        lifetime: Duration,
     ) {
-        let is_known = |end: SystemTime| now.duration_since(end).unwrap_or_default() < MEMORY;
-        self.0.retain(|_, (_, end)| is_known(*end));
-        let secret = answer.get("access_token").and_then(Value::as_str);
-        if let (Some(secret), Some(end)) = (secret, now.checked_add(life)) {
-            self.0.insert(secret.to_owned(), (client.to_owned(), end));
+        let is_kept = |expires_at: SystemTime| {
+            now.duration_since(expires_at).unwrap_or_default() < EXPIRED_TOKEN_RETENTION
+        };
+        self.0.retain(|_, (_, expires_at)| is_kept(*expires_at));
+        let token = token_response.get("access_token").and_then(Value::as_str);
+        if let (Some(token), Some(expires_at)) = (token, now.checked_add(lifetime)) {
+            self.0
+                .insert(token.to_owned(), (client.to_owned(), expires_at));
         }
     }
 
-    /// RFC 6750 §2.1 and §3.
-    pub(super) fn open(&self, request: &Request, now: SystemTime) -> Reply {
-        let Some(secret) = request.authorization.strip_prefix("Bearer ") else {
-            return refused("Bearer".to_owned(), json!({}));
+    /// Checks the `Authorization` header of a request (RFC 6750 §2.1 and §3).
+    pub(super) fn authorize(&self, request: &HttpRequest, now: SystemTime) -> HttpResponse {
+        let Some(token) = request.authorization.strip_prefix("Bearer ") else {
+            return unauthorized("Bearer".to_owned(), json!({}));
         };
-        let why = match self.0.get(secret) {
+        let reason = match self.0.get(token) {
             None => "the token is unknown".to_owned(),
-            Some((client, end)) => match now.duration_since(*end) {
-                Err(_) => return Reply::json(200, json!({ "client_id": client })),
+            Some((client, expires_at)) => match now.duration_since(*expires_at) {
+                Err(_) => return HttpResponse::json(200, json!({ "client_id": client })),
                 Ok(since) => format!("the token expired {} ms ago", since.as_millis()),
             },
         };
-        let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{why}\"");
-        let body = json!({ "error": "invalid_token", "error_description": why });
-        refused(challenge, body)
+        let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{reason}\"");
+        let body = json!({ "error": "invalid_token", "error_description": reason });
+        unauthorized(challenge, body)
     }
 }
 
-fn refused(challenge: String, body: Value) -> Reply {
-    let mut reply = Reply::json(401, body);
-    reply.headers.push(("WWW-Authenticate", challenge));
-    reply
+fn unauthorized(challenge: String, body: Value) -> HttpResponse {
+    let mut response = HttpResponse::json(401, body);
+    response.headers.push(("WWW-Authenticate", challenge));
+    response
 }

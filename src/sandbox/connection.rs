@@ -1,4 +1,4 @@
-//! One HTTP request in, one response out, then the connection ends. No more of HTTP than that.
+//! One HTTP request and one response per connection, which is closed after that.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,33 +6,37 @@ use std::time::{Duration, SystemTime};
 
 use percent_encoding::percent_decode_str;
 
-/// Bytes of a request: an assertion of an 8192-bit key with many claims is a tenth of that.
+/// Bytes of a request: an assertion of an 8192-bit key with many claims needs a tenth.
 const MAX_REQUEST: usize = 256 * 1024;
 const MAX_HEADERS: usize = 64;
-/// How often a thread that waits for a client looks whether the server has ended.
-pub(super) const TICK: Duration = Duration::from_millis(50);
+/// How often a thread that waits for its client checks whether the server is stopped.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-pub(super) struct Request {
+pub(super) struct HttpRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: String,
     pub(super) content_type: String,
-    /// The body has no length, and is not read.
-    pub(super) in_chunks: bool,
+    /// The request has a transfer encoding. Its body has no length and is not read.
+    pub(super) is_chunked: bool,
     pub(super) authorization: String,
     pub(super) body: Vec<u8>,
 }
 
-impl Request {
-    /// `None` where the client went away, sent no HTTP, or `ended`.
+impl HttpRequest {
+    /// Reads one request. Returns `None` when the client closes the connection or sends no HTTP, or when the
+    /// server is stopped.
+    ///
+    /// # Errors
+    /// When the connection fails.
     pub(super) fn read(
         stream: &mut TcpStream,
-        ended: impl Fn() -> bool,
+        is_stopped: impl Fn() -> bool,
     ) -> io::Result<Option<Self>> {
-        stream.set_read_timeout(Some(TICK))?;
+        stream.set_read_timeout(Some(POLL_INTERVAL))?;
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
-        let mut continued = false;
-        while bytes.len() < MAX_REQUEST && !ended() {
+        let mut has_sent_continue = false;
+        while bytes.len() < MAX_REQUEST && !is_stopped() {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(None),
                 Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
@@ -44,13 +48,15 @@ impl Request {
                 Err(e) => return Err(e),
             }
             match Self::parse(&bytes) {
-                Parsed::Whole(request) => return Ok(Some(request)),
-                Parsed::Head { waits: true } if !continued => {
-                    continued = true;
+                Parsed::Complete(request) => return Ok(Some(request)),
+                Parsed::Partial {
+                    expects_continue: true,
+                } if !has_sent_continue => {
+                    has_sent_continue = true;
                     stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
                 }
-                Parsed::Head { .. } => {}
-                Parsed::Garbage => return Ok(None),
+                Parsed::Partial { .. } => {}
+                Parsed::Malformed => return Ok(None),
             }
         }
         Ok(None)
@@ -61,8 +67,12 @@ impl Request {
         let mut head = httparse::Request::new(&mut headers);
         let length = match head.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Parsed::Head { waits: false },
-            Err(_) => return Parsed::Garbage,
+            Ok(httparse::Status::Partial) => {
+                return Parsed::Partial {
+                    expects_continue: false,
+                };
+            }
+            Err(_) => return Parsed::Malformed,
         };
         let header = |name: &str| {
             let found = head
@@ -76,25 +86,27 @@ impl Request {
         let expected = header("Content-Length").parse().unwrap_or(0_usize);
         let body = bytes.get(length..).unwrap_or_default();
         let Some(body) = body.get(..expected) else {
-            return Parsed::Head {
-                waits: !header("Expect").is_empty(),
+            return Parsed::Partial {
+                expects_continue: !header("Expect").is_empty(),
             };
         };
         let target = head.path.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Parsed::Whole(Self {
+        Parsed::Complete(Self {
             method: head.method.unwrap_or_default().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
             content_type: header("Content-Type").to_ascii_lowercase(),
-            in_chunks: !header("Transfer-Encoding").is_empty(),
+            is_chunked: !header("Transfer-Encoding").is_empty(),
             authorization: header("Authorization"),
             body: body.to_owned(),
         })
     }
 
-    /// Of a form body and of the query: the first system's document draws the latter.
-    pub(super) fn form(&self) -> Vec<(String, String)> {
+    /// Returns the parameters of a form body, then those of the query.
+    ///
+    /// The document of Marketing Cloud Intelligence shows parameters in the query.
+    pub(super) fn parameters(&self) -> Vec<(String, String)> {
         let body = match self
             .content_type
             .starts_with("application/x-www-form-urlencoded")
@@ -119,18 +131,18 @@ impl Request {
 }
 
 enum Parsed {
-    Whole(Request),
-    Head { waits: bool },
-    Garbage,
+    Complete(HttpRequest),
+    Partial { expects_continue: bool },
+    Malformed,
 }
 
-pub(super) struct Reply {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
 }
 
-impl Reply {
+impl HttpResponse {
     pub(super) fn json(status: u16, body: impl ToString) -> Self {
         let headers = vec![
             ("Content-Type", "application/json".to_owned()),
@@ -143,13 +155,16 @@ impl Reply {
         }
     }
 
-    /// The whole response, or of its body only the first half.
-    pub(super) fn write(&self, stream: &mut TcpStream, cut: bool) -> io::Result<()> {
+    /// Writes the response. With `cut_body`, only the first half of the body is sent.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub(super) fn write(&self, stream: &mut TcpStream, cut_body: bool) -> io::Result<()> {
         let date = httpdate::fmt_http_date(SystemTime::now());
         let mut text = format!(
             "HTTP/1.1 {} {}\r\nDate: {date}\r\n",
             self.status,
-            reason(self.status)
+            reason_phrase(self.status)
         );
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
@@ -159,14 +174,14 @@ impl Reply {
             self.body.len()
         ));
         let body = self.body.as_bytes();
-        let sent = if cut { body.len() / 2 } else { body.len() };
+        let sent = if cut_body { body.len() / 2 } else { body.len() };
         stream.write_all(text.as_bytes())?;
         stream.write_all(body.get(..sent).unwrap_or_default())?;
         stream.flush()
     }
 }
 
-fn reason(status: u16) -> &'static str {
+fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
