@@ -1,4 +1,4 @@
-//! What the crate costs those who take it: packages, counted in what `cargo tree` prints.
+//! How many packages the crate adds to a build, counted in the output of `cargo tree`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,33 +7,33 @@ use std::process::Command;
 
 /// Packages of a normal build, this one included.
 #[cfg(feature = "ureq")]
-const MOST: usize = 58;
-/// Without ureq: what is pure.
-const MOST_WITHOUT_UREQ: usize = 47;
+const MAX_PACKAGES: usize = 58;
+/// Packages without ureq, which leaves the part without I/O.
+const MAX_PACKAGES_WITHOUT_UREQ: usize = 47;
 
-/// An async runtime, a second TLS library, a compiler for macros: none of it is needed.
+/// The crate needs no async runtime, no second TLS library and no procedural macros.
 const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive syn tokio";
 
-/// The whole list: one more is a decision.
+/// The complete list, so that a new dependency changes this test too.
 const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_json \
     sha2 ureq zeroize";
-/// Of the features `sandbox`, `cli`, `file-store` and `redis` alone.
+/// Dependencies of the features `sandbox`, `cli`, `file-store` and `redis`.
 const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem redis ring \
     rustix tempfile webpki-root-certs";
 
-/// Only with the feature: a test run without it need not have downloaded what ureq brings.
+/// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
 #[cfg(feature = "ureq")]
 #[test]
 fn default_features_stay_within_package_budget() {
     let tree = cargo_tree(&[]);
-    check(&tree, MOST);
+    check(&tree, MAX_PACKAGES);
     assert!(names(&tree).contains("ureq"), "{tree}");
 }
 
 #[test]
 fn no_default_features_stay_within_package_budget() {
     let tree = cargo_tree(&["--no-default-features"]);
-    check(&tree, MOST_WITHOUT_UREQ);
+    check(&tree, MAX_PACKAGES_WITHOUT_UREQ);
     assert!(!names(&tree).contains("ureq"), "{tree}");
 }
 
@@ -58,12 +58,12 @@ fn direct_dependencies_match_the_list() {
         "{optional:#?}"
     );
     let manifest = manifest();
-    let others = manifest.lines().filter(|line| line.starts_with('['));
-    let others: Vec<_> = others
+    let sections = manifest.lines().filter(|line| line.starts_with('['));
+    let sections: Vec<_> = sections
         .filter(|line| line.contains("dependencies"))
         .collect();
-    let modelled = "[target.'cfg(loom)'.dependencies]";
-    assert_eq!(others, ["[dependencies]", modelled, "[dev-dependencies]"]);
+    let loom = "[target.'cfg(loom)'.dependencies]";
+    assert_eq!(sections, ["[dependencies]", loom, "[dev-dependencies]"]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn manifest_keeps_edition_and_rust_version() {
     assert!(!manifest().contains("[workspace"));
 }
 
-/// A package from a repository or a folder has no checksum, one from another registry another source.
+/// A package from a git repository or a path has no checksum, and one of another registry has another source.
 #[test]
 fn lock_file_names_one_registry_and_a_checksum_per_package() {
     let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"));
@@ -84,9 +84,9 @@ fn lock_file_names_one_registry_and_a_checksum_per_package() {
         let value = package.lines().find_map(|line| line.strip_prefix(key))?;
         Some(value.trim_matches(|c| "= \"".contains(c)).to_owned())
     };
-    let (ours, foreign): (Vec<_>, Vec<_>) =
+    let (own, foreign): (Vec<_>, Vec<_>) =
         packages.partition(|package| value(package, "name").unwrap() == "jwt-bearer");
-    assert_eq!(ours.len(), 1);
+    assert_eq!(own.len(), 1);
     let sources: BTreeSet<_> = foreign
         .iter()
         .map(|package| value(package, "source"))
@@ -99,7 +99,7 @@ fn lock_file_names_one_registry_and_a_checksum_per_package() {
     }
 }
 
-/// The tree of a normal build for this machine, from what was downloaded to build this test.
+/// Returns the tree of a normal build for this machine. Offline: the packages were downloaded to build this test.
 fn cargo_tree(features: &[&str]) -> String {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--edges=normal", "--prefix=none", "--color=never"])
@@ -113,7 +113,7 @@ fn cargo_tree(features: &[&str]) -> String {
     String::from_utf8(tree.stdout).unwrap()
 }
 
-/// Name and version of each line. What follows is a path, or a mark: `(*)`, `(proc-macro)`.
+/// Returns name and version of each line. A path or a mark, `(*)` or `(proc-macro)`, may follow them.
 fn packages(tree: &str) -> BTreeSet<(&str, &str)> {
     let words = tree.lines().map(|line| line.split(' '));
     words
@@ -126,17 +126,17 @@ fn names(tree: &str) -> BTreeSet<&str> {
 }
 
 #[track_caller]
-fn check(tree: &str, most: usize) {
+fn check(tree: &str, max: usize) {
     let (packages, names) = (packages(tree), names(tree));
     assert!(
-        packages.len() <= most,
+        packages.len() <= max,
         "{} packages: {packages:#?}",
         packages.len()
     );
     assert_eq!(
         packages.len(),
         names.len(),
-        "two versions of one: {packages:#?}"
+        "two versions of one package: {packages:#?}"
     );
     for unwanted in UNWANTED.split(' ') {
         assert!(!names.contains(unwanted), "{unwanted}");
@@ -144,14 +144,14 @@ fn check(tree: &str, most: usize) {
     assert!(!tree.contains("(proc-macro)"), "{tree}");
 }
 
-/// The manifest as it was written: a published package has it under another name.
+/// Returns the original manifest, which a published package contains under another name.
 fn manifest() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let written = fs::read_to_string(here.join("Cargo.toml.orig"));
-    written.unwrap_or_else(|_| fs::read_to_string(here.join("Cargo.toml")).unwrap())
+    let original = fs::read_to_string(here.join("Cargo.toml.orig"));
+    original.unwrap_or_else(|_| fs::read_to_string(here.join("Cargo.toml")).unwrap())
 }
 
-/// Keys and values of a section of the manifest.
+/// Returns the keys and values of a section of the manifest.
 fn section(name: &str) -> BTreeMap<String, String> {
     let manifest = manifest();
     let (_, text) = manifest.split_once(&format!("[{name}]\n")).unwrap();
@@ -177,10 +177,10 @@ fn packages_ignores_cargo_tree_marks_and_paths() {
 
 #[test]
 fn check_fails_when_package_budget_is_exceeded() {
-    let broken = |tree: &str| std::panic::catch_unwind(|| check(tree, 2)).is_err();
-    assert!(!broken("a v1.0.0\nb v1.0.0\na v1.0.0 (*)\n"));
-    assert!(broken("a v1.0.0\nb v1.0.0\nc v1.0.0\n"));
-    assert!(broken("a v1.0.0\na v1.0.1\n"));
-    assert!(broken("a v1.0.0\ntokio v1.0.0\n"));
-    assert!(broken("a v1.0.0\nb v1.0.0 (proc-macro)\n"));
+    let fails = |tree: &str| std::panic::catch_unwind(|| check(tree, 2)).is_err();
+    assert!(!fails("a v1.0.0\nb v1.0.0\na v1.0.0 (*)\n"));
+    assert!(fails("a v1.0.0\nb v1.0.0\nc v1.0.0\n"));
+    assert!(fails("a v1.0.0\na v1.0.1\n"));
+    assert!(fails("a v1.0.0\ntokio v1.0.0\n"));
+    assert!(fails("a v1.0.0\nb v1.0.0 (proc-macro)\n"));
 }

@@ -1,4 +1,4 @@
-//! The sandbox takes what is right and refuses each thing that is wrong, in each system's own form.
+//! The sandbox accepts correct assertions and refuses each wrong one in the error format of its provider.
 #![cfg(all(feature = "sandbox", feature = "ureq"))]
 
 use std::io::{Read as _, Write as _};
@@ -18,48 +18,48 @@ use serde_json::Value;
 
 const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
-fn rsa() -> RsaKey {
+fn rsa_key() -> RsaKey {
     let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
     RsaKey::from_pem(vectors["key"]["pkcs1_pem"].as_str().unwrap()).unwrap()
 }
-fn other_rsa() -> RsaKey {
+fn other_rsa_key() -> RsaKey {
     RsaKey::from_der(include_bytes!("data/keys/rsa-2048.der")).unwrap()
 }
-fn hmac() -> HmacKey {
+fn hmac_key() -> HmacKey {
     HmacKey::new(SECRET).unwrap()
 }
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A server with a client of each kind.
+/// Starts a server with a client registration of each kind.
 fn server() -> Server {
     let server = Server::start().unwrap();
-    let by_key = |id| Client::new(id, Key::public(&rsa())).with_scope("read");
-    server.register(by_key("service-account"));
-    server.register(by_key("consumer-key").with_user("user@example.com"));
-    server.register(by_key("client-1"));
-    server.register(by_key("issuer-1").with_user("alice"));
+    let with_key = |id| Client::new(id, Key::public(&rsa_key())).with_scope("read");
+    server.register(with_key("service-account"));
+    server.register(with_key("consumer-key").with_user("user@example.com"));
+    server.register(with_key("client-1"));
+    server.register(with_key("issuer-1").with_user("alice"));
     server.register(Client::new("client-2", Key::secret(SECRET)).with_scope("read"));
     let application = Client::new("application", Key::secret(SECRET)).with_tenant("tenant");
     server.register(application.with_scope("device:list"));
     server
 }
-fn mci(server: &Server) -> Profile {
+fn intelligence_profile(server: &Server) -> Profile {
     let endpoint = Endpoint::metadata(server.discovery_endpoint()).unwrap();
     Profile::marketing_cloud_intelligence(endpoint, "service-account")
 }
-fn platform(server: &Server) -> Profile {
+fn salesforce_profile(server: &Server) -> Profile {
     Profile::salesforce(server.url(), "consumer-key", "user@example.com").unwrap()
 }
-fn cylance(server: &Server) -> Profile {
+fn cylance_profile(server: &Server) -> Profile {
     Profile::cylance(server.url(), "tenant", "application").unwrap()
 }
-fn client(server: &Server) -> Profile {
+fn client_profile(server: &Server) -> Profile {
     let endpoint = Endpoint::token(server.token_endpoint()).unwrap();
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
-fn grant(server: &Server) -> Profile {
+fn grant_profile(server: &Server) -> Profile {
     let endpoint = Endpoint::issuer(server.url()).unwrap();
     Profile::jwt_bearer(endpoint, "issuer-1", Audience::Issuer).with_subject("alice")
 }
@@ -67,11 +67,11 @@ fn source(profile: Profile, key: impl Signer + 'static) -> TokenSource {
     TokenSource::new(profile, key).unwrap()
 }
 #[track_caller]
-fn refused(profile: Profile, key: impl Signer + 'static) -> Error {
+fn denied(profile: Profile, key: impl Signer + 'static) -> Error {
     source(profile, key).fetch_uncached().unwrap_err()
 }
 #[track_caller]
-fn is(error: &Error, status: u16, code: Option<&str>, description: &str) {
+fn assert_error(error: &Error, status: u16, code: Option<&str>, description: &str) {
     assert_eq!(
         (error.status(), error.code(), error.description()),
         (Some(status), code, Some(description)),
@@ -82,10 +82,16 @@ fn is(error: &Error, status: u16, code: Option<&str>, description: &str) {
 fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
     let server = server();
     for placement in [Placement::Form, Placement::Query] {
-        let token = source(mci(&server).with_placement(placement), rsa()).token();
+        let token = source(
+            intelligence_profile(&server).with_placement(placement),
+            rsa_key(),
+        )
+        .token();
         assert_eq!(token.unwrap().get("expires_in"), Some("300"));
     }
-    let token = source(platform(&server), rsa()).token().unwrap();
+    let token = source(salesforce_profile(&server), rsa_key())
+        .token()
+        .unwrap();
     assert_eq!(salesforce::instance_url(&token), Some(server.url()));
     assert_eq!(salesforce::user_id(&token), Some("005xx000001SwiUAAS"));
     assert_eq!(
@@ -93,17 +99,17 @@ fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
         Some("00Dxx0000001gPLEAY")
     );
 
-    let scoped = cylance(&server).with_scope("device:list");
-    let token = source(scoped, hmac()).token().unwrap();
+    let scoped = cylance_profile(&server).with_scope("device:list");
+    let token = source(scoped, hmac_key()).token().unwrap();
     let claims = token.secret().split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-    let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
-    assert_eq!(life, 300);
+    let lifetime = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(lifetime, 300);
 
-    let read = |profile: Profile| profile.with_scope("read");
+    let with_scope = |profile: Profile| profile.with_scope("read");
     let cases: [(Profile, Box<dyn Signer>); 3] = [
-        (client(&server), Box::new(rsa())),
-        (grant(&server), Box::new(rsa())),
+        (client_profile(&server), Box::new(rsa_key())),
+        (grant_profile(&server), Box::new(rsa_key())),
         (
             Profile::client_credentials(
                 Endpoint::metadata(format!("{}/.well-known/openid-configuration", server.url()))
@@ -111,21 +117,21 @@ fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
                 "client-2",
                 Audience::Issuer,
             ),
-            Box::new(hmac()),
+            Box::new(hmac_key()),
         ),
     ];
     for (profile, key) in cases {
         assert_eq!(
-            source(read(profile), key).token().unwrap().scope(),
+            source(with_scope(profile), key).token().unwrap().scope(),
             Some("read")
         );
     }
     assert_eq!(server.jtis().len(), 7);
 }
 
-/// A signer that claims one algorithm and holds another key.
-struct Liar(Algorithm, Box<dyn Signer>);
-impl Signer for Liar {
+/// A signer that names one algorithm and signs with another.
+struct MislabeledSigner(Algorithm, Box<dyn Signer>);
+impl Signer for MislabeledSigner {
     fn algorithm(&self) -> Algorithm {
         self.0
     }
@@ -137,91 +143,95 @@ impl Signer for Liar {
 #[test]
 fn sandbox_refuses_each_wrong_assertion_with_its_reason() {
     let server = server();
-    let client = || client(&server);
+    let profile = || client_profile(&server);
     let elsewhere = Audience::Fixed("https://elsewhere.example".to_owned());
     let signature = "the signature is not of the client's key";
     let alg = "alg is not the one of the client's key";
-    let jwt_of = |alg, key: Box<dyn Signer>| Liar(alg, key);
+    let mislabeled = |alg, key: Box<dyn Signer>| MislabeledSigner(alg, key);
     for (error, description) in [
-        (refused(client(), other_rsa()), signature),
-        (refused(client(), hmac()), alg),
+        (denied(profile(), other_rsa_key()), signature),
+        (denied(profile(), hmac_key()), alg),
         (
-            refused(client(), jwt_of(Algorithm::Hs256, Box::new(rsa()))),
+            denied(profile(), mislabeled(Algorithm::Hs256, Box::new(rsa_key()))),
             alg,
         ),
         (
-            refused(client(), jwt_of(Algorithm::Rs512, Box::new(rsa()))),
+            denied(profile(), mislabeled(Algorithm::Rs512, Box::new(rsa_key()))),
             alg,
         ),
         (
-            refused(client(), jwt_of(Algorithm::Rs256, Box::new(hmac()))),
+            denied(
+                profile(),
+                mislabeled(Algorithm::Rs256, Box::new(hmac_key())),
+            ),
             signature,
         ),
         (
-            refused(client().with_audience(elsewhere.clone()), rsa()),
+            denied(profile().with_audience(elsewhere.clone()), rsa_key()),
             "claim aud is not this server, as one string",
         ),
         (
-            refused(client().with_audience(Audience::Omit), rsa()),
+            denied(profile().with_audience(Audience::Omit), rsa_key()),
             "claim aud is not this server, as one string",
         ),
         (
-            refused(client().with_assertion_lifetime(seconds(3700)), rsa()),
+            denied(profile().with_assertion_lifetime(seconds(3700)), rsa_key()),
             "exp lies too far ahead",
         ),
         (
-            refused(client().with_jti(Jti::Omit), rsa()),
+            denied(profile().with_jti(Jti::Omit), rsa_key()),
             "claim jti is missing or wrong",
         ),
         (
-            refused(client().with_assertion_lifetime(None), rsa()),
+            denied(profile().with_assertion_lifetime(None), rsa_key()),
             "claim exp is missing or wrong",
         ),
         (
-            refused(client().with_subject("client-2"), rsa()),
+            denied(profile().with_subject("client-2"), rsa_key()),
             "claim sub is missing or wrong",
         ),
     ] {
-        is(&error, 401, Some("invalid_client"), description);
+        assert_error(&error, 401, Some("invalid_client"), description);
     }
     let unknown = Endpoint::token(server.token_endpoint()).unwrap();
     let unknown = Profile::client_credentials(unknown, "nobody", Audience::TokenEndpoint);
-    is(
-        &refused(unknown, rsa()),
+    assert_error(
+        &denied(unknown, rsa_key()),
         401,
         Some("invalid_client"),
         "the client is unknown",
     );
-    let error = refused(client().with_scope("write"), rsa());
-    is(&error, 400, Some("invalid_scope"), "a scope is not allowed");
-    let error = refused(grant(&server).with_subject("bob"), rsa());
-    is(
+    let error = denied(profile().with_scope("write"), rsa_key());
+    assert_error(&error, 400, Some("invalid_scope"), "a scope is not allowed");
+    let error = denied(grant_profile(&server).with_subject("bob"), rsa_key());
+    assert_error(
         &error,
         400,
         Some("invalid_grant"),
         "claim sub is missing or wrong",
     );
-    assert_eq!(server.jtis(), [""; 0], "nothing was taken");
+    assert_eq!(server.jtis(), [""; 0], "no assertion was accepted");
 }
 
-// As Go's x/oauth2 and Google's own clients name it.
+// Go's x/oauth2 and Google's clients send the scope as a claim.
 #[test]
 fn scope_claim_is_checked_like_scope_parameter() {
     let server = server();
-    for profile in [client(&server), grant(&server)] {
-        let within = profile.with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
-        let token = source(within.clone().with_scope("read"), rsa()).token();
+    for profile in [client_profile(&server), grant_profile(&server)] {
+        let with_claim =
+            profile.with_scope_placement(ScopePlacement::ClaimWithSpaces("scope".into()));
+        let token = source(with_claim.clone().with_scope("read"), rsa_key()).token();
         assert_eq!(token.unwrap().scope(), Some("read"));
-        for refused_ones in [
-            within.clone().with_scope("read write"),
-            within.clone().with_claim("scope", 7),
-            within
+        for wrong_scope in [
+            with_claim.clone().with_scope("read write"),
+            with_claim.clone().with_claim("scope", 7),
+            with_claim
                 .with_scope_placement(ScopePlacement::Parameter)
                 .with_scope("read")
                 .with_claim("scope", "write"),
         ] {
-            let error = refused(refused_ones, rsa());
-            is(&error, 400, Some("invalid_scope"), "a scope is not allowed");
+            let error = denied(wrong_scope, rsa_key());
+            assert_error(&error, 400, Some("invalid_scope"), "a scope is not allowed");
         }
     }
 }
@@ -233,59 +243,62 @@ fn salesforce_and_cylance_refusals_use_their_own_error_format() {
     let stranger =
         Profile::salesforce(server.url(), "consumer-key", "stranger@example.com").unwrap();
     let nobody = Profile::salesforce(server.url(), "nobody", "user@example.com").unwrap();
-    let platform = || platform(&server);
+    let profile = || salesforce_profile(&server);
     for (error, code, description) in [
         (
-            refused(platform(), other_rsa()),
+            denied(profile(), other_rsa_key()),
             "invalid_grant",
             "invalid assertion",
         ),
         (
-            refused(platform().with_audience(elsewhere), rsa()),
+            denied(profile().with_audience(elsewhere), rsa_key()),
             "invalid_grant",
             "audience is invalid",
         ),
         (
-            refused(platform().with_assertion_lifetime(seconds(240)), rsa()),
+            denied(profile().with_assertion_lifetime(seconds(240)), rsa_key()),
             "invalid_grant",
             "invalid assertion",
         ),
         (
-            refused(stranger, rsa()),
+            denied(stranger, rsa_key()),
             "invalid_grant",
             "user hasn't approved this consumer",
         ),
         (
-            refused(nobody, rsa()),
+            denied(nobody, rsa_key()),
             "invalid_client_id",
             "client identifier invalid",
         ),
     ] {
-        is(&error, 400, Some(code), description);
+        assert_error(&error, 400, Some(code), description);
         assert!(error.hint().is_some());
     }
     let other_tenant = Profile::cylance(server.url(), "other", "application").unwrap();
-    let wrong = || HmacKey::new("another secret").unwrap();
+    let wrong_key = || HmacKey::new("another secret").unwrap();
     for (error, status, description) in [
         (
-            refused(cylance(&server), wrong()),
+            denied(cylance_profile(&server), wrong_key()),
             401,
             "Invalid JWT payload",
         ),
-        (refused(other_tenant, hmac()), 401, "Invalid JWT payload"),
+        (denied(other_tenant, hmac_key()), 401, "Invalid JWT payload"),
         (
-            refused(cylance(&server).with_scope("policy:delete"), hmac()),
+            denied(
+                cylance_profile(&server).with_scope("policy:delete"),
+                hmac_key(),
+            ),
             403,
             "Insufficient scope",
         ),
     ] {
-        is(&error, status, None, description);
+        assert_error(&error, status, None, description);
         assert!(error.hint().is_some());
     }
 }
 
-/// Signed as if it were then; the server's clock is the machine's.
-fn signed_at(profile: &Profile, key: &dyn Signer, now: SystemTime) -> Result<String, Error> {
+/// Exchanges an assertion that is signed at the time `now`. The server uses the clock of the machine.
+fn exchange_at(profile: &Profile, key: &dyn Signer, now: SystemTime) -> Result<String, Error> {
     let exchange = Exchange::new(profile, key, now)?;
     let agent = ureq::Agent::new_with_defaults();
     let response = agent.send(exchange.request(), seconds(5)).unwrap();
@@ -298,21 +311,21 @@ fn signed_at(profile: &Profile, key: &dyn Signer, now: SystemTime) -> Result<Str
 fn sandbox_refuses_expired_and_future_assertions_and_jti_replay() {
     let server = server();
     let now = SystemTime::now();
-    let profile = client(&server);
+    let profile = client_profile(&server);
     for (then, description) in [
         (now - seconds(600), "the assertion has expired"),
         (now + seconds(300), "iat or nbf lies in the future"),
     ] {
-        let error = signed_at(&profile, &rsa(), then).unwrap_err();
-        is(&error, 401, Some("invalid_client"), description);
+        let error = exchange_at(&profile, &rsa_key(), then).unwrap_err();
+        assert_error(&error, 401, Some("invalid_client"), description);
     }
-    let key = rsa();
+    let key = rsa_key();
     let exchange = Exchange::new(&profile, &key, now).unwrap();
     let agent = ureq::Agent::new_with_defaults();
     let send = || agent.send(exchange.request(), seconds(5)).unwrap();
     assert_eq!(send().status(), 200);
     let replay = send();
-    is(
+    assert_error(
         &exchange.read(replay).unwrap_err(),
         401,
         Some("invalid_client"),
@@ -325,7 +338,7 @@ fn sandbox_refuses_expired_and_future_assertions_and_jti_replay() {
 fn fail_next_injects_each_fault_once() {
     let server = server();
     let one_attempt = Duration::from_millis(500);
-    let source = source(client(&server), rsa()).with_timeout(one_attempt);
+    let source = source(client_profile(&server), rsa_key()).with_timeout(one_attempt);
     for (fault, kind, status) in [
         (Fault::TooManyRequests(7), ErrorKind::Unavailable, Some(429)),
         (Fault::Unavailable, ErrorKind::Unavailable, Some(503)),
@@ -336,19 +349,20 @@ fn fail_next_injects_each_fault_once() {
         server.fail_next(1, fault);
         let error = source.fetch_uncached().unwrap_err();
         assert_eq!((error.kind(), error.status()), (kind, status), "{fault:?}");
-        let asked = matches!(fault, Fault::TooManyRequests(_)).then_some(seconds(7));
-        assert_eq!(error.retry_after(), asked);
+        let retry_after = matches!(fault, Fault::TooManyRequests(_)).then_some(seconds(7));
+        assert_eq!(error.retry_after(), retry_after);
         source.fetch_uncached().unwrap();
     }
     assert_eq!(server.requests(), 10);
-    // The lost answer: the work was done, and the assertion is spent.
+    // The assertion of the response that was cut off was accepted, so its jti is used.
     assert_eq!(server.jtis().len(), 6);
 }
 
 #[test]
 fn fail_every_third_request_cycles_through_the_faults() {
     let server = server();
-    let source = source(client(&server), rsa()).with_timeout(Duration::from_millis(500));
+    let source =
+        source(client_profile(&server), rsa_key()).with_timeout(Duration::from_millis(500));
     source.fetch_uncached().unwrap();
     server.fail_every(3);
     let mut kinds = Vec::new();
@@ -374,8 +388,8 @@ fn fail_every_third_request_cycles_through_the_faults() {
     }
 }
 
-/// Status and challenge that the resource answers with.
-fn spend(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) {
+/// Requests the resource. Returns the status and the challenge of the response.
+fn request_resource(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) {
     let agent = ureq::Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false);
@@ -393,36 +407,42 @@ fn spend(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) 
 fn resource_accepts_issued_tokens_only() {
     let server = server();
     for token in [
-        source(mci(&server), rsa()).token(),
-        source(platform(&server), rsa()).token(),
-        source(cylance(&server), hmac()).token(),
-        source(client(&server), rsa()).token(),
-        source(grant(&server), rsa()).token(),
+        source(intelligence_profile(&server), rsa_key()).token(),
+        source(salesforce_profile(&server), rsa_key()).token(),
+        source(cylance_profile(&server), hmac_key()).token(),
+        source(client_profile(&server), rsa_key()).token(),
+        source(grant_profile(&server), rsa_key()).token(),
     ] {
         let token = token.unwrap();
-        assert_eq!(spend(&server, Some(token.authorization())), (200, None));
+        assert_eq!(
+            request_resource(&server, Some(token.authorization())),
+            (200, None)
+        );
     }
     let unknown = "Bearer error=\"invalid_token\", error_description=\"the token is unknown\"";
     assert_eq!(
-        spend(&server, Some("Bearer guessed")),
+        request_resource(&server, Some("Bearer guessed")),
         (401, Some(unknown.to_owned()))
     );
     for none in [None, Some("Basic Zm9vOmJhcg==")] {
-        assert_eq!(spend(&server, none), (401, Some("Bearer".to_owned())));
+        assert_eq!(
+            request_resource(&server, none),
+            (401, Some("Bearer".to_owned()))
+        );
     }
     let requests = server.requests();
     server.fail_next(1, Fault::Unavailable);
-    assert_eq!(spend(&server, None).0, 401);
-    assert_eq!(server.requests(), requests, "no request of the server's");
+    assert_eq!(request_resource(&server, None).0, 401);
+    assert_eq!(server.requests(), requests, "the resource is not counted");
 }
 
 #[test]
 fn resource_refuses_expired_token() {
     let server = server();
     server.set_lifetime(Duration::from_millis(50));
-    let token = source(client(&server), rsa()).token().unwrap();
+    let token = source(client_profile(&server), rsa_key()).token().unwrap();
     thread::sleep(Duration::from_millis(60));
-    let (status, challenge) = spend(&server, Some(token.authorization()));
+    let (status, challenge) = request_resource(&server, Some(token.authorization()));
     assert_eq!(status, 401);
     assert!(challenge.unwrap().contains("the token expired "));
 }
@@ -431,12 +451,13 @@ fn resource_refuses_expired_token() {
 fn call_after_revoked_token_fetches_once_and_repeats() {
     let server = server();
     let clock = Arc::new(ManualClock::new(SystemTime::now()));
-    let source = source(client(&server), rsa()).with_clock(clock.clone());
+    let source = source(client_profile(&server), rsa_key()).with_clock(clock.clone());
     let first = source.token().unwrap();
-    clock.advance(seconds(11)); // a 401 to a token that was fetched just now would be the API's fault
+    clock.advance(seconds(11)); // a 401 to a new token does not cause another fetch
     server.revoke_tokens();
-    let spend = |token: &jwt_bearer::AccessToken| spend(&server, Some(token.authorization()));
-    let call = || source.call(spend, |(status, _)| *status == 401);
+    let request =
+        |token: &jwt_bearer::AccessToken| request_resource(&server, Some(token.authorization()));
+    let call = || source.call(request, |(status, _)| *status == 401);
     assert_eq!(call().unwrap().0, 200);
     assert_ne!(source.token().unwrap().secret(), first.secret());
     assert_eq!(server.requests(), 2);
@@ -446,7 +467,7 @@ fn call_after_revoked_token_fetches_once_and_repeats() {
 fn set_lifetime_changes_expires_in() {
     let server = server();
     server.set_lifetime(seconds(42));
-    let token = source(client(&server), rsa()).token().unwrap();
+    let token = source(client_profile(&server), rsa_key()).token().unwrap();
     assert_eq!(token.get("expires_in"), Some("42"));
 }
 
@@ -463,8 +484,8 @@ fn server_listens_on_loopback_only_and_stops_on_drop() {
         .parse()
         .unwrap();
     server.fail_next(1, Fault::Silence);
-    let source = source(client(&server), rsa());
-    let idle = TcpStream::connect(address).unwrap(); // and one that never says anything
+    let source = source(client_profile(&server), rsa_key());
+    let idle = TcpStream::connect(address).unwrap(); // a connection that sends nothing
     thread::scope(|scope| {
         scope.spawn(|| source.fetch_uncached().unwrap_err());
         while server.requests() == 0 {
@@ -478,7 +499,7 @@ fn server_listens_on_loopback_only_and_stops_on_drop() {
     assert!(TcpStream::connect(address).is_err());
 }
 
-// RFC 9112 §6.3. Without it a client is told that a parameter is missing that it did send.
+// RFC 9112 §6.3. A chunked body that is read as empty would be refused for a missing parameter.
 #[test]
 fn chunked_request_body_is_refused_with_411() {
     let server = server();
@@ -494,7 +515,7 @@ fn chunked_request_body_is_refused_with_411() {
 #[test]
 fn server_answers_concurrent_clients_and_debug_prints_no_secret() {
     let server = server();
-    let source = source(client(&server), rsa());
+    let source = source(client_profile(&server), rsa_key());
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| source.fetch_uncached().unwrap());

@@ -1,7 +1,7 @@
-//! Nothing secret leaves but through its doors: not by `Debug`, `Display`, error chains or logs.
+//! Secrets are readable through their accessors only, not through `Debug`, `Display`, error chains or logs.
 //!
-//! Whatever is printed is searched for any 16 bytes in a row of any secret, in several spellings:
-//! that finds a key quoted in part, an assertion cut short, and each of its segments.
+//! Every printed text is searched for 16 consecutive bytes of any secret in several spellings. That finds a key
+//! that is quoted in part, a truncated assertion and each segment of an assertion.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ use rsa::traits::PrivateKeyParts as _;
 
 const HMAC_SECRET: &str = "hmac-secret-of-more-than-thirty-two-bytes";
 const CLIENT_SECRET: &str = "client-secret-that-is-a-parameter/+=";
-/// RFC 8693 §2.1: a token in a parameter that this crate has no word for.
+/// A token in a parameter of RFC 8693 §2.1, which this crate has no name for.
 const SUBJECT_TOKEN: &str = "subject-token-of-another-server";
 const CLAIM: &str = "claim-secret-that-only-the-server-knows";
 const TOKEN: &str = "00D000000000001!access.token.whose.holder.can.spend.it";
@@ -28,19 +28,19 @@ const REFRESH: &str = "refresh-token-that-came-with-the-other";
 #[cfg(feature = "encrypted-keys")]
 const PASSPHRASE: &str = "passphrase-of-the-key-in-the-drawer";
 
-// ---- what is searched for ----
+// ---- search for secrets ----
 
-/// Bytes in a row that do not come about by chance.
+/// Consecutive bytes of a secret that do not occur by chance.
 const RUN: usize = 16;
 
-/// Every run of every secret.
+/// Every [`RUN`] of every spelling of some secrets.
 #[derive(Clone, Default)]
 struct Secrets(HashSet<Vec<u8>>);
 
 impl Secrets {
-    /// The ones that every scene knows.
-    fn all() -> Self {
-        let mut all = Self::default();
+    /// Returns the secrets that all tests share.
+    fn shared() -> Self {
+        let mut secrets = Self::default();
         for text in [
             HMAC_SECRET,
             CLIENT_SECRET,
@@ -49,26 +49,26 @@ impl Secrets {
             TOKEN,
             REFRESH,
         ] {
-            all.add(text);
+            secrets.add(text);
         }
         #[cfg(feature = "encrypted-keys")]
-        all.add(PASSPHRASE);
+        secrets.add(PASSPHRASE);
         let der = der();
-        all.add(&der);
+        secrets.add(&der);
         let key = RsaPrivateKey::from_pkcs1_der(&der).unwrap();
         for number in [key.d(), &key.primes()[0], &key.primes()[1]] {
-            all.add(number.to_bytes_be());
-            all.add(number.to_string()); // decimal digits
-            all.add(squeezed(&format!("{number:?}"))); // as rsa's own `Debug` has it
+            secrets.add(number.to_bytes_be());
+            secrets.add(number.to_string()); // decimal digits
+            secrets.add(without_white_space(&format!("{number:?}"))); // as rsa's own `Debug` has it
         }
         for pem in [pem("pkcs1_pem"), pem("pkcs8_pem")] {
             pem.lines()
                 .filter(|line| !line.starts_with('-'))
-                .for_each(|line| all.add(line));
+                .for_each(|line| secrets.add(line));
         }
-        all
+        secrets
     }
-    /// As it is, and as bytes are printed.
+    /// Adds a secret as it is and in the spellings in which bytes are printed.
     fn add(&mut self, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
         let spellings = [
@@ -77,24 +77,26 @@ impl Secrets {
             URL_SAFE_NO_PAD.encode(secret).into(),
             hex(secret).into(),
             hex(secret).to_uppercase().into(),
-            squeezed(&format!("{secret:?}")).into(), // [104, 109, 97, ...
+            without_white_space(&format!("{secret:?}")).into(), // [104, 109, 97, ...
         ];
         for spelling in spellings {
             self.0.extend(spelling.windows(RUN).map(<[u8]>::to_vec));
         }
     }
-    /// A run in the text as it is, or without white space, which puts wrapped lines together.
-    fn run_in(&self, text: &str) -> Option<String> {
-        [text.to_owned(), squeezed(text)].iter().find_map(|text| {
-            let mut runs = text.as_bytes().windows(RUN);
-            let run = runs.find(|run| self.0.contains(*run))?;
-            Some(String::from_utf8_lossy(run).into_owned())
-        })
+    /// Returns a part of a secret that `text` contains. White space is ignored too, which joins wrapped lines.
+    fn find_in(&self, text: &str) -> Option<String> {
+        [text.to_owned(), without_white_space(text)]
+            .iter()
+            .find_map(|text| {
+                let mut runs = text.as_bytes().windows(RUN);
+                let run = runs.find(|run| self.0.contains(*run))?;
+                Some(String::from_utf8_lossy(run).into_owned())
+            })
     }
     #[track_caller]
-    fn are_not_in(&self, what: &str, text: &str) {
-        if let Some(run) = self.run_in(text) {
-            panic!("{what} prints {run:?} of a secret: {text}");
+    fn assert_not_in(&self, what: &str, text: &str) {
+        if let Some(run) = self.find_in(text) {
+            panic!("{what} prints {run:?}, part of a secret: {text}");
         }
     }
 }
@@ -103,7 +105,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn squeezed(text: &str) -> String {
+fn without_white_space(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
@@ -115,20 +117,20 @@ fn pem(name: &str) -> String {
 }
 
 fn der() -> Vec<u8> {
-    STANDARD.decode(body(&pem("pkcs1_pem"))).unwrap()
+    STANDARD.decode(base64_of(&pem("pkcs1_pem"))).unwrap()
 }
 
-/// What is between the markers, in one line.
-fn body(pem: &str) -> String {
+/// Returns the base64 text of a PEM block in one line.
+fn base64_of(pem: &str) -> String {
     pem.lines().filter(|line| !line.starts_with('-')).collect()
 }
 
-fn debug(value: &impl Debug) -> String {
+fn debug_text(value: &impl Debug) -> String {
     format!("{value:?}\n{value:#?}")
 }
 
-/// Everything that a logger could print of an error.
-fn chain(error: &Error) -> String {
+/// Returns everything that a logger could print of an error and its sources.
+fn error_chain(error: &Error) -> String {
     let mut text = String::new();
     let mut next: Option<&dyn StdError> = Some(error);
     while let Some(error) = next {
@@ -140,27 +142,27 @@ fn chain(error: &Error) -> String {
 
 #[test]
 fn secret_search_finds_every_spelling_of_a_secret() {
-    let secrets = Secrets::all();
+    let secrets = Secrets::shared();
     let der = der();
     let key = RsaPrivateKey::from_pkcs1_der(&der).unwrap();
     for text in [
-        debug(&pem("pkcs8_pem")),
-        debug(&der),
-        debug(&key),
+        debug_text(&pem("pkcs8_pem")),
+        debug_text(&der),
+        debug_text(&key),
         key.d().to_string(),
         format!("{:x}", key.d()),
-        body(&pem("pkcs1_pem"))[100..100 + RUN].to_owned(),
-        debug(&HMAC_SECRET.as_bytes()),
+        base64_of(&pem("pkcs1_pem"))[100..100 + RUN].to_owned(),
+        debug_text(&HMAC_SECRET.as_bytes()),
         format!("GET /?client_secret={CLIENT_SECRET}&"),
     ] {
-        assert!(secrets.run_in(&text).is_some(), "{text}");
+        assert!(secrets.find_in(&text).is_some(), "{text}");
     }
-    assert_eq!(secrets.run_in("RsaKey { key_id: None, .. }"), None);
+    assert_eq!(secrets.find_in("RsaKey { key_id: None, .. }"), None);
 }
 
 // ---- types ----
 
-/// Does not compile where the type implements one of the traits: `_` would be ambiguous.
+/// Fails to compile if the type implements one of the traits, since `_` is ambiguous then.
 macro_rules! assert_not_impl {
     ($type:ty: $($trait:path),+) => {
         $(const _: fn() = || {
@@ -182,7 +184,7 @@ assert_not_impl!(Assertion: Clone, Copy);
 assert_not_impl!(Request: Clone, Copy);
 assert_not_impl!(Exchange<'static>: Clone, Copy);
 assert_not_impl!(TokenSource: Clone, Copy);
-// A comparison that stops at the first difference tells where it is.
+// The time of a comparison that stops at the first difference reveals the position of the difference.
 assert_not_impl!(RsaKey: PartialEq, Eq, PartialOrd, std::hash::Hash);
 assert_not_impl!(HmacKey: PartialEq, Eq, PartialOrd, std::hash::Hash);
 assert_not_impl!(Assertion: PartialEq, PartialEq<str>, PartialEq<String>, std::hash::Hash);
@@ -193,8 +195,7 @@ assert_not_impl!(Exchange<'static>: PartialEq, std::hash::Hash);
 assert_not_impl!(Profile: PartialEq, std::hash::Hash);
 assert_not_impl!(TokenSource: PartialEq, std::hash::Hash);
 assert_not_impl!(Error: PartialEq, std::hash::Hash);
-// The doors are called `secret`, `authorization`, `body`, `url` and `response`, and no other way
-// leads to a text.
+// The accessors `secret`, `authorization`, `body`, `url` and `response` are the only ways to a text.
 assert_not_impl!(RsaKey: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
 assert_not_impl!(HmacKey: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
 assert_not_impl!(Assertion: std::ops::Deref, Display, AsRef<str>, AsRef<[u8]>, Into<String>);
@@ -206,11 +207,11 @@ assert_not_impl!(Profile: std::ops::Deref, Display);
 assert_not_impl!(Endpoint: std::ops::Deref, Display);
 assert_not_impl!(TokenSource: std::ops::Deref, Display);
 
-fn hs256() -> HmacKey {
+fn hmac_key() -> HmacKey {
     HmacKey::new(HMAC_SECRET).unwrap().with_key_id("k1")
 }
 
-fn at(seconds: u64) -> SystemTime {
+fn unix_time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
@@ -221,7 +222,7 @@ fn with_secrets(profile: Profile) -> Profile {
         .with_parameter("subject_token", SUBJECT_TOKEN)
 }
 
-fn generic() -> Profile {
+fn generic_profile() -> Profile {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     with_secrets(Profile::client_credentials(
         endpoint,
@@ -232,36 +233,36 @@ fn generic() -> Profile {
 
 #[test]
 fn debug_of_public_types_prints_no_secret() {
-    let mut secrets = Secrets::all();
+    let mut secrets = Secrets::shared();
     for name in ["pkcs1_pem", "pkcs8_pem"] {
         let key = RsaKey::from_pem(pem(name)).unwrap();
-        secrets.are_not_in("RsaKey", &debug(&key));
+        secrets.assert_not_in("RsaKey", &debug_text(&key));
     }
-    secrets.are_not_in("RsaKey", &debug(&RsaKey::from_der(der()).unwrap()));
+    secrets.assert_not_in("RsaKey", &debug_text(&RsaKey::from_der(der()).unwrap()));
     let repaired = RsaKey::from_pem(pem("pkcs1_pem").replace('\n', "\\n")).unwrap();
-    secrets.are_not_in("RsaKey, repaired", &debug(&repaired));
-    secrets.are_not_in("HmacKey", &debug(&hs256()));
+    secrets.assert_not_in("RsaKey of a repaired PEM", &debug_text(&repaired));
+    secrets.assert_not_in("HmacKey", &debug_text(&hmac_key()));
 
     for placement in [Placement::Form, Placement::Json, Placement::Query] {
-        let profile = generic().with_placement(placement);
-        secrets.are_not_in("Profile", &debug(&profile));
-        let key = hs256();
-        let exchange = Exchange::new(&profile, &key, at(1_700_000_000)).unwrap();
+        let profile = generic_profile().with_placement(placement);
+        secrets.assert_not_in("Profile", &debug_text(&profile));
+        let key = hmac_key();
+        let exchange = Exchange::new(&profile, &key, unix_time(1_700_000_000)).unwrap();
         let assertion = exchange.assertion().secret();
         secrets.add(assertion);
-        secrets.are_not_in("Assertion", &debug(exchange.assertion()));
-        secrets.are_not_in("Request", &debug(exchange.request()));
-        let response = SUCCESS.to(exchange.request(), assertion).unwrap();
-        secrets.are_not_in("Response", &debug(&response));
+        secrets.assert_not_in("Assertion", &debug_text(exchange.assertion()));
+        secrets.assert_not_in("Request", &debug_text(exchange.request()));
+        let response = SUCCESS.of(exchange.request(), assertion).unwrap();
+        secrets.assert_not_in("Response", &debug_text(&response));
         let token = exchange.read(response).unwrap();
         assert_eq!(token.secret(), TOKEN);
-        secrets.are_not_in("AccessToken", &debug(&token));
+        secrets.assert_not_in("AccessToken", &debug_text(&token));
     }
 }
 
 #[test]
 fn endpoint_debug_and_errors_print_host_only() {
-    let secrets = Secrets::all();
+    let secrets = Secrets::shared();
     for url in [
         format!("https://as.example.com/token?key={CLIENT_SECRET}"),
         format!("https://as.example.com/{CLIENT_SECRET}"),
@@ -277,41 +278,41 @@ fn endpoint_debug_and_errors_print_host_only() {
         for kind in kinds {
             match kind(url.clone()) {
                 Ok(endpoint) => {
-                    secrets.are_not_in("Endpoint", &debug(&endpoint));
+                    secrets.assert_not_in("Endpoint", &debug_text(&endpoint));
                     let profile = Profile::jwt_bearer(endpoint, "i", Audience::Omit);
-                    secrets.are_not_in("Profile", &debug(&profile));
+                    secrets.assert_not_in("Profile", &debug_text(&profile));
                 }
-                Err(error) => secrets.are_not_in("Error", &chain(&error)),
+                Err(error) => secrets.assert_not_in("Error", &error_chain(&error)),
             }
         }
     }
     let salesforce = Profile::salesforce(format!("https://x:{CLIENT_SECRET}@h"), "key", "user");
-    secrets.are_not_in("Error", &chain(&salesforce.unwrap_err()));
+    secrets.assert_not_in("Error", &error_chain(&salesforce.unwrap_err()));
 }
 
 // ---- errors over keys ----
 
 #[track_caller]
-fn refused_in_silence<T>(secrets: &Secrets, what: &str, outcome: Result<T, Error>) {
+fn assert_key_error_without_secrets<T>(secrets: &Secrets, what: &str, outcome: Result<T, Error>) {
     let Err(error) = outcome else {
-        panic!("{what} is taken");
+        panic!("{what} is accepted");
     };
     assert_eq!(error.kind(), ErrorKind::Key, "{what}");
-    secrets.are_not_in(what, &chain(&error));
+    secrets.assert_not_in(what, &error_chain(&error));
 }
 
 #[test]
 fn key_error_quotes_no_key_material() {
-    let secrets = Secrets::all();
+    let secrets = Secrets::shared();
     for pem in [pem("pkcs1_pem"), pem("pkcs8_pem")] {
         let middle = pem.len() / 2;
-        let bare = body(&pem);
+        let bare = base64_of(&pem);
         let label = pem.lines().next().unwrap().trim_matches('-');
         let label = label.strip_prefix("BEGIN ").unwrap();
         let labelled = |other: &str| pem.replace(label, other);
         for (what, text) in [
             ("cut off", pem[..middle].to_owned()),
-            ("beginning lost", pem[middle..].to_owned()),
+            ("beginning missing", pem[middle..].to_owned()),
             ("a foreign character", pem.replacen("A", "!", 1)),
             (
                 "a foreign line",
@@ -329,9 +330,9 @@ fn key_error_quotes_no_key_material() {
             ("unknown label", labelled("SOMETHING")),
             ("the key as its own label", labelled(&bare)),
             ("another digit", pem.replacen("z", "y", 1)),
-            ("a digit lost", pem.replacen("z", "", 1)),
+            ("a digit missing", pem.replacen("z", "", 1)),
             (
-                "a line lost",
+                "a line missing",
                 pem.replacen(pem.lines().nth(4).unwrap(), "", 1),
             ),
             ("no markers, cut", bare[..bare.len() / 8 * 4].to_owned()),
@@ -343,9 +344,9 @@ fn key_error_quotes_no_key_material() {
             ("a name", format!("{}.pem", &bare[..64])),
             ("too long", bare.repeat(1000)),
         ] {
-            refused_in_silence(&secrets, what, RsaKey::from_pem(&text));
+            assert_key_error_without_secrets(&secrets, what, RsaKey::from_pem(&text));
             #[cfg(feature = "encrypted-keys")]
-            refused_in_silence(
+            assert_key_error_without_secrets(
                 &secrets,
                 what,
                 RsaKey::from_encrypted_pem(&text, PASSPHRASE),
@@ -357,23 +358,23 @@ fn key_error_quotes_no_key_material() {
             });
             let file = file.to_string();
             let read = marketing_cloud_intelligence::credentials(&file);
-            refused_in_silence(&secrets, what, read);
+            assert_key_error_without_secrets(&secrets, what, read);
             let cut = marketing_cloud_intelligence::credentials(&file[..file.len() - 1]);
-            secrets.are_not_in("a credential file cut off", &chain(&cut.unwrap_err()));
+            secrets.assert_not_in("a credential file cut off", &error_chain(&cut.unwrap_err()));
         }
         let not_text = [b"\xff\xfe", pem.as_bytes()].concat();
-        refused_in_silence(&secrets, "UTF-16", RsaKey::from_pem(not_text));
-        refused_in_silence(&secrets, "PEM for DER", RsaKey::from_der(&pem));
+        assert_key_error_without_secrets(&secrets, "UTF-16", RsaKey::from_pem(not_text));
+        assert_key_error_without_secrets(&secrets, "PEM for DER", RsaKey::from_der(&pem));
     }
     let der = der();
-    refused_in_silence(&secrets, "DER for PEM", RsaKey::from_pem(&der));
-    refused_in_silence(
+    assert_key_error_without_secrets(&secrets, "DER for PEM", RsaKey::from_pem(&der));
+    assert_key_error_without_secrets(
         &secrets,
         "DER cut off",
         RsaKey::from_der(&der[..der.len() / 2]),
     );
-    refused_in_silence(&secrets, "DER too long", RsaKey::from_der(der.repeat(10)));
-    refused_in_silence(&secrets, "no HMAC secret", HmacKey::new(""));
+    assert_key_error_without_secrets(&secrets, "DER too long", RsaKey::from_der(der.repeat(10)));
+    assert_key_error_without_secrets(&secrets, "no HMAC secret", HmacKey::new(""));
 }
 
 #[test]
@@ -384,14 +385,14 @@ fn key_error_of_short_rsa_key_quotes_no_key_material() {
     let mut secrets = Secrets::default();
     secrets.add(der.as_bytes());
     secrets.add(key.d().to_string());
-    refused_in_silence(&secrets, "1024 bits", RsaKey::from_der(der.as_bytes()));
+    assert_key_error_without_secrets(&secrets, "1024 bits", RsaKey::from_der(der.as_bytes()));
 }
 
 #[cfg(feature = "encrypted-keys")]
 #[test]
 fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
     use rsa::pkcs8::EncodePrivateKey as _;
-    let mut secrets = Secrets::all();
+    let mut secrets = Secrets::shared();
     let key = RsaPrivateKey::from_pkcs1_der(&der()).unwrap();
     let mut rng = rsa::rand_core::OsRng;
     let sealed = key.to_pkcs8_encrypted_der(&mut rng, PASSPHRASE).unwrap();
@@ -401,24 +402,24 @@ fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
     let label = "ENCRYPTED PRIVATE KEY-----";
     let body = STANDARD.encode(sealed.as_bytes());
     let pem = format!("-----BEGIN {label}\n{body}\n-----END {label}\n");
-    let taken = RsaKey::from_encrypted_pem(&pem, PASSPHRASE).unwrap();
-    secrets.are_not_in("RsaKey", &debug(&taken));
-    refused_in_silence(&secrets, "PEM", RsaKey::from_encrypted_pem(&pem, WRONG));
+    let key = RsaKey::from_encrypted_pem(&pem, PASSPHRASE).unwrap();
+    secrets.assert_not_in("RsaKey", &debug_text(&key));
+    assert_key_error_without_secrets(&secrets, "PEM", RsaKey::from_encrypted_pem(&pem, WRONG));
     let der = sealed.as_bytes();
-    refused_in_silence(&secrets, "DER", RsaKey::from_encrypted_der(der, WRONG));
-    refused_in_silence(
+    assert_key_error_without_secrets(&secrets, "DER", RsaKey::from_encrypted_der(der, WRONG));
+    assert_key_error_without_secrets(
         &secrets,
         "cut",
         RsaKey::from_encrypted_der(&der[..900], PASSPHRASE),
     );
-    refused_in_silence(&secrets, "no passphrase", RsaKey::from_pem(&pem));
-    refused_in_silence(&secrets, "no passphrase, DER", RsaKey::from_der(der));
+    assert_key_error_without_secrets(&secrets, "no passphrase", RsaKey::from_pem(&pem));
+    assert_key_error_without_secrets(&secrets, "no passphrase, DER", RsaKey::from_der(der));
 }
 
-/// A key in a device that has been locked.
-struct Locked(#[allow(dead_code)] HmacKey);
+/// A signer whose device is locked.
+struct LockedSigner(#[allow(dead_code)] HmacKey);
 
-impl Signer for Locked {
+impl Signer for LockedSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Hs256
     }
@@ -429,111 +430,114 @@ impl Signer for Locked {
 
 #[test]
 fn signer_error_keeps_its_cause_and_quotes_no_secret() {
-    let error = generic().assertion(&Locked(hs256()), at(1_700_000_000));
+    let error = generic_profile().assertion(&LockedSigner(hmac_key()), unix_time(1_700_000_000));
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Key);
-    assert!(chain(&error).contains("the device is locked"));
-    Secrets::all().are_not_in("a signer's failure", &chain(&error));
+    assert!(error_chain(&error).contains("the device is locked"));
+    Secrets::shared().assert_not_in("a signer's error", &error_chain(&error));
 }
 
 // ---- exchanges ----
 
-/// What comes of a request. Words in capitals stand for secrets: see [`filled`].
+/// The outcome of a request. Words in capitals stand for secrets: see [`fill_in`].
 #[derive(Clone, Copy, Debug)]
-enum Answer {
-    Says(u16, &'static str),
-    RedirectsTo(&'static str),
+enum Outcome {
+    /// A response with a status and a body.
+    Body(u16, &'static str),
+    Redirect(&'static str),
+    /// An I/O error of this text.
     Fails(&'static str),
-    FailsBecause(&'static str),
+    /// An I/O error with a source of this text.
+    FailsWithSource(&'static str),
 }
-use Answer::{Fails, FailsBecause, RedirectsTo, Says};
+use Outcome::{Body, Fails, FailsWithSource, Redirect};
 
-const SUCCESS: Answer = Says(
+const SUCCESS: Outcome = Body(
     200,
     r#"{"access_token":"TOKEN","refresh_token":"REFRESH","id":{"raw":"REFRESH"},"expires_in":300}"#,
 );
 
-const ANSWERS: &[Answer] = &[
+const OUTCOMES: &[Outcome] = &[
     SUCCESS,
-    // tokens whose other members repeat what they must not
-    Says(
+    // tokens whose other members repeat secrets
+    Body(
         200,
         r#"{"access_token":"TOKEN","scope":"ASSERTION TOKEN CLIENT_SECRET"}"#,
     ),
-    Says(
+    Body(
         200,
         r#"{"access_token":"TOKEN","ASSERTION":1,"TOKEN":2,"REFRESH":3}"#,
     ),
     // denied
-    Says(400, r#"{"error":"ASSERTION"}"#),
-    Says(
+    Body(400, r#"{"error":"ASSERTION"}"#),
+    Body(
         400,
         r#"{"error":"invalid_grant","error_description":"cannot verify ASSERTION!"}"#,
     ),
-    Says(
+    Body(
         400,
         r#"{"error":"invalid_grant","error_description":"cannot verify PART"}"#,
     ),
-    Says(
+    Body(
         400,
         r#"{"error":"invalid_grant","error_description":"\u0007SIGNATURE"}"#,
     ),
-    Says(
+    Body(
         400,
         r#"{"error":"invalid_client","error_description":"CLIENT_SECRET"}"#,
     ),
-    Says(
+    Body(
         400,
         r#"{"error":"SUBJECT","error_description":"bad subject_token: SUBJECT"}"#,
     ),
-    Says(401, r#"{"message":"bad: ASSERTION"}"#),
-    Says(400, r#"[{"error":"ASSERTION","message":"ASSERTION"}]"#),
-    Says(
+    Body(401, r#"{"message":"bad: ASSERTION"}"#),
+    Body(400, r#"[{"error":"ASSERTION","message":"ASSERTION"}]"#),
+    Body(
         200,
         r#"{"access_token":"TOKEN","error":"TOKEN","error_description":"TOKEN"}"#,
     ),
-    Says(
+    Body(
         403,
         r#"{"access_token":"TOKEN","error":"TOKEN","message":"TOKEN"}"#,
     ),
-    Says(401, ""),
+    Body(401, ""),
     // unavailable
-    Says(429, r#"{"error":"ASSERTION","message":"ASSERTION"}"#),
-    Says(503, "<html>ASSERTION TOKEN"),
-    // no token response
-    Says(200, r#"{"access_token":"TOKEN","token_type":"mac"}"#),
-    Says(200, r#"{"access_token":"TOKEN\n"}"#),
-    Says(200, r#"{"access_token":["TOKEN"]}"#),
-    Says(200, r#"["TOKEN"]"#),
-    Says(200, r#"{"access_token":"TOKEN","#),
-    Says(201, "access_token=TOKEN&token_type=bearer"),
-    Says(200, "<html>ASSERTION TOKEN URL BODY"),
-    Says(403, "<html>ASSERTION TOKEN URL BODY"),
-    Says(404, r#"{"access_token":"TOKEN","path":"URL"}"#),
-    Says(200, "TOO_LONG"),
-    RedirectsTo("https://other.example.com/token?client_assertion=ASSERTION"),
-    RedirectsTo("https://ASSERTION@other.example.com/token"),
-    RedirectsTo("https://ASSERTION.example.com/"),
-    RedirectsTo("https://TOKEN/"),
-    RedirectsTo("ASSERTION"),
+    Body(429, r#"{"error":"ASSERTION","message":"ASSERTION"}"#),
+    Body(503, "<html>ASSERTION TOKEN"),
+    // protocol errors
+    Body(200, r#"{"access_token":"TOKEN","token_type":"mac"}"#),
+    Body(200, r#"{"access_token":"TOKEN\n"}"#),
+    Body(200, r#"{"access_token":["TOKEN"]}"#),
+    Body(200, r#"["TOKEN"]"#),
+    Body(200, r#"{"access_token":"TOKEN","#),
+    Body(201, "access_token=TOKEN&token_type=bearer"),
+    Body(200, "<html>ASSERTION TOKEN URL BODY"),
+    Body(403, "<html>ASSERTION TOKEN URL BODY"),
+    Body(404, r#"{"access_token":"TOKEN","path":"URL"}"#),
+    Body(200, "TOO_LONG"),
+    Redirect("https://other.example.com/token?client_assertion=ASSERTION"),
+    Redirect("https://ASSERTION@other.example.com/token"),
+    Redirect("https://ASSERTION.example.com/"),
+    Redirect("https://TOKEN/"),
+    Redirect("ASSERTION"),
     // network
     Fails("cannot send POST URL BODY"),
-    FailsBecause("cannot send POST URL BODY"),
+    FailsWithSource("cannot send POST URL BODY"),
     Fails("ASSERTION"),
     Fails("cannot send PART..."),
-    FailsBecause("SIGNATURE"),
+    FailsWithSource("SIGNATURE"),
     Fails("cannot encode PARAMETER"),
-    FailsBecause("CLIENT_SECRET"),
+    FailsWithSource("CLIENT_SECRET"),
     Fails("cannot encode SUBJECT"),
     Fails("cable cut by an excavator"),
 ];
 
-/// With secrets for the words in capitals.
-fn filled(text: &str, request: &Request, assertion: &str) -> String {
+/// Returns `text` with secrets in place of the words in capitals.
+fn fill_in(text: &str, request: &Request, assertion: &str) -> String {
     let all = [request.url(), std::str::from_utf8(request.body()).unwrap()].join(" ");
     let parameter = all.find("client_secret").map_or("", |at| &all[at..at + 40]);
     let signature = assertion.rsplit('.').next().unwrap();
-    // TOKEN is a part of no other word, and what is filled in holds none of them.
+    // No other word contains TOKEN, and no inserted text contains one of the words.
     text.replace("TOO_LONG", &"TOKEN ASSERTION".repeat(4096))
         .replace("TOKEN", TOKEN)
         .replace("REFRESH", REFRESH)
@@ -547,40 +551,40 @@ fn filled(text: &str, request: &Request, assertion: &str) -> String {
         .replace("ASSERTION", assertion)
 }
 
-impl Answer {
-    fn to(self, request: &Request, assertion: &str) -> io::Result<Response> {
-        let filled = |text| filled(text, request, assertion);
-        let echo = filled("Bearer error_description=\"ASSERTION CLIENT_SECRET\"");
-        let says = |status, body| {
+impl Outcome {
+    fn of(self, request: &Request, assertion: &str) -> io::Result<Response> {
+        let filled = |text| fill_in(text, request, assertion);
+        let challenge = filled("Bearer error_description=\"ASSERTION CLIENT_SECRET\"");
+        let respond = |status, body| {
             let response = Response::new(status, filled(body));
-            Ok(response.with_header("WWW-Authenticate", &*echo))
+            Ok(response.with_header("WWW-Authenticate", &*challenge))
         };
         match self {
-            Says(status, body) => says(status, body),
-            RedirectsTo(place) => says(302, r#"{"access_token":"TOKEN"}"#)
-                .map(|response| response.with_header("Location", filled(place))),
+            Body(status, body) => respond(status, body),
+            Redirect(location) => respond(302, r#"{"access_token":"TOKEN"}"#)
+                .map(|response| response.with_header("Location", filled(location))),
             Fails(text) => Err(io::Error::other(filled(text))),
-            FailsBecause(text) => Err(io::Error::other(Outer(filled(text).into()))),
+            FailsWithSource(text) => Err(io::Error::other(ErrorWithSource(filled(text).into()))),
         }
     }
 }
 
-/// A foreign error that keeps to itself what its cause tells.
-struct Outer(BoxError);
+/// A foreign error whose own text does not repeat its source.
+struct ErrorWithSource(BoxError);
 
-impl Display for Outer {
+impl Display for ErrorWithSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the client failed")
     }
 }
 
-impl Debug for Outer {
+impl Debug for ErrorWithSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Outer")
+        f.write_str("ErrorWithSource")
     }
 }
 
-impl StdError for Outer {
+impl StdError for ErrorWithSource {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&*self.0)
     }
@@ -590,10 +594,10 @@ thread_local! {
     static RECORDS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Collects what this crate logs, at every level; by thread, so that no test sees another's.
-struct Collector;
+/// Collects what this crate logs at every level, per thread so that tests do not see each other's records.
+struct LogCollector;
 
-impl log::Log for Collector {
+impl log::Log for LogCollector {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
@@ -608,12 +612,12 @@ impl log::Log for Collector {
 
 fn collect_logs() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| log::set_logger(&Collector).unwrap());
+    ONCE.call_once(|| log::set_logger(&LogCollector).unwrap());
     log::set_max_level(log::LevelFilter::Trace);
     RECORDS.take();
 }
 
-/// The assertion that a request carries: the only thing in it that begins like a JWT.
+/// Returns the assertion of a request: the only part of it that begins like a JWT.
 fn assertion_in(request: &Request) -> Option<String> {
     let all = format!(
         "{} {}",
@@ -625,110 +629,124 @@ fn assertion_in(request: &Request) -> Option<String> {
     Some(found.chars().take_while(of_a_jwt).collect())
 }
 
-/// All that one fetch tells, and the secrets that came about in it.
-struct Told {
-    by_value: String,
-    by_log: String,
-    secrets: Secrets,
+/// Everything that one fetch prints, and the assertions that it sent.
+struct Printed {
+    values: String,
+    log: String,
+    assertions: Secrets,
 }
 
-/// One fetch over a server that answers so; what has no assertion is asked for metadata.
-fn fetch(profile: &Profile, signer: Arc<dyn Signer>, metadata: Answer, answer: Answer) -> Told {
+/// Fetches a token with these outcomes of a metadata request and of a token request.
+fn fetch(
+    profile: &Profile,
+    signer: Arc<dyn Signer>,
+    metadata: Outcome,
+    answer: Outcome,
+) -> Printed {
     collect_logs();
     let sent = Arc::new(Mutex::new(Vec::new()));
-    let seen = sent.clone();
+    let record = sent.clone();
     let transport = move |request: &Request, _| match assertion_in(request) {
-        None => metadata.to(request, ""),
+        None => metadata.of(request, ""),
         Some(assertion) => {
-            let answer = answer.to(request, &assertion);
-            seen.lock().unwrap().push(assertion);
+            let answer = answer.of(request, &assertion);
+            record.lock().unwrap().push(assertion);
             answer
         }
     };
     let source = TokenSource::with_transport(transport, profile.clone(), signer).unwrap();
-    let source = source.with_clock(ManualClock::new(at(1_700_000_000)));
+    let source = source.with_clock(ManualClock::new(unix_time(1_700_000_000)));
     let outcome = match source.token() {
-        Ok(token) => debug(&token),
-        Err(error) => chain(&error),
+        Ok(token) => debug_text(&token),
+        Err(error) => error_chain(&error),
     };
-    let mut secrets = Secrets::default();
+    let mut assertions = Secrets::default();
     for assertion in sent.lock().unwrap().iter() {
         assert_eq!(assertion.split('.').count(), 3);
-        secrets.add(assertion);
+        assertions.add(assertion);
     }
-    Told {
-        by_value: debug(&source) + &outcome,
-        by_log: RECORDS.take().concat(),
-        secrets,
+    Printed {
+        values: debug_text(&source) + &outcome,
+        log: RECORDS.take().concat(),
+        assertions,
     }
 }
 
-const METADATA: Answer = Says(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
+const METADATA: Outcome = Body(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
 
 #[test]
 fn exchange_prints_no_secret_in_values_errors_or_logs() {
     let rsa: Arc<dyn Signer> = Arc::new(RsaKey::from_pem(pem("pkcs1_pem")).unwrap());
-    let hmac: Arc<dyn Signer> = Arc::new(hs256());
+    let hmac: Arc<dyn Signer> = Arc::new(hmac_key());
     let metadata = || Endpoint::metadata("https://as.example.com/metadata").unwrap();
     let discovered = Profile::client_credentials(metadata(), "client-1", Audience::TokenEndpoint);
     let intelligence = Profile::marketing_cloud_intelligence(metadata(), "svc-0001");
     let salesforce = Profile::salesforce("https://login.salesforce.com", "key", "user").unwrap();
     let cylance = Profile::cylance(cylance::NORTH_AMERICA, "tenant", "application").unwrap();
-    let always = Secrets::all();
+    let shared = Secrets::shared();
     let mut leaks = Vec::new();
     for (name, profile, signer) in [
-        ("form", generic(), &rsa),
-        ("form", generic(), &hmac),
-        ("JSON", generic().with_placement(Placement::Json), &hmac),
-        ("query", generic().with_placement(Placement::Query), &rsa),
+        ("form", generic_profile(), &rsa),
+        ("form", generic_profile(), &hmac),
+        (
+            "JSON",
+            generic_profile().with_placement(Placement::Json),
+            &hmac,
+        ),
+        (
+            "query",
+            generic_profile().with_placement(Placement::Query),
+            &rsa,
+        ),
         ("discovered", with_secrets(discovered), &hmac),
         ("Intelligence", with_secrets(intelligence), &rsa),
         ("Salesforce", with_secrets(salesforce), &rsa),
         ("Cylance", with_secrets(cylance), &hmac),
     ] {
-        for answer in ANSWERS {
-            let told = fetch(&profile, signer.clone(), METADATA, *answer);
-            assert!(!told.secrets.0.is_empty(), "no assertion was sent");
+        for answer in OUTCOMES {
+            let printed = fetch(&profile, signer.clone(), METADATA, *answer);
+            assert!(!printed.assertions.0.is_empty(), "no assertion was sent");
             assert!(
-                !told.by_log.is_empty(),
+                !printed.log.is_empty(),
                 "{name}, {answer:?}: nothing is logged"
             );
-            for (by, text) in [("value", &told.by_value), ("log", &told.by_log)] {
-                let run = always.run_in(text).or_else(|| told.secrets.run_in(text));
-                leaks.extend(run.map(|run| format!("{name}, {answer:?}, by {by}: {run}")));
+            for (place, text) in [("value", &printed.values), ("log", &printed.log)] {
+                let run = shared.find_in(text);
+                let run = run.or_else(|| printed.assertions.find_in(text));
+                leaks.extend(run.map(|run| format!("{name}, {answer:?}, in a {place}: {run}")));
             }
         }
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
-/// Metadata that names secrets, at an address that has one.
+/// The metadata contains secrets, and its URL contains one.
 #[test]
 fn discovery_prints_no_secret_in_values_errors_or_logs() {
-    let secrets = Secrets::all();
+    let secrets = Secrets::shared();
     let hidden = format!("https://as.example.com/metadata?key={CLIENT_SECRET}");
-    let signer: Arc<dyn Signer> = Arc::new(hs256());
+    let signer: Arc<dyn Signer> = Arc::new(hmac_key());
     for metadata in [
-        Says(200, "<html>TOKEN URL"),
-        Says(200, r#"{"issuer":"TOKEN"}"#),
-        Says(200, r#"{"token_endpoint":"http://TOKEN/"}"#),
-        Says(
+        Body(200, "<html>TOKEN URL"),
+        Body(200, r#"{"issuer":"TOKEN"}"#),
+        Body(200, r#"{"token_endpoint":"http://TOKEN/"}"#),
+        Body(
             200,
             r#"{"token_endpoint":"https://user:CLIENT_SECRET@as.example.com/"}"#,
         ),
-        Says(
+        Body(
             200,
             r#"{"token_endpoint":"https://as.example.com/?key=CLIENT_SECRET"}"#,
         ),
-        Says(
+        Body(
             404,
             r#"{"error":"TOKEN","access_token":"TOKEN","message":"URL"}"#,
         ),
-        Says(
+        Body(
             503,
             r#"{"error":"TOKEN","access_token":"TOKEN","message":"URL"}"#,
         ),
-        RedirectsTo("https://as.example.com/CLIENT_SECRET"),
+        Redirect("https://as.example.com/CLIENT_SECRET"),
         Fails("cable cut by an excavator"),
     ] {
         for endpoint in [
@@ -737,10 +755,10 @@ fn discovery_prints_no_secret_in_values_errors_or_logs() {
         ] {
             let profile = Profile::client_credentials(endpoint, "client-1", Audience::Omit);
             let profile = with_secrets(profile);
-            let told = fetch(&profile, signer.clone(), metadata, Says(401, ""));
+            let printed = fetch(&profile, signer.clone(), metadata, Body(401, ""));
             let what = format!("{metadata:?}");
-            secrets.are_not_in(&what, &told.by_value);
-            secrets.are_not_in(&what, &told.by_log);
+            secrets.assert_not_in(&what, &printed.values);
+            secrets.assert_not_in(&what, &printed.log);
         }
     }
 }
@@ -748,11 +766,11 @@ fn discovery_prints_no_secret_in_values_errors_or_logs() {
 #[test]
 fn network_error_keeps_a_cause_without_secrets() {
     let cause = Fails("cable cut by an excavator");
-    let told = fetch(&generic(), Arc::new(hs256()), METADATA, cause);
-    assert!(told.by_value.contains("cable cut by an excavator"));
+    let printed = fetch(&generic_profile(), Arc::new(hmac_key()), METADATA, cause);
+    assert!(printed.values.contains("cable cut by an excavator"));
 }
 
-/// The same over ureq, whose own errors and our words for them must quote nothing either.
+/// The same with ureq: neither its errors nor our texts for them quote a secret.
 #[cfg(feature = "ureq")]
 mod over_ureq {
     use std::io::{Read as _, Write as _};
@@ -761,8 +779,8 @@ mod over_ureq {
 
     use super::*;
 
-    /// A server that reads the request, says these bytes and closes.
-    fn server(says: &'static [u8]) -> String {
+    /// Starts a server that reads a request, writes `bytes` and closes. Returns host and port.
+    fn server(bytes: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {
@@ -771,8 +789,8 @@ mod over_ureq {
                 let pause = Duration::from_millis(50);
                 stream.set_read_timeout(Some(pause)).unwrap();
                 while stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
-                let _ = stream.write_all(says);
-                if says.is_empty() {
+                let _ = stream.write_all(bytes);
+                if bytes.is_empty() {
                     thread::sleep(Duration::from_secs(2)); // a silent server
                 }
             }
@@ -780,7 +798,8 @@ mod over_ureq {
         host
     }
 
-    fn nobody() -> String {
+    /// Returns host and port of an address where nothing listens.
+    fn unused_address() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().to_string()
     }
@@ -788,12 +807,16 @@ mod over_ureq {
     #[test]
     fn ureq_failure_prints_no_secret() {
         let plain = || ureq::Agent::new_with_defaults();
-        let strict = || -> ureq::Agent {
+        let https_only = || -> ureq::Agent {
             let config = ureq::Agent::config_builder().https_only(true);
             config.build().into()
         };
         let cases = [
-            ("nobody listens", plain(), format!("http://{}", nobody())),
+            (
+                "nothing listens",
+                plain(),
+                format!("http://{}", unused_address()),
+            ),
             (
                 "no HTTP",
                 plain(),
@@ -815,32 +838,32 @@ mod over_ureq {
             }),
             (
                 "an agent for https only",
-                strict(),
-                format!("http://{}", nobody()),
+                https_only(),
+                format!("http://{}", unused_address()),
             ),
         ];
         collect_logs();
-        let always = Secrets::all();
-        let signer = Arc::new(hs256());
+        let shared = Secrets::shared();
+        let signer = Arc::new(hmac_key());
         for (what, agent, base) in cases {
             for placement in [Placement::Form, Placement::Json, Placement::Query] {
                 let endpoint = Endpoint::token(format!("{base}/token")).unwrap();
                 let profile = Profile::client_credentials(endpoint, "client-1", Audience::Omit);
                 let profile = with_secrets(profile).with_placement(placement);
                 let sent = Arc::new(Mutex::new(Secrets::default()));
-                let seen = sent.clone();
+                let record = sent.clone();
                 let agent = agent.clone();
                 let transport = move |request: &Request, timeout| {
-                    seen.lock().unwrap().add(assertion_in(request).unwrap());
+                    record.lock().unwrap().add(assertion_in(request).unwrap());
                     agent.send(request, timeout)
                 };
                 let source =
                     TokenSource::with_transport(transport, profile, signer.clone()).unwrap();
                 let source = source.with_timeout(Duration::from_millis(500));
                 let error = source.token().unwrap_err();
-                let told = chain(&error) + &RECORDS.take().concat();
-                always.are_not_in(what, &told);
-                sent.lock().unwrap().are_not_in(what, &told);
+                let printed = error_chain(&error) + &RECORDS.take().concat();
+                shared.assert_not_in(what, &printed);
+                sent.lock().unwrap().assert_not_in(what, &printed);
             }
         }
     }

@@ -59,7 +59,12 @@ const GRANTS: &[Grant] = &[
         max_exp_ahead: UNLIMITED,
         max_lifetime: UNLIMITED,
         requested_scope: |_, _| None,
-        token_response: |state, _, _| json!({ "access_token": state.opaque_access_token(), "expires_in": state.token_lifetime.as_secs() }),
+        token_response: |state, _, _| {
+            json!({
+                "access_token": state.opaque_access_token(),
+                "expires_in": state.token_lifetime.as_secs(),
+            })
+        },
         error_response: |refusal| oauth_error(refusal, 401, "invalid_client"),
     },
     Grant {

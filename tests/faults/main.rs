@@ -1,8 +1,10 @@
-//! What a server, or whoever stands in its place, can do wrong, row by row over real sockets: what
-//! it comes to, how often it is asked, that nothing leaks, and that all is well at the next call.
+//! What a token source does when a server, or a proxy in front of it, misbehaves, over real sockets.
 //!
-//! Time runs five times as fast as outside, for the source and for the timeouts it sets. So its own
-//! rules hold: 30 seconds a call, 10 an attempt, pauses of one and two.
+//! Each case of `table.rs` checks the outcome of the call, the number of requests, that no secret is printed, and
+//! that the source gets a token once the server has recovered.
+//!
+//! The clock of the source runs five times as fast as real time, and so do the timeouts of its requests. The limits
+//! of the source stay as they are: 30 seconds per call, 10 per attempt, backoffs of one and two seconds.
 
 #![cfg(feature = "ureq")]
 
@@ -23,22 +25,22 @@ use jwt_bearer::{
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use server::{Door, Manner, PKI, Server};
+use server::{Ending, Misbehavior, PKI, Server, Stage};
 use support::sample::hmac;
-use table::{ANSWERS, Answer, CONNECTIONS, Connection, End};
+use table::{CONNECTIONS, ConnectionRow, Expected, RESPONSES, ResponseRow};
 
-/// How many seconds of the source pass in one.
+/// Seconds of the source per second of real time.
 const SPEED: u32 = 5;
 const DEADLINE: Duration = Duration::from_secs(30);
-/// What a loaded machine may need beyond.
+/// What a loaded machine may need beyond the deadline.
 const SLACK: Duration = Duration::from_secs(20);
-/// What no text may repeat; row by row, the assertions come to these.
+/// Secrets that no text may repeat. The assertions of each case are searched for too.
 const SECRETS: [&str; 2] = ["the-token-that-is-not-good", "the-secret-of-the-client"];
 
 #[derive(Clone, Copy)]
-struct Fast(SystemTime, Instant);
+struct FastClock(SystemTime, Instant);
 
-impl Clock for Fast {
+impl Clock for FastClock {
     fn now(&self) -> SystemTime {
         self.0 + self.1.elapsed() * SPEED
     }
@@ -52,40 +54,44 @@ impl Clock for Fast {
 
 struct Case {
     name: &'static str,
-    manner: Manner,
-    end: End,
+    misbehavior: Misbehavior,
+    expected: Expected,
     connections: usize,
 }
 
-impl From<&Connection> for Case {
-    fn from(&(name, door, says, then, end, connections): &Connection) -> Self {
-        let says = says.to_owned();
+impl From<&ConnectionRow> for Case {
+    fn from(&(name, stage, bytes, ending, expected, connections): &ConnectionRow) -> Self {
+        let bytes = bytes.to_owned();
         Self {
             name,
-            manner: Manner { door, says, then },
-            end,
+            misbehavior: Misbehavior {
+                stage,
+                bytes,
+                ending,
+            },
+            expected,
             connections,
         }
     }
 }
 
-impl From<&Answer> for Case {
-    fn from(&(name, status, headers, body, end, connections): &Answer) -> Self {
+impl From<&ResponseRow> for Case {
+    fn from(&(name, status, headers, body, expected, connections): &ResponseRow) -> Self {
         let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: <length>\r\n\r\n");
         Self {
             name,
-            manner: Manner {
-                door: Door::Http,
-                says: [head.as_bytes(), body].concat(),
-                then: server::Then::Ends,
+            misbehavior: Misbehavior {
+                stage: Stage::Http,
+                bytes: [head.as_bytes(), body].concat(),
+                ending: Ending::Closes,
             },
-            end,
+            expected,
             connections,
         }
     }
 }
 
-fn source(server: &Server, clock: Fast) -> TokenSource {
+fn source(server: &Server, clock: FastClock) -> TokenSource {
     let roots = [Certificate::from_der(PKI.root()).to_owned()];
     let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots));
     let agent = Agent::config_builder().proxy(None).tls_config(tls.build());
@@ -102,79 +108,89 @@ fn source(server: &Server, clock: Fast) -> TokenSource {
 }
 
 fn run(case: Case) {
-    let door = case.manner.door;
-    let server = Server::start(case.manner);
-    let clock = Fast(SystemTime::now(), Instant::now());
+    let stage = case.misbehavior.stage;
+    let server = Server::start(case.misbehavior);
+    let clock = FastClock(SystemTime::now(), Instant::now());
     let source = source(&server, clock);
-    if matches!(door, Door::Kept | Door::Idle) {
+    if matches!(stage, Stage::KeptAlive | Stage::Idle) {
         source.fetch_uncached().unwrap();
     }
 
-    let (begin, began) = (clock.now(), clock.monotonic());
+    let (start_time, start) = (clock.now(), clock.monotonic());
     let outcome = source.token();
-    let took = clock.monotonic() - began;
-    assert!(took < DEADLINE + SLACK, "{took:?}");
+    let elapsed = clock.monotonic() - start;
+    assert!(elapsed < DEADLINE + SLACK, "{elapsed:?}");
 
-    let mut said = String::new();
-    match (&outcome, case.end) {
-        (Err(error), End::Error(kind, text)) => {
+    let mut printed = String::new();
+    match (&outcome, case.expected) {
+        (Err(error), Expected::Error(kind, text)) => {
             let text = text.replace("<host>", &server.host);
             assert_eq!((error.kind(), error.to_string()), (kind, text), "{error:?}");
-            said = everything(error);
+            printed = error_text(error);
         }
-        (Err(error), End::Because(kind, text, cause)) => {
+        (Err(error), Expected::ErrorWithSource(kind, text, source_text)) => {
             let text = text.replace("<host>", &server.host);
             assert_eq!((error.kind(), error.to_string()), (kind, text), "{error:?}");
-            said = everything(error);
-            let why = error.source().expect("a cause").to_string();
-            assert!(why.contains(cause), "{why}");
+            printed = error_text(error);
+            let source = error.source().expect("a source").to_string();
+            assert!(source.contains(source_text), "{source}");
         }
-        (Ok(token), End::Token(seconds)) => {
-            let life = Duration::from_secs(seconds);
-            let end = token.expires_at();
-            assert!(begin + life <= end && end <= clock.now() + life, "{end:?}");
+        (Ok(token), Expected::Token(lifetime)) => {
+            let lifetime = Duration::from_secs(lifetime);
+            let expires_at = token.expires_at();
+            assert!(start_time + lifetime <= expires_at, "{expires_at:?}");
+            assert!(expires_at <= clock.now() + lifetime, "{expires_at:?}");
         }
         _ => panic!("{outcome:?}"),
     }
     assert_eq!(server.connections(), case.connections, "{outcome:?}");
     let status = source.status();
-    assert_eq!(status.last_error.is_some(), outcome.is_err(), "remembered");
-    said += &format!("{status:?} {source:?}");
+    assert_eq!(status.last_error.is_some(), outcome.is_err(), "last_error");
+    printed += &format!("{status:?} {source:?}");
 
-    server.mend();
-    if let Err(stands) = source.token() {
-        let rest = stands.retry_after().expect("a failure that stands");
-        said += &everything(&stands);
-        clock.sleep(rest + Duration::from_millis(100));
+    server.recover();
+    if let Err(cached) = source.token() {
+        let remaining = cached.retry_after().expect("a cached failure");
+        printed += &error_text(&cached);
+        clock.sleep(remaining + Duration::from_millis(100));
     }
-    source.token().expect("all is well at the next call");
+    source
+        .token()
+        .expect("a token after the server has recovered");
 
-    drop(source); // and its connections
-    assert!(!server.was_left(), "somebody followed");
-    let all = server.connections();
+    drop(source); // closes its connections
+    assert!(!server.was_redirect_followed(), "a redirect was followed");
+    let connections = server.connections();
     let assertions = server.assertions();
-    match door {
-        Door::Http | Door::Tls => assert_eq!(assertions.len(), all, "one a connection"),
-        Door::Https | Door::Shows(_) => assert_eq!(assertions.len(), 1, "none but in good TLS"),
-        Door::Deaf | Door::Kept | Door::Idle => {}
+    match stage {
+        Stage::Http | Stage::Tls => {
+            assert_eq!(assertions.len(), connections, "one per connection");
+        }
+        Stage::Handshake | Stage::Untrusted(_) => {
+            assert_eq!(assertions.len(), 1, "over trusted TLS only");
+        }
+        Stage::Unread | Stage::KeptAlive | Stage::Idle => {}
     }
     for (n, assertion) in assertions.iter().enumerate() {
-        assert!(!assertions[..n].contains(assertion), "one was sent twice");
+        assert!(
+            !assertions[..n].contains(assertion),
+            "an assertion was sent twice"
+        );
     }
     let secrets = assertions.iter().map(String::as_str).chain(SECRETS);
     for run in secrets.flat_map(|secret| secret.as_bytes().windows(16)) {
         let run = std::str::from_utf8(run).unwrap();
-        assert!(!said.contains(run), "{run} leaks: {said}");
+        assert!(!printed.contains(run), "{run} is printed: {printed}");
     }
 }
 
-/// All that an error shows, and what it was caused by.
-fn everything(error: &Error) -> String {
+/// Returns everything that an error and its sources print.
+fn error_text(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    let mut source = error.source();
+    while let Some(error) = source {
         text += &format!(" {error} {error:?}");
-        cause = error.source();
+        source = error.source();
     }
     text
 }
@@ -182,7 +198,9 @@ fn everything(error: &Error) -> String {
 #[test]
 fn source_reports_each_server_fault_and_recovers() {
     let connections = CONNECTIONS.iter().map(Case::from);
-    let cases: Vec<_> = connections.chain(ANSWERS.iter().map(Case::from)).collect();
+    let cases: Vec<_> = connections
+        .chain(RESPONSES.iter().map(Case::from))
+        .collect();
     let mut names: Vec<_> = cases.iter().map(|case| case.name).collect();
     names.sort();
     assert!(names.len() >= 40 && names.windows(2).all(|two| two[0] != two[1]));

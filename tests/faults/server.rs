@@ -1,4 +1,4 @@
-//! A server that misbehaves as it is told to, until it is mended; then it grants.
+//! A server that misbehaves in one way until it recovers. After that it answers with tokens.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,54 +15,55 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::SPEED;
 
-/// How a connection goes, up to where it goes wrong.
+/// The stage of a connection at which the server misbehaves.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Door {
-    /// The request is read.
+pub(crate) enum Stage {
+    /// The server has read the request.
     Http,
-    /// Its first byte is there, and nothing is read.
-    Deaf,
-    /// After a good answer, a second request is read. Later connections are good.
-    Kept,
-    /// After a good answer, no second request is waited for. Later connections are good.
+    /// The first byte of the request has arrived, and the server reads nothing.
+    Unread,
+    /// The server has sent a good response and read a second request. It serves later connections well.
+    KeptAlive,
+    /// The server has sent a good response and reads no second request. It serves later connections well.
     Idle,
-    /// Of a TLS handshake the first byte is there, and nothing is read.
-    Https,
-    /// The request is read, within TLS.
+    /// The first byte of a TLS handshake has arrived, and the server reads nothing.
+    Handshake,
+    /// The server has read the request over TLS.
     Tls,
-    /// A handshake with a certificate that is not to be believed.
-    Shows(Certificate),
+    /// The server presents a certificate that no client should trust.
+    Untrusted(Certificate),
 }
 
-impl Door {
+impl Stage {
     fn is_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Tls | Self::Shows(_))
+        matches!(self, Self::Handshake | Self::Tls | Self::Untrusted(_))
     }
 }
 
-/// What comes after what is said.
+/// What the server does after it has written its bytes.
 #[derive(Clone, Copy)]
-pub(crate) enum Then {
-    /// The end, once the client has nothing more to say.
-    Ends,
+pub(crate) enum Ending {
+    /// Closes the connection after the client has closed its side.
+    Closes,
     Resets,
-    /// Nothing, until the client has left.
-    Holds,
-    /// A byte each second.
+    /// Sends nothing until the client closes the connection.
+    Silent,
+    /// Sends one byte of the text per second.
     Drips(&'static str),
-    /// This over and over, for as long as the client stays.
+    /// Repeats the text until the client closes the connection.
     Floods(&'static str),
 }
 
-/// What a server does to a connection until it is mended.
-pub(crate) struct Manner {
-    pub(crate) door: Door,
-    /// With `<length>` of what follows the head, `<assertion>`, and `<elsewhere>`, a host.
-    pub(crate) says: Vec<u8>,
-    pub(crate) then: Then,
+/// What the server does with a connection until it recovers.
+pub(crate) struct Misbehavior {
+    pub(crate) stage: Stage,
+    /// The bytes that the server writes. `<length>` stands for the length of the body, `<assertion>` for the
+    /// assertion of the request and `<elsewhere>` for another host.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) ending: Ending,
 }
 
-/// What is wrong with a certificate.
+/// A certificate of the server, by what is wrong with it.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Certificate {
     Good,
@@ -77,100 +78,103 @@ pub(crate) enum Certificate {
 pub(crate) struct Server {
     /// `127.0.0.1:port`.
     pub(crate) host: String,
-    /// A second port, where nothing may arrive.
+    /// The port to which redirects point. No client may connect to it.
     elsewhere: TcpListener,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    acceptor: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    manner: Manner,
+    misbehavior: Misbehavior,
     elsewhere: String,
-    world: Mutex<World>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct World {
-    mended: bool,
-    ended: bool,
+struct State {
+    has_recovered: bool,
+    is_stopped: bool,
     connections: usize,
-    /// The bytes of every connection that has ended.
-    seen: Vec<String>,
+    /// What the client sent on every connection that has ended.
+    received: Vec<String>,
 }
 
-/// How long a server waits for a client that should have left.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the server waits for a client to close its connection.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Server {
-    pub(crate) fn start(manner: Manner) -> Self {
+    pub(crate) fn start(misbehavior: Misbehavior) -> Self {
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (listener, elsewhere) = (listen(), listen());
         elsewhere.set_nonblocking(true).unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
-            manner,
+            misbehavior,
             elsewhere: elsewhere.local_addr().unwrap().to_string(),
-            world: Mutex::default(),
+            state: Mutex::default(),
             changed: Condvar::new(),
         });
-        let accepting = thread::spawn({
+        let acceptor = thread::spawn({
             let shared = shared.clone();
-            move || accept(&listener, &shared)
+            move || accept_connections(&listener, &shared)
         });
         Self {
             host,
             elsewhere,
             shared,
-            accepting: Some(accepting),
+            acceptor: Some(acceptor),
         }
     }
     pub(crate) fn url(&self) -> String {
-        let scheme = match self.shared.manner.door.is_tls() {
+        let scheme = match self.shared.misbehavior.stage.is_tls() {
             true => "https",
             false => "http",
         };
         format!("{scheme}://{}/token", self.host)
     }
-    /// From now on every connection is served well.
-    pub(crate) fn mend(&self) {
-        self.shared.world().mended = true;
+    /// Makes the server answer every later connection with a token.
+    pub(crate) fn recover(&self) {
+        self.shared.state().has_recovered = true;
         self.shared.changed.notify_all();
     }
-    /// How many connections came.
+    /// Returns how many connections the server accepted.
     pub(crate) fn connections(&self) -> usize {
-        self.shared.world().connections
+        self.shared.state().connections
     }
-    /// Whether somebody knocked where a redirect pointed to.
-    pub(crate) fn was_left(&self) -> bool {
+    /// Returns whether a client connected to the port to which redirects point.
+    pub(crate) fn was_redirect_followed(&self) -> bool {
         self.elsewhere.accept().is_ok()
     }
-    /// Ends. Every assertion that came, as far as it came.
+    /// Stops the server. Returns every assertion that it received, truncated ones included.
     pub(crate) fn assertions(mut self) -> Vec<String> {
-        self.end();
-        let seen = std::mem::take(&mut self.shared.world().seen);
-        seen.iter().flat_map(|bytes| assertions(bytes)).collect()
+        self.stop();
+        let received = std::mem::take(&mut self.shared.state().received);
+        received
+            .iter()
+            .flat_map(|bytes| assertions(bytes))
+            .collect()
     }
 
-    fn end(&mut self) {
+    fn stop(&mut self) {
         {
-            let mut world = self.shared.world();
-            (world.mended, world.ended) = (true, true);
+            let mut state = self.shared.state();
+            (state.has_recovered, state.is_stopped) = (true, true);
         }
         self.shared.changed.notify_all();
-        let Some(accepting) = self.accepting.take() else {
+        let Some(acceptor) = self.acceptor.take() else {
             return;
         };
-        drop(TcpStream::connect(&self.host)); // wakes the thread that accepts
-        let outcome = accepting.join();
+        drop(TcpStream::connect(&self.host)); // wakes the acceptor thread
+        let outcome = acceptor.join();
         assert!(outcome.is_ok() || thread::panicking());
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 
@@ -180,165 +184,170 @@ fn assertions(bytes: &str) -> impl Iterator<Item = String> {
     parts.map(move |part| part.chars().take_while(|c| is_base64url(*c)).collect())
 }
 
-fn accept(listener: &TcpListener, shared: &Shared) {
+fn accept_connections(listener: &TcpListener, shared: &Shared) {
     thread::scope(|connections| {
         for stream in listener.incoming().map(Result::unwrap) {
-            let (mended, number) = {
-                let mut world = shared.world();
-                if world.ended {
+            let (has_recovered, number) = {
+                let mut state = shared.state();
+                if state.is_stopped {
                     break;
                 }
-                world.connections += 1;
-                (world.mended, world.connections)
+                state.connections += 1;
+                (state.has_recovered, state.connections)
             };
             connections.spawn(move || {
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                let mut conn = Conn {
+                stream.set_read_timeout(Some(CLIENT_TIMEOUT)).unwrap();
+                let mut connection = Connection {
                     stream,
                     tls: None,
                     shared,
-                    seen: Vec::new(),
+                    received: Vec::new(),
                 };
-                let _ = match mended {
-                    true => conn.does_well(),
-                    false => conn.misbehaves(number), // a client that goes away is right to
+                // An error means that the client closed the connection, which it may.
+                let _ = match has_recovered {
+                    true => connection.behave(),
+                    false => connection.misbehave(number),
                 };
-                let seen = String::from_utf8_lossy(&conn.seen).into_owned();
-                shared.world().seen.push(seen);
+                let received = String::from_utf8_lossy(&connection.received).into_owned();
+                shared.state().received.push(received);
             });
         }
     });
 }
 
 impl Shared {
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap()
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
     }
-    fn is_mended_within(&self, time: Duration) -> bool {
-        let is_broken = |world: &mut World| !world.mended;
+    fn recovers_within(&self, time: Duration) -> bool {
+        let is_faulty = |state: &mut State| !state.has_recovered;
         let waited = self
             .changed
-            .wait_timeout_while(self.world(), time, is_broken);
-        waited.unwrap().0.mended
+            .wait_timeout_while(self.state(), time, is_faulty);
+        waited.unwrap().0.has_recovered
     }
 }
 
-const GRANT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: <length>\r\n\r\n\
+const TOKEN_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: <length>\r\n\r\n\
     {\"access_token\":\"the-token-of-a-good-answer\",\"expires_in\":300}";
 
-struct Conn<'a> {
+struct Connection<'a> {
     stream: TcpStream,
     tls: Option<Tls>,
     shared: &'a Shared,
-    /// What the client said.
-    seen: Vec<u8>,
+    /// What the client sent.
+    received: Vec<u8>,
 }
 
-impl Conn<'_> {
-    fn misbehaves(&mut self, number: usize) -> io::Result<()> {
-        let Manner { door, says, then } = &self.shared.manner;
-        match door {
-            Door::Deaf | Door::Https => drop(self.stream.peek(&mut [0])?),
-            Door::Http => self.reads_request()?,
-            Door::Kept | Door::Idle if number > 1 => return self.does_well(),
-            Door::Kept | Door::Idle => {
-                self.reads_request()?;
-                self.reads(1)?;
-                self.says(GRANT)?;
-                if *door == Door::Kept {
-                    self.reads_request()?;
+impl Connection<'_> {
+    fn misbehave(&mut self, number: usize) -> io::Result<()> {
+        let Misbehavior {
+            stage,
+            bytes,
+            ending,
+        } = &self.shared.misbehavior;
+        match stage {
+            Stage::Unread | Stage::Handshake => drop(self.stream.peek(&mut [0])?),
+            Stage::Http => self.read_request()?,
+            Stage::KeptAlive | Stage::Idle if number > 1 => return self.behave(),
+            Stage::KeptAlive | Stage::Idle => {
+                self.read_request()?;
+                self.read(1)?;
+                self.write(TOKEN_RESPONSE)?;
+                if *stage == Stage::KeptAlive {
+                    self.read_request()?;
                 }
             }
-            Door::Tls => {
-                self.tls = Some(PKI.talk(Certificate::Good, &self.stream)?);
-                self.reads_request()?;
+            Stage::Tls => {
+                self.tls = Some(PKI.accept(Certificate::Good, &self.stream)?);
+                self.read_request()?;
             }
-            Door::Shows(certificate) => {
-                self.tls = Some(PKI.talk(*certificate, &self.stream)?);
-                return self.grants();
+            Stage::Untrusted(certificate) => {
+                self.tls = Some(PKI.accept(*certificate, &self.stream)?);
+                return self.send_token();
             }
         }
-        self.says(says)?;
-        match then {
-            Then::Ends => self.ends(),
-            Then::Resets => Ok(()), // as closing does where something was not read
-            Then::Holds => {
-                self.shared.is_mended_within(PATIENCE);
-                self.drains()
+        self.write(bytes)?;
+        match ending {
+            Ending::Closes => self.close(),
+            Ending::Resets => Ok(()), // closing resets the connection while unread bytes are left
+            Ending::Silent => {
+                self.shared.recovers_within(CLIENT_TIMEOUT);
+                self.drain()
             }
-            Then::Drips(text) => {
+            Ending::Drips(text) => {
                 let mut bytes = text.bytes();
                 let mut next = || {
                     bytes
                         .next()
-                        .filter(|_| !self.shared.is_mended_within(SECOND / SPEED))
+                        .filter(|_| !self.shared.recovers_within(SECOND / SPEED))
                 };
                 while let Some(byte) = next() {
-                    self.link().write_all(&[byte])?;
-                    self.link().flush()?;
+                    self.bytes().write_all(&[byte])?;
+                    self.bytes().flush()?;
                 }
-                self.drains()
+                self.drain()
             }
-            Then::Floods(text) => {
+            Ending::Floods(text) => {
                 let many = text.repeat(4096 / text.len() + 1);
-                while !self.shared.world().mended {
-                    self.link().write_all(many.as_bytes())?;
+                while !self.shared.state().has_recovered {
+                    self.bytes().write_all(many.as_bytes())?;
                 }
                 Ok(())
             }
         }
     }
-    fn does_well(&mut self) -> io::Result<()> {
-        if self.shared.manner.door.is_tls() {
-            self.tls = Some(PKI.talk(Certificate::Good, &self.stream)?);
+    fn behave(&mut self) -> io::Result<()> {
+        if self.shared.misbehavior.stage.is_tls() {
+            self.tls = Some(PKI.accept(Certificate::Good, &self.stream)?);
         }
-        self.grants()
+        self.send_token()
     }
-    fn grants(&mut self) -> io::Result<()> {
-        self.reads_request()?;
-        self.says(GRANT)?;
-        self.ends()
+    fn send_token(&mut self) -> io::Result<()> {
+        self.read_request()?;
+        self.write(TOKEN_RESPONSE)?;
+        self.close()
     }
 
-    /// But for its last byte, so that closing resets the connection.
-    fn reads_request(&mut self) -> io::Result<()> {
-        let begin = self.seen.len();
-        while !self.seen[begin..].ends_with(b"\r\n\r\n") {
-            self.reads(1)?;
+    /// Reads a request except its last byte, so that closing resets the connection.
+    fn read_request(&mut self) -> io::Result<()> {
+        let begin = self.received.len();
+        while !self.received[begin..].ends_with(b"\r\n\r\n") {
+            self.read(1)?;
         }
-        let head = String::from_utf8_lossy(&self.seen[begin..]).to_ascii_lowercase();
+        let head = String::from_utf8_lossy(&self.received[begin..]).to_ascii_lowercase();
         let length = head.split_once("content-length: ").unwrap().1;
         let length: usize = length.lines().next().unwrap().parse().unwrap();
-        self.reads(length - 1)
+        self.read(length - 1)
     }
-    fn reads(&mut self, count: usize) -> io::Result<()> {
+    fn read(&mut self, count: usize) -> io::Result<()> {
         let mut bytes = vec![0; count];
-        self.link().read_exact(&mut bytes)?;
-        self.seen.extend(bytes);
+        self.bytes().read_exact(&mut bytes)?;
+        self.received.extend(bytes);
         Ok(())
     }
-    fn says(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let assertion = assertions(&String::from_utf8_lossy(&self.seen)).last();
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let assertion = assertions(&String::from_utf8_lossy(&self.received)).last();
         let bytes = replaced(bytes, "<elsewhere>", &self.shared.elsewhere);
         let bytes = replaced(&bytes, "<assertion>", &assertion.unwrap_or_default());
         let body = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         let length = body.map_or(0, |at| bytes.len() - at - 4).to_string();
         let bytes = replaced(&bytes, "<length>", &length);
-        self.link().write_all(&bytes)?;
-        self.link().flush()
+        self.bytes().write_all(&bytes)?;
+        self.bytes().flush()
     }
-    /// The end of TCP, of which TLS says nothing.
-    fn ends(&mut self) -> io::Result<()> {
+    /// Closes the sending side of TCP, without the close_notify of TLS.
+    fn close(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
-        self.drains()
+        self.drain()
     }
-    fn drains(&mut self) -> io::Result<()> {
+    fn drain(&mut self) -> io::Result<()> {
         let mut rest = Vec::new();
-        let read = self.link().read_to_end(&mut rest);
-        self.seen.extend(rest);
+        let read = self.bytes().read_to_end(&mut rest);
+        self.received.extend(rest);
         read.map(drop)
     }
-    fn link(&mut self) -> &mut dyn Link {
+    fn bytes(&mut self) -> &mut dyn ByteStream {
         match &mut self.tls {
             Some(tls) => &mut **tls,
             None => &mut self.stream,
@@ -365,10 +374,10 @@ fn replaced(bytes: &[u8], name: &str, value: &str) -> Vec<u8> {
 
 type Tls = Box<StreamOwned<ServerConnection, TcpStream>>;
 
-trait Link: Read + Write {}
-impl<T: Read + Write> Link for T {}
+trait ByteStream: Read + Write {}
+impl<T: Read + Write> ByteStream for T {}
 
-/// A root that the client trusts, and certificates below it and beside it.
+/// A root certificate that the client trusts and one that it does not, to issue server certificates.
 pub(crate) struct Pki {
     root: CertifiedIssuer<'static, KeyPair>,
     other: CertifiedIssuer<'static, KeyPair>,
@@ -388,11 +397,11 @@ pub(crate) static PKI: LazyLock<Pki> = LazyLock::new(|| {
 });
 
 impl Pki {
-    /// What the client trusts.
+    /// Returns the root certificate that the client trusts.
     pub(crate) fn root(&self) -> &[u8] {
         self.root.der()
     }
-    fn talk(&self, certificate: Certificate, stream: &TcpStream) -> io::Result<Tls> {
+    fn accept(&self, certificate: Certificate, stream: &TcpStream) -> io::Result<Tls> {
         let connection = ServerConnection::new(self.config(certificate)).unwrap();
         Ok(Box::new(StreamOwned::new(connection, stream.try_clone()?)))
     }
