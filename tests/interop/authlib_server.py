@@ -1,8 +1,8 @@
 """Authlib as an authorization server on loopback: `authlib_server.py NAME=PORT KEYS`.
 
-All that is checked here Authlib checks; this file is the storage that it asks for, and the memory of
-used assertions, for which its grant has no place. PORT 0 is a free one. It prints NAME=URL and `ready`,
-and ends when its standard input does.
+Authlib does all checks. This file is the storage that Authlib needs, and the record of used assertions, which its
+grant does not have. PORT 0 selects a free port. The program prints NAME=URL and `ready`, and exits when its standard
+input ends.
 """
 
 import os
@@ -23,7 +23,7 @@ listener = socket.create_server(("127.0.0.1", int(port)))
 issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
 token_endpoint = issuer + "/token"
 
-OWN, FOR_A_USER = "client_credentials", rfc7523.JWTBearerGrant.GRANT_TYPE
+CLIENT_CREDENTIALS, JWT_BEARER = "client_credentials", rfc7523.JWTBearerGrant.GRANT_TYPE
 SCOPES = ("read", "write", "admin")
 CLIENT_SCOPES = ("read", "write")
 USERS = ("alice",)
@@ -49,19 +49,19 @@ class Client(rfc6749.ClientMixin):
 
 
 clients = {
-    "pkjwt": Client("client_assertion_jwt", OWN, key_set),
-    "csjwt": Client("client_assertion_jwt", OWN, secret),
-    "bearer": Client("none", FOR_A_USER, key_set),
+    "pkjwt": Client("client_assertion_jwt", CLIENT_CREDENTIALS, key_set),
+    "csjwt": Client("client_assertion_jwt", CLIENT_CREDENTIALS, secret),
+    "bearer": Client("none", JWT_BEARER, key_set),
 }
-used = set()
+used_jtis = set()
 
 
 def is_new(claims):
-    """Whether this issuer has not used this `jti` before."""
-    one = (claims["iss"], claims["jti"])
-    if one in used:
+    """Returns whether this issuer uses this `jti` for the first time."""
+    key = (claims["iss"], claims["jti"])
+    if key in used_jtis:
         return False
-    used.add(one)
+    used_jtis.add(key)
     return True
 
 
@@ -98,7 +98,7 @@ class JwtBearer(rfc7523.JWTBearerGrant):
 
     def verify_claims(self, claims):
         super().verify_claims(claims)
-        # In Authlib's own words for a client assertion.
+        # The error texts that Authlib has for a client assertion.
         if "jti" not in claims:
             raise rfc6749.InvalidGrantError(description="Missing JWT ID.")
         if not is_new(claims):
@@ -106,7 +106,7 @@ class JwtBearer(rfc7523.JWTBearerGrant):
 
 
 app = Flask(__name__)
-app.config["OAUTH2_TOKEN_EXPIRES_IN"] = {OWN: 300, FOR_A_USER: 300}
+app.config["OAUTH2_TOKEN_EXPIRES_IN"] = {CLIENT_CREDENTIALS: 300, JWT_BEARER: 300}
 server = AuthorizationServer(app, query_client=clients.get, save_token=lambda token, request: None)
 server.scopes_supported = SCOPES
 server.register_grant(ClientCredentials)
@@ -120,7 +120,7 @@ def metadata():
     document = rfc8414.AuthorizationServerMetadata(
         issuer=issuer,
         token_endpoint=token_endpoint,
-        grant_types_supported=[OWN, FOR_A_USER],
+        grant_types_supported=[CLIENT_CREDENTIALS, JWT_BEARER],
         response_types_supported=[],
         token_endpoint_auth_methods_supported=["private_key_jwt", "client_secret_jwt"],
         token_endpoint_auth_signing_alg_values_supported=["RS256", "HS256"],
@@ -134,11 +134,11 @@ def token():
     return server.create_token_response()
 
 
-def end_with_input():
+def exit_with_standard_input():
     sys.stdin.read()
     os._exit(0)
 
 
-threading.Thread(target=end_with_input, daemon=True).start()
+threading.Thread(target=exit_with_standard_input, daemon=True).start()
 print(f"{name}={issuer}\nready", flush=True)
 waitress.serve(app, sockets=[listener], threads=8)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An access token with curl and openssl alone: client_credentials or the jwt-bearer grant.
 #
-# The environment says who asks, and which mistakes to make. Prints status and body.
+# The environment gives the parameters and the mistakes to make. Prints status and body.
 set -euo pipefail
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }

@@ -1,7 +1,6 @@
 """An access token by the steps of Cylance's document, with PyJWT and requests.
 
-What its example leaves to the reader comes from the environment, and so do the mistakes to make. Prints
-status and body.
+The environment gives the values that the example leaves open, and the mistakes to make. Prints status and body.
 """
 
 import json

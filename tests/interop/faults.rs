@@ -1,7 +1,7 @@
-//! haproxy and mitmproxy in the way: what they lose, cut, delay and answer themselves, before the sandbox.
+//! haproxy and mitmproxy between a token source and the sandbox lose, truncate, delay and replace messages.
 //!
-//! The server may have done the work of a request whose answer was lost. The sandbox remembers every
-//! `jti` and refuses it the second time: a token at the end says that none was sent twice.
+//! The server may have accepted the assertion of a request whose response was lost. The sandbox refuses a `jti` that
+//! it has accepted before, so a token shows that no assertion was sent twice.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -11,110 +11,123 @@ use jwt_bearer::ErrorKind::{self, Network, Protocol};
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 
-use crate::support::{env, seen};
+use crate::support::{env, record};
 
-/// What happens to a first request.
+/// A fault that concerns the first request of a fetch.
 struct Row {
     proxy: &'static str,
-    /// What the proxy does to it, as its configuration calls that, and what the server behind it does.
-    does: &'static str,
+    /// The fault as the configuration of the proxy names it.
+    proxy_fault: &'static str,
+    /// The fault of the server behind the proxy.
     fault: Option<Fault>,
     case: &'static str,
-    /// What the call comes to: a token, or an error of this text.
-    comes_to: Result<(), (ErrorKind, &'static str)>,
-    /// How many requests came to the server, and how many assertions it took.
+    /// A token, or an error with this text.
+    expected: Result<(), (ErrorKind, &'static str)>,
+    /// How many requests the server receives.
     requests: usize,
-    taken: usize,
+    /// How many assertions the server accepts.
+    accepted: usize,
 }
 
-const fn row(proxy: &'static str, does: &'static str, case: &'static str) -> Row {
+const fn row(proxy: &'static str, proxy_fault: &'static str, case: &'static str) -> Row {
     Row {
         proxy,
-        does,
+        proxy_fault,
         fault: None,
         case,
-        comes_to: Ok(()),
+        expected: Ok(()),
         requests: 1,
-        taken: 1,
+        accepted: 1,
     }
 }
-const fn mitmproxy(does: &'static str, case: &'static str) -> Row {
-    row("mitmproxy", does, case)
+const fn mitmproxy(proxy_fault: &'static str, case: &'static str) -> Row {
+    row("mitmproxy", proxy_fault, case)
 }
-const fn haproxy(does: &'static str, case: &'static str) -> Row {
-    row("haproxy", does, case)
+const fn haproxy(proxy_fault: &'static str, case: &'static str) -> Row {
+    row("haproxy", proxy_fault, case)
 }
 
 impl Row {
-    const fn twice(self) -> Self {
+    const fn reaches_server_twice(self) -> Self {
         Self {
             requests: 2,
-            taken: 2,
+            accepted: 2,
             ..self
         }
     }
     const fn fails(self, kind: ErrorKind, text: &'static str) -> Self {
         Self {
-            comes_to: Err((kind, text)),
+            expected: Err((kind, text)),
             ..self
         }
     }
-    const fn unseen(self) -> Self {
+    const fn never_reaches_server(self) -> Self {
         Self {
             requests: 0,
-            taken: 0,
+            accepted: 0,
             ..self
         }
     }
 }
 
-const LATE: &str = "<host>: no answer in time";
+const TIMED_OUT: &str = "<host>: no answer in time";
 const NOT_JSON: &str = "the response is not a JSON object (status 200)";
 const FORBIDDEN: &str = "something other than an authorization server answered (status 403)";
 
 fn rows() -> [Row; 15] {
     [
-        mitmproxy("nothing", "passes all"),
-        mitmproxy("request-lost", "ends the connection and passes nothing"),
+        mitmproxy("nothing", "forwards everything"),
+        mitmproxy("request-lost", "closes the connection and forwards nothing"),
         mitmproxy(
-            "answer-lost",
-            "ends the connection instead of passing the answer",
+            "response-lost",
+            "closes the connection instead of forwarding the response",
         )
-        .twice(),
+        .reaches_server_twice(),
         mitmproxy(
-            "answer-cut",
-            "passes 20 bytes of the answer, and its length",
+            "response-cut",
+            "forwards 20 bytes of the response, with its full Content-Length",
         )
-        .twice(),
-        mitmproxy("answer-late", "passes the answer after the caller's time").fails(Network, LATE),
-        mitmproxy("answer-replaced", "passes a page instead of the answer")
-            .fails(Protocol, NOT_JSON),
-        haproxy("nothing", "passes all"),
-        haproxy("closed", "ends the connection without an answer"),
+        .reaches_server_twice(),
+        mitmproxy(
+            "response-late",
+            "forwards the response after the caller's deadline",
+        )
+        .fails(Network, TIMED_OUT),
+        mitmproxy(
+            "response-replaced",
+            "forwards an HTML page instead of the response",
+        )
+        .fails(Protocol, NOT_JSON),
+        haproxy("nothing", "forwards everything"),
+        haproxy("closed", "closes the connection without a response"),
         haproxy("tarpit", "answers 500 after a second"),
-        haproxy("forbidden", "answers 403 and a page")
-            .unseen()
+        haproxy("forbidden", "answers 403 with an HTML page")
+            .never_reaches_server()
             .fails(Protocol, FORBIDDEN),
-        haproxy("limited", "answers 429, Retry-After: 1"),
-        haproxy("gone", "finds no server, answers 503"),
-        haproxy("answer-lost", "answers 502 where the server had answered").twice(),
+        haproxy("limited", "answers 429 with Retry-After: 1"),
+        haproxy("gone", "cannot reach the server and answers 503"),
+        haproxy(
+            "response-lost",
+            "answers 502 instead of the server's response",
+        )
+        .reaches_server_twice(),
         Row {
             fault: Some(Fault::Silence),
             requests: 2,
-            ..haproxy("nothing", "answers 504 for a server that is silent")
+            ..haproxy("nothing", "answers 504 for a silent server")
         },
         Row {
             fault: Some(Fault::CutBody),
             ..haproxy(
                 "nothing",
-                "passes half of the answer, as the server sent it",
+                "forwards half of the response, as the server sent it",
             )
-            .twice()
+            .reaches_server_twice()
         },
     ]
 }
 
-/// Less than one attempt may take, so that who is late is late once.
+/// Shorter than the limit of one attempt, so that a late response ends the whole fetch.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 fn run(n: usize, row: &Row) {
@@ -125,7 +138,8 @@ fn run(n: usize, row: &Row) {
     }
     let proxy = env(&format!("INTEROP_{}", row.proxy.to_uppercase()));
     let (_, port) = server.url().rsplit_once(':').unwrap();
-    let endpoint = Endpoint::token(format!("{proxy}/{port}/{}/{n}/token", row.does)).unwrap();
+    let endpoint =
+        Endpoint::token(format!("{proxy}/{port}/{}/{n}/token", row.proxy_fault)).unwrap();
     let issuer = Audience::Fixed(server.url().to_owned());
     let profile = Profile::client_credentials(endpoint, "client-1", issuer);
     let source = TokenSource::new(profile, HmacKey::new("secret").unwrap()).unwrap();
@@ -136,36 +150,34 @@ fn run(n: usize, row: &Row) {
         let host = proxy.strip_prefix("http://").unwrap();
         (error.kind(), error.to_string().replace(host, "<host>"))
     });
-    let expected = row.comes_to.map_err(|(kind, text)| (kind, text.to_owned()));
+    let expected = row.expected.map_err(|(kind, text)| (kind, text.to_owned()));
     assert_eq!(outcome, expected, "{}: {}", row.proxy, row.case);
-    let came = (server.requests(), server.jtis().len());
+    let received = (server.requests(), server.jtis().len());
     assert_eq!(
-        came,
-        (row.requests, row.taken),
+        received,
+        (row.requests, row.accepted),
         "{}: {}",
         row.proxy,
         row.case
     );
-    source
-        .fetch_uncached()
-        .expect("all is well at the next call");
+    source.fetch_uncached().expect("a token at the next call");
     let jtis = server.jtis();
-    assert_eq!(jtis.len(), row.taken + 1);
+    assert_eq!(jtis.len(), row.accepted + 1);
     assert_eq!(BTreeSet::from_iter(&jtis).len(), jtis.len());
 
-    let what = match row.comes_to {
+    let result = match row.expected {
         Ok(()) => "a token".to_owned(),
         Err((_, text)) => text.replace("<host>: ", ""),
     };
-    let what = format!(
-        "{what}; the server saw {} and took {}",
-        row.requests, row.taken
+    let result = format!(
+        "{result}; requests received: {}, assertions accepted: {}",
+        row.requests, row.accepted
     );
-    seen(
+    record(
         row.proxy,
-        "client_credentials, HS256, before the sandbox",
+        "client_credentials, HS256, in front of the sandbox",
         row.case,
-        what,
+        result,
     );
 }
 

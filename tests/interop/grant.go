@@ -1,7 +1,7 @@
-// An access token with golang.org/x/oauth2/jwt: the jwt-bearer grant. It sends no jti, and names the scope in
-// the assertion.
+// An access token with golang.org/x/oauth2/jwt: the jwt-bearer grant. The library sends no jti, and sends the scope as
+// a claim.
 //
-// The environment says who asks, and which mistakes to make. Prints status and body.
+// The environment gives the parameters and the mistakes to make. Prints status and body.
 package main
 
 import (
@@ -43,14 +43,14 @@ func main() {
 	if jti, ok := os.LookupEnv("JTI"); ok {
 		config.PrivateClaims["jti"] = jti
 	}
-	// It knows no clock but its own. Of a name twice the last counts (RFC 7519 §4).
+	// The library has no other clock. The last of two members of a name counts (RFC 7519 §4).
 	if shift, err := strconv.Atoi(os.Getenv("SHIFT")); err == nil {
 		now := time.Now().Add(time.Duration(shift) * time.Second)
 		config.PrivateClaims["iat"] = now.Unix()
 		config.PrivateClaims["exp"] = now.Add(5 * time.Minute).Unix()
 	}
 	if os.Getenv("ALG") != "" || os.Getenv("ASSERTION") != "" {
-		byHand(config)
+		requestWithoutLibrary(config)
 		return
 	}
 	token, err := config.TokenSource(context.Background()).Token()
@@ -65,8 +65,8 @@ func main() {
 	check(json.NewEncoder(os.Stdout).Encode(token))
 }
 
-// What the library cannot be made to send: another alg, and no JWT at all.
-func byHand(config jwt.Config) {
+// Sends what the library cannot send: another alg, or no JWT at all.
+func requestWithoutLibrary(config jwt.Config) {
 	assertion := os.Getenv("ASSERTION")
 	if assertion == "" {
 		block, _ := pem.Decode(config.PrivateKey)

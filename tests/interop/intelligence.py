@@ -1,7 +1,7 @@
 """An access token by the steps of Marketing Cloud Intelligence's document, with PyPI's jwt 1.3.1 and requests.
 
-Its `aud` is without the stray quote that is printed. What its example leaves to the reader comes from the
-environment, and so do the mistakes to make. Prints status and body.
+The `aud` has no stray quote, which the document prints. The environment gives the values that the example leaves
+open, and the mistakes to make. Prints status and body.
 """
 
 import os
@@ -21,7 +21,7 @@ service_account_id = given("CLIENT")
 with open(given("KEY"), "rb") as file:
     private_key_jwk = jwt.jwk_from_pem(file.read())
 alg = given("ALG", "RS256")
-if alg == "HS256":  # what everybody knows, as the secret
+if alg == "HS256":  # the public key as the secret
     with open(given("PUBLIC_KEY"), "rb") as file:
         private_key_jwk = jwt.jwk.OctetJWK(file.read())
 

@@ -1,5 +1,5 @@
-//! What stands between a client and its server: a CONNECT proxy (tinyproxy), and what nginx and haproxy do to a
-//! response, or answer themselves.
+//! Intermediaries: a CONNECT proxy (tinyproxy), and nginx and haproxy as reverse proxies that change responses or
+//! answer themselves.
 
 use std::error::Error as _;
 use std::fs::{self, File};
@@ -16,9 +16,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
 use crate::servers::{Flow, rsa};
-use crate::support::{env, file, path, seen};
+use crate::support::{env, file, path, record};
 
-/// A program that listens on loopback until this is dropped. Whoever ends the run ends its group.
+/// A program that listens on loopback until this value is dropped. It belongs to the process group of the test.
 struct Program {
     child: Child,
     port: u16,
@@ -26,7 +26,7 @@ struct Program {
 }
 
 impl Program {
-    /// Started with the configuration that it gets for its port and a directory of its own.
+    /// Starts a program. `configuration` gets the port and a new directory.
     #[track_caller]
     fn start(name: &str, arguments: &[&str], configuration: impl Fn(u16, &Path) -> String) -> Self {
         let port = free_port();
@@ -47,13 +47,13 @@ impl Program {
             port,
             directory,
         };
-        let begin = Instant::now();
+        let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = program.child.try_wait().unwrap();
             assert!(ended.is_none(), "{name} ended: {}", program.log());
             assert!(
-                begin.elapsed() < Duration::from_secs(60),
-                "{name} listens to nobody"
+                start.elapsed() < Duration::from_secs(60),
+                "{name} does not listen"
             );
             thread::sleep(Duration::from_millis(20));
         }
@@ -74,7 +74,7 @@ impl Drop for Program {
     }
 }
 
-/// Free a moment ago; none of these programs can be told to choose one and say which.
+/// Returns a port that was free just now. None of these programs can choose a port and report it.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
@@ -93,8 +93,8 @@ fn tinyproxy(user: Option<&str>) -> Program {
     })
 }
 
-/// oidc-provider over TLS, through the proxy that has this user information and port.
-fn through(user: &str, port: u16) -> TokenSource {
+/// Returns a source that reaches oidc-provider over TLS through the proxy with this user information and port.
+fn source_through(user: &str, port: u16) -> TokenSource {
     let proxy = Proxy::new(&format!("http://{user}127.0.0.1:{port}")).unwrap();
     let root = Certificate::from_pem(file("keys/ca.pem").as_bytes()).unwrap();
     let tls = TlsConfig::builder().root_certs(RootCerts::from([root]));
@@ -109,9 +109,10 @@ fn through(user: &str, port: u16) -> TokenSource {
     TokenSource::with_transport(agent, profile, Flow::ByKey.key()).unwrap()
 }
 
-/// How often the proxy was asked for a connection to oidc-provider: for nothing else, and it saw nothing else.
+/// Returns the number of CONNECT requests to oidc-provider in the proxy's log. There are no other requests in it
+/// and no secrets.
 #[track_caller]
-fn asked(proxy: &Program) -> usize {
+fn connect_requests(proxy: &Program) -> usize {
     let server = env("INTEROP_TLS");
     let server = server.strip_prefix("https://").unwrap();
     let log = proxy.log();
@@ -131,21 +132,21 @@ fn asked(proxy: &Program) -> usize {
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn connect_proxy_tunnels_tls_and_no_proxy_bypasses_it() {
-    let (open, closed) = (
+    let (open, with_password) = (
         tinyproxy(None),
         tinyproxy(Some(&format!("user {PASSWORD}"))),
     );
     for (proxy, user, case) in [
         (&open, String::new(), "without authentication"),
         (
-            &closed,
+            &with_password,
             format!("user:{PASSWORD}@"),
             "with user and password",
         ),
     ] {
-        through(&user, proxy.port).fetch_uncached().unwrap();
-        assert!(asked(proxy) > 0);
-        seen(
+        source_through(&user, proxy.port).fetch_uncached().unwrap();
+        assert!(connect_requests(proxy) > 0);
+        record(
             "tinyproxy",
             "CONNECT, a caller's agent",
             case,
@@ -154,47 +155,54 @@ fn connect_proxy_tunnels_tls_and_no_proxy_bypasses_it() {
 
         let url = format!("http://{user}127.0.0.1:{}", proxy.port);
         for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
-            let before = asked(proxy);
-            let (status, said, errors) = command(&[(variable, &url)]);
+            let before = connect_requests(proxy);
+            let (status, output, errors) = command(&[(variable, &url)]);
             assert_eq!(
-                (status, said.is_empty(), &*errors),
+                (status, output.is_empty(), &*errors),
                 (Some(0), false, ""),
                 "{variable}"
             );
-            assert!(asked(proxy) > before, "{variable}");
+            assert!(connect_requests(proxy) > before, "{variable}");
             let case = format!("{variable}, {case}");
-            seen(
+            record(
                 "tinyproxy",
                 "CONNECT, the command line",
                 &case,
                 "a token of oidc-provider over TLS",
             );
         }
-        let before = asked(proxy);
-        let around = command(&[("HTTPS_PROXY", &url), ("NO_PROXY", "localhost")]);
-        assert_eq!((around.0, asked(proxy)), (Some(0), before), "{}", around.2);
+        let before = connect_requests(proxy);
+        let bypassed = command(&[("HTTPS_PROXY", &url), ("NO_PROXY", "localhost")]);
+        assert_eq!(
+            (bypassed.0, connect_requests(proxy)),
+            (Some(0), before),
+            "{}",
+            bypassed.2
+        );
     }
-    seen(
+    record(
         "tinyproxy",
         "CONNECT, the command line",
         "NO_PROXY names the server",
-        "a token, not by way of the proxy",
+        "a token without the proxy",
     );
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn connect_proxy_refusal_or_absence_is_named_in_the_error() {
-    let closed = tinyproxy(Some(&format!("user {PASSWORD}")));
+    let with_password = tinyproxy(Some(&format!("user {PASSWORD}")));
     let server = env("INTEROP_TLS");
     let server = server.strip_prefix("https://").unwrap();
-    // tinyproxy says 401 to what is wrong, and 407 to nothing.
+    // tinyproxy answers 401 to wrong credentials and 407 to missing ones.
     for (user, code, case) in [
         ("user:wrong@", 401, "wrong password"),
         ("", 407, "no password"),
     ] {
-        let before = asked(&closed);
-        let error = through(user, closed.port).fetch_uncached().unwrap_err();
+        let before = connect_requests(&with_password);
+        let error = source_through(user, with_password.port)
+            .fetch_uncached()
+            .unwrap_err();
         let cause = format!("CONNECT proxy failed: proxy server responded {code}/{code}");
         assert_eq!(
             (error.kind(), error.is_retryable()),
@@ -206,27 +214,27 @@ fn connect_proxy_refusal_or_absence_is_named_in_the_error() {
         );
         assert_eq!(error.source().unwrap().to_string(), cause);
 
-        let url = format!("http://{user}127.0.0.1:{}", closed.port);
-        let (status, said, errors) = command(&[("HTTPS_PROXY", &url)]);
+        let url = format!("http://{user}127.0.0.1:{}", with_password.port);
+        let (status, output, errors) = command(&[("HTTPS_PROXY", &url)]);
         let line = format!("jwt-bearer: {server}: the request did not complete: {cause}\n");
-        assert_eq!((status, &*said, errors), (Some(4), "", line));
-        assert!(asked(&closed) > before);
-        seen(
+        assert_eq!((status, &*output, errors), (Some(4), "", line));
+        assert!(connect_requests(&with_password) > before);
+        record(
             "tinyproxy",
             "CONNECT",
             case,
-            format!("asked no more: {cause}"),
+            format!("not retried: {cause}"),
         );
     }
-    let nobody = free_port();
-    let url = format!("http://127.0.0.1:{nobody}");
+    let unused = free_port();
+    let url = format!("http://127.0.0.1:{unused}");
     let (status, _, errors) = command(&[("HTTPS_PROXY", &url)]);
-    let cause = format!("the proxy 127.0.0.1:{nobody}: Connection refused (os error 111)");
+    let cause = format!("the proxy 127.0.0.1:{unused}: Connection refused (os error 111)");
     let line = format!("jwt-bearer: {server}: the request did not complete: {cause}\n");
     assert_eq!((status, errors), (Some(4), line));
 }
 
-/// What the command line ends with and says, with these proxy variables and no others.
+/// Runs the command line with these proxy variables only. Returns exit status, output and errors.
 #[track_caller]
 fn command(proxy: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
@@ -252,13 +260,13 @@ fn command(proxy: &[(&str, &str)]) -> (Option<i32>, String, String) {
 
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
-/// Our sandbox, and another to which redirects point.
-struct Behind {
+/// The sandbox behind the reverse proxies, and another to which redirects point.
+struct Backend {
     server: Server,
     elsewhere: Server,
 }
 
-impl Behind {
+impl Backend {
     fn new() -> Self {
         let server = Server::start().unwrap();
         let public = Key::public_pem(file("keys/client.pub.pem")).unwrap();
@@ -268,7 +276,7 @@ impl Behind {
             elsewhere: Server::start().unwrap(),
         }
     }
-    /// What asks the sandbox by way of `url`.
+    /// Returns a source that reaches the sandbox through `url`.
     fn source(&self, url: String) -> TokenSource {
         let audience = Audience::Fixed(self.server.token_endpoint());
         let profile =
@@ -331,94 +339,94 @@ impl Behind {
     }
 }
 
-/// Not that of a length, but chunks: what nginx sends of a body that it may have changed.
+/// Checks that a response has chunks and no length. nginx sends chunks when a filter may change the body.
 #[track_caller]
-fn sends_chunks(program: &Program) {
+fn assert_sends_chunks(program: &Program) {
     let mut stream = TcpStream::connect(("127.0.0.1", program.port)).unwrap();
     let request = "POST /chunked/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n";
     let request = format!("{request}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let answer = answer.to_ascii_lowercase();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let response = response.to_ascii_lowercase();
     assert!(
-        answer.contains("\r\ntransfer-encoding: chunked\r\n"),
-        "{answer}"
+        response.contains("\r\ntransfer-encoding: chunked\r\n"),
+        "{response}"
     );
-    assert!(!answer.contains("content-length"), "{answer}");
+    assert!(!response.contains("content-length"), "{response}");
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn reverse_proxy_chunks_are_read_and_redirects_are_not_followed() {
-    let behind = Behind::new();
-    let nginx = behind.nginx();
-    let haproxy = behind.haproxy(&nginx);
+    let backend = Backend::new();
+    let nginx = backend.nginx();
+    let haproxy = backend.haproxy(&nginx);
     for (name, program) in [("nginx-light", &nginx), ("haproxy", &haproxy)] {
-        sends_chunks(program);
-        let token = behind
+        assert_sends_chunks(program);
+        let token = backend
             .source(program.url("/chunked/token"))
             .fetch_uncached();
         assert!(token.unwrap().secret().len() >= 43);
-        seen(
+        record(
             name,
             "client_credentials, RS256",
-            "a body in chunks",
+            "a chunked body",
             "a token",
         );
 
         for code in REDIRECTS {
-            let source = behind.source(program.url(&format!("/{code}/")));
+            let source = backend.source(program.url(&format!("/{code}/")));
             let error = source.fetch_uncached().unwrap_err();
             let found = (error.kind(), error.status(), error.is_retryable());
             assert_eq!(found, (ErrorKind::Protocol, Some(code), false));
             let text = "the token endpoint redirects, and no assertion is sent there: 127.0.0.1";
             assert_eq!(error.to_string(), format!("{text} (status {code})"));
-            seen(
+            record(
                 name,
                 "client_credentials, RS256",
-                &format!("redirects, {code}"),
-                "refused, nothing sent there",
+                &format!("redirect {code}"),
+                "refused, no request to the target",
             );
         }
     }
-    assert_eq!(behind.elsewhere.requests(), 0);
+    assert_eq!(backend.elsewhere.requests(), 0);
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn retry_after_of_reverse_proxy_delays_the_retry() {
-    let behind = Behind::new();
-    let nginx = behind.nginx();
-    let haproxy = behind.haproxy(&nginx);
-    // How long an exchange took; a second is asked for, less what a clock's ticks may take away.
-    let waits = |url: String| {
-        let (begin, before) = (Instant::now(), behind.server.requests());
-        behind.source(url).fetch_uncached().unwrap();
-        assert_eq!(behind.server.requests(), before + 1);
+    let backend = Backend::new();
+    let nginx = backend.nginx();
+    let haproxy = backend.haproxy(&nginx);
+    // The proxy asks for a second. The date has whole seconds, so the delay may be a little shorter.
+    let assert_delayed = |url: String| {
+        let (start, before) = (Instant::now(), backend.server.requests());
+        backend.source(url).fetch_uncached().unwrap();
+        assert_eq!(backend.server.requests(), before + 1);
         assert!(
-            begin.elapsed() > Duration::from_millis(900),
+            start.elapsed() > Duration::from_millis(900),
             "{:?}",
-            begin.elapsed()
+            start.elapsed()
         );
     };
-    waits(haproxy.url("/seconds/token"));
-    seen(
+    assert_delayed(haproxy.url("/seconds/token"));
+    record(
         "haproxy",
         "client_credentials, RS256",
-        "429 and Retry-After in seconds, then none",
-        "a token, after the pause",
+        "one 429 with Retry-After in seconds",
+        "a token after that delay",
     );
-    waits(haproxy.url("/date/token"));
-    seen(
+    assert_delayed(haproxy.url("/date/token"));
+    record(
         "haproxy",
         "client_credentials, RS256",
-        "429 and Retry-After as a date, then none",
-        "a token, after the pause",
+        "one 429 with Retry-After as a date",
+        "a token after that delay",
     );
 
-    // One a second; of four at the same time all but one are told to wait, and at least one still gets through.
-    let sources = [(); 4].map(|()| behind.source(nginx.url("/limited/token")));
+    // One request per second is allowed. Of four at once three get 429, and at least one of those succeeds later.
+    let sources = [(); 4].map(|()| backend.source(nginx.url("/limited/token")));
     let outcomes = thread::scope(|threads| {
         let threads = sources.map(|source| threads.spawn(move || source.fetch_uncached()));
         threads.map(|thread| thread.join().unwrap())
@@ -430,10 +438,10 @@ fn retry_after_of_reverse_proxy_delays_the_retry() {
         assert_eq!(found, (ErrorKind::Unavailable, Some(429), true));
         assert!(error.retry_after().is_some(), "{error:?}");
     }
-    seen(
+    record(
         "nginx-light",
         "client_credentials, RS256",
-        "limit_req, one a second, 429 and Retry-After",
+        "limit_req of one per second, 429 with Retry-After",
         "tokens, one after another",
     );
 }
@@ -441,11 +449,11 @@ fn retry_after_of_reverse_proxy_delays_the_retry() {
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn reverse_proxy_without_backend_is_unavailable_and_retried() {
-    let behind = Behind::new();
-    let nginx = behind.nginx();
-    let haproxy = behind.haproxy(&nginx);
+    let backend = Backend::new();
+    let nginx = backend.nginx();
+    let haproxy = backend.haproxy(&nginx);
     for (name, program, code) in [("nginx-light", &nginx, 502), ("haproxy", &haproxy, 503)] {
-        let error = behind
+        let error = backend
             .source(program.url("/down/token"))
             .fetch_uncached()
             .unwrap_err();
@@ -455,15 +463,15 @@ fn reverse_proxy_without_backend_is_unavailable_and_retried() {
         assert_eq!(error.to_string(), format!("{text} (status {code})"));
         let page = String::from_utf8_lossy(error.response().unwrap().body()).to_ascii_lowercase();
         assert!(page.contains("<html>"), "{page}");
-        seen(
+        record(
             name,
             "client_credentials, RS256",
-            "its server is down",
-            format!("{code} and a page: unavailable"),
+            "the backend is down",
+            format!("{code} with an HTML page: unavailable"),
         );
     }
-    // nginx writes down each attempt.
+    // nginx logs each attempt.
     let log = nginx.log();
     assert_eq!(log.matches("POST /down/token").count(), 3, "{log}");
-    assert_eq!(behind.server.requests(), 0);
+    assert_eq!(backend.server.requests(), 0);
 }

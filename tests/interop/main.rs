@@ -1,8 +1,8 @@
-//! Our code against what others wrote: authorization servers, verifiers, clients and proxies.
+//! Tests against authorization servers, verifiers, clients and proxies of other authors.
 //!
-//! Every test here needs something that `tests/interop/run` installs and starts, so it is ignored
-//! without it, and panics where it is missing. What a test sees it also tells [`support::seen`],
-//! which makes the page `SEEN.md`.
+//! The script `tests/interop/run` installs and starts what the tests need. They are ignored otherwise and panic when
+//! something is missing. Each test passes its results to [`support::record`], which the script turns into the page
+//! `SEEN.md`.
 
 mod clients;
 mod faults;

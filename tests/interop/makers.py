@@ -1,4 +1,4 @@
-"""Keys by Python's cryptography, into the current directory."""
+"""Writes keys made by Python's cryptography to the current directory."""
 
 from pathlib import Path
 
@@ -19,9 +19,9 @@ for name, encoding, form, encryption in [
     ("pkcs1.der", Encoding.DER, PrivateFormat.TraditionalOpenSSL, plain),
     ("pkcs8.pem", Encoding.PEM, PrivateFormat.PKCS8, plain),
     ("pkcs8.der", Encoding.DER, PrivateFormat.PKCS8, plain),
-    ("sealed-best.pem", Encoding.PEM, PrivateFormat.PKCS8, best),
-    ("sealed-best.der", Encoding.DER, PrivateFormat.PKCS8, best),
-    ("sealed-proc-type.pem", Encoding.PEM, PrivateFormat.TraditionalOpenSSL, best),
+    ("encrypted-best.pem", Encoding.PEM, PrivateFormat.PKCS8, best),
+    ("encrypted-best.der", Encoding.DER, PrivateFormat.PKCS8, best),
+    ("encrypted-proc-type.pem", Encoding.PEM, PrivateFormat.TraditionalOpenSSL, best),
     ("ssh.pem", Encoding.PEM, PrivateFormat.OpenSSH, plain),
 ]:
     Path(f"cryptography-{name}").write_bytes(key.private_bytes(encoding, form, encryption))

@@ -1,5 +1,7 @@
-//! Keys that others make: each loads and signs what openssl verifies with the public half that openssl finds in
-//! it, or the error says in words why not.
+//! Key files made by other programs: each loads and makes signatures that openssl verifies, or the error names the
+//! reason.
+//!
+//! openssl verifies with the public half that it reads from the same file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,18 +9,18 @@ use std::process::Command;
 
 use jwt_bearer::{RsaKey, Signer as _};
 
-use crate::support::{path, said, seen};
+use crate::support::{output_of, path, record};
 
 const PASSPHRASE: &str = "correct horse";
 
-const UNKNOWN: &str = "this key's encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt: \
+const UNSUPPORTED: &str = "this key's encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt: \
     convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc";
 const PROC_TYPE: &str =
     "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8";
 const OPENSSH: &str = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
 const PSS: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
 
-/// What does not load, and what is said.
+/// Files that do not load, and the error text.
 const REFUSED: &[(&str, &str)] = &[
     (
         "openssl-3-primes.pem",
@@ -27,28 +29,28 @@ const REFUSED: &[(&str, &str)] = &[
     ("openssl-certificate.pem", "this is a certificate"),
     ("openssl-ec.pem", "this is an EC key; RS256 needs RSA"),
     ("openssl-pss.pem", PSS),
-    ("openssl-sealed-PBE-SHA1-3DES.pem", UNKNOWN),
-    ("openssl-sealed-aes-128-cbc-SHA1.pem", UNKNOWN),
-    ("openssl-sealed-aes-192-cbc-SHA1.pem", UNKNOWN),
-    ("openssl-sealed-aes-256-cbc-SHA1.pem", UNKNOWN),
-    ("openssl-sealed-camellia-256-cbc-SHA256.pem", UNKNOWN),
-    ("openssl-sealed-des3-SHA256.pem", UNKNOWN),
-    ("openssl-sealed-proc-type.pem", PROC_TYPE),
-    ("openssl-sealed-aes-256-cbc-SHA512-256.pem", UNKNOWN),
+    ("openssl-encrypted-PBE-SHA1-3DES.pem", UNSUPPORTED),
+    ("openssl-encrypted-aes-128-cbc-SHA1.pem", UNSUPPORTED),
+    ("openssl-encrypted-aes-192-cbc-SHA1.pem", UNSUPPORTED),
+    ("openssl-encrypted-aes-256-cbc-SHA1.pem", UNSUPPORTED),
+    ("openssl-encrypted-camellia-256-cbc-SHA256.pem", UNSUPPORTED),
+    ("openssl-encrypted-des3-SHA256.pem", UNSUPPORTED),
+    ("openssl-encrypted-proc-type.pem", PROC_TYPE),
+    ("openssl-encrypted-aes-256-cbc-SHA512-256.pem", UNSUPPORTED),
     (
         "keytool.p12",
         "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes",
     ),
     ("ssh-own.pem", OPENSSH),
-    ("ssh-sealed-proc-type.pem", PROC_TYPE),
-    ("cryptography-sealed-proc-type.pem", PROC_TYPE),
+    ("ssh-encrypted-proc-type.pem", PROC_TYPE),
+    ("cryptography-encrypted-proc-type.pem", PROC_TYPE),
     ("cryptography-ssh.pem", OPENSSH),
     ("node-jwk.pem", "this is JSON without a PEM in it"),
     ("node-pss.pem", PSS),
-    ("node-sealed-proc-type.pem", PROC_TYPE),
+    ("node-encrypted-proc-type.pem", PROC_TYPE),
 ];
 
-/// Who makes files whose names begin like this, as `SEEN.md` has it.
+/// The beginning of a file name, and the program that makes the file as `SEEN.md` names it.
 const MAKERS: [(&str, &str); 5] = [
     ("openssl-", "openssl"),
     ("ssh-", "openssh-client"),
@@ -57,12 +59,12 @@ const MAKERS: [(&str, &str); 5] = [
     ("node-", "node"),
 ];
 
-fn made() -> PathBuf {
+fn make_key_files() -> PathBuf {
     let directory = path("made");
     let _ = fs::remove_dir_all(&directory); // of an earlier run
     fs::create_dir(&directory).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/makers.sh");
-    said(
+    output_of(
         Command::new(script)
             .arg(path("venv/bin/python"))
             .current_dir(&directory),
@@ -70,7 +72,7 @@ fn made() -> PathBuf {
     directory
 }
 
-/// Whether openssl, with the public half that it finds in the file, verifies what the key signs.
+/// Returns whether openssl verifies a signature of the key with the public half that it reads from the file.
 fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
     let scratch = tempfile::tempdir().unwrap();
     let openssl = |arguments: &[&str]| {
@@ -90,7 +92,7 @@ fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
         "-out",
         "public.pem",
     ];
-    said(&mut openssl(&public));
+    output_of(&mut openssl(&public));
     fs::write(scratch.path().join("message"), "header.claims").unwrap();
     let signature = key.sign(b"header.claims").unwrap();
     fs::write(scratch.path().join("signature"), signature).unwrap();
@@ -109,17 +111,17 @@ fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn key_files_of_other_programs_load_or_name_the_reason() {
-    let directory = made();
+    let directory = make_key_files();
     let files = fs::read_dir(&directory).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let names: Vec<_> = names.filter(|name| !name.ends_with(".pub")).collect();
     for (name, _) in REFUSED {
         assert!(names.iter().any(|made| made == name), "{name} was not made");
     }
-    for (beginning, maker) in MAKERS {
+    for (prefix, maker) in MAKERS {
         let mut of_maker = names
             .iter()
-            .filter(|name| name.starts_with(beginning))
+            .filter(|name| name.starts_with(prefix))
             .peekable();
         assert!(of_maker.peek().is_some(), "{maker} made nothing");
         of_maker.for_each(|name| check(maker, name, &directory.join(name)));
@@ -137,9 +139,9 @@ fn check(maker: &str, name: &str, file: &Path) {
         (_, None) => RsaKey::from_der(&bytes),
     };
     let error = |passphrase| load(passphrase).unwrap_err().to_string();
-    let is_sealed = name.contains("sealed");
-    let passphrase = is_sealed.then_some(PASSPHRASE);
-    let what = match REFUSED.iter().find(|(refused, _)| *refused == name) {
+    let is_encrypted = name.contains("encrypted");
+    let passphrase = is_encrypted.then_some(PASSPHRASE);
+    let result = match REFUSED.iter().find(|(refused, _)| *refused == name) {
         Some((_, message)) => {
             assert_eq!(error(passphrase), *message, "{name}");
             format!("refused: {message}")
@@ -148,13 +150,13 @@ fn check(maker: &str, name: &str, file: &Path) {
             let key = load(passphrase).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(key.repairs().is_empty(), "{name}: {:?}", key.repairs());
             assert!(openssl_verifies(&key, file), "{name}");
-            if is_sealed {
+            if is_encrypted {
                 assert_eq!(error(Some("wrong")), "the passphrase is wrong", "{name}");
                 let message = "this key is encrypted: a passphrase is needed";
                 assert_eq!(error(None), message, "{name}");
             }
-            "loads; openssl verifies what it signs".to_owned()
+            "loads; openssl verifies its signatures".to_owned()
         }
     };
-    seen(maker, "makes keys", name, what);
+    record(maker, "key files", name, result);
 }

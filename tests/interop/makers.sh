@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Keys as people make them, each with the program's own commands, into the current directory. A name says who
-# made it, and `sealed` that the passphrase is `correct horse`.
+# Writes key files to the current directory, each made with the usual commands of a program. A file name begins with the
+# program. The passphrase of files named `encrypted` is `correct horse`.
 #
 #     makers.sh PYTHON
 set -euo pipefail
@@ -20,30 +20,30 @@ openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=maker -keyout openssl-req.pe
 openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out openssl-pss.pem
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out openssl-ec.pem
 
-seal() { # seal NAME OPTION...
-  openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -out "openssl-sealed-$1.pem" "${@:2}"
+encrypt() { # encrypt NAME OPTION...
+  openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -out "openssl-encrypted-$1.pem" "${@:2}"
 }
 for cipher in aes-128-cbc aes-192-cbc aes-256-cbc; do
   for prf in SHA1 SHA224 SHA256 SHA384 SHA512; do
-    seal "$cipher-$prf" -v2 "$cipher" -v2prf "hmacWith$prf"
+    encrypt "$cipher-$prf" -v2 "$cipher" -v2prf "hmacWith$prf"
   done
-  seal "$cipher-scrypt" -v2 "$cipher" -scrypt
+  encrypt "$cipher-scrypt" -v2 "$cipher" -scrypt
 done
-seal defaults
-seal aes-256-cbc-SHA512-256 -v2 aes-256-cbc -v2prf hmacWithSHA512-256
-seal des3-SHA256 -v2 des3 -v2prf hmacWithSHA256
-seal camellia-256-cbc-SHA256 -v2 camellia-256-cbc -v2prf hmacWithSHA256
-seal PBE-SHA1-3DES -v1 PBE-SHA1-3DES
-openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -outform DER -out openssl-sealed.der
-openssl rsa -in openssl-genrsa.pem -traditional -aes256 -passout "pass:$pass" -out openssl-sealed-proc-type.pem
+encrypt defaults
+encrypt aes-256-cbc-SHA512-256 -v2 aes-256-cbc -v2prf hmacWithSHA512-256
+encrypt des3-SHA256 -v2 des3 -v2prf hmacWithSHA256
+encrypt camellia-256-cbc-SHA256 -v2 camellia-256-cbc -v2prf hmacWithSHA256
+encrypt PBE-SHA1-3DES -v1 PBE-SHA1-3DES
+openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -outform DER -out openssl-encrypted.der
+openssl rsa -in openssl-genrsa.pem -traditional -aes256 -passout "pass:$pass" -out openssl-encrypted-proc-type.pem
 
 # ---- ssh-keygen ----
 
 ssh() { ssh-keygen -q -t rsa -b 2048 -C '' -f "$@"; }
 ssh ssh-pkcs1.pem -m PEM -N ''
 ssh ssh-pkcs8.pem -m PKCS8 -N ''
-ssh ssh-sealed-pkcs8.pem -m PKCS8 -N "$pass"
-ssh ssh-sealed-proc-type.pem -m PEM -N "$pass"
+ssh ssh-encrypted-pkcs8.pem -m PKCS8 -N "$pass"
+ssh ssh-encrypted-proc-type.pem -m PEM -N "$pass"
 ssh ssh-own.pem -N ''
 cp ssh-own.pem ssh-converted.pem
 ssh-keygen -q -p -m PEM -P '' -N '' -f ssh-converted.pem >/dev/null
@@ -54,7 +54,7 @@ keytool -genkeypair -alias maker -keyalg RSA -keysize 2048 -dname CN=maker -stor
   -keystore keytool.p12 -storepass "$pass"
 openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -nocerts -out keytool-key.pem
 openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -out keytool-key-and-certificate.pem
-openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -passout "pass:$pass" -nocerts -out keytool-sealed.pem
+openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -passout "pass:$pass" -nocerts -out keytool-encrypted.pem
 
 # ---- cryptography, Node ----
 

@@ -1,9 +1,8 @@
 // oidc-provider on loopback: `node oidc_provider.mjs KEYS NAME=PORT[,CERTIFICATE]...`
 //
-// Client authentication is the library's. The grant of RFC 7523 §2.1 it does not have: that one is here,
-// as the library's documents say to add one, and its assertions are checked by `jose`. PORT 0 is a free one;
-// with a certificate it speaks TLS. It prints NAME=URL for each and `ready`, and ends when its standard
-// input does.
+// The library authenticates clients. It does not have the grant of RFC 7523 §2.1, which this file adds in the way that
+// the documents of the library describe. `jose` checks its assertions. PORT 0 selects a free port, and CERTIFICATE
+// selects TLS. The program prints NAME=URL for each and `ready`, and exits when its standard input ends.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -13,7 +12,7 @@ import { Provider, errors } from 'oidc-provider';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const USERS = ['alice'];
-const LEEWAY = 15; // seconds; as much as the library gives a client assertion
+const LEEWAY = 15; // seconds, the same as the library allows for a client assertion
 
 const [keys, ...listeners] = process.argv.slice(2);
 const file = (name) => readFileSync(`${keys}/${name}`);
@@ -23,7 +22,7 @@ const secret = file('secret.txt').toString();
 
 function provider(issuer) {
   const client = { redirect_uris: [], response_types: [], scope: 'read write' };
-  const byKey = { jwks: { keys: [jwk(clientKey, 'client-key-1')] } };
+  const withKey = { jwks: { keys: [jwk(clientKey, 'client-key-1')] } };
   const server = new Provider(issuer, {
     jwks: { keys: [jwk(createPrivateKey(file('server.pem')), 'server-key-1')] },
     scopes: ['read', 'write', 'admin'],
@@ -35,21 +34,21 @@ function provider(issuer) {
     },
     ttl: { ClientCredentials: 300 },
     clients: [
-      { ...client, ...byKey, client_id: 'pkjwt', grant_types: ['client_credentials'],
+      { ...client, ...withKey, client_id: 'pkjwt', grant_types: ['client_credentials'],
         token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256' },
       { ...client, client_id: 'csjwt', client_secret: secret, grant_types: ['client_credentials'],
         token_endpoint_auth_method: 'client_secret_jwt', token_endpoint_auth_signing_alg: 'HS256' },
-      { ...client, ...byKey, client_id: 'bearer', grant_types: [GRANT], token_endpoint_auth_method: 'none' },
-      // A resource server: it asks whether a token is active.
+      { ...client, ...withKey, client_id: 'bearer', grant_types: [GRANT], token_endpoint_auth_method: 'none' },
+      // A resource server, which introspects tokens.
       { ...client, client_id: 'api', client_secret: secret, grant_types: [],
         token_endpoint_auth_method: 'client_secret_post' },
     ],
   });
 
-  const used = new Set();
+  const usedJtis = new Set();
   server.registerGrantType(GRANT, async (ctx) => {
     const { client, params } = ctx.oidc;
-    const refuse = (why) => { throw new errors.InvalidGrant(why); };
+    const refuse = (reason) => { throw new errors.InvalidGrant(reason); };
     const { payload } = await jwtVerify(params.assertion ?? '', clientKey, {
       algorithms: ['RS256'],
       issuer: client.clientId,
@@ -59,10 +58,10 @@ function provider(issuer) {
     }).catch((error) => refuse(error.message));
     if (payload.iat > Date.now() / 1000 + LEEWAY) refuse('iat is in the future');
     if (!USERS.includes(payload.sub)) refuse('no such subject');
-    if (used.has(payload.jti)) refuse('assertion was used before');
-    used.add(payload.jti);
-    const wanted = params.scope?.split(' ') ?? [];
-    if (wanted.some((scope) => !client.scope.split(' ').includes(scope))) {
+    if (usedJtis.has(payload.jti)) refuse('assertion was used before');
+    usedJtis.add(payload.jti);
+    const scopes = params.scope?.split(' ') ?? [];
+    if (scopes.some((scope) => !client.scope.split(' ').includes(scope))) {
       throw new errors.InvalidScope('requested scope is not allowed', params.scope);
     }
     const token = new server.ClientCredentials({ client, scope: params.scope });
@@ -75,7 +74,7 @@ function provider(issuer) {
     };
   }, ['assertion', 'scope']);
 
-  // What it answers is the same for every cause; which it was, only this says, and a header for tests.
+  // The error response is the same for every cause. The log names the cause, and so does a header for the tests.
   server.on('grant.error', (ctx, error) => {
     const cause = error.error_detail ?? error.cause?.message ?? '';
     console.error(error.error, error.error_description, cause);

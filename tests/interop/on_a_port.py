@@ -1,6 +1,7 @@
-"""NAME COMMAND...: runs a server that cannot tell its own port on a free one, as file descriptor $LISTEN.
+"""NAME COMMAND...: runs a server that cannot report its port.
 
-It ends when its standard input does.
+The server gets a listening socket on a free port as file descriptor $LISTEN. The program exits when its standard input
+ends.
 """
 
 import os

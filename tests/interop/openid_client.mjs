@@ -1,6 +1,6 @@
-// An access token with openid-client: discovery, then client_credentials with an assertion of its own making.
+// An access token with openid-client: discovery, then client_credentials with an assertion made by the library.
 //
-// The environment says who asks, and which mistakes to make. Prints status and body.
+// The environment gives the parameters and the mistakes to make. Prints status and body.
 
 import { readFileSync } from 'node:fs';
 import { importPKCS8 } from 'jose';
@@ -18,7 +18,7 @@ const authentication = KEY
   ? client.PrivateKeyJwt(await importPKCS8(readFileSync(KEY, 'utf8'), ALG ?? 'RS256'), mistakes)
   : client.ClientSecretJwt(SECRET, mistakes);
 const metadata = { [client.clockSkew]: Number(SHIFT ?? 0) };
-// Plain http is for loopback.
+// The sandbox has no TLS.
 const options = { execute: [client.allowInsecureRequests] };
 const config = await client.discovery(new URL(ISSUER), CLIENT, metadata, authentication, options);
 if (ASSERTION) {

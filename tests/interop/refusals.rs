@@ -1,4 +1,4 @@
-//! What Authlib and oidc-provider refuse, in their own words, and what we advise then.
+//! What Authlib and oidc-provider answer to each mistake, and the hint of the error.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +11,11 @@ use jwt_bearer::{
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
 
-use crate::servers::{FLOWS, Flow, Server, agent, rsa, servers, told};
-use crate::support::{file, seen};
+use crate::servers::{FLOWS, Flow, Server, agent, describe, rsa, servers};
+use crate::support::{file, record};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum Mistake {
     WrongKey,
     OtherAudience,
     Expired,
@@ -29,9 +29,9 @@ enum Fault {
     Garbage,
 }
 
-use Fault::*;
+use Mistake::*;
 
-impl Fault {
+impl Mistake {
     fn name(self) -> &'static str {
         match self {
             WrongKey => "a key that the server does not know",
@@ -47,65 +47,69 @@ impl Fault {
             Garbage => "garbage for an assertion",
         }
     }
-    /// What the server makes of it.
+    /// Makes the mistake and returns the outcome of the request.
     fn outcome(self, server: &Server, flow: Flow) -> Result<AccessToken, Error> {
         let profile = server.profile(flow);
-        let of = |profile| server.source(profile, flow.key());
-        let by = |key: Box<dyn Signer>| server.source(profile.clone(), key).token();
+        let with_profile = |profile| server.source(profile, flow.key());
+        let with_key = |key: Box<dyn Signer>| server.source(profile.clone(), key).token();
         let now = SystemTime::now();
-        let away = Duration::from_secs(600);
+        let ten_minutes = Duration::from_secs(600);
         match self {
             WrongKey if flow == Flow::BySecret => {
                 let secret = "another secret, of thirty-two bytes";
-                by(Box::new(HmacKey::new(secret).unwrap()))
+                with_key(Box::new(HmacKey::new(secret).unwrap()))
             }
-            WrongKey => by(Box::new(rsa("wrong"))),
-            OtherAlg => by(match flow {
+            WrongKey => with_key(Box::new(rsa("wrong"))),
+            OtherAlg => with_key(match flow {
                 Flow::BySecret => Flow::ByKey.key(),
                 _ => Flow::BySecret.key(),
             }),
-            Ps256 => by(Box::new(Pss::new())),
+            Ps256 => with_key(Box::new(PssSigner::new())),
             OtherAudience => {
                 let aud = Audience::Fixed("https://elsewhere.example/token".to_owned());
-                of(profile.with_audience(aud)).token()
+                with_profile(profile.with_audience(aud)).token()
             }
             UnknownClient => {
                 let endpoint = server.token_endpoint();
-                of(flow.profile_of("nobody", endpoint, Audience::TokenEndpoint)).token()
+                with_profile(flow.profile_for("nobody", endpoint, Audience::TokenEndpoint)).token()
             }
-            ScopeOfOthers => of(profile.with_scope("admin")).token(),
-            ScopeOfNobody => of(profile.with_scope("unheard-of")).token(),
-            Expired => of(profile).with_clock(ManualClock::new(now - away)).token(),
-            IssuedAhead => of(profile).with_clock(ManualClock::new(now + away)).token(),
-            // By hand, since a source never does.
+            ScopeOfOthers => with_profile(profile.with_scope("admin")).token(),
+            ScopeOfNobody => with_profile(profile.with_scope("unheard-of")).token(),
+            Expired => with_profile(profile)
+                .with_clock(ManualClock::new(now - ten_minutes))
+                .token(),
+            IssuedAhead => with_profile(profile)
+                .with_clock(ManualClock::new(now + ten_minutes))
+                .token(),
+            // A source never sends an assertion twice, so this uses the exchange itself.
             Replayed => {
                 let key = flow.key();
                 let exchange = Exchange::new(&profile, &key, now).unwrap();
                 let send = || agent().send(exchange.request(), Duration::from_secs(10));
                 assert_eq!(send().unwrap().status(), 200);
-                let again = send().unwrap();
-                exchange.read(again)
+                let replay = send().unwrap();
+                exchange.read(replay)
             }
             Garbage => {
                 let key = flow.key();
                 let exchange = Exchange::new(&profile, &key, now).unwrap();
                 let (request, assertion) = (exchange.request(), exchange.assertion().secret());
-                let answer = post(
+                let response = post(
                     request.url(),
                     &std::str::from_utf8(request.body())
                         .unwrap()
                         .replace(assertion, "garbage"),
                 );
-                exchange.read(answer)
+                exchange.read(response)
             }
         }
     }
 }
 
-/// RSASSA-PSS by `ring`: a signer that is not ours.
-struct Pss(RsaKeyPair);
+/// A foreign signer: RSASSA-PSS of `ring`.
+struct PssSigner(RsaKeyPair);
 
-impl Pss {
+impl PssSigner {
     fn new() -> Self {
         let pem = file("keys/client.pem");
         let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
@@ -114,7 +118,7 @@ impl Pss {
     }
 }
 
-impl Signer for Pss {
+impl Signer for PssSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Ps256
     }
@@ -131,22 +135,22 @@ impl Signer for Pss {
     }
 }
 
-/// A form that no request of ours holds.
+/// Sends a form that no request of the crate contains.
 fn post(url: &str, body: &str) -> Response {
     let call = agent().post(url).config().http_status_as_error(false);
     let call = call
         .build()
         .content_type("application/x-www-form-urlencoded");
-    let mut answer = call.send(body).unwrap();
-    let body = answer.body_mut().read_to_vec().unwrap();
-    answer.headers().iter().fold(
-        Response::new(answer.status().as_u16(), body),
+    let mut response = call.send(body).unwrap();
+    let body = response.body_mut().read_to_vec().unwrap();
+    response.headers().iter().fold(
+        Response::new(response.status().as_u16(), body),
         |response, (name, value)| response.with_header(name.as_str(), value.to_str().unwrap()),
     )
 }
 
-/// Codes and words are each server's own, in the order of [`FLOWS`].
-const AUTHLIB: [(Fault, [&str; 3]); 11] = [
+/// Error codes and texts of each server, in the order of [`FLOWS`].
+const AUTHLIB: [(Mistake, [&str; 3]); 11] = [
     (
         WrongKey,
         [
@@ -211,7 +215,7 @@ const AUTHLIB: [(Fault, [&str; 3]); 11] = [
             "400 invalid_grant: The client does not exist on this server.",
         ],
     ),
-    (ScopeOfOthers, ["a token that names no scope"; 3]),
+    (ScopeOfOthers, ["a token without scope"; 3]),
     (
         ScopeOfNobody,
         ["400 invalid_scope: The requested scope is invalid, unknown, or malformed."; 3],
@@ -226,7 +230,7 @@ const AUTHLIB: [(Fault, [&str; 3]); 11] = [
     ),
 ];
 
-const OIDC_PROVIDER: [(Fault, [&str; 3]); 11] = [
+const OIDC_PROVIDER: [(Mistake, [&str; 3]); 11] = [
     (
         WrongKey,
         [
@@ -300,8 +304,8 @@ const OIDC_PROVIDER: [(Fault, [&str; 3]); 11] = [
     (
         ScopeOfNobody,
         [
-            "a token that names no scope",
-            "a token that names no scope",
+            "a token without scope",
+            "a token without scope",
             "400 invalid_scope: requested scope is not allowed",
         ],
     ),
@@ -325,12 +329,12 @@ const UNREADABLE: &str =
     "the server could not read the assertion: look for what changes requests on the way";
 const OTHER_SCOPES: &str = "ask for scopes that the server allows this client";
 
-/// What to do about it, by what the server said; each of the lists holds the cause it was.
-fn hint(said: &str) -> Option<&'static str> {
-    let words = |words| said.contains(words);
-    match said.split([' ', ':']).nth(1)? {
-        _ if words("JWT ID is used before") => Some(REPEATED),
-        _ if words("Invalid JWT assertion") => Some(UNREADABLE),
+/// Returns the expected hint for an error text of a server.
+fn expected_hint(text: &str) -> Option<&'static str> {
+    let has = |words| text.contains(words);
+    match text.split([' ', ':']).nth(1)? {
+        _ if has("JWT ID is used before") => Some(REPEATED),
+        _ if has("Invalid JWT assertion") => Some(UNREADABLE),
         "invalid_client" => Some(CHECK_CLIENT),
         "invalid_grant" => Some(CHECK_GRANT),
         "invalid_scope" => Some(OTHER_SCOPES),
@@ -346,15 +350,15 @@ fn denied_error_repeats_what_the_server_answered_with_a_hint() {
             "Authlib" => AUTHLIB,
             _ => OIDC_PROVIDER,
         };
-        for (fault, expected) in table {
+        for (mistake, expected) in table {
             for (flow, expected) in FLOWS.into_iter().zip(expected) {
-                let outcome = fault.outcome(&server, flow);
-                let said = told(&outcome);
-                let what = format!("{}, {fault:?}, {flow:?}", server.name);
-                assert_eq!(said, expected, "{what}");
-                let given = outcome.as_ref().err().and_then(Error::hint);
-                assert_eq!(given, hint(&said), "{what}");
-                seen(server.name, &server.flow(flow), fault.name(), said);
+                let outcome = mistake.outcome(&server, flow);
+                let text = describe(&outcome);
+                let what = format!("{}, {mistake:?}, {flow:?}", server.name);
+                assert_eq!(text, expected, "{what}");
+                let hint = outcome.as_ref().err().and_then(Error::hint);
+                assert_eq!(hint, expected_hint(&text), "{what}");
+                record(server.name, &server.flow(flow), mistake.name(), text);
             }
         }
     }
@@ -368,13 +372,13 @@ fn grant_without_client_id_at_oidc_provider_has_a_hint() {
         let profile = Profile::jwt_bearer(endpoint, "bearer", Audience::TokenEndpoint);
         let source = server.source(profile.with_subject("alice"), Flow::Grant.key());
         let outcome = source.token();
-        let said = told(&outcome);
+        let text = describe(&outcome);
         let expected = "400 invalid_request: no client authentication mechanism provided";
-        assert_eq!(said, expected);
+        assert_eq!(text, expected);
         let hint = outcome.unwrap_err().hint();
         let expected = "name the client beside the grant: add the parameter client_id";
         assert_eq!(hint, Some(expected));
         let flow = server.flow(Flow::Grant);
-        seen(server.name, &flow, "no parameter client_id", said);
+        record(server.name, &flow, "no parameter client_id", text);
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens from Authlib and oidc-provider, by every flow they have.
+//! Tokens from Authlib and oidc-provider with every flow that they support.
 
 use jwt_bearer::{
     AccessToken, Audience, Endpoint, Error, ErrorKind, HmacKey, Profile, RsaKey, Signer,
@@ -7,15 +7,15 @@ use jwt_bearer::{
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::support::{env, file, seen};
+use crate::support::{env, file, record};
 
-/// A server that others wrote, with clients `pkjwt`, `csjwt` and `bearer`, and the user `alice`.
+/// A server of other authors with the clients `pkjwt`, `csjwt` and `bearer` and the user `alice`.
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) issuer: String,
 }
 
-/// Each of them, and one once more over TLS.
+/// Returns the servers. oidc-provider is there twice, the second time over TLS.
 #[track_caller]
 pub(crate) fn servers() -> [Server; 3] {
     [
@@ -33,7 +33,7 @@ impl Server {
     pub(crate) fn token_endpoint(&self) -> Endpoint {
         Endpoint::token(format!("{}/token", self.issuer)).unwrap()
     }
-    /// The profile that this server takes, with the endpoint known.
+    /// Returns a profile for this server with its token endpoint.
     pub(crate) fn profile(&self, flow: Flow) -> Profile {
         flow.profile(self.token_endpoint(), Audience::TokenEndpoint)
     }
@@ -41,7 +41,7 @@ impl Server {
     pub(crate) fn source(&self, profile: Profile, key: impl Signer + 'static) -> TokenSource {
         TokenSource::with_transport(agent(), profile, key).unwrap()
     }
-    /// For the page.
+    /// Returns the name of a flow in `SEEN.md`.
     pub(crate) fn flow(&self, flow: Flow) -> String {
         match self.issuer.starts_with("https:") {
             true => format!("{}, over TLS", flow.name()),
@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// A caller's own, which trusts the run's root and no other.
+/// Returns an agent that trusts the root certificate of the run only.
 #[track_caller]
 pub(crate) fn agent() -> Agent {
     let text = file("keys/ca.pem");
@@ -63,7 +63,7 @@ pub(crate) fn agent() -> Agent {
     config.tls_config(tls.build()).build().into()
 }
 
-/// What an assertion is for, and who signs it.
+/// The use of an assertion and the kind of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     ByKey,
@@ -89,9 +89,9 @@ impl Flow {
         }
     }
     pub(crate) fn profile(self, endpoint: Endpoint, audience: Audience) -> Profile {
-        self.profile_of(self.client(), endpoint, audience)
+        self.profile_for(self.client(), endpoint, audience)
     }
-    pub(crate) fn profile_of(
+    pub(crate) fn profile_for(
         self,
         client: &str,
         endpoint: Endpoint,
@@ -99,7 +99,7 @@ impl Flow {
     ) -> Profile {
         let profile = match self {
             Self::ByKey | Self::BySecret => Profile::client_credentials(endpoint, client, audience),
-            // oidc-provider looks a client up before it looks at the grant.
+            // oidc-provider reads the client from a parameter before it reads the grant.
             Self::Grant => Profile::jwt_bearer(endpoint, client, audience)
                 .with_subject("alice")
                 .with_parameter("client_id", client),
@@ -115,18 +115,18 @@ impl Flow {
     }
 }
 
-/// A key that openssl made, under the name by which the servers know the client's.
+/// Loads a key of the run, with the key id that the servers know.
 #[track_caller]
 pub(crate) fn rsa(name: &str) -> RsaKey {
     let key = RsaKey::from_pem(file(&format!("keys/{name}.pem"))).unwrap();
     key.with_key_id("client-key-1")
 }
 
-/// Status, code, description; and what the server says to itself, where that is known.
-pub(crate) fn told(outcome: &Result<AccessToken, Error>) -> String {
+/// Returns status, code and description of a denial, and the line in the log of the server if there is one.
+pub(crate) fn describe(outcome: &Result<AccessToken, Error>) -> String {
     let error = match outcome {
         Ok(token) if token.get("scope").is_none() => {
-            return "a token that names no scope".to_owned();
+            return "a token without scope".to_owned();
         }
         Ok(_) => return "a token".to_owned(),
         Err(error) => error,
@@ -170,9 +170,9 @@ fn every_flow_gets_a_token_with_each_endpoint_kind_and_audience() {
                     assert_eq!(token.scope(), Some("read"));
                 }
                 let case = format!(
-                    "endpoint given, found by its issuer, by either document; aud is {aud}"
+                    "endpoint given, from the issuer, from each metadata document; aud is {aud}"
                 );
-                seen(server.name, &server.flow(flow), &case, "a token for 300 s");
+                record(server.name, &server.flow(flow), &case, "a token for 300 s");
             }
         }
     }

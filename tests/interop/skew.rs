@@ -1,4 +1,4 @@
-//! Our clock is wrong: what the servers refuse then, and what clock correction repairs.
+//! A wrong clock of the client: what the servers refuse, and what clock correction repairs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jwt_bearer::{Clock, Request, TokenSource, Transport as _};
 
-use crate::servers::{FLOWS, Flow, agent, servers, told};
-use crate::support::seen;
+use crate::servers::{FLOWS, Flow, agent, describe, servers};
+use crate::support::record;
 
-/// The machine's clocks, the wall clock set ahead by so many seconds.
+/// The clocks of the machine, with the wall clock ahead by so many seconds.
 #[derive(Clone, Copy)]
-struct Skewed(i64);
+struct SkewedClock(i64);
 
-impl Clock for Skewed {
+impl Clock for SkewedClock {
     fn now(&self) -> SystemTime {
-        let by = Duration::from_secs(self.0.unsigned_abs());
+        let skew = Duration::from_secs(self.0.unsigned_abs());
         match self.0.is_negative() {
-            true => SystemTime::now() - by,
-            false => SystemTime::now() + by,
+            true => SystemTime::now() - skew,
+            false => SystemTime::now() + skew,
         }
     }
     fn monotonic(&self) -> Instant {
@@ -37,8 +37,10 @@ const SKEWS: [(i64, &str); 4] = [
     (600, "our clock 10 min ahead"),
 ];
 
-/// In the order of [`SKEWS`]; our assertions expire after 60 s. Authlib forgives 60 s either way;
-/// oidc-provider 15 s after the end, and does not look at the `iat` of a client.
+/// Returns the expected results in the order of [`SKEWS`].
+///
+/// The assertions expire after 60 s. Authlib allows 60 s in both directions. oidc-provider allows 15 s after `exp` and
+/// does not check the `iat` of a client assertion.
 fn expected(server: &str, flow: Flow) -> [&'static str; 4] {
     match (server, flow) {
         ("Authlib", Flow::Grant) => [
@@ -85,22 +87,22 @@ fn clock_skew_is_reported_and_clock_correction_repairs_it() {
                     };
                     let source =
                         TokenSource::with_transport(counted, server.profile(flow), flow.key());
-                    source.unwrap().with_clock(Skewed(skew))
+                    source.unwrap().with_clock(SkewedClock(skew))
                 };
-                // A `Date` has whole seconds, and a busy machine takes some more.
-                let is_told = |offset: Option<i64>| {
-                    let apart = offset.unwrap().abs_diff(-skew);
-                    assert!(apart <= 5, "{what}: {offset:?}");
+                // A `Date` has whole seconds, and a busy machine needs some more.
+                let assert_offset = |offset: Option<i64>| {
+                    let difference = offset.unwrap().abs_diff(-skew);
+                    assert!(difference <= 5, "{what}: {offset:?}");
                 };
 
-                let as_it_is = source();
-                let outcome = as_it_is.token();
-                let said = told(&outcome);
-                assert_eq!(said, expected, "{what}");
-                is_told(as_it_is.status().clock_offset);
+                let uncorrected = source();
+                let outcome = uncorrected.token();
+                let text = describe(&outcome);
+                assert_eq!(text, expected, "{what}");
+                assert_offset(uncorrected.status().clock_offset);
                 let denied = outcome.err();
                 if let Some(error) = &denied {
-                    is_told(error.clock_offset());
+                    assert_offset(error.clock_offset());
                 }
                 assert_eq!(requests.swap(0, Relaxed), 1, "{what}");
 
@@ -108,17 +110,17 @@ fn clock_skew_is_reported_and_clock_correction_repairs_it() {
                 corrected
                     .token()
                     .unwrap_or_else(|e| panic!("{what}: {e:?}"));
-                // The first is refused once; what follows is signed by the server's clock at once.
+                // The first assertion may be refused. Later ones are signed with the time of the server.
                 let first = 1 + usize::from(denied.is_some());
                 assert_eq!(requests.swap(0, Relaxed), first, "{what}");
                 corrected.fetch_uncached().unwrap();
                 assert_eq!(requests.swap(0, Relaxed), 1, "{what}");
 
                 let row = match denied.is_some() {
-                    true => format!("{said}; with clock correction a token"),
-                    false => said,
+                    true => format!("{text}; with clock correction a token"),
+                    false => text,
                 };
-                seen(server.name, &server.flow(flow), case, row);
+                record(server.name, &server.flow(flow), case, row);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What `tests/interop/run` made ready, and the page it writes.
+//! Access to what `tests/interop/run` prepares, and the results for the page that it writes.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -7,27 +7,27 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What the run says under this name.
+/// Returns a variable that the run sets.
 #[track_caller]
 pub(crate) fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start tests/interop/run"))
 }
 
-/// A file below the run's scratch directory.
+/// Returns the path of a file in the scratch directory of the run.
 #[track_caller]
 pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(env("INTEROP_SCRATCH")).join(name)
 }
 
-/// Its text.
+/// Returns the text of a file in the scratch directory of the run.
 #[track_caller]
 pub(crate) fn file(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What a program said that must succeed.
+/// Runs a program that must succeed and returns its output.
 #[track_caller]
-pub(crate) fn said(command: &mut Command) -> Output {
+pub(crate) fn output_of(command: &mut Command) -> Output {
     let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -35,22 +35,21 @@ pub(crate) fn said(command: &mut Command) -> Output {
     output
 }
 
-/// A row of `SEEN.md`, under the name of the test file it is called from: call it after what it says
-/// was asserted.
+/// Writes a row of `SEEN.md` into the table of the calling test file.
 ///
-/// `server` is a name whose version the run knows. Nothing of it may be different the next time: no
-/// port, no time, no token.
+/// Call it after the assertions that prove the row. `program` is a name whose version the run knows. The row must be
+/// the same in each run: it contains no port, no time and no token.
 #[track_caller]
-pub(crate) fn seen(server: &str, flow: &str, case: &str, what: impl Display) {
+pub(crate) fn record(program: &str, flow: &str, case: &str, result: impl Display) {
     let file = Path::new(Location::caller().file());
     let subject = file.file_stem().unwrap().to_str().unwrap();
-    let cells = [subject, server, flow, case, &what.to_string()];
+    let cells = [subject, program, flow, case, &result.to_string()];
     assert!(!cells.iter().any(|cell| cell.contains(['\n', '\t'])));
     let row = cells.join("\t").replace('|', "\\|") + "\n";
-    // One write: tests run at the same time, and append.
-    let page = File::options()
+    // A single write, since concurrent tests append to the same file.
+    let results = File::options()
         .create(true)
         .append(true)
-        .open(env("INTEROP_SEEN"));
-    page.unwrap().write_all(row.as_bytes()).unwrap();
+        .open(env("INTEROP_RESULTS"));
+    results.unwrap().write_all(row.as_bytes()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! TLS with a root that nobody else trusts: who is given it gets a token, and nobody is fooled.
+//! TLS with a private root: clients that trust it get a token, and untrusted certificates are refused.
 
 use std::error::Error as _;
 use std::process::{Command, Output};
@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 use jwt_bearer::{Audience, Endpoint, ErrorKind, TokenSource};
 
 use crate::servers::{FLOWS, Flow, agent};
-use crate::support::{env, path, seen};
+use crate::support::{env, path, record};
 
-/// The command line, which trusts the run's root where it is told to.
+/// Runs the command line, with the root certificate of the run as `--ca` if `ca` is set.
 #[track_caller]
 fn command(flow: Flow, issuer: &str, ca: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
@@ -48,7 +48,7 @@ fn command_line_ca_option_is_needed_to_trust_a_private_root() {
         let token = text(&output.stdout);
         assert!(token.trim_end().len() > 20 && token.ends_with('\n'));
         let name = format!("{}, over TLS", flow.name());
-        seen("oidc-provider", &name, "jwt-bearer token --ca", "a token");
+        record("oidc-provider", &name, "jwt-bearer token --ca", "a token");
 
         let output = command(flow, &issuer, false);
         let authority = issuer.strip_prefix("https://").unwrap();
@@ -61,8 +61,6 @@ fn command_line_ca_option_is_needed_to_trust_a_private_root() {
     }
 }
 
-/// Whose certificate it is, what a caller's agent that trusts its root makes of it, and one that
-/// does not.
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn untrusted_certificate_is_refused_with_its_reason() {
@@ -70,8 +68,8 @@ fn untrusted_certificate_is_refused_with_its_reason() {
     let other_name = "invalid peer certificate: certificate not valid for name \"localhost\"; \
         certificate is only valid for DnsName(\"elsewhere.example\")";
     let expired = "invalid peer certificate: certificate expired";
-    for (server, trusted, case, why) in [
-        ("INTEROP_TLS", false, "a root that is not known", unknown),
+    for (server, trusted, case, reason) in [
+        ("INTEROP_TLS", false, "an unknown root", unknown),
         (
             "INTEROP_TLS_OTHER_NAME",
             true,
@@ -104,17 +102,17 @@ fn untrusted_certificate_is_refused_with_its_reason() {
                 let what = "its TLS certificate is not accepted";
                 assert_eq!(error.to_string(), format!("{authority}: {what}"));
                 let cause = error.source().unwrap().to_string();
-                // When it expired is said too.
-                assert!(cause.starts_with(why), "{cause}");
+                // The text goes on with the time of expiry.
+                assert!(cause.starts_with(reason), "{cause}");
             }
         }
         if trusted {
             let output = command(Flow::ByKey, &issuer, true);
             let errors = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(4));
-            assert!(errors.contains(why), "{errors}");
+            assert!(errors.contains(reason), "{errors}");
         }
-        let said = format!("its TLS certificate is not accepted: {why}");
-        seen("oidc-provider", "every flow, over TLS", case, said);
+        let result = format!("its TLS certificate is not accepted: {reason}");
+        record("oidc-provider", "every flow, over TLS", case, result);
     }
 }

@@ -1,5 +1,4 @@
-//! What other verifiers say of our assertions: openssl, PyJWT, `jose` and `jsonwebtoken`, with keys that
-//! openssl makes.
+//! Assertions of the crate are verified by openssl, PyJWT, `jose` and `jsonwebtoken`, with keys made by openssl.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,9 +21,9 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 
-use crate::support::{path, said, seen};
+use crate::support::{output_of, path, record};
 
-/// A modulus of 2049 bits has one bit in its first byte; the others are what people use, and between.
+/// Common sizes and sizes between them. A modulus of 2049 bits has one bit in its first byte.
 const BITS: [usize; 6] = [2048, 2049, 2560, 3072, 3583, 4096];
 const FLOW: &str = "verifies our assertions";
 const SECRETS: [&str; 2] = [
@@ -32,11 +31,11 @@ const SECRETS: [&str; 2] = [
     "ein geheimer Schlüssel — zweiunddreißig Bytes",
 ];
 
-/// A key pair that openssl has made, or a secret.
+/// A key pair made by openssl, or a secret.
 struct Key {
     signer: Box<dyn Signer>,
     /// The public key in PEM, or the secret.
-    verifying: String,
+    verification_key: String,
     jsonwebtoken: DecodingKey,
     directory: PathBuf,
 }
@@ -46,7 +45,7 @@ impl Key {
         let directory = scratch(&format!("rsa-{bits}"));
         let size = format!("rsa_keygen_bits:{bits}");
         let openssl = |arguments: &[&str]| {
-            said(
+            output_of(
                 Command::new("openssl")
                     .args(arguments)
                     .current_dir(&directory),
@@ -68,7 +67,7 @@ impl Key {
         let public = fs::read(directory.join("public.der")).unwrap();
         Self {
             signer: Box::new(key.with_key_id("k1")),
-            verifying: fs::read_to_string(directory.join("public.pem")).unwrap(),
+            verification_key: fs::read_to_string(directory.join("public.pem")).unwrap(),
             jsonwebtoken: DecodingKey::from_rsa_der(&public),
             directory,
         }
@@ -77,7 +76,7 @@ impl Key {
     fn hmac(secret: &str) -> Self {
         Self {
             signer: Box::new(HmacKey::new(secret).unwrap().with_key_id("k1")),
-            verifying: secret.to_owned(),
+            verification_key: secret.to_owned(),
             jsonwebtoken: DecodingKey::from_secret(secret.as_bytes()),
             directory: scratch(&format!("hmac-{}", secret.len())),
         }
@@ -87,9 +86,9 @@ impl Key {
         self.signer.algorithm().name()
     }
 
-    /// Whether openssl finds the signature to be that of `header.claims`.
+    /// Returns whether openssl verifies the signature of `jwt`.
     #[track_caller]
-    fn openssl_accepts(&self, jwt: &str) -> bool {
+    fn openssl_verifies(&self, jwt: &str) -> bool {
         let (message, signature) = jwt.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let scratch = tempfile::tempdir_in(&self.directory).unwrap();
@@ -100,10 +99,13 @@ impl Key {
             .current_dir(scratch.path())
             .args(["dgst", "-sha256"]);
         if self.alg() == "HS256" {
-            let secret = self.verifying.bytes().map(|byte| format!("{byte:02x}"));
+            let secret = self
+                .verification_key
+                .bytes()
+                .map(|byte| format!("{byte:02x}"));
             let secret = format!("hexkey:{}", secret.collect::<String>());
             openssl.args(["-binary", "-mac", "HMAC", "-macopt", &secret, "message"]);
-            return said(&mut openssl).stdout == signature;
+            return output_of(&mut openssl).stdout == signature;
         }
         fs::write(file("signature"), signature).unwrap();
         openssl.args([
@@ -122,7 +124,7 @@ impl Key {
     }
 }
 
-/// All of them, made once.
+/// Returns all keys, which are made once.
 fn keys() -> &'static [Key] {
     static KEYS: OnceLock<Vec<Key>> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -134,17 +136,17 @@ fn keys() -> &'static [Key] {
     })
 }
 
-/// An assertion, and what a verifier is to expect of it.
-struct Ask<'a> {
+/// An assertion, and the values that a verifier must read from it.
+struct Verification<'a> {
     key: &'a Key,
     jwt: String,
     header: Value,
-    /// `jti` aside, of which only the style is known.
+    /// The claims without `jti`, of which only the style is known.
     claims: Value,
     jti: Jti,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> Verification<'a> {
     #[track_caller]
     fn new(profile: &Profile, key: &'a Key, now: SystemTime, claims: Value, jti: Jti) -> Self {
         Self {
@@ -159,8 +161,8 @@ impl<'a> Ask<'a> {
             jti,
         }
     }
-    /// The same with one bit changed in the middle of a segment's bytes.
-    fn flipped(&self, segment: usize) -> Self {
+    /// Returns a copy with one bit changed in the middle of a segment.
+    fn with_flipped_bit(&self, segment: usize) -> Self {
         let mut segments: Vec<_> = self.jwt.split('.').map(str::to_owned).collect();
         let mut bytes = URL_SAFE_NO_PAD.decode(&segments[segment]).unwrap();
         let middle = bytes.len() / 2;
@@ -171,8 +173,8 @@ impl<'a> Ask<'a> {
             ..self.clone()
         }
     }
-    /// The same to one who expects another issuer or audience.
-    fn elsewhere(&self, name: &str) -> Self {
+    /// Returns a copy for which another issuer or audience is expected.
+    fn with_other_expected(&self, name: &str) -> Self {
         let mut claims = self.claims.clone();
         claims[name] = json!("https://elsewhere.example.com");
         Self {
@@ -180,7 +182,7 @@ impl<'a> Ask<'a> {
             ..self.clone()
         }
     }
-    fn required(&self) -> Vec<&'static str> {
+    fn required_claims(&self) -> Vec<&'static str> {
         let names = ["iss", "sub", "aud", "exp", "iat"].into_iter();
         names
             .filter(|name| self.claims.get(name).is_some())
@@ -189,17 +191,17 @@ impl<'a> Ask<'a> {
     fn line(&self) -> String {
         let line = json!({
             "jwt": self.jwt,
-            "key": self.key.verifying,
+            "key": self.key.verification_key,
             "alg": self.key.alg(),
             "iss": self.claims["iss"],
             "aud": self.claims["aud"],
-            "require": self.required(),
+            "require": self.required_claims(),
         });
         format!("{line}\n")
     }
 }
 
-impl Clone for Ask<'_> {
+impl Clone for Verification<'_> {
     fn clone(&self) -> Self {
         Self {
             key: self.key,
@@ -230,9 +232,9 @@ impl Verifier {
         }
     }
 
-    /// Header and claims of each, in the form of [`told`], or the name of the error. One process.
+    /// Returns header and claims of each assertion in the form of [`tagged`], or the name of the error.
     #[track_caller]
-    fn verify(self, asks: &[Ask<'_>]) -> Vec<Result<Value, String>> {
+    fn verify(self, verifications: &[Verification<'_>]) -> Vec<Result<Value, String>> {
         let mut command = match self {
             PyJwt => {
                 let mut python = Command::new(path("venv/bin/python"));
@@ -247,23 +249,23 @@ impl Verifier {
                 node.arg(path("verify.mjs"));
                 node
             }
-            JsonWebToken => return asks.iter().map(jsonwebtoken).collect(),
+            JsonWebToken => return verifications.iter().map(jsonwebtoken).collect(),
         };
         let mut child = (command.stdin(Stdio::piped()).stdout(Stdio::piped()))
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let mut stdin = child.stdin.take().unwrap();
-        let lines: String = asks.iter().map(Ask::line).collect();
+        let lines: String = verifications.iter().map(Verification::line).collect();
         let writer = thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
         assert!(output.status.success(), "{command:?}");
-        let said = String::from_utf8(output.stdout).unwrap();
-        let answers: Vec<Value> = said
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let answers: Vec<Value> = stdout
             .lines()
             .map(|l| serde_json::from_str(l).unwrap())
             .collect();
-        assert_eq!(answers.len(), asks.len());
+        assert_eq!(answers.len(), verifications.len());
         let outcome = |answer: Value| match answer.get("error") {
             Some(error) => Err(error.as_str().unwrap().to_owned()),
             None => Ok(answer),
@@ -272,77 +274,87 @@ impl Verifier {
     }
 }
 
-fn jsonwebtoken(ask: &Ask<'_>) -> Result<Value, String> {
-    let mut validation = Validation::new(ask.key.alg().parse().unwrap());
-    validation.set_required_spec_claims(&ask.required());
-    validation.set_issuer(&[ask.claims["iss"].as_str().unwrap()]);
-    if let Some(aud) = ask.claims["aud"].as_str() {
+fn jsonwebtoken(verification: &Verification<'_>) -> Result<Value, String> {
+    let mut validation = Validation::new(verification.key.alg().parse().unwrap());
+    validation.set_required_spec_claims(&verification.required_claims());
+    validation.set_issuer(&[verification.claims["iss"].as_str().unwrap()]);
+    if let Some(aud) = verification.claims["aud"].as_str() {
         validation.set_audience(&[aud]);
     }
-    let read = jsonwebtoken::decode::<Value>(&ask.jwt, &ask.key.jsonwebtoken, &validation);
+    let read = jsonwebtoken::decode::<Value>(
+        &verification.jwt,
+        &verification.key.jsonwebtoken,
+        &validation,
+    );
     let read = read.map_err(|error| format!("{:?}", error.kind()))?;
     let header = serde_json::to_value(read.header).unwrap();
-    Ok(json!({ "header": told(&header), "claims": told(&read.claims) }))
+    Ok(json!({ "header": tagged(&header), "claims": tagged(&read.claims) }))
 }
 
-/// As the scripts tell it: texts marked as such, and numbers as texts.
-fn told(value: &Value) -> Value {
+/// Marks strings and turns numbers into strings, as the scripts do, so that no JSON reader changes them.
+fn tagged(value: &Value) -> Value {
     match value {
         Value::String(text) => format!("${text}").into(),
         Value::Number(number) => format!("#{number}").into(),
-        Value::Array(items) => items.iter().map(told).collect(),
-        Value::Object(members) => members.iter().map(|(n, v)| (n.clone(), told(v))).collect(),
+        Value::Array(items) => items.iter().map(tagged).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(n, v)| (n.clone(), tagged(v)))
+            .collect(),
         other => other.clone(),
     }
 }
 
-/// Whether what a verifier told is this value. Integers are compared to the last digit; only to JavaScript
-/// each number is the double next to it.
-fn is_same(verifier: Verifier, told: &Value, value: &Value) -> bool {
-    match (told, value) {
-        (Value::String(told), Value::String(text)) => told.strip_prefix('$') == Some(text),
-        (Value::String(told), Value::Number(number)) => {
-            let Some(told) = told.strip_prefix('#') else {
+/// Returns whether a verifier read this value. Integers are compared exactly, except that JavaScript reads each number
+/// as a double.
+fn is_same(verifier: Verifier, tagged: &Value, value: &Value) -> bool {
+    match (tagged, value) {
+        (Value::String(tagged), Value::String(text)) => tagged.strip_prefix('$') == Some(text),
+        (Value::String(tagged), Value::Number(number)) => {
+            let Some(tagged) = tagged.strip_prefix('#') else {
                 return false;
             };
             match number.is_f64() || verifier == Jose {
-                true => told.parse().ok() == number.as_f64(),
-                false => told == number.to_string(),
+                true => tagged.parse().ok() == number.as_f64(),
+                false => tagged == number.to_string(),
             }
         }
-        (Value::Array(told), Value::Array(items)) => {
-            let mut pairs = told.iter().zip(items);
-            told.len() == items.len() && pairs.all(|(t, item)| is_same(verifier, t, item))
+        (Value::Array(tagged), Value::Array(items)) => {
+            let mut pairs = tagged.iter().zip(items);
+            tagged.len() == items.len() && pairs.all(|(t, item)| is_same(verifier, t, item))
         }
-        (Value::Object(told), Value::Object(members)) => {
+        (Value::Object(tagged), Value::Object(members)) => {
             let same = |(name, t)| members.get(name).is_some_and(|v| is_same(verifier, t, v));
-            told.len() == members.len() && told.iter().all(same)
+            tagged.len() == members.len() && tagged.iter().all(same)
         }
-        _ => told == value,
+        _ => tagged == value,
     }
 }
 
-/// Every verifier accepts all of these, and reads in them what was put in.
+/// Checks that every verifier accepts all of these and reads the expected values.
 #[track_caller]
-fn are_accepted(case: &str, asks: &[Ask<'_>]) {
+fn assert_accepted(case: &str, verifications: &[Verification<'_>]) {
     for verifier in Verifier::ALL {
-        for (ask, read) in asks.iter().zip(verifier.verify(asks)) {
+        for (verification, read) in verifications.iter().zip(verifier.verify(verifications)) {
             let about = || {
                 format!(
                     "{verifier:?}: {}\n{:#}\n{:#}",
-                    ask.jwt, ask.header, ask.claims
+                    verification.jwt, verification.header, verification.claims
                 )
             };
             let mut read = read.unwrap_or_else(|error| panic!("{error}\n{}", about()));
             let jti = read["claims"].as_object_mut().unwrap().remove("jti");
             let length = jti.map(|jti| jti.as_str().unwrap().len() - 1);
-            let expected = match ask.jti {
+            let expected = match verification.jti {
                 Jti::Uuid => Some(36),
                 Jti::Hex => Some(32),
                 _ => None,
             };
             assert_eq!(length, expected, "{}", about());
-            for (part, expected) in [("header", &ask.header), ("claims", &ask.claims)] {
+            for (part, expected) in [
+                ("header", &verification.header),
+                ("claims", &verification.claims),
+            ] {
                 assert!(
                     is_same(verifier, &read[part], expected),
                     "{:#}\n{}",
@@ -353,42 +365,42 @@ fn are_accepted(case: &str, asks: &[Ask<'_>]) {
         }
     }
     for verifier in Verifier::ALL {
-        seen(
-            verifier.name(),
-            FLOW,
-            case,
-            "accepted, the same values read",
-        );
+        record(verifier.name(), FLOW, case, "accepted with equal values");
     }
-    openssl_says(true, case, asks);
+    assert_openssl(true, case, verifications);
 }
 
 #[track_caller]
-fn openssl_says(accepts: bool, case: &str, asks: &[Ask<'_>]) {
-    for ask in asks {
+fn assert_openssl(accepts: bool, case: &str, verifications: &[Verification<'_>]) {
+    for verification in verifications {
         assert_eq!(
-            ask.key.openssl_accepts(&ask.jwt),
+            verification.key.openssl_verifies(&verification.jwt),
             accepts,
             "openssl: {}",
-            ask.jwt
+            verification.jwt
         );
     }
     let says = if accepts { "verified" } else { "refused" };
-    seen("openssl", FLOW, case, format!("signature {says}"));
+    record("openssl", FLOW, case, format!("signature {says}"));
 }
 
-/// Each verifier says the same of all, and this.
+/// Checks that each verifier refuses all of these with its error.
 #[track_caller]
-fn are_refused(case: &str, asks: &[Ask<'_>], errors: [&str; 3]) {
+fn assert_refused(case: &str, verifications: &[Verification<'_>], errors: [&str; 3]) {
     for (verifier, error) in Verifier::ALL.into_iter().zip(errors) {
-        for (ask, answer) in asks.iter().zip(verifier.verify(asks)) {
-            assert_eq!(answer, Err(error.to_owned()), "{verifier:?}: {}", ask.jwt);
+        for (verification, answer) in verifications.iter().zip(verifier.verify(verifications)) {
+            assert_eq!(
+                answer,
+                Err(error.to_owned()),
+                "{verifier:?}: {}",
+                verification.jwt
+            );
         }
-        seen(verifier.name(), FLOW, case, format!("refused, {error}"));
+        record(verifier.name(), FLOW, case, format!("refused, {error}"));
     }
 }
 
-/// A new directory below the run's.
+/// Makes a new directory in the scratch directory of the run.
 #[track_caller]
 fn scratch(name: &str) -> PathBuf {
     let directory = path("verifiers").join(name);
@@ -397,14 +409,14 @@ fn scratch(name: &str) -> PathBuf {
     directory
 }
 
-/// The clock, and what it says in whole seconds.
+/// Returns the time, and the same in seconds since the epoch.
 fn now() -> (SystemTime, u64) {
     let now = SystemTime::now();
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     (now, since.as_secs())
 }
 
-fn marketing_cloud_intelligence_with(key: &Key) -> Ask<'_> {
+fn marketing_cloud_intelligence_with(key: &Key) -> Verification<'_> {
     let endpoint = Endpoint::token(marketing_cloud_intelligence::US1).unwrap();
     let profile = Profile::marketing_cloud_intelligence(endpoint, "svc-0001");
     let (now, seconds) = now();
@@ -414,10 +426,10 @@ fn marketing_cloud_intelligence_with(key: &Key) -> Ask<'_> {
         "aud": "https://idp.intelligence.salesforce.com",
         "iat": seconds,
     });
-    Ask::new(&profile, key, now, claims, Jti::Hex)
+    Verification::new(&profile, key, now, claims, Jti::Hex)
 }
 
-fn salesforce_with(key: &Key) -> Ask<'_> {
+fn salesforce_with(key: &Key) -> Verification<'_> {
     let login = "https://login.salesforce.com/";
     let profile = Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap();
     let (now, seconds) = now();
@@ -427,10 +439,10 @@ fn salesforce_with(key: &Key) -> Ask<'_> {
         "aud": "https://login.salesforce.com",
         "exp": seconds + 120,
     });
-    Ask::new(&profile, key, now, claims, Jti::Uuid)
+    Verification::new(&profile, key, now, claims, Jti::Uuid)
 }
 
-fn cylance_with(key: &Key) -> Ask<'_> {
+fn cylance_with(key: &Key) -> Verification<'_> {
     let (tenant, application) = (
         "66666666-7777-8888-9999-000000000000",
         "11111111-2222-3333-4444-555555555555",
@@ -447,7 +459,7 @@ fn cylance_with(key: &Key) -> Ask<'_> {
         "iat": seconds,
         "scp": ["device:list", "threat:read"],
     });
-    Ask::new(&profile, key, now, claims, Jti::Uuid)
+    Verification::new(&profile, key, now, claims, Jti::Uuid)
 }
 
 fn client() -> Profile {
@@ -455,7 +467,7 @@ fn client() -> Profile {
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 
-fn client_credentials_with(key: &Key) -> Ask<'_> {
+fn client_credentials_with(key: &Key) -> Verification<'_> {
     let (now, seconds) = now();
     let claims = json!({
         "iss": "client-1",
@@ -464,10 +476,10 @@ fn client_credentials_with(key: &Key) -> Ask<'_> {
         "exp": seconds + 60,
         "iat": seconds,
     });
-    Ask::new(&client(), key, now, claims, Jti::Uuid)
+    Verification::new(&client(), key, now, claims, Jti::Uuid)
 }
 
-fn jwt_bearer_with(key: &Key) -> Ask<'_> {
+fn jwt_bearer_with(key: &Key) -> Verification<'_> {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let audience = Audience::Fixed("https://as.example.com".to_owned());
     let profile = Profile::jwt_bearer(endpoint, "issuer-1", audience)
@@ -486,18 +498,18 @@ fn jwt_bearer_with(key: &Key) -> Ask<'_> {
         "roles": ["a", "b \"c\""],
         "level": 3,
     });
-    Ask::new(&profile, key, now, claims, Jti::Uuid)
+    Verification::new(&profile, key, now, claims, Jti::Uuid)
 }
 
-/// The presets with the keys that their systems take, the generic uses with all.
-fn of_every_profile() -> Vec<Ask<'static>> {
+/// Returns assertions of each provider with the keys that it accepts, and of the generic flows with all keys.
+fn of_every_profile() -> Vec<Verification<'static>> {
     let of_one = |key: &'static Key| {
         let generic = [client_credentials_with(key), jwt_bearer_with(key)];
-        let presets = match key.alg() {
+        let providers = match key.alg() {
             "HS256" => vec![cylance_with(key)],
             _ => vec![marketing_cloud_intelligence_with(key), salesforce_with(key)],
         };
-        generic.into_iter().chain(presets)
+        generic.into_iter().chain(providers)
     };
     keys().iter().flat_map(of_one).collect()
 }
@@ -505,49 +517,59 @@ fn of_every_profile() -> Vec<Ask<'static>> {
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn verifiers_accept_assertions_of_every_profile() {
-    are_accepted("every preset and both uses", &of_every_profile());
+    assert_accepted("every provider and both generic flows", &of_every_profile());
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn verifiers_refuse_assertion_with_a_changed_bit() {
-    let asks = of_every_profile();
+    let verifications = of_every_profile();
     let names = ["header", "claims", "signature"];
     for (segment, name) in names.into_iter().enumerate() {
         let case = &format!("a bit changed in the {name}");
-        let flipped: Vec<_> = asks.iter().map(|ask| ask.flipped(segment)).collect();
+        let flipped: Vec<_> = verifications
+            .iter()
+            .map(|verification| verification.with_flipped_bit(segment))
+            .collect();
         for verifier in Verifier::ALL {
             let answers = verifier.verify(&flipped);
             let refused = answers.iter().all(Result::is_err);
             assert!(refused, "{verifier:?} {segment}: {answers:?}");
-            seen(verifier.name(), FLOW, case, "refused");
+            record(verifier.name(), FLOW, case, "refused");
         }
-        openssl_says(false, case, &flipped);
+        assert_openssl(false, case, &flipped);
     }
 }
 
 #[test]
 #[ignore = "tests/interop/run starts what it needs"]
 fn verifiers_refuse_assertion_for_another_issuer_or_audience() {
-    let asks = of_every_profile();
+    let verifications = of_every_profile();
     let claim = "ERR_JWT_CLAIM_VALIDATION_FAILED";
-    let foreign: Vec<_> = asks.iter().map(|ask| ask.elsewhere("iss")).collect();
+    let foreign: Vec<_> = verifications
+        .iter()
+        .map(|verification| verification.with_other_expected("iss"))
+        .collect();
     let errors = ["InvalidIssuerError", claim, "InvalidIssuer"];
-    are_refused("another issuer is expected", &foreign, errors);
-    let (named, unnamed): (Vec<_>, Vec<_>) =
-        asks.iter().partition(|ask| ask.claims.get("aud").is_some());
-    let elsewhere = |asks: Vec<&Ask<'static>>| -> Vec<_> {
-        asks.into_iter().map(|ask| ask.elsewhere("aud")).collect()
+    assert_refused("another issuer is expected", &foreign, errors);
+    let (named, unnamed): (Vec<_>, Vec<_>) = verifications
+        .iter()
+        .partition(|verification| verification.claims.get("aud").is_some());
+    let elsewhere = |verifications: Vec<&Verification<'static>>| -> Vec<_> {
+        verifications
+            .into_iter()
+            .map(|verification| verification.with_other_expected("aud"))
+            .collect()
     };
     let errors = ["InvalidAudienceError", claim, "InvalidAudience"];
-    are_refused("another audience is expected", &elsewhere(named), errors);
+    assert_refused("another audience is expected", &elsewhere(named), errors);
     let errors = [
         "MissingRequiredClaimError",
         claim,
         r#"MissingRequiredClaim("aud")"#,
     ];
-    are_refused(
-        "an audience is expected of Cylance's",
+    assert_refused(
+        "an audience is expected of Cylance's assertion",
         &elsewhere(unnamed),
         errors,
     );
@@ -560,20 +582,20 @@ fn verifiers_refuse_expired_assertion_and_another_keys_signature() {
     let expired = |key: &'static Key| {
         let jwt = client().assertion(&*key.signer, SystemTime::now() - hour);
         let jwt = jwt.unwrap().secret().to_owned();
-        Ask {
+        Verification {
             jwt,
             ..client_credentials_with(key)
         }
     };
-    let asks: Vec<_> = keys().iter().map(expired).collect();
+    let verifications: Vec<_> = keys().iter().map(expired).collect();
     let errors = [
         "ExpiredSignatureError",
         "ERR_JWT_EXPIRED",
         "ExpiredSignature",
     ];
-    are_refused("expired an hour ago", &asks, errors);
+    assert_refused("expired an hour ago", &verifications, errors);
 
-    let of_another = |(key, other): (&'static Key, &Key)| Ask {
+    let of_another = |(key, other): (&'static Key, &Key)| Verification {
         jwt: client_credentials_with(other).jwt,
         ..client_credentials_with(key)
     };
@@ -582,20 +604,20 @@ fn verifiers_refuse_expired_assertion_and_another_keys_signature() {
         .iter()
         .zip(&rsa[1..])
         .chain(secrets.iter().zip(&secrets[1..]));
-    let asks: Vec<_> = pairs.map(of_another).collect();
+    let verifications: Vec<_> = pairs.map(of_another).collect();
     let signature = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
     let errors = ["InvalidSignatureError", signature, "InvalidSignature"];
-    are_refused("of another key", &asks, errors);
-    openssl_says(false, "of another key", &asks);
+    assert_refused("signed with another key", &verifications, errors);
+    assert_openssl(false, "signed with another key", &verifications);
 }
 
 // ---- generated claims ----
 
 const CASES: usize = 500;
-/// For another one: `PROPTEST_SEED=NUMBER tests/interop/run generated`.
+/// Set another seed with `PROPTEST_SEED=NUMBER tests/interop/run generated`.
 const SEED: u64 = 20_231_114;
 
-/// A claim set as it is asked for.
+/// A generated profile.
 #[derive(Debug)]
 struct Case {
     key: usize,
@@ -611,7 +633,7 @@ struct Case {
     header: BTreeMap<String, String>,
 }
 
-/// Any text: control characters, quotes, what JavaScript or a terminal take for a line end, nothing.
+/// Any text, with control characters, quotes and the line ends of JavaScript and terminals. It may be empty.
 fn text() -> impl Strategy<Value = String> {
     let special = "\0\n\r\t\u{8}\u{c}\u{1b}\u{7f}\u{85}\"\\/'<&{}[]:, \u{a0}\u{301}\u{200d}\u{2028}\u{2029}\u{202e}\u{feff}\u{fffd}\u{ffff}ßé中🦀\u{10ffff}";
     let special = prop::sample::select(special.chars().collect::<Vec<_>>());
@@ -619,7 +641,7 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(character, 0..24).prop_map(String::from_iter)
 }
 
-/// What may be in `iss`, `sub` and `aud`: no quote, no control character, no space at the ends.
+/// A valid `iss`, `sub` or `aud`: no quote, no control character, no space at the ends.
 fn name() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let text = text.replace(|c: char| c == '"' || c.is_control(), "");
@@ -645,7 +667,7 @@ fn number() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         prop::sample::select(edges.to_vec()).prop_map(Value::from),
         Just(Value::from(u64::MAX)),
-        // `serde_json`, with which `jsonwebtoken` reads, takes some for the double beside them.
+        // `serde_json`, which `jsonwebtoken` uses, reads some doubles as the next one.
         any::<f64>().prop_filter_map("not read exactly", |number| {
             let value = Value::from(number);
             let read: Value = serde_json::from_str(&value.to_string()).unwrap();
@@ -681,13 +703,13 @@ fn case() -> impl Strategy<Value = Case> {
     };
     let own = || text().prop_filter("registered", registered);
     let times = (
-        prop::option::of(900..100_000_u64), // read within that time
+        prop::option::of(900..100_000_u64), // long enough to be verified in time
         prop::option::of(0..100_000_u64),
     );
     let jti = prop::sample::select(vec![Jti::Uuid, Jti::Hex, Jti::Omit]);
     let texts = (name(), prop::option::of(name()), name());
     let claims = prop::collection::btree_map(own(), json(), 0..8);
-    // `jsonwebtoken` wants header members to be texts.
+    // `jsonwebtoken` accepts only strings in the header.
     let header = prop::collection::btree_map(own(), text(), 0..3);
     let key = 0..BITS.len() + SECRETS.len();
     (
@@ -706,7 +728,7 @@ fn case() -> impl Strategy<Value = Case> {
                 subject,
                 audience,
                 exp,
-                iat: iat.or((jti == Jti::Omit).then_some(0)), // one of them there must be
+                iat: iat.or((jti == Jti::Omit).then_some(0)), // the profile needs one of them
                 jti,
                 claims,
                 typ,
@@ -716,8 +738,8 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    /// Signed, and beside it what is expected, by hand.
-    fn ask(&self) -> Ask<'static> {
+    /// Signs the assertion and states the expected values without the code of the crate.
+    fn verification(&self) -> Verification<'static> {
         let (now, seconds) = now();
         let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let mut profile = Profile::jwt_bearer(
@@ -756,9 +778,9 @@ impl Case {
             profile = profile.with_header(name, value.clone());
             header[name] = json!(value);
         }
-        Ask {
+        Verification {
             header,
-            ..Ask::new(&profile, key, now, claims, self.jti)
+            ..Verification::new(&profile, key, now, claims, self.jti)
         }
     }
 }
@@ -767,13 +789,13 @@ impl Case {
 #[ignore = "tests/interop/run starts what it needs"]
 fn verifiers_read_generated_claim_sets_alike() {
     let seed = std::env::var("PROPTEST_SEED").map_or(SEED, |seed| seed.parse().unwrap());
-    println!("PROPTEST_SEED={seed}"); // shown where this fails
+    println!("PROPTEST_SEED={seed}"); // printed when the test fails
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let cases = case();
     let mut generated = || cases.new_tree(&mut runner).unwrap().current();
-    let asks: Vec<_> = (0..CASES).map(|_| generated().ask()).collect();
-    are_accepted(&format!("{CASES} generated claim sets"), &asks);
+    let verifications: Vec<_> = (0..CASES).map(|_| generated().verification()).collect();
+    assert_accepted(&format!("{CASES} generated claim sets"), &verifications);
 }

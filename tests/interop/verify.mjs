@@ -1,4 +1,4 @@
-// A line of JSON in, a line out: what jose reads in an assertion, or the code of its error.
+// Reads lines of JSON. For each it prints what jose reads in the assertion, or the code of its error.
 
 import { readFileSync } from 'node:fs';
 import { errors, importSPKI, jwtVerify } from 'jose';
@@ -11,30 +11,30 @@ async function key({ alg, key }) {
   return keys.get(key);
 }
 
-// Texts marked as such and numbers as texts, so that no reader of JSON in between changes them.
-function told(value) {
+// Marks strings and turns numbers into strings, so that no JSON reader changes them.
+function tagged(value) {
   if (typeof value === 'string') return `$${value}`;
   if (typeof value === 'number') return `#${value}`;
-  if (Array.isArray(value)) return value.map(told);
+  if (Array.isArray(value)) return value.map(tagged);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, told(item)]));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, tagged(item)]));
 }
 
 for (const line of readFileSync(0, 'utf8').split('\n').filter(Boolean)) {
-  const ask = JSON.parse(line);
+  const input = JSON.parse(line);
   const options = {
-    algorithms: [ask.alg],
-    issuer: ask.iss,
-    audience: ask.aud ?? undefined,
-    requiredClaims: ask.require,
+    algorithms: [input.alg],
+    issuer: input.iss,
+    audience: input.aud ?? undefined,
+    requiredClaims: input.require,
   };
-  let answer;
+  let result;
   try {
-    const { protectedHeader, payload } = await jwtVerify(ask.jwt, await key(ask), options);
-    answer = { header: told(protectedHeader), claims: told(payload) };
+    const { protectedHeader, payload } = await jwtVerify(input.jwt, await key(input), options);
+    result = { header: tagged(protectedHeader), claims: tagged(payload) };
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;
-    answer = { error: error.code };
+    result = { error: error.code };
   }
-  console.log(JSON.stringify(answer));
+  console.log(JSON.stringify(result));
 }

@@ -1,4 +1,4 @@
-"""A line of JSON in, a line out: what PyJWT reads in an assertion, or the name of its error."""
+"""Reads lines of JSON. For each it prints what PyJWT reads in the assertion, or the name of its error."""
 
 import json
 import sys
@@ -6,8 +6,8 @@ import sys
 import jwt
 
 
-def told(value):
-    """Texts marked as such and numbers as texts, so that no reader of JSON in between changes them."""
+def tagged(value):
+    """Marks strings and turns numbers into strings, so that no JSON reader changes them."""
     match value:
         case bool() | None:
             return value
@@ -16,24 +16,24 @@ def told(value):
         case int() | float():
             return "#" + repr(value)
         case list():
-            return [told(item) for item in value]
+            return [tagged(item) for item in value]
         case dict():
-            return {name: told(item) for name, item in value.items()}
+            return {name: tagged(item) for name, item in value.items()}
 
 
 for line in sys.stdin.buffer:
-    ask = json.loads(line)
+    query = json.loads(line)
     try:
         claims = jwt.decode(
-            ask["jwt"],
-            ask["key"],
-            algorithms=[ask["alg"]],
-            issuer=ask["iss"],
-            audience=ask["aud"],
-            options={"require": ask["require"]},
+            query["jwt"],
+            query["key"],
+            algorithms=[query["alg"]],
+            issuer=query["iss"],
+            audience=query["aud"],
+            options={"require": query["require"]},
         )
-        header = jwt.get_unverified_header(ask["jwt"])
-        answer = {"header": told(header), "claims": told(claims)}
+        header = jwt.get_unverified_header(query["jwt"])
+        result = {"header": tagged(header), "claims": tagged(claims)}
     except jwt.exceptions.PyJWTError as error:
-        answer = {"error": type(error).__name__}
-    print(json.dumps(answer))
+        result = {"error": type(error).__name__}
+    print(json.dumps(result))
