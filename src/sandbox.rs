@@ -6,6 +6,9 @@
 //! accepts the tokens until they expire. All state is in memory. There is no TLS and no rate limit, and the
 //! server listens on loopback only.
 //!
+//! Memory is bounded: the server forgets the `jti` of an assertion when the assertion expires, an access token a minute
+//! after it expires, and the entries that expire first once there are 10,000 of a kind.
+//!
 //! ```
 //! use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource, sandbox};
 //!
@@ -24,8 +27,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -38,16 +42,24 @@ use ring::rand::SecureRandom as _;
 use serde_json::json;
 
 mod connection;
+mod expiring;
 mod resource;
+mod strict_json;
 mod token_endpoint;
 mod verify;
 
 use connection::{HttpRequest, HttpResponse};
+use expiring::{ExpiringMap, MAX_ENTRIES};
 use resource::IssuedTokens;
 pub use verify::Key;
 
+use crate::redact::visible;
+
 /// Marketing Cloud Intelligence documents this lifetime.
 const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The largest number of connections at the same time, since each has a thread. A test with a hundred threads fits.
+const MAX_CONNECTIONS: usize = 256;
 
 /// The registration of a client, or of the issuer of a grant.
 #[derive(Clone, Debug)]
@@ -142,9 +154,10 @@ struct State {
     /// Every how many requests one fails, and the number of requests when counting began.
     fault_interval: (usize, usize),
     requests: usize,
-    accepted_jtis: Vec<String>,
-    /// Client id and `jti` of every accepted assertion.
-    used_jtis: HashSet<(String, String)>,
+    /// The latest of them, at most [`MAX_ENTRIES`].
+    accepted_jtis: VecDeque<String>,
+    /// Client id and `jti` of every accepted assertion that has not expired.
+    used_jtis: ExpiringMap<(String, String), ()>,
     random: ring::rand::SystemRandom,
     is_stopped: bool,
 }
@@ -159,6 +172,8 @@ impl Server {
     }
 
     /// Starts a server on a loopback `address` and passes one line per request to `log`.
+    ///
+    /// The line has no control, bidirectional or invisible characters, whatever the client sent.
     ///
     /// # Errors
     /// When the address is not a loopback address or is in use, or no thread is available.
@@ -241,15 +256,15 @@ impl Server {
     }
     /// Revokes all tokens issued so far, as an administrator may: the resource refuses them.
     pub fn revoke_tokens(&self) {
-        self.shared.state().issued_tokens = IssuedTokens::default();
+        self.shared.state().issued_tokens = IssuedTokens::new();
     }
     /// Returns how many requests the server received, metadata and failed requests included.
     pub fn requests(&self) -> usize {
         self.shared.state().requests
     }
-    /// Returns the `jti` of every accepted assertion, in order.
+    /// Returns the `jti` of every accepted assertion in order, up to the latest 10,000.
     pub fn jtis(&self) -> Vec<String> {
-        self.shared.state().accepted_jtis.clone()
+        self.shared.state().accepted_jtis.iter().cloned().collect()
     }
 }
 
@@ -274,18 +289,29 @@ impl fmt::Debug for Server {
 
 /// Serves each connection in a thread, so that a silent client delays no other.
 ///
+/// A connection is closed at once when there are [`MAX_CONNECTIONS`], or when the operating system refuses a thread.
 /// Returns when the server is stopped and all these threads have ended.
 fn accept_connections(listener: &TcpListener, shared: &Shared) {
+    let open = AtomicUsize::new(0);
+    let open = &open;
     thread::scope(|connections| {
         for stream in listener.incoming() {
             if shared.state().is_stopped {
                 break;
             }
             let Ok(mut stream) = stream else { continue };
-            connections.spawn(move || {
+            if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
+                continue;
+            }
+            open.fetch_add(1, Ordering::Relaxed);
+            let spawned = thread::Builder::new().spawn_scoped(connections, move || {
                 // A client that closes its connection is no error of the server.
                 let _ = serve(&mut stream, shared);
+                open.fetch_sub(1, Ordering::Relaxed);
             });
+            if spawned.is_err() {
+                open.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     });
 }
@@ -298,7 +324,7 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
     if request.path == resource::PATH {
         let response = state.issued_tokens.authorize(&request, SystemTime::now());
         drop(state);
-        (shared.log)(&format!(
+        shared.log(&format!(
             "{} {} {}",
             request.method, request.path, response.status
         ));
@@ -326,7 +352,7 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
             injected(200, headers, page, "HTML")
         }
         Some(Fault::Silence) => {
-            (shared.log)(&format!(
+            shared.log(&format!(
                 "{} {}: injected fault: silence",
                 request.method, request.path
             ));
@@ -341,7 +367,7 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         Some(Fault::CutBody) | None => token_endpoint::respond(&mut state, &request),
     };
     drop(state);
-    (shared.log)(&format!(
+    shared.log(&format!(
         "{} {} {}: {log}",
         request.method, request.path, response.status
     ));
@@ -354,6 +380,9 @@ fn is_connected(stream: &TcpStream) -> bool {
 }
 
 impl Shared {
+    fn log(&self, line: &str) {
+        (self.log)(&visible(line));
+    }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -365,12 +394,12 @@ impl State {
             url,
             clients: Vec::new(),
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
-            issued_tokens: IssuedTokens::default(),
+            issued_tokens: IssuedTokens::new(),
             next_faults: None,
             fault_interval: (0, 0),
             requests: 0,
-            accepted_jtis: Vec::new(),
-            used_jtis: HashSet::new(),
+            accepted_jtis: VecDeque::new(),
+            used_jtis: ExpiringMap::new(),
             random: ring::rand::SystemRandom::new(),
             is_stopped: false,
         }
@@ -394,10 +423,18 @@ impl State {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since_epoch.unwrap_or_default().as_secs()
     }
-    /// Records the `jti` of an accepted assertion. Returns false for a replay.
-    fn record_jti(&mut self, client: &str, jti: &str) -> bool {
-        let is_new = self.used_jtis.insert((client.to_owned(), jti.to_owned()));
-        self.accepted_jtis.extend(is_new.then(|| jti.to_owned()));
+    /// Records the `jti` of an accepted assertion until its `exp`. Returns false for a replay.
+    fn record_jti(&mut self, client: &str, jti: &str, exp: Option<u64>, now: SystemTime) -> bool {
+        let expires_at =
+            exp.and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(exp)));
+        let key = (client.to_owned(), jti.to_owned());
+        let is_new = self.used_jtis.insert(key, (), expires_at, now);
+        if is_new {
+            self.accepted_jtis.push_back(jti.to_owned());
+        }
+        if self.accepted_jtis.len() > MAX_ENTRIES {
+            self.accepted_jtis.pop_front();
+        }
         is_new
     }
     fn opaque_access_token(&self) -> String {
@@ -421,5 +458,32 @@ impl State {
         // Without random numbers the tokens can be guessed, which a sandbox accepts.
         let _ = self.random.fill(&mut bytes);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_jti_refuses_replay_until_assertion_expires() {
+        let mut state = State::new(String::new());
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(state.record_jti("client", "jti", Some(60), at(0)));
+        assert!(!state.record_jti("client", "jti", Some(60), at(59)));
+        assert!(state.record_jti("other", "jti", None, at(59)));
+        assert!(state.record_jti("client", "jti", Some(120), at(60)));
+        assert!(!state.record_jti("other", "jti", None, at(1_000_000)));
+        assert_eq!(state.accepted_jtis, ["jti"; 3]);
+    }
+
+    #[test]
+    fn record_jti_bounds_what_it_keeps() {
+        let mut state = State::new(String::new());
+        for n in 0..MAX_ENTRIES + 5 {
+            assert!(state.record_jti("client", &n.to_string(), None, SystemTime::now()));
+        }
+        assert_eq!(state.accepted_jtis.len(), MAX_ENTRIES);
+        assert_eq!(state.accepted_jtis.front().map(String::as_str), Some("5"));
     }
 }

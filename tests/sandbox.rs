@@ -525,3 +525,222 @@ fn server_answers_concurrent_clients_and_debug_prints_no_secret() {
     let text = format!("{server:?} {:?}", Client::new("c", Key::secret(SECRET)));
     assert!(!text.contains(SECRET), "{text}");
 }
+
+// ---- assertions and requests that this crate never makes ----
+
+/// Signs a header and claims as they are given, with the secret of `client-2`.
+fn compact_jws(header: &str, claims: &str) -> String {
+    let [header, claims] = [header, claims].map(|json| URL_SAFE_NO_PAD.encode(json));
+    let message = format!("{header}.{claims}");
+    let signature = hmac_key().sign(message.as_bytes()).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The header and the claims that `client-2` needs, with a new `jti`.
+const HEADER: &str = r#"{"alg":"HS256"}"#;
+fn claims(server: &Server, jti: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let exp = now.unwrap().as_secs() + 60;
+    let aud = server.url();
+    format!(r#"{{"iss":"client-2","sub":"client-2","aud":"{aud}","exp":{exp},"jti":"{jti}"}}"#)
+}
+
+/// Sends a request body. Returns the status and the description of the response.
+fn post(url: &str, content_type: &str, body: &str) -> (u16, String) {
+    let agent = ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false);
+    let request = ureq::Agent::from(agent.build())
+        .post(url)
+        .content_type(content_type);
+    let mut response = request.send(body).unwrap();
+    let body = response.body_mut().read_to_vec().unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let text = body.get("error_description").or(body.get("message"));
+    let text = text.and_then(Value::as_str).unwrap_or_default();
+    (response.status().as_u16(), text.to_owned())
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn client_credentials_form(assertion: &str) -> String {
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    format!(
+        "grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}"
+    )
+}
+
+fn send_assertion(server: &Server, header: &str, claims: &str) -> (u16, String) {
+    let form = client_credentials_form(&compact_jws(header, claims));
+    post(&server.token_endpoint(), FORM, &form)
+}
+
+#[test]
+fn sandbox_refuses_critical_header_parameters_and_unencoded_payload() {
+    let server = server();
+    for (header, name) in [
+        (r#"{"alg":"HS256","crit":["exp"],"exp":1}"#, "crit"),
+        (r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, "crit"),
+        (r#"{"alg":"HS256","crit":["b64"],"b64":true}"#, "crit"),
+        (r#"{"alg":"HS256","crit":[]}"#, "crit"),
+        (r#"{"alg":"HS256","crit":null}"#, "crit"),
+        (r#"{"alg":"HS256","b64":false}"#, "b64"),
+        (r#"{"alg":"HS256","b64":"true"}"#, "b64"),
+    ] {
+        let description = format!("header parameter {name} is not supported");
+        let outcome = send_assertion(&server, header, &claims(&server, "jti-1"));
+        assert_eq!(outcome, (401, description), "{header}");
+    }
+    for (n, header) in [HEADER, r#"{"alg":"HS256","b64":true,"x":1}"#]
+        .iter()
+        .enumerate()
+    {
+        let outcome = send_assertion(&server, header, &claims(&server, &format!("good-{n}")));
+        assert_eq!(outcome, (200, String::new()), "{header}");
+    }
+}
+
+#[test]
+fn sandbox_refuses_duplicate_json_members() {
+    let server = server();
+    let description = "a member of the header or of the claims occurs more than once";
+    let good = claims(&server, "jti-1");
+    let with = |member: &str| good.replacen('{', &format!("{{{member},"), 1);
+    for (header, claims) in [
+        (r#"{"alg":"none","alg":"HS256"}"#, good.clone()),
+        (r#"{"alg":"HS256","alg":"HS256"}"#, good.clone()),
+        (r#"{"alg":"HS256","\u0061lg":"HS256"}"#, good.clone()),
+        (HEADER, with(r#""iss":"client-1""#)),
+        (HEADER, with(r#""iss":"client-2""#)),
+        (HEADER, with(r#""s\u0075b":"client-1""#)),
+        (HEADER, with(r#""act":{"sub":"a","sub":"b"}"#)),
+    ] {
+        let outcome = send_assertion(&server, header, &claims);
+        assert_eq!(outcome, (401, description.to_owned()), "{header} {claims}");
+    }
+    let nested = with(r#""act":{"sub":"a","act":{"sub":"b"}}"#);
+    assert_eq!(send_assertion(&server, HEADER, &nested).0, 200);
+
+    // Cylance reads the assertion from a JSON body.
+    let url = format!("{}/auth/v2/token", server.url());
+    let exchange = |body: fn(&str) -> String| {
+        let key = hmac_key();
+        let profile = cylance_profile(&server);
+        let assertion = profile.assertion(&key, SystemTime::now()).unwrap();
+        post(&url, "application/json", &body(assertion.secret()))
+    };
+    let outcome = exchange(|jwt| format!(r#"{{"auth_token":"x","auth_token":"{jwt}"}}"#));
+    assert_eq!(outcome, (400, "Malformed JSON".to_owned()));
+    let outcome = exchange(|jwt| format!(r#"{{"x":1,"auth_token":"{jwt}","x":2}}"#));
+    assert_eq!(outcome, (400, "Malformed JSON".to_owned()));
+    let outcome = exchange(|jwt| format!(r#"{{"x":1,"auth_token":"{jwt}"}}"#));
+    assert_eq!(outcome.0, 200);
+}
+
+// RFC 6749 §3.2; RFC 8707 §2 and RFC 8693 §2.1 for the exceptions.
+#[test]
+fn sandbox_refuses_duplicate_form_parameters_except_resource_and_audience() {
+    let server = server();
+    let endpoint = server.token_endpoint();
+    let form = |jti| client_credentials_form(&compact_jws(HEADER, &claims(&server, jti)));
+    let refused = (400, "a parameter occurs more than once".to_owned());
+    for suffix in [
+        "&scope=read&scope=read",
+        "&scope=read&scope=write",
+        "&x=1&x=2",
+        "&client_assertion=x",
+        "&grant_type=client_credentials",
+        "&gr%61nt_type=client_credentials",
+    ] {
+        let outcome = post(&endpoint, FORM, &(form("jti-1") + suffix));
+        assert_eq!(outcome, refused, "{suffix}");
+    }
+    let in_query = format!("{endpoint}?grant_type=client_credentials");
+    assert_eq!(post(&in_query, FORM, &form("jti-1")), refused);
+    let salesforce = format!("{}/services/oauth2/token", server.url());
+    let outcome = post(&salesforce, FORM, "assertion=x&assertion=y&grant_type=z");
+    assert_eq!(outcome, (400, "duplicate parameter".to_owned()));
+
+    let repeatable = "&resource=a&resource=b&audience=c&audience=d&scope=read";
+    assert_eq!(post(&endpoint, FORM, &(form("jti-1") + repeatable)).0, 200);
+}
+
+#[test]
+fn sandbox_refuses_empty_or_oversized_jti() {
+    let server = server();
+    let description = "claim jti is missing or wrong".to_owned();
+    for jti in ["", &"x".repeat(1025)] {
+        let outcome = send_assertion(&server, HEADER, &claims(&server, jti));
+        assert_eq!(outcome, (401, description.clone()), "{jti}");
+    }
+    let longest = "x".repeat(1024);
+    assert_eq!(
+        send_assertion(&server, HEADER, &claims(&server, &longest)).0,
+        200
+    );
+    assert_eq!(server.jtis(), [longest]);
+
+    // A grant may omit its jti, and must not send an empty one either.
+    let exchange = |jti: &str| {
+        let claims = claims(&server, jti).replace("client-2", "issuer-2");
+        let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+        let assertion = compact_jws(HEADER, &claims);
+        let form = format!("grant_type={grant}&assertion={assertion}");
+        post(&server.token_endpoint(), FORM, &form)
+    };
+    server.register(Client::new("issuer-2", Key::secret(SECRET)));
+    assert_eq!(exchange(""), (400, description));
+    assert_eq!(exchange("jti-2").0, 200);
+}
+
+#[test]
+fn sandbox_log_line_contains_no_invisible_characters() {
+    let (sender, lines) = std::sync::mpsc::channel();
+    let log = move |line: &str| drop(sender.send(line.to_owned()));
+    let server = Server::listen(SocketAddr::from(([127, 0, 0, 1], 0)), log).unwrap();
+    for (path, fault) in [
+        (
+            "/a\u{202e}b\u{200b}c\u{2028}d\u{9b}31me\u{85}f\u{ad}g",
+            None,
+        ),
+        ("/a\u{2066}b", Some(Fault::Unavailable)),
+        ("/a\u{2029}b", Some(Fault::Html)),
+    ] {
+        if let Some(fault) = fault {
+            server.fail_next(1, fault);
+        }
+        let mut stream = TcpStream::connect(server.url().strip_prefix("http://").unwrap()).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        let line = lines.recv().unwrap();
+        assert!(line.starts_with("GET /a"), "{line:?}");
+        let is_visible = |c: char| c == ' ' || c.is_ascii_graphic();
+        assert!(line.chars().all(is_visible), "{line:?}");
+    }
+}
+
+#[test]
+fn server_closes_connections_beyond_its_limit_and_recovers() {
+    const MAX_CONNECTIONS: usize = 256;
+    let server = server();
+    let address = server.url().strip_prefix("http://").unwrap();
+    let idle: Vec<_> = (0..MAX_CONNECTIONS)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let mut rejected = TcpStream::connect(address).unwrap();
+    rejected.set_read_timeout(Some(seconds(10))).unwrap();
+    assert!(matches!(rejected.read(&mut [0]), Ok(0)));
+    assert!(
+        source(client_profile(&server), rsa_key())
+            .fetch_uncached()
+            .is_err()
+    );
+
+    drop(idle);
+    let start = Instant::now();
+    let source = source(client_profile(&server), rsa_key());
+    while source.fetch_uncached().is_err() {
+        assert!(start.elapsed() < seconds(10));
+    }
+}

@@ -2,13 +2,15 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use percent_encoding::percent_decode_str;
 
 /// Bytes of a request: an assertion of an 8192-bit key with many claims needs a tenth.
 const MAX_REQUEST: usize = 256 * 1024;
 const MAX_HEADERS: usize = 64;
+/// How long a client may take to send a request, since each connection has a thread.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a thread that waits for its client checks whether the server is stopped.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -24,8 +26,8 @@ pub(super) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Reads one request. Returns `None` when the client closes the connection or sends no HTTP, or when the
-    /// server is stopped.
+    /// Reads one request. Returns `None` when the client closes the connection, sends no HTTP or takes longer than
+    /// [`REQUEST_TIMEOUT`], or when the server is stopped.
     ///
     /// # Errors
     /// When the connection fails.
@@ -36,7 +38,9 @@ impl HttpRequest {
         stream.set_read_timeout(Some(POLL_INTERVAL))?;
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
         let mut has_sent_continue = false;
-        while bytes.len() < MAX_REQUEST && !is_stopped() {
+        let start = Instant::now();
+        let is_late = || start.elapsed() > REQUEST_TIMEOUT;
+        while bytes.len() < MAX_REQUEST && !is_late() && !is_stopped() {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(None),
                 Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),

@@ -1,21 +1,24 @@
 //! A protected resource: 200 to a token that this server issued, otherwise 401.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use super::connection::{HttpRequest, HttpResponse};
+use super::expiring::ExpiringMap;
 
 pub(super) const PATH: &str = "/resource";
 /// An expired token is called expired for this long, and unknown after that.
 const EXPIRED_TOKEN_RETENTION: Duration = Duration::from_secs(60);
 
 /// The issued tokens by their text, each with its client id and the time at which it expires.
-#[derive(Default)]
-pub(super) struct IssuedTokens(HashMap<String, (String, SystemTime)>);
+pub(super) struct IssuedTokens(ExpiringMap<String, (String, SystemTime)>);
 
 impl IssuedTokens {
+    pub(super) fn new() -> Self {
+        Self(ExpiringMap::new())
+    }
+
     /// Records the token of a token response that is sent at `now`.
     pub(super) fn record(
         &mut self,
@@ -24,14 +27,11 @@ impl IssuedTokens {
         now: SystemTime,
         lifetime: Duration,
     ) {
-        let is_kept = |expires_at: SystemTime| {
-            now.duration_since(expires_at).unwrap_or_default() < EXPIRED_TOKEN_RETENTION
-        };
-        self.0.retain(|_, (_, expires_at)| is_kept(*expires_at));
         let token = token_response.get("access_token").and_then(Value::as_str);
         if let (Some(token), Some(expires_at)) = (token, now.checked_add(lifetime)) {
-            self.0
-                .insert(token.to_owned(), (client.to_owned(), expires_at));
+            let forgotten_at = expires_at.checked_add(EXPIRED_TOKEN_RETENTION);
+            let value = (client.to_owned(), expires_at);
+            self.0.insert(token.to_owned(), value, forgotten_at, now);
         }
     }
 

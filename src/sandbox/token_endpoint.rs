@@ -1,16 +1,21 @@
 //! The token endpoints: what each grant checks, issues and answers to a refused request, as data.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::connection::{HttpRequest, HttpResponse};
+use super::strict_json::{JsonError, parse_object};
 use super::verify::{Claims, Refusal, UnverifiedJwt};
 use super::{Client, State};
 
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const UNLIMITED: u64 = u64::MAX;
+
+/// The parameters that may occur more than once (RFC 8707 §2, RFC 8693 §2.1). No other may (RFC 6749 §3.2).
+const REPEATABLE_PARAMETERS: [&str; 2] = ["resource", "audience"];
 
 type Parameters = Vec<(String, String)>;
 
@@ -279,8 +284,11 @@ fn exchange(
         return Err(Refusal::Scope);
     }
     // Last, so that a client may correct a refused assertion and send it again with its jti.
-    if claims.get("jti").is_some() && !state.record_jti(&client.id, claims.text("jti")?) {
-        return Err(Refusal::Replay);
+    if let Some(jti) = claims.jti()? {
+        let exp = claims.seconds("exp")?;
+        if !state.record_jti(&client.id, jti, exp, SystemTime::now()) {
+            return Err(Refusal::Replay);
+        }
     }
     for name in ["sub", "aud", "exp", "iat", "jti", "tid"] {
         checked.extend((name != grant.client_claim && claims.get(name).is_some()).then_some(name));
@@ -301,12 +309,22 @@ fn value<'p>(parameters: &'p Parameters, name: &str) -> Option<&'p str> {
 }
 
 fn form_parameters(request: &HttpRequest) -> Result<Parameters, Refusal> {
-    Ok(request.parameters())
+    let parameters = request.parameters();
+    let mut names = HashSet::new();
+    let is_repeated = |(name, _): &(String, String)| {
+        !REPEATABLE_PARAMETERS.contains(&name.as_str()) && !names.insert(name.clone())
+    };
+    match parameters.iter().any(is_repeated) {
+        true => Err(Refusal::DuplicateParameter),
+        false => Ok(parameters),
+    }
 }
 
 fn json_parameters(request: &HttpRequest) -> Result<Parameters, Refusal> {
-    let members: serde_json::Map<_, _> =
-        serde_json::from_slice(&request.body).map_err(|_| Refusal::Parameter("auth_token"))?;
+    let members = parse_object(&request.body).map_err(|error| match error {
+        JsonError::NotAnObject => Refusal::Parameter("auth_token"),
+        JsonError::DuplicateMember => Refusal::DuplicateParameter,
+    })?;
     let texts = members
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
@@ -384,7 +402,7 @@ fn bearer_token(state: &State, _: &Client, scope: Option<&str>) -> Value {
 fn oauth_error(refusal: &Refusal, status: u16, code: &str) -> (u16, Value) {
     let (status, code) = match refusal {
         Refusal::Parameter("grant_type") => (400, "unsupported_grant_type"),
-        Refusal::Parameter(_) => (400, "invalid_request"),
+        Refusal::Parameter(_) | Refusal::DuplicateParameter => (400, "invalid_request"),
         Refusal::Scope => (400, "invalid_scope"),
         _ => (status, code),
     };
@@ -399,6 +417,7 @@ fn salesforce_error(refusal: &Refusal) -> (u16, Value) {
     let (code, description) = match refusal {
         Refusal::Parameter("grant_type") => ("unsupported_grant_type", "grant type not supported"),
         Refusal::Parameter(_) => ("invalid_request", "assertion is required"),
+        Refusal::DuplicateParameter => ("invalid_request", "duplicate parameter"),
         Refusal::Client => ("invalid_client_id", "client identifier invalid"),
         Refusal::Audience => ("invalid_grant", "audience is invalid"),
         Refusal::Claim("sub") => ("invalid_grant", "user hasn't approved this consumer"),
@@ -413,7 +432,7 @@ fn salesforce_error(refusal: &Refusal) -> (u16, Value) {
 /// Cylance answers with a message and no error code.
 fn cylance_error(refusal: &Refusal) -> (u16, Value) {
     let (status, message) = match refusal {
-        Refusal::Parameter(_) => (400, "Malformed JSON"),
+        Refusal::Parameter(_) | Refusal::DuplicateParameter => (400, "Malformed JSON"),
         Refusal::TooLong => (400, "exp is more than 30 minutes after iat"),
         Refusal::Scope => (403, "Insufficient scope"),
         _ => (401, "Invalid JWT payload"),

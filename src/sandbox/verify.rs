@@ -8,11 +8,14 @@ use ring::{hmac, signature};
 use rsa::pkcs8::SubjectPublicKeyInfoRef;
 use serde_json::{Map, Value};
 
+use super::strict_json::{JsonError, parse_object};
 use crate::error::Error;
 use crate::jwt::RsaKey;
 
 /// Seconds by which a client's clock may be ahead of this machine's.
 const CLOCK_LEEWAY: u64 = 30;
+/// Bytes of the longest accepted `jti`, since the server keeps it until the assertion expires.
+const MAX_JTI_LENGTH: usize = 1024;
 
 /// The verification key that a client registers: a public key or a shared secret.
 #[derive(Clone)]
@@ -80,7 +83,10 @@ impl Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Parameter(&'static str),
+    DuplicateParameter,
     Malformed,
+    DuplicateMember,
+    Header(&'static str),
     Client,
     Algorithm,
     Signature,
@@ -97,7 +103,12 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parameter(name) => write!(f, "parameter {name} is missing or wrong"),
+            Self::DuplicateParameter => f.write_str("a parameter occurs more than once"),
             Self::Malformed => f.write_str("the assertion is not a JWT"),
+            Self::DuplicateMember => {
+                f.write_str("a member of the header or of the claims occurs more than once")
+            }
+            Self::Header(name) => write!(f, "header parameter {name} is not supported"),
             Self::Client => f.write_str("the client is unknown"),
             Self::Algorithm => f.write_str("alg is not the one of the client's key"),
             Self::Signature => f.write_str("the signature is not of the client's key"),
@@ -124,26 +135,46 @@ impl<'a> UnverifiedJwt<'a> {
     /// Splits and decodes a JWT in compact serialization (RFC 7515 §7.1).
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is no such JWT.
+    /// [`Refusal::Malformed`] when it is no such JWT, and [`Refusal::DuplicateMember`].
     pub(super) fn parse(jwt: &'a str) -> Result<Self, Refusal> {
         let parts = || {
             let (message, signature) = jwt.rsplit_once('.')?;
             let (header, claims) = message.split_once('.')?;
-            let object = |text| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
-            Some(Self {
-                header: object(header)?,
-                claims: Claims(object(claims)?),
+            let decode = |text| URL_SAFE_NO_PAD.decode(text).ok();
+            Some((
                 message,
-                signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+                decode(header)?,
+                decode(claims)?,
+                decode(signature)?,
+            ))
+        };
+        let (message, header, claims, signature) = parts().ok_or(Refusal::Malformed)?;
+        let object = |json: &[u8]| {
+            parse_object(json).map_err(|error| match error {
+                JsonError::NotAnObject => Refusal::Malformed,
+                JsonError::DuplicateMember => Refusal::DuplicateMember,
             })
         };
-        parts().ok_or(Refusal::Malformed)
+        Ok(Self {
+            header: object(&header)?,
+            claims: Claims(object(&claims)?),
+            message,
+            signature,
+        })
     }
-    /// Returns the claims once the algorithm and the signature are those of `key`.
+    /// Returns the claims if the algorithm and the signature are those of `key`.
     ///
     /// # Errors
-    /// [`Refusal::Algorithm`] or [`Refusal::Signature`] otherwise.
+    /// [`Refusal::Algorithm`] or [`Refusal::Signature`] otherwise. [`Refusal::Header`] for a header parameter that
+    /// changes how a JWT is read: no extension of `crit` is supported (RFC 7515 §4.1.11), and no unencoded payload
+    /// (RFC 7797 §3).
     pub(super) fn verify(self, key: &Key) -> Result<Claims, Refusal> {
+        if self.header.contains_key("crit") {
+            return Err(Refusal::Header("crit"));
+        }
+        if self.header.get("b64").is_some_and(|b64| b64 != true) {
+            return Err(Refusal::Header("b64"));
+        }
         if self.header.get("alg").and_then(Value::as_str) != Some(key.alg()) {
             return Err(Refusal::Algorithm);
         }
@@ -168,6 +199,19 @@ impl Claims {
         self.get(name)
             .and_then(Value::as_str)
             .ok_or(Refusal::Claim(name))
+    }
+    /// Returns the `jti`, if present. An empty one identifies nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::Claim`] when it is empty, longer than [`MAX_JTI_LENGTH`] or of another type.
+    pub(super) fn jti(&self) -> Result<Option<&str>, Refusal> {
+        if self.get("jti").is_none() {
+            return Ok(None);
+        }
+        match self.text("jti")? {
+            jti if jti.is_empty() || jti.len() > MAX_JTI_LENGTH => Err(Refusal::Claim("jti")),
+            jti => Ok(Some(jti)),
+        }
     }
     /// Returns a claim of integer seconds, if present.
     ///

@@ -42,6 +42,7 @@ const FUTURE: &str = "iat or nbf lies in the future";
 const UNKNOWN: &str = "the client is unknown";
 const SCOPE: &str = "a scope is not allowed";
 const GARBAGE: &str = "the assertion is not a JWT";
+const DUPLICATE_MEMBER: &str = "a member of the header or of the claims occurs more than once";
 const REPLAY: &str = "jti was used before";
 
 fn variables<const N: usize>(pairs: [(&'static str, &str); N]) -> Vec<(&'static str, String)> {
@@ -184,6 +185,7 @@ const PEERS: [Peer; 9] = [
             "unknown client": variables([("CLIENT", "nobody")]) => UNKNOWN;
             "unknown user": variables([("SUBJECT", "mallory")]) => "claim sub is missing or wrong";
             "scope not allowed": variables([("SCOPE", "read admin")]) => SCOPE;
+            "two members exp": variables([("SECOND_EXP", "1")]) => DUPLICATE_MEMBER;
             "garbage": variables([("ASSERTION", "garbage")]) => GARBAGE;
         },
         error_response: grant_error,

@@ -9,6 +9,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/json"
@@ -43,13 +44,11 @@ func main() {
 	if jti, ok := os.LookupEnv("JTI"); ok {
 		config.PrivateClaims["jti"] = jti
 	}
-	// The library has no other clock. The last of two members of a name counts (RFC 7519 §4).
-	if shift, err := strconv.Atoi(os.Getenv("SHIFT")); err == nil {
-		now := time.Now().Add(time.Duration(shift) * time.Second)
-		config.PrivateClaims["iat"] = now.Unix()
-		config.PrivateClaims["exp"] = now.Add(5 * time.Minute).Unix()
+	// The library writes its own exp, too.
+	if os.Getenv("SECOND_EXP") != "" {
+		config.PrivateClaims["exp"] = time.Now().Add(5 * time.Minute).Unix()
 	}
-	if os.Getenv("ALG") != "" || os.Getenv("ASSERTION") != "" {
+	if os.Getenv("ALG") != "" || os.Getenv("ASSERTION") != "" || os.Getenv("SHIFT") != "" {
 		requestWithoutLibrary(config)
 		return
 	}
@@ -65,16 +64,32 @@ func main() {
 	check(json.NewEncoder(os.Stdout).Encode(token))
 }
 
-// Sends what the library cannot send: another alg, or no JWT at all.
+// Sends what the library cannot send: another alg, times of another clock, or no JWT at all.
 func requestWithoutLibrary(config jwt.Config) {
 	assertion := os.Getenv("ASSERTION")
 	if assertion == "" {
 		block, _ := pem.Decode(config.PrivateKey)
 		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		check(err)
-		header := &jws.Header{Algorithm: os.Getenv("ALG"), Typ: "JWT"}
-		claims := &jws.ClaimSet{Iss: config.Email, Sub: config.Subject, Aud: config.TokenURL}
+		alg := os.Getenv("ALG")
+		if alg == "" {
+			alg = "RS256"
+		}
+		shift, _ := strconv.Atoi(os.Getenv("SHIFT"))
+		now := time.Now().Add(time.Duration(shift) * time.Second)
+		header := &jws.Header{Algorithm: alg, Typ: "JWT"}
+		claims := &jws.ClaimSet{
+			Iss: config.Email,
+			Sub: config.Subject,
+			Aud: config.TokenURL,
+			Iat: now.Unix(),
+			Exp: now.Add(5 * time.Minute).Unix(),
+		}
 		assertion, err = jws.EncodeWithSigner(header, claims, func(data []byte) ([]byte, error) {
+			if alg == "RS256" {
+				sum := sha256.Sum256(data)
+				return rsa.SignPKCS1v15(rand.Reader, key.(*rsa.PrivateKey), crypto.SHA256, sum[:])
+			}
 			sum := sha512.Sum512(data)
 			return rsa.SignPKCS1v15(rand.Reader, key.(*rsa.PrivateKey), crypto.SHA512, sum[:])
 		})
