@@ -770,6 +770,317 @@ fn network_error_keeps_a_cause_without_secrets() {
     assert!(printed.values.contains("cable cut by an excavator"));
 }
 
+// ---- secrets of other attempts, and secrets in pieces ----
+
+const REFRESH_TOKEN: &str = "the-refresh-token-of-this-one-response";
+const ID_TOKEN: &str =
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLXRoZS1pZC10b2tlbg";
+
+/// Characters that change how the text around them is displayed, or that are not displayed at all.
+const INVISIBLE: &[char] = &[
+    '\0', '\u{7}', '\u{1b}', '\u{7f}', // C0 and delete
+    '\u{80}', '\u{85}', '\u{9b}', '\u{9f}', // C1: next line, control sequence introducer
+    '\u{ad}', // soft hyphen
+    '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', // zero width
+    '\u{200e}', '\u{200f}', '\u{61c}', '\u{202a}', '\u{202d}', '\u{202e}', // bidirectional
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', // bidirectional isolates
+    '\u{2028}', '\u{2029}', // line and paragraph separator
+];
+
+/// Returns the characters of `text` that may occur in a token, without what is left of ANSI color sequences.
+///
+/// A reader removes `[0m` as easily as the escape character in front of it.
+fn token_characters(text: &str) -> String {
+    let text: String = text.chars().filter(char::is_ascii_graphic).collect();
+    let mut parts = text.split('[');
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        match rest.strip_prefix('m') {
+            Some(rest) => kept += rest,
+            None => kept = kept + "[" + part,
+        }
+    }
+    kept
+}
+
+/// A transport whose responses depend on the assertions that it received, the latest one last.
+type Script = fn(&[String]) -> io::Result<Response>;
+
+/// A token source over a scripted server, and everything that it sent.
+struct Scripted {
+    source: TokenSource,
+    clock: Arc<ManualClock>,
+    assertions: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    fn new(script: Script) -> Self {
+        collect_logs();
+        let assertions = Arc::new(Mutex::new(Vec::new()));
+        let received = assertions.clone();
+        let transport = move |request: &Request, _: Duration| {
+            let mut received = received.lock().unwrap();
+            received.push(assertion_in(request).unwrap());
+            script(&received)
+        };
+        let source = TokenSource::with_transport(transport, generic_profile(), hmac_key()).unwrap();
+        let clock = Arc::new(ManualClock::new(unix_time(1_700_000_000)));
+        Self {
+            source: source.with_clock(clock.clone()),
+            clock,
+            assertions,
+        }
+    }
+
+    /// Fails if `outcome`, the source or the log contains part of a secret or of an assertion, in pieces too.
+    #[track_caller]
+    fn assert_prints_no_secret(&self, what: &str, outcome: &Result<AccessToken, Error>) {
+        let mut secrets = Secrets::shared();
+        for secret in [REFRESH_TOKEN, ID_TOKEN] {
+            secrets.add(secret);
+        }
+        for assertion in self.assertions.lock().unwrap().iter() {
+            secrets.add(assertion);
+        }
+        let status = self.source.status();
+        let mut printed = debug_text(&self.source) + &debug_text(&status);
+        printed += &RECORDS.take().concat();
+        let mut in_pieces = String::new();
+        for error in outcome.as_ref().err().into_iter().chain(&status.last_error) {
+            printed += &error_chain(error);
+            // A reader puts the two members together again.
+            for member in [error.code(), error.description()] {
+                printed += member.unwrap_or_default();
+                in_pieces += member.unwrap_or_default();
+            }
+        }
+        secrets.assert_not_in(what, &printed);
+        secrets.assert_not_in(what, &token_characters(&printed));
+        secrets.assert_not_in(what, &token_characters(&in_pieces));
+    }
+}
+
+fn denial(code: &str, description: &str) -> io::Result<Response> {
+    let body = serde_json::json!({ "error": code, "error_description": description });
+    Ok(Response::new(400, body.to_string()))
+}
+
+fn token_response() -> io::Result<Response> {
+    let body = serde_json::json!({ "access_token": TOKEN, "expires_in": 300 });
+    Ok(Response::new(200, body.to_string()))
+}
+
+/// The part of an assertion that no other assertion has in common with it.
+fn signature(assertion: &str) -> &str {
+    assertion.rsplit('.').next().unwrap()
+}
+
+#[test]
+fn denial_repeats_no_assertion_of_an_earlier_attempt() {
+    let scripted = Scripted::new(|assertions| match assertions {
+        [first, _, ..] => denial(
+            "invalid_grant",
+            &format!("duplicate of {}", signature(first)),
+        ),
+        _ => Ok(Response::new(503, "")),
+    });
+    let outcome = scripted.source.fetch_uncached();
+    assert_eq!(outcome.as_ref().unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(scripted.assertions.lock().unwrap().len(), 2);
+    scripted.assert_prints_no_secret("the first assertion", &outcome);
+}
+
+#[test]
+fn network_error_repeats_no_assertion_of_an_earlier_attempt() {
+    let scripted = Scripted::new(|assertions| match assertions {
+        [first, _, ..] => Err(io::Error::other(format!(
+            "cannot replay {}",
+            signature(first)
+        ))),
+        _ => Ok(Response::new(503, "")),
+    });
+    let outcome = scripted.source.fetch_uncached();
+    assert_eq!(outcome.as_ref().unwrap_err().kind(), ErrorKind::Network);
+    scripted.assert_prints_no_secret("the first assertion", &outcome);
+}
+
+#[test]
+fn failed_refresh_repeats_no_cached_token() {
+    let scripted = Scripted::new(|assertions| match assertions {
+        [_] => token_response(),
+        _ => denial("invalid_grant", &format!("{TOKEN} is still valid")),
+    });
+    assert_eq!(scripted.source.token().unwrap().secret(), TOKEN);
+    let outcome = scripted.source.fetch_uncached();
+    assert_eq!(outcome.as_ref().unwrap_err().kind(), ErrorKind::Denied);
+    scripted.assert_prints_no_secret("the cached token of another fetch", &outcome);
+
+    scripted.clock.advance(Duration::from_secs(270)); // refreshable, and not expired
+    assert_eq!(scripted.source.token().unwrap().secret(), TOKEN);
+    assert!(scripted.source.status().last_error.is_some());
+    scripted.assert_prints_no_secret(
+        "the cached token of its own refresh",
+        &Ok(scripted.source.token().unwrap()),
+    );
+}
+
+#[test]
+fn denial_repeats_no_token_of_the_same_response() {
+    for (what, name, token) in [
+        ("the refresh token", "refresh_token", REFRESH_TOKEN),
+        ("the ID token", "id_token", ID_TOKEN),
+        ("the access token", "access_token", TOKEN),
+    ] {
+        // A plain function pointer cannot capture, so the transport is made here.
+        let transport = move |_: &Request, _: Duration| {
+            let mut body = serde_json::json!({
+                "error": "invalid_grant",
+                "error_description": format!("{token} is not for you"),
+            });
+            body[name] = token.into();
+            Ok(Response::new(400, body.to_string()))
+        };
+        collect_logs();
+        let source = TokenSource::with_transport(transport, generic_profile(), hmac_key()).unwrap();
+        let error = source.token().unwrap_err();
+        let printed = error_chain(&error) + error.description().unwrap() + &debug_text(&source);
+        let mut secrets = Secrets::default();
+        secrets.add(token);
+        secrets.assert_not_in(what, &(printed + &RECORDS.take().concat()));
+        assert!(error.description().unwrap().contains("is not for you"));
+    }
+}
+
+#[test]
+fn denial_repeats_no_hmac_secret() {
+    let scripted = Scripted::new(|_| denial(HMAC_SECRET, &format!("bad secret: {HMAC_SECRET}")));
+    let outcome = scripted.source.token();
+    scripted.assert_prints_no_secret("the HMAC secret", &outcome);
+    let description = outcome.unwrap_err().description().unwrap().to_owned();
+    assert!(description.contains("bad secret"), "{description}");
+}
+
+#[test]
+fn denial_repeats_no_secret_in_pieces_over_two_members() {
+    let scripted = Scripted::new(|assertions| {
+        let assertion = assertions.last().unwrap();
+        denial(&assertion[20..32], &assertion[32..44])
+    });
+    let outcome = scripted.source.token();
+    scripted.assert_prints_no_secret("a part of the assertion", &outcome);
+}
+
+#[test]
+fn denial_repeats_no_secret_between_invisible_characters() {
+    /// Puts `separator` after every `every` characters.
+    fn spread(secret: &str, every: usize, separator: &str) -> String {
+        let characters: Vec<_> = secret.chars().collect();
+        let chunks = characters
+            .chunks(every)
+            .map(|chunk| chunk.iter().collect::<String>());
+        chunks.collect::<Vec<_>>().join(separator)
+    }
+    const SEPARATORS: &[&str] = &[
+        "\u{200b}",
+        "\u{ad}",
+        "\u{feff}",
+        "\u{2060}",
+        "\u{202e}",
+        "\u{2028}",
+        "\u{9b}",
+        " ",
+        "\r\n ",
+        "\u{1b}[0m",
+        "\u{1b}[1;31m",
+    ];
+    // A function pointer cannot capture: the number of assertions selects the separator and the secret.
+    let scripted = Scripted::new(|assertions| {
+        let number = assertions.len() - 1;
+        let (separator, kind) = (SEPARATORS[number / 4], number % 4);
+        let assertion = assertions.last().unwrap().as_str();
+        let secret = [assertion, HMAC_SECRET, CLIENT_SECRET, TOKEN][kind];
+        let hidden = spread(secret, 1 + 6 * (number % 2), separator);
+        let body = serde_json::json!({
+            "error": "invalid_grant",
+            "error_description": format!("cannot use {hidden}"),
+            "access_token": TOKEN,
+        });
+        Ok(Response::new(400, body.to_string()))
+    });
+    for separator in SEPARATORS {
+        for _ in 0..4 {
+            let outcome = scripted.source.fetch_uncached();
+            scripted.assert_prints_no_secret(&format!("a secret with {separator:?}"), &outcome);
+        }
+    }
+    assert_eq!(
+        scripted.assertions.lock().unwrap().len(),
+        4 * SEPARATORS.len()
+    );
+}
+
+#[track_caller]
+fn assert_all_visible(what: &str, text: &str) {
+    let found = text.chars().find(|c| INVISIBLE.contains(c));
+    assert_eq!(found, None, "{what}: {text:?}");
+}
+
+#[test]
+fn errors_and_logs_contain_no_invisible_characters() {
+    fn noise() -> String {
+        INVISIBLE.iter().flat_map(|c| ['x', *c]).collect()
+    }
+    const SCRIPTS: &[Script] = &[
+        |_| denial("invalid_grant", &noise()),
+        |_| denial(&noise(), "no"),
+        |_| {
+            Ok(Response::new(
+                401,
+                serde_json::json!({ "message": noise() }).to_string(),
+            ))
+        },
+        |_| {
+            Ok(Response::new(
+                503,
+                serde_json::json!({ "error": noise() }).to_string(),
+            ))
+        },
+        |_| {
+            Ok(Response::new(400, "")
+                .with_header("WWW-Authenticate", format!("Bearer error=\"{}\"", noise())))
+        },
+        |_| Ok(Response::new(302, "").with_header("Location", format!("https://{}/", noise()))),
+        |_| {
+            Ok(Response::new(
+                200,
+                serde_json::json!({ "access_token": noise() }).to_string(),
+            ))
+        },
+        |_| Ok(Response::new(200, noise())),
+        |_| Err(io::Error::other(noise())),
+    ];
+    for (number, script) in SCRIPTS.iter().enumerate() {
+        let scripted = Scripted::new(*script);
+        let error = scripted.source.token().unwrap_err();
+        let what = format!("script {number}");
+        assert_all_visible(&what, &error.to_string());
+        assert_all_visible(&what, error.code().unwrap_or_default());
+        assert_all_visible(&what, error.description().unwrap_or_default());
+        let records = RECORDS.take();
+        assert!(!records.is_empty(), "{what}: nothing is logged");
+        for record in records {
+            assert_all_visible(&what, record.trim_end_matches('\n'));
+        }
+    }
+}
+
+#[test]
+fn token_characters_removes_escape_sequences_and_everything_invisible() {
+    let text = "a\u{200b}b\u{1b}[1;31mc \u{ad}d[0m\re[..]f[mg";
+    assert_eq!(token_characters(text), "abcde[..]fg");
+}
+
 /// The same with ureq: neither its errors nor our texts for them quote a secret.
 #[cfg(feature = "ureq")]
 mod over_ureq {
