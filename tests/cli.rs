@@ -1,4 +1,4 @@
-//! The binary as people use it: arguments, files, standard output, standard error, exit status.
+//! The binary as users run it: arguments, files, standard output, standard error, exit status.
 #![cfg(feature = "cli")]
 
 use std::ffi::OsStr;
@@ -14,8 +14,9 @@ use serde_json::Value;
 
 const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 const CLIENT_SECRET: &str = "hunter2-hunter2-hunter2";
-/// A JWT of another server (RFC 8693), and what a form must encode.
+/// A JWT of another server, as RFC 8693 sends it.
 const SUBJECT_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c3ViamVjdC10b2tlbg";
+/// Contains characters that a form has to encode.
 const PASSWORD: &str = "p@ss w0rd/+=";
 
 fn pem() -> String {
@@ -23,58 +24,59 @@ fn pem() -> String {
     vectors["key"]["pkcs1_pem"].as_str().unwrap().to_owned()
 }
 
-/// A server, and a directory with what the command line reads.
-struct World {
+/// A server with registered clients, and a directory with the files that the commands name.
+struct Fixture {
     server: Server,
     directory: tempfile::TempDir,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let server = Server::start().unwrap();
         let key = RsaKey::from_pem(pem()).unwrap();
-        let by_key = |id| Client::new(id, Key::public(&key)).with_scope("read");
-        server.register(by_key("service-account"));
-        server.register(by_key("consumer-key").with_user("user@example.com"));
-        server.register(by_key("client-1"));
-        server.register(by_key("issuer-1").with_user("alice"));
+        let client = |id| Client::new(id, Key::public(&key)).with_scope("read");
+        server.register(client("service-account"));
+        server.register(client("consumer-key").with_user("user@example.com"));
+        server.register(client("client-1"));
+        server.register(client("issuer-1").with_user("alice"));
         let application = Client::new("application", Key::secret(SECRET)).with_tenant("tenant");
         server.register(application.with_scope("device:list"));
-        let world = Self {
+        let fixture = Self {
             server,
             directory: tempfile::tempdir().unwrap(),
         };
-        world.write("key.pem", pem());
-        world.write("secret.txt", SECRET);
-        world.write("client-secret.txt", CLIENT_SECRET);
-        world.write("subject-token.txt", SUBJECT_TOKEN);
-        world.write("password.txt", PASSWORD);
+        fixture.write("key.pem", pem());
+        fixture.write("secret.txt", SECRET);
+        fixture.write("client-secret.txt", CLIENT_SECRET);
+        fixture.write("subject-token.txt", SUBJECT_TOKEN);
+        fixture.write("password.txt", PASSWORD);
         let credentials = serde_json::json!({
             "serviceAccountId": "service-account",
-            "discoveryEndpoint": world.server.discovery_endpoint(),
+            "discoveryEndpoint": fixture.server.discovery_endpoint(),
             "privateKey": pem(),
         });
-        world.write("credentials.json", credentials.to_string());
-        world
+        fixture.write("credentials.json", credentials.to_string());
+        fixture
     }
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
-    /// In the directory, so that files go by their names; `{url}` is the server's.
+    /// Returns a command that runs in the directory. `{url}` in the arguments becomes the server's URL.
     fn command(&self, arguments: &str) -> Command {
         let arguments = arguments.replace("{url}", self.server.url());
-        let mut command = bare(arguments.split_whitespace());
+        let mut command = binary(arguments.split_whitespace());
         command.current_dir(self.directory.path());
         command
     }
-    fn run(&self, arguments: &str) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+    fn run(&self, arguments: &str) -> Outcome {
+        Outcome::of(self.command(arguments).output().unwrap())
     }
 }
 
-fn bare(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+/// Returns the binary with arguments, and without the proxy variables of this machine.
+fn binary(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
     for proxy in [
         "HTTP_PROXY",
@@ -90,13 +92,13 @@ fn bare(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
 }
 
 #[derive(Debug)]
-struct Ran {
+struct Outcome {
     status: i32,
     out: String,
     err: String,
 }
 
-impl Ran {
+impl Outcome {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self {
@@ -105,16 +107,16 @@ impl Ran {
             err: text(output.stderr),
         }
     }
-    /// One line on standard output and nothing on standard error.
+    /// Returns standard output, which must be one line, and standard error empty.
     #[track_caller]
-    fn line(&self) -> &str {
+    fn only_line(&self) -> &str {
         assert_eq!((self.status, self.err.as_str()), (0, ""), "{self:?}");
         let line = self.out.strip_suffix('\n').unwrap();
         assert!(!line.is_empty() && !line.contains('\n'), "{self:?}");
         line
     }
     #[track_caller]
-    fn fails(&self, status: i32, err: &str) {
+    fn assert_fails(&self, status: i32, err: &str) {
         assert_eq!((self.status, self.out.as_str()), (status, ""), "{self:?}");
         assert_eq!(self.err, err);
     }
@@ -135,53 +137,58 @@ const PROFILES: [&str; 7] = [
 ];
 
 #[test]
-fn every_profile_gets_a_token_and_prints_nothing_else() {
-    let world = World::new();
+fn token_of_each_profile_prints_token_alone() {
+    let fixture = Fixture::new();
     for profile in PROFILES {
-        let ran = world.run(&format!("token {profile}"));
-        assert!(ran.line().bytes().all(|b| b.is_ascii_graphic()), "{ran:?}");
+        let outcome = fixture.run(&format!("token {profile}"));
+        assert!(
+            outcome.only_line().bytes().all(|b| b.is_ascii_graphic()),
+            "{outcome:?}"
+        );
     }
-    assert_eq!(world.server.jtis().len(), PROFILES.len());
+    assert_eq!(fixture.server.jtis().len(), PROFILES.len());
 }
 
 #[test]
-fn formats_are_a_token_a_header_and_json() {
-    let world = World::new();
-    let header = world.run(&format!("token {} --format header", PROFILES[0]));
-    assert!(header.line().starts_with("Authorization: Bearer "));
-    let json = world.run(&format!("token --format json {}", PROFILES[2]));
-    let json: Value = serde_json::from_str(json.line()).unwrap();
+fn token_format_is_token_header_or_json() {
+    let fixture = Fixture::new();
+    let header = fixture.run(&format!("token {} --format header", PROFILES[0]));
+    assert!(header.only_line().starts_with("Authorization: Bearer "));
+    let json = fixture.run(&format!("token --format json {}", PROFILES[2]));
+    let json: Value = serde_json::from_str(json.only_line()).unwrap();
     assert_eq!(json["token_type"], "Bearer");
-    assert_eq!(json["instance_url"], world.server.url());
+    assert_eq!(json["instance_url"], fixture.server.url());
     assert!(json["access_token"].as_str().unwrap().starts_with("00D"));
     assert!(json["expires_at"].as_u64().unwrap() > 1_700_000_000);
 }
 
 #[test]
-fn an_assertion_is_signed_without_a_request() {
-    let world = World::new();
+fn assertion_command_sends_no_request() {
+    let fixture = Fixture::new();
     for profile in [PROFILES[2], PROFILES[3], PROFILES[6]] {
-        let ran = world.run(&format!("assertion {profile}"));
-        assert_eq!(ran.line().split('.').count(), 3);
+        let outcome = fixture.run(&format!("assertion {profile}"));
+        assert_eq!(outcome.only_line().split('.').count(), 3);
     }
-    world.run(&format!("assertion {}", PROFILES[4])).fails(
-        3,
-        "jwt-bearer: the audience would have to be discovered: give --audience\n",
-    );
-    let given = world.run(&format!(
+    fixture
+        .run(&format!("assertion {}", PROFILES[4]))
+        .assert_fails(
+            3,
+            "jwt-bearer: the audience would have to be discovered: give --audience\n",
+        );
+    let given = fixture.run(&format!(
         "assertion {} --audience https://as.example.com",
         PROFILES[4]
     ));
-    given.line();
-    assert_eq!(world.server.requests(), 0);
+    given.only_line();
+    assert_eq!(fixture.server.requests(), 0);
 }
 
 #[test]
-fn each_failure_has_its_status_its_line_and_its_hint() {
-    let world = World::new();
-    world.write("ec.pem", include_str!("data/keys/ec-pkcs8.pem"));
-    world.write("other.txt", "another secret, of thirty-two bytes");
-    world.write("garbage", vec![b'x'; 10_000_000]);
+fn failure_sets_exit_status_and_prints_message_and_hint() {
+    let fixture = Fixture::new();
+    fixture.write("ec.pem", include_str!("data/keys/ec-pkcs8.pem"));
+    fixture.write("other.txt", "another secret, of thirty-two bytes");
+    fixture.write("garbage", vec![b'x'; 10_000_000]);
     let key = "token client-credentials --client-id client-1 --discover {url} --key";
     let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url}";
     for (arguments, status, err) in [
@@ -234,31 +241,31 @@ fn each_failure_has_its_status_its_line_and_its_hint() {
             "something other than an authorization server answered (status 404)",
         ),
     ] {
-        world.run(&arguments).fails(status, &format!("jwt-bearer: {err}\n"));
+        fixture.run(&arguments).assert_fails(status, &format!("jwt-bearer: {err}\n"));
     }
-    world.server.fail_next(9, Fault::Unavailable);
-    world
+    fixture.server.fail_next(9, Fault::Unavailable);
+    fixture
         .run(&format!("token {} --timeout 1", PROFILES[2]))
-        .fails(
+        .assert_fails(
             7,
             "jwt-bearer: the authorization server cannot answer now (status 503)\n",
         );
-    assert_eq!(world.run("token salesforce --client-id c").status, 2);
-    assert_eq!(world.run("no-such-command").status, 2);
+    assert_eq!(fixture.run("token salesforce --client-id c").status, 2);
+    assert_eq!(fixture.run("no-such-command").status, 2);
 }
 
 #[test]
-fn verbose_shows_everything_but_what_can_be_spent() {
-    let world = World::new();
+fn verbose_shows_exchange_without_secrets() {
+    let fixture = Fixture::new();
     let pem = pem();
     let body: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
     for profile in PROFILES {
-        // In a form, a query and JSON: every placement has secret parameters.
+        // The profiles send the secret parameters in a form, a query and JSON.
         let with_secrets = "--param client_secret=@client-secret.txt \
             --param subject_token=@subject-token.txt --param password=@password.txt";
-        let ran = world.run(&format!("token {profile} -v {with_secrets}"));
-        assert_eq!(ran.status, 0, "{ran:?}");
-        let token = ran.out.trim_end();
+        let outcome = fixture.run(&format!("token {profile} -v {with_secrets}"));
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        let token = outcome.out.trim_end();
         let secrets = [
             SECRET,
             CLIENT_SECRET,
@@ -268,7 +275,7 @@ fn verbose_shows_everything_but_what_can_be_spent() {
             token,
         ];
         for needle in body.iter().copied().chain(secrets) {
-            assert!(!ran.err.contains(needle), "{needle} in {}", ran.err);
+            assert!(!outcome.err.contains(needle), "{needle} in {}", outcome.err);
         }
         for label in [
             "header    {",
@@ -276,46 +283,46 @@ fn verbose_shows_everything_but_what_can_be_spent() {
             "request   POST ",
             "response  200 {",
         ] {
-            assert!(ran.err.contains(label), "{label} in {}", ran.err);
+            assert!(outcome.err.contains(label), "{label} in {}", outcome.err);
         }
-        // No assertion: three segments in a row.
+        // An assertion would be three segments in one word.
         let is_jwt = |word: &str| word.contains("eyJ") && word.matches('.').count() == 2;
         assert!(
-            !ran.err.split(['"', '=', '&', ' ', '\n']).any(is_jwt),
+            !outcome.err.split(['"', '=', '&', ' ', '\n']).any(is_jwt),
             "{}",
-            ran.err
+            outcome.err
         );
     }
 }
 
 #[test]
-fn secrets_lose_one_line_end_and_are_told_when_short() {
-    let world = World::new();
+fn secret_file_loses_one_line_end_and_warns_when_short() {
+    let fixture = Fixture::new();
     let run = |secret: &str| {
-        world.write("s.txt", secret);
-        world.run(
+        fixture.write("s.txt", secret);
+        fixture.run(
             "token cylance --tenant-id tenant --application-id application --base-url {url} \
              --secret s.txt",
         )
     };
     let dropped = "jwt-bearer: s.txt: the line end at its end is dropped\n";
     for end in ["\n", "\r\n"] {
-        let ran = run(&format!("{SECRET}{end}"));
-        assert_eq!((ran.status, ran.err.as_str()), (0, dropped));
+        let outcome = run(&format!("{SECRET}{end}"));
+        assert_eq!((outcome.status, outcome.err.as_str()), (0, dropped));
     }
     let twice = run(&format!("{SECRET}\n\n"));
-    assert_eq!(twice.status, 5, "exactly one is dropped: {twice:?}");
+    assert_eq!(twice.status, 5, "only one line end is dropped: {twice:?}");
     let short = run("short").err;
     let warning = "jwt-bearer: s.txt: 5 bytes; RFC 7518 asks for 32 or more\n";
     assert!(short.starts_with(warning), "{short}");
-    run("").fails(3, "jwt-bearer: s.txt: the HMAC secret is empty\n");
+    run("").assert_fails(3, "jwt-bearer: s.txt: the HMAC secret is empty\n");
 }
 
 #[test]
-fn a_key_comes_from_standard_input_mangled_or_under_a_passphrase() {
-    let world = World::new();
+fn key_is_read_from_stdin_repaired_or_decrypted() {
+    let fixture = Fixture::new();
     let arguments = PROFILES[6].replace("--key key.pem", "--key -");
-    let mut child = world.command(&format!("token {arguments}"));
+    let mut child = fixture.command(&format!("token {arguments}"));
     let mut child = spawn(&mut child);
     let mangled = pem().replace('\n', "\\n");
     child
@@ -324,10 +331,10 @@ fn a_key_comes_from_standard_input_mangled_or_under_a_passphrase() {
         .unwrap()
         .write_all(mangled.as_bytes())
         .unwrap();
-    let ran = Ran::of(child.wait_with_output().unwrap());
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let outcome = Outcome::of(child.wait_with_output().unwrap());
+    assert_eq!(outcome.status, 0, "{outcome:?}");
     assert_eq!(
-        ran.err,
+        outcome.err,
         "jwt-bearer: -: repaired: line ends were written as \\n\n"
     );
 
@@ -335,23 +342,23 @@ fn a_key_comes_from_standard_input_mangled_or_under_a_passphrase() {
     let (_, rest) = all.split_once("aes-256-cbc hmacWithSHA256\n").unwrap();
     let (block, _) = rest.split_once("-----END").unwrap();
     let block = format!("{block}-----END ENCRYPTED PRIVATE KEY-----\n");
-    world.write("encrypted.pem", block);
+    fixture.write("encrypted.pem", block);
     let arguments = PROFILES[6].replace("key.pem", "encrypted.pem");
-    world.run(&format!("token {arguments}")).fails(
+    fixture.run(&format!("token {arguments}")).assert_fails(
         3,
         "jwt-bearer: encrypted.pem: this key is encrypted: a passphrase is needed\n",
     );
-    world.write("passphrase", "not this one");
-    world
+    fixture.write("passphrase", "not this one");
+    fixture
         .run(&format!("token {arguments} --passphrase-file passphrase"))
-        .fails(3, "jwt-bearer: encrypted.pem: the passphrase is wrong\n");
-    world.write("passphrase", "correct horse\n");
-    let ran = world.run(&format!(
+        .assert_fails(3, "jwt-bearer: encrypted.pem: the passphrase is wrong\n");
+    fixture.write("passphrase", "correct horse\n");
+    let outcome = fixture.run(&format!(
         "assertion {arguments} --passphrase-file passphrase"
     ));
-    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(outcome.status, 0, "{outcome:?}");
     assert_eq!(
-        ran.err,
+        outcome.err,
         "jwt-bearer: passphrase: the line end at its end is dropped\n"
     );
 }
@@ -365,11 +372,11 @@ fn spawn(command: &mut Command) -> Child {
 }
 
 #[test]
-fn a_key_given_as_an_argument_is_refused_and_not_repeated() {
-    let world = World::new();
-    let mut command = world.command("token client-credentials --client-id c --discover {url}");
-    let ran = Ran::of(command.args(["--key", &pem()]).output().unwrap());
-    ran.fails(
+fn key_as_argument_is_refused_and_not_repeated() {
+    let fixture = Fixture::new();
+    let mut command = fixture.command("token client-credentials --client-id c --discover {url}");
+    let outcome = Outcome::of(command.args(["--key", &pem()]).output().unwrap());
+    outcome.assert_fails(
         2,
         "jwt-bearer: a file name is wanted, not what is in it: write - and pipe it to standard input\n",
     );
@@ -377,16 +384,16 @@ fn a_key_given_as_an_argument_is_refused_and_not_repeated() {
 
 #[cfg(unix)]
 #[test]
-fn closed_standard_output_is_an_error_and_no_panic() {
-    let world = World::new();
-    let mut command = world.command(&format!("token {}", PROFILES[2]));
+fn full_stdout_fails_with_exit_status_1() {
+    let fixture = Fixture::new();
+    let mut command = fixture.command(&format!("token {}", PROFILES[2]));
     let full = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
         .unwrap();
-    let ran = command.stdout(full).output().unwrap();
-    assert_eq!(ran.status.code(), Some(1));
-    let err = String::from_utf8(ran.stderr).unwrap();
+    let outcome = command.stdout(full).output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    let err = String::from_utf8(outcome.stderr).unwrap();
     assert_eq!(
         err,
         "jwt-bearer: standard output: No space left on device (os error 28)\n"
@@ -394,7 +401,7 @@ fn closed_standard_output_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn every_level_has_help_with_an_example_at_its_end() {
+fn help_of_each_command_ends_with_example() {
     let mut levels = vec![
         vec!["demo"],
         vec!["sandbox"],
@@ -410,18 +417,18 @@ fn every_level_has_help_with_an_example_at_its_end() {
     }
     for mut level in levels {
         level.push("--help");
-        let ran = Ran::of(bare(&level).output().unwrap());
-        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-        let (_, example) = ran.out.rsplit_once("Example").unwrap_or(("", ""));
+        let outcome = Outcome::of(binary(&level).output().unwrap());
+        assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
+        let (_, example) = outcome.out.rsplit_once("Example").unwrap_or(("", ""));
         assert!(
             example.contains("\n  jwt-bearer "),
             "{level:?}: {}",
-            ran.out
+            outcome.out
         );
     }
-    let bash = Ran::of(bare(["completions", "bash"]).output().unwrap());
+    let bash = Outcome::of(binary(["completions", "bash"]).output().unwrap());
     assert!(bash.out.contains("_jwt__bearer()") && bash.status == 0);
-    // As bash calls it, with the cursor behind the last word.
+    // Calls the function as bash does when the cursor is at the end of the last word.
     for (words, completes) in [
         ("jwt-bearer t", "token"),
         ("jwt-bearer token c", "cylance"),
@@ -436,42 +443,48 @@ fn every_level_has_help_with_an_example_at_its_end() {
             bash.out
         );
         let mut run = Command::new("bash");
-        let ran = Ran::of(run.args(["--norc", "-c", &script]).output().unwrap());
+        let outcome = Outcome::of(run.args(["--norc", "-c", &script]).output().unwrap());
         assert!(
-            ran.out.split_whitespace().any(|word| word == completes),
-            "{words}: {ran:?}"
+            outcome.out.split_whitespace().any(|word| word == completes),
+            "{words}: {outcome:?}"
         );
     }
-    let man = Ran::of(bare(["man"]).output().unwrap());
+    let man = Outcome::of(binary(["man"]).output().unwrap());
     assert!(man.out.contains(".TH jwt-bearer 1") && man.status == 0);
 }
 
 #[test]
-fn the_tour_is_short_quick_and_plain_when_it_is_piped() {
+fn demo_is_short_fast_and_uncolored_when_piped() {
     let start = Instant::now();
-    let ran = Ran::of(bare(["demo"]).output().unwrap());
+    let outcome = Outcome::of(binary(["demo"]).output().unwrap());
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-    assert!(ran.out.lines().count() <= 60 && !ran.out.contains('\u{1b}'));
-    assert_eq!(ran.out.matches("Bearer ...").count(), 3, "{}", ran.out);
+    assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
+    assert!(outcome.out.lines().count() <= 60 && !outcome.out.contains('\u{1b}'));
     assert_eq!(
-        ran.out
-            .matches("\n  answer    the authorization server refused")
+        outcome.out.matches("Bearer ...").count(),
+        3,
+        "{}",
+        outcome.out
+    );
+    assert_eq!(
+        outcome
+            .out
+            .matches("\n  error     the authorization server refused")
             .count(),
         3
     );
-    assert_eq!(ran.out.matches("\n  hint ").count(), 3);
+    assert_eq!(outcome.out.matches("\n  hint ").count(), 3);
 }
 
 #[cfg(unix)]
 #[test]
-fn the_sandbox_prints_commands_that_work_and_cleans_up_when_interrupted_or_ended() {
-    ["-INT", "-TERM"].into_iter().for_each(sandbox_until);
+fn sandbox_prints_working_commands_and_removes_directory_when_stopped() {
+    ["-INT", "-TERM"].into_iter().for_each(run_sandbox_until);
 }
 
 #[cfg(unix)]
-fn sandbox_until(signal: &str) {
-    let mut child = spawn(&mut bare(["sandbox", "--listen", "127.0.0.1:0"]));
+fn run_sandbox_until(signal: &str) {
+    let mut child = spawn(&mut binary(["sandbox", "--listen", "127.0.0.1:0"]));
     let mut out = child.stdout.take().unwrap();
     let mut text = String::new();
     while text.matches("\njwt-bearer token ").count() < 5 || !text.ends_with("\n\n") {
@@ -485,7 +498,7 @@ fn sandbox_until(signal: &str) {
         .filter_map(|l| l.strip_prefix("jwt-bearer "))
         .collect();
     for command in &commands {
-        Ran::of(bare(command.split(' ')).output().unwrap()).line();
+        Outcome::of(binary(command.split(' ')).output().unwrap()).only_line();
     }
     let key = commands[1]
         .split(' ')
@@ -516,20 +529,18 @@ fn sandbox_until(signal: &str) {
 }
 
 #[test]
-fn the_proxy_variables_are_honoured() {
-    let world = World::new();
+fn https_proxy_variable_is_used() {
+    let fixture = Fixture::new();
     let mut command =
-        world.command("token cylance --tenant-id t --application-id a --secret secret.txt");
-    let ran = command
+        fixture.command("token cylance --tenant-id t --application-id a --secret secret.txt");
+    let outcome = command
         .env("HTTPS_PROXY", "http://127.0.0.1:1")
         .args(["--timeout", "1"])
         .output();
-    let ran = Ran::of(ran.unwrap());
-    assert_eq!(ran.status, 4, "{ran:?}");
-    assert!(ran.err.contains("Connection refused"), "{ran:?}");
+    let outcome = Outcome::of(outcome.unwrap());
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    assert!(outcome.err.contains("Connection refused"), "{outcome:?}");
 }
-
-// ---- the cache ----
 
 #[cfg(unix)]
 mod cache {
@@ -541,20 +552,20 @@ mod cache {
     const TOKEN: &str =
         "token client-credentials --client-id client-1 --key key.pem --token-endpoint {url}/token";
 
-    impl World {
-        /// As a user who has no other cache than one in this directory.
-        fn cached(&self, arguments: &str) -> Command {
+    impl Fixture {
+        /// Returns a command whose default cache is in the directory.
+        fn cached_command(&self, arguments: &str) -> Command {
             let mut command = self.command(arguments);
             command.env("XDG_CACHE_HOME", self.directory.path().join("cache"));
             command
         }
         #[track_caller]
-        fn gets(&self, arguments: &str) -> String {
-            Ran::of(self.cached(arguments).output().unwrap())
-                .line()
+        fn fetch(&self, arguments: &str) -> String {
+            Outcome::of(self.cached_command(arguments).output().unwrap())
+                .only_line()
                 .to_owned()
         }
-        fn files(&self, directory: &str) -> usize {
+        fn stored_tokens(&self, directory: &str) -> usize {
             let entries = fs::read_dir(self.directory.path().join(directory));
             let names = entries.unwrap().map(|entry| entry.unwrap().file_name());
             let tokens = names.filter(|name| name.to_string_lossy().ends_with(".token"));
@@ -563,22 +574,22 @@ mod cache {
     }
 
     #[test]
-    fn a_hundred_runs_in_a_row_make_one_exchange() {
-        let world = World::new();
-        let first = world.gets(&format!("{TOKEN} --cache"));
+    fn cache_shares_token_between_hundred_sequential_runs() {
+        let fixture = Fixture::new();
+        let first = fixture.fetch(&format!("{TOKEN} --cache"));
         for _ in 1..100 {
-            assert_eq!(world.gets(&format!("{TOKEN} --cache")), first);
+            assert_eq!(fixture.fetch(&format!("{TOKEN} --cache")), first);
         }
-        assert_eq!(world.server.requests(), 1);
-        assert_eq!(world.files("cache/jwt-bearer"), 1);
+        assert_eq!(fixture.server.requests(), 1);
+        assert_eq!(fixture.stored_tokens("cache/jwt-bearer"), 1);
     }
 
     #[test]
-    fn twelve_runs_at_once_make_one_exchange() {
-        let world = World::new();
+    fn cache_shares_token_between_twelve_concurrent_runs() {
+        let fixture = Fixture::new();
         let runs: Vec<_> = (0..12)
             .map(|_| {
-                let mut command = world.cached(&format!("{TOKEN} --cache"));
+                let mut command = fixture.cached_command(&format!("{TOKEN} --cache"));
                 command
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped())
@@ -588,169 +599,188 @@ mod cache {
             .collect();
         let tokens: Vec<_> = runs
             .into_iter()
-            .map(|run| Ran::of(run.wait_with_output().unwrap()).line().to_owned())
+            .map(|run| {
+                Outcome::of(run.wait_with_output().unwrap())
+                    .only_line()
+                    .to_owned()
+            })
             .collect();
         assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
-        assert_eq!(world.server.requests(), 1);
+        assert_eq!(fixture.server.requests(), 1);
     }
 
     #[test]
-    fn without_the_option_nothing_is_kept_and_nothing_taken() {
-        let world = World::new();
-        world.gets(TOKEN);
-        assert!(!world.directory.path().join("cache").exists());
-        let cached = world.gets(&format!("{TOKEN} --cache"));
-        assert_ne!(world.gets(TOKEN), cached);
-        assert_eq!(world.server.requests(), 3);
+    fn cache_is_neither_read_nor_written_without_option() {
+        let fixture = Fixture::new();
+        fixture.fetch(TOKEN);
+        assert!(!fixture.directory.path().join("cache").exists());
+        let cached = fixture.fetch(&format!("{TOKEN} --cache"));
+        assert_ne!(fixture.fetch(TOKEN), cached);
+        assert_eq!(fixture.server.requests(), 3);
     }
 
     #[test]
-    fn another_question_gets_another_token_and_every_format_the_same() {
-        let world = World::new();
-        let token = world.gets(&format!("{TOKEN} --cache"));
-        assert_ne!(world.gets(&format!("{TOKEN} --cache --scope read")), token);
-        assert_ne!(world.gets(&format!("{TOKEN} --cache --key-id k1")), token);
-        assert_eq!(world.server.requests(), 3);
-        let header = world.gets(&format!("{TOKEN} --cache --format header"));
+    fn cache_has_one_token_per_identity_for_all_formats() {
+        let fixture = Fixture::new();
+        let token = fixture.fetch(&format!("{TOKEN} --cache"));
+        assert_ne!(
+            fixture.fetch(&format!("{TOKEN} --cache --scope read")),
+            token
+        );
+        assert_ne!(
+            fixture.fetch(&format!("{TOKEN} --cache --key-id k1")),
+            token
+        );
+        assert_eq!(fixture.server.requests(), 3);
+        let header = fixture.fetch(&format!("{TOKEN} --cache --format header"));
         assert_eq!(header, format!("Authorization: Bearer {token}"));
-        let json = world.gets(&format!("{TOKEN} --cache --format json"));
+        let json = fixture.fetch(&format!("{TOKEN} --cache --format json"));
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["access_token"], *token);
-        assert_eq!(world.server.requests(), 3);
+        assert_eq!(fixture.server.requests(), 3);
     }
 
     #[test]
-    fn verbose_tells_whether_a_token_was_there() {
-        let world = World::new();
-        for said in [
-            "cache     no token is kept\n",
-            "cache     a token is kept\n",
+    fn verbose_shows_whether_cache_has_token() {
+        let fixture = Fixture::new();
+        for expected in [
+            "cache     no token is stored\n",
+            "cache     a token is stored\n",
         ] {
-            let ran = world.cached(&format!("{TOKEN} --cache -v"));
-            let ran = Ran::of({ ran }.output().unwrap());
-            assert!(ran.err.starts_with(said), "{ran:?}");
+            let outcome = fixture.cached_command(&format!("{TOKEN} --cache -v"));
+            let outcome = Outcome::of({ outcome }.output().unwrap());
+            assert!(outcome.err.starts_with(expected), "{outcome:?}");
         }
     }
 
     #[test]
-    fn an_expired_token_is_not_taken() {
-        let world = World::new();
-        world.server.set_lifetime(Duration::from_secs(1));
-        let first = world.gets(&format!("{TOKEN} --cache"));
+    fn cache_ignores_expired_token() {
+        let fixture = Fixture::new();
+        fixture.server.set_lifetime(Duration::from_secs(1));
+        let first = fixture.fetch(&format!("{TOKEN} --cache"));
         thread::sleep(Duration::from_millis(1100));
-        assert_ne!(world.gets(&format!("{TOKEN} --cache")), first);
-        assert_eq!(world.server.requests(), 2);
+        assert_ne!(fixture.fetch(&format!("{TOKEN} --cache")), first);
+        assert_eq!(fixture.server.requests(), 2);
     }
 
     #[test]
-    fn forgetting_empties_the_cache_and_says_how_much_it_held() {
-        let world = World::new();
-        let forget = |arguments: &str| Ran::of(world.cached(arguments).output().unwrap());
-        for said in ["0 tokens are forgotten\n", "1 token is forgotten\n"] {
-            let ran = forget("forget");
+    fn forget_empties_cache_and_prints_count() {
+        let fixture = Fixture::new();
+        let forget =
+            |arguments: &str| Outcome::of(fixture.cached_command(arguments).output().unwrap());
+        for expected in ["0 tokens removed\n", "1 token removed\n"] {
+            let outcome = forget("forget");
             assert_eq!(
-                (ran.status, ran.out.as_str(), ran.err.as_str()),
-                (0, "", said)
+                (outcome.status, outcome.out.as_str(), outcome.err.as_str()),
+                (0, "", expected)
             );
-            world.gets(&format!("{TOKEN} --cache"));
+            fixture.fetch(&format!("{TOKEN} --cache"));
         }
         assert_eq!(
             forget("forget --cache-dir absent").err,
-            "0 tokens are forgotten\n"
+            "0 tokens removed\n"
         );
-        assert!(!world.directory.path().join("absent").exists());
-        world.gets(&format!("{TOKEN} --cache-dir elsewhere"));
-        world.gets(&format!("{TOKEN} --cache-dir elsewhere --scope read"));
+        assert!(!fixture.directory.path().join("absent").exists());
+        fixture.fetch(&format!("{TOKEN} --cache-dir elsewhere"));
+        fixture.fetch(&format!("{TOKEN} --cache-dir elsewhere --scope read"));
         assert_eq!(
             forget("forget --cache-dir elsewhere").err,
-            "2 tokens are forgotten\n"
+            "2 tokens removed\n"
         );
         assert_eq!(
-            (world.files("cache/jwt-bearer"), world.files("elsewhere")),
+            (
+                fixture.stored_tokens("cache/jwt-bearer"),
+                fixture.stored_tokens("elsewhere")
+            ),
             (1, 0)
         );
     }
 
     #[test]
-    fn the_cache_is_below_the_users_own() {
-        let world = World::new();
-        let home = world.directory.path().join("home");
+    fn cache_defaults_to_users_cache_directory() {
+        let fixture = Fixture::new();
+        let home = fixture.directory.path().join("home");
         fs::create_dir(&home).unwrap();
         for relative in [None, Some("relative")] {
-            let mut command = world.command(&format!("{TOKEN} --cache"));
+            let mut command = fixture.command(&format!("{TOKEN} --cache"));
             command.env_remove("XDG_CACHE_HOME").env("HOME", &home);
             command.envs(relative.map(|relative| ("XDG_CACHE_HOME", relative)));
-            Ran::of(command.output().unwrap()).line();
+            Outcome::of(command.output().unwrap()).only_line();
         }
-        assert!(!world.directory.path().join("relative").exists());
-        assert_eq!(world.server.requests(), 1);
+        assert!(!fixture.directory.path().join("relative").exists());
+        assert_eq!(fixture.server.requests(), 1);
     }
 
     #[test]
-    fn a_directory_that_is_no_place_for_tokens_is_refused_before_anything_is_sent() {
-        let world = World::new();
-        let open = world.directory.path().join("open");
+    fn cache_refuses_unsafe_directory_before_any_request() {
+        let fixture = Fixture::new();
+        let open = fixture.directory.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        let ran = world.run(&format!("{TOKEN} --cache-dir open"));
-        ran.fails(
+        let outcome = fixture.run(&format!("{TOKEN} --cache-dir open"));
+        outcome.assert_fails(
             3,
             "jwt-bearer: open: the directory of the tokens is open to others: give one of your own\n",
         );
-        let ran = world.run(&format!("{TOKEN} --cache-dir key.pem"));
-        ran.fails(
+        let outcome = fixture.run(&format!("{TOKEN} --cache-dir key.pem"));
+        outcome.assert_fails(
             3,
             "jwt-bearer: key.pem: the directory of the tokens is a link or a file\n",
         );
-        assert_eq!(world.server.requests(), 0);
+        assert_eq!(fixture.server.requests(), 0);
     }
 
-    /// `RLIMIT_FSIZE` of nothing: what a write to a full disk meets, without a disk.
+    /// `ulimit -f 0` makes every write to a file fail, as a full disk does.
     #[test]
-    fn a_full_disk_costs_the_cache_and_not_the_token() {
-        let world = World::new();
+    fn cache_failing_to_save_warns_and_prints_token() {
+        let fixture = Fixture::new();
         let binary = Path::new(env!("CARGO_BIN_EXE_jwt-bearer"))
             .display()
             .to_string();
         let line = format!("trap '' XFSZ; ulimit -f 0; exec {binary} {TOKEN} --cache-dir cache");
         let mut command = Command::new("sh");
-        command.args(["-c", &line.replace("{url}", world.server.url())]);
-        let ran = Ran::of(
+        command.args(["-c", &line.replace("{url}", fixture.server.url())]);
+        let outcome = Outcome::of(
             command
-                .current_dir(world.directory.path())
+                .current_dir(fixture.directory.path())
                 .output()
                 .unwrap(),
         );
-        assert_eq!((ran.status, ran.out.lines().count()), (0, 1), "{ran:?}");
-        assert!(
-            ran.err
-                .starts_with("jwt-bearer: cache: save failed: File too large"),
-            "{ran:?}"
+        assert_eq!(
+            (outcome.status, outcome.out.lines().count()),
+            (0, 1),
+            "{outcome:?}"
         );
-        let left = fs::read_dir(world.directory.path().join("cache")).unwrap();
+        assert!(
+            outcome
+                .err
+                .starts_with("jwt-bearer: cache: save failed: File too large"),
+            "{outcome:?}"
+        );
+        let left = fs::read_dir(fixture.directory.path().join("cache")).unwrap();
         let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        assert_eq!(outcome.err.lines().count(), 1, "{outcome:?}");
         assert!(
             left.into_iter().all(|name| name.ends_with(".lock")),
-            "half a token is left"
+            "a part of a token remains"
         );
     }
 
     #[test]
-    fn a_corrupt_token_is_replaced() {
-        let world = World::new();
-        world.gets(&format!("{TOKEN} --cache-dir cache"));
-        let entries = fs::read_dir(world.directory.path().join("cache")).unwrap();
+    fn cache_replaces_corrupt_token() {
+        let fixture = Fixture::new();
+        fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
+        let entries = fs::read_dir(fixture.directory.path().join("cache")).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let token = paths
             .into_iter()
             .find(|path| path.extension() == Some(OsStr::new("token")));
         for corrupt in [&b""[..], b"{", &[0xff; 4096], &vec![b'['; 1 << 20]] {
             fs::write(token.as_ref().unwrap(), corrupt).unwrap();
-            let requests = world.server.requests();
-            world.gets(&format!("{TOKEN} --cache-dir cache"));
-            world.gets(&format!("{TOKEN} --cache-dir cache"));
-            assert_eq!(world.server.requests(), requests + 1);
+            let requests = fixture.server.requests();
+            fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
+            fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
+            assert_eq!(fixture.server.requests(), requests + 1);
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What can be said on the command line. Every text here is documentation that users read.
+//! The command line's arguments. Their doc comments are the help texts.
+//!
+//! An option that names a file takes the file's name and never its content, since `ps` shows arguments.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,16 +15,16 @@ Examples:
   jwt-bearer token cylance ... --format header | curl -H @- URL
 
 Exit status:
-  0 a token  1 standard output is closed  2 usage  3 key or configuration
+  0 success  1 standard output cannot be written  2 usage  3 key or configuration
   4 network  5 denied  6 protocol  7 unavailable (429, 5xx)";
 
-/// A signed JWT in, an access token out.
+/// Trades a signed JWT for an access token (RFC 7523).
 ///
-/// Signs an assertion with your key and trades it for a short-lived access token, at Salesforce, Salesforce
-/// Marketing Cloud Intelligence, Cylance, or any server that takes RFC 7523 assertions.
+/// Signs an assertion with your key and trades it for a short-lived access token at Salesforce, Salesforce
+/// Marketing Cloud Intelligence, Cylance, or any server that accepts RFC 7523 assertions.
 ///
-/// Standard output holds the token and nothing else. No secret is ever an argument: keys and secrets come from
-/// files, and FILE may be `-` for standard input.
+/// Standard output carries the token and nothing else. Keys and secrets are read from files, never from
+/// arguments; FILE may be `-` for standard input.
 #[derive(Parser)]
 #[command(name = "jwt-bearer", version, after_help = EXAMPLE, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -32,28 +34,28 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// A guided tour of all three systems, against a server started for it.
+    /// Shows all three systems at work, against a server on loopback.
     ///
-    /// Needs no account and no network: an authorization server on loopback checks every assertion.
+    /// Needs no account and no network: the server is started for the demonstration and checks every assertion.
     #[command(after_help = "Example:\n  jwt-bearer demo")]
     Demo,
-    /// Gets an access token and prints it.
+    /// Fetches an access token and prints it.
     #[command(
         subcommand_value_name = "PROFILE",
         subcommand_help_heading = "Profiles",
         after_help = "Example:\n  jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
     )]
     Token {
-        /// How to print it: the token, a whole header line for curl, or everything as JSON.
+        /// Output format: the token, a header line for curl, or everything as JSON.
         #[arg(long, value_enum, default_value_t = Format::Token, global = true)]
         format: Format,
         #[cfg(unix)]
         #[command(flatten)]
-        cache: Cache,
+        cache: CacheOptions,
         #[command(subcommand)]
         profile: Profile,
     },
-    /// Signs an assertion and prints it; nothing is sent.
+    /// Signs an assertion and prints it, without sending anything.
     #[command(
         subcommand_value_name = "PROFILE",
         subcommand_help_heading = "Profiles",
@@ -63,32 +65,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         profile: Profile,
     },
-    /// Removes the tokens that --cache keeps.
+    /// Removes the tokens that --cache has stored.
     ///
-    /// They stay valid at the server until they end; this only makes the next run fetch a new one.
+    /// The server still accepts them until they expire; the next run fetches a new one.
     #[cfg(unix)]
     #[command(after_help = "Example:\n  jwt-bearer forget")]
     Forget {
-        /// The directory, where it is not the user's cache directory.
+        /// The cache directory, if it is not the default one.
         #[arg(long, value_name = "DIR")]
         cache_dir: Option<PathBuf>,
     },
-    /// Runs an authorization server on loopback, to test your own tool against.
+    /// Runs an authorization server on loopback for tests of your own tools.
     ///
-    /// It makes a key pair and a secret in a private temporary directory, prints the commands that get tokens from
-    /// it, and logs a line for every request. Ctrl-C ends it and removes the directory. Never for production.
+    /// Creates a key pair and a secret in a private temporary directory, prints commands that fetch tokens from the
+    /// server, and logs one line for each request. Ctrl-C stops the server and removes the directory. Not for
+    /// production.
     #[command(after_help = "Example:\n  jwt-bearer sandbox --listen 127.0.0.1:8787")]
     Sandbox {
-        /// Where to listen; loopback only.
+        /// The loopback address to listen on.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
         listen: SocketAddr,
     },
-    /// Prints a completion script for a shell.
+    /// Prints a shell completion script.
     #[command(
         after_help = "Example:\n  jwt-bearer completions bash > ~/.local/share/bash-completion/completions/jwt-bearer"
     )]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Prints the manual page.
@@ -98,12 +101,12 @@ pub(crate) enum Command {
 
 #[cfg(unix)]
 #[derive(Args)]
-pub(crate) struct Cache {
-    /// Shares the token with other runs, until it ends, through a directory that is the user's alone: jwt-bearer
-    /// below $XDG_CACHE_HOME or the platform's cache directory.
+pub(crate) struct CacheOptions {
+    /// Shares the token with later runs until it expires. The directory is private to the user: jwt-bearer below
+    /// $XDG_CACHE_HOME or the platform's cache directory.
     #[arg(long, global = true)]
     pub(crate) cache: bool,
-    /// The same through a directory of your own.
+    /// Like --cache, in this directory.
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
 }
@@ -114,7 +117,7 @@ pub(crate) enum Format {
     Token,
     /// `Authorization: Bearer ...`
     Header,
-    /// Token, type, `expires_at` in Unix seconds, scope, and what else came with it.
+    /// The token, its type, `expires_at` in Unix seconds, the scope, and the response's other members.
     Json,
 }
 
@@ -124,8 +127,8 @@ pub(crate) enum Profile {
     #[command(
         after_help = "Example:\n  jwt-bearer token marketing-cloud-intelligence --credentials credentials.json"
     )]
-    MarketingCloudIntelligence(Intelligence),
-    /// Salesforce Platform, OAuth 2.0 JWT bearer flow.
+    MarketingCloudIntelligence(MarketingCloudIntelligence),
+    /// Salesforce Platform (OAuth 2.0 JWT bearer flow).
     #[command(
         after_help = "Example:\n  jwt-bearer token salesforce --client-id KEY --username ME --key key.pem \\\n      --login-url https://acme.my.salesforce.com"
     )]
@@ -135,12 +138,12 @@ pub(crate) enum Profile {
         after_help = "Example:\n  jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
     )]
     Cylance(Cylance),
-    /// Any server, RFC 7523 §2.2: the assertion authenticates the client.
+    /// Any server, with the assertion as client authentication (RFC 7523 §2.2).
     #[command(
         after_help = "Example:\n  jwt-bearer token client-credentials --client-id C --key key.pem \\\n      --discover https://as.example.com --scope \"read write\""
     )]
     ClientCredentials(ClientCredentials),
-    /// Any server, RFC 7523 §2.1: the assertion is the grant.
+    /// Any server, with the assertion as the grant (RFC 7523 §2.1).
     #[command(
         after_help = "Example:\n  jwt-bearer token jwt-bearer --issuer I --subject alice --key key.pem \\\n      --token-endpoint https://as.example.com/token"
     )]
@@ -149,31 +152,31 @@ pub(crate) enum Profile {
 
 #[derive(Args)]
 #[group(skip)]
-#[command(group = one_of("place", ["credentials", "discovery_endpoint", "token_endpoint", "region"]))]
-pub(crate) struct Intelligence {
-    /// The credential file that Intelligence hands out: account, discovery endpoint and key in one.
+#[command(group = exactly_one("endpoint", ["credentials", "discovery_endpoint", "token_endpoint", "region"]))]
+pub(crate) struct MarketingCloudIntelligence {
+    /// The credential file from Intelligence: account, discovery endpoint and key in one file.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, conflicts_with_all = ["service_account_id", "key"])]
     pub(crate) credentials: Option<PathBuf>,
-    /// The credential file's discoveryEndpoint.
+    /// The discovery endpoint: discoveryEndpoint in the credential file.
     #[arg(long, value_name = "URL", requires_all = ["service_account_id", "key"])]
     pub(crate) discovery_endpoint: Option<String>,
-    /// The token endpoint, if you know it.
+    /// The token endpoint, without discovery.
     #[arg(long, value_name = "URL", requires_all = ["service_account_id", "key"])]
     pub(crate) token_endpoint: Option<String>,
-    /// The token endpoint by region; only us1 is printed in the document, the others follow its pattern.
+    /// The token endpoint of a region. Only us1 is documented; the others follow its pattern.
     #[arg(long, value_enum, requires_all = ["service_account_id", "key"])]
     pub(crate) region: Option<IntelligenceRegion>,
-    /// The credential file's serviceAccountId.
+    /// The service account: serviceAccountId in the credential file.
     #[arg(long, value_name = "ID")]
     pub(crate) service_account_id: Option<String>,
-    /// The private key, in PEM.
+    /// The private key in PEM.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Sends the parameters in the query, as the document draws it; proxies may log them.
+    /// Sends the parameters in the query string, as the documentation shows it; proxies may log them.
     #[arg(long)]
     pub(crate) query: bool,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -192,10 +195,10 @@ pub(crate) struct Salesforce {
     /// The user to log in as.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: String,
-    /// The private key, in PEM, whose certificate the app has.
+    /// The private key in PEM; the app holds its certificate.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: PathBuf,
-    /// The login host, https://test.salesforce.com, a My Domain, or a sandbox of it.
+    /// The login URL: login.salesforce.com, test.salesforce.com, or a My Domain.
     #[arg(
         long,
         value_name = "URL",
@@ -205,35 +208,35 @@ pub(crate) struct Salesforce {
     /// The path of an Experience Cloud site.
     #[arg(long, value_name = "PATH")]
     pub(crate) site_path: Option<String>,
-    /// What aud says, where it is not the login URL.
+    /// The claim aud, if it is not the login URL.
     #[arg(long, value_name = "AUD")]
     pub(crate) audience: Option<String>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct Cylance {
-    /// The tenant's id.
+    /// The tenant ID.
     #[arg(long, value_name = "ID")]
     pub(crate) tenant_id: String,
-    /// The application's id.
+    /// The application ID.
     #[arg(long, value_name = "ID")]
     pub(crate) application_id: String,
-    /// The application's secret. One line end at its end is dropped.
+    /// The application secret. One line end at the end of the file is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: PathBuf,
     /// The region.
     #[arg(long, value_enum, default_value_t = CylanceRegion::Na)]
     pub(crate) region: CylanceRegion,
-    /// A base URL of your own.
+    /// The base URL, instead of a region's.
     #[arg(long, value_name = "URL", conflicts_with = "region")]
     pub(crate) base_url: Option<String>,
-    /// A scope, such as device:list; may be repeated.
+    /// A scope such as device:list; may be repeated.
     #[arg(long)]
     pub(crate) scope: Vec<String>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -254,104 +257,105 @@ pub(crate) enum CylanceRegion {
 
 #[derive(Args)]
 pub(crate) struct ClientCredentials {
-    /// The client's id.
+    /// The client ID.
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerOptions,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct JwtBearer {
-    /// Who signs: iss.
+    /// The issuer: claim iss.
     #[arg(long, value_name = "ISS")]
     pub(crate) issuer: String,
-    /// On whose behalf: sub.
+    /// The user or service that the token is for: claim sub.
     #[arg(long, value_name = "SUB")]
     pub(crate) subject: Option<String>,
-    /// The parameter client_id, where the server wants it beside the assertion.
+    /// The parameter client_id, if the server requires it with the assertion.
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerOptions,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonOptions,
 }
 
 #[derive(Args)]
 #[group(skip)]
-#[command(group = one_of("credential", ["key", "secret"]))]
-#[command(group = one_of("server", ["discover", "token_endpoint"]))]
-pub(crate) struct Server {
-    /// The private key, in PEM: RS256.
+#[command(group = exactly_one("credential", ["key", "secret"]))]
+#[command(group = exactly_one("server", ["discover", "token_endpoint"]))]
+pub(crate) struct ServerOptions {
+    /// The private key in PEM, for RS256.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// The shared secret: HS256. One line end at its end is dropped.
+    /// The shared secret, for HS256. One line end at the end of the file is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: Option<PathBuf>,
-    /// The issuer, or a metadata document where the path contains /.well-known/.
+    /// The issuer whose metadata names the token endpoint, or the URL of a metadata document below
+    /// /.well-known/.
     #[arg(long, value_name = "URL")]
     pub(crate) discover: Option<String>,
     /// The token endpoint.
     #[arg(long, value_name = "URL")]
     pub(crate) token_endpoint: Option<String>,
-    /// What aud says: issuer, token-endpoint, none, or a text. Defaults to issuer with --discover, else to
+    /// The claim aud: issuer, token-endpoint, none, or a text. Defaults to issuer with --discover, else to
     /// token-endpoint.
     #[arg(long, value_name = "AUD")]
     pub(crate) audience: Option<String>,
-    /// Scopes with a space between them.
+    /// Scopes, separated by spaces.
     #[arg(long, value_name = "\"A B\"")]
     pub(crate) scope: Option<String>,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Common options")]
-pub(crate) struct Common {
-    /// The key's name at the server: kid.
+pub(crate) struct CommonOptions {
+    /// The key ID: header member kid.
     #[arg(long, value_name = "KID")]
     pub(crate) key_id: Option<String>,
-    /// Header member typ [default: JWT]
+    /// The header member typ [default: JWT]
     #[arg(long)]
     pub(crate) typ: Option<String>,
-    /// How long the assertion lives.
+    /// The assertion's lifetime: claim exp, counted from now.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) lifetime: Option<u64>,
-    /// One more parameter; may be repeated. NAME=@FILE reads it from a file, as secrets must be.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    /// An additional parameter; may be repeated. NAME=@FILE reads the value from a file, as secrets must be.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) param: Vec<(String, String)>,
-    /// One more claim; may be repeated. VALUE is JSON, or else a text.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    /// An additional claim; may be repeated. VALUE is JSON, or else a text.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) claim: Vec<(String, String)>,
-    /// The passphrase of an encrypted key. One line end at its end is dropped.
+    /// The passphrase of an encrypted key. One line end at the end of the file is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// One more root certificate to trust, in PEM.
+    /// An additional root certificate to trust, in PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// How long the whole may take.
+    /// The time limit for the whole command.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// Shows header, claims, request and response on standard error, without what can be spent.
+    /// Shows header, claims, request and response on standard error, without secrets and tokens.
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
-impl Common {
+impl CommonOptions {
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
 }
 
-/// Exactly one of these.
-fn one_of<const N: usize>(id: &'static str, arguments: [&'static str; N]) -> ArgGroup {
+/// Returns a group of which exactly one argument is required.
+fn exactly_one<const N: usize>(id: &'static str, arguments: [&'static str; N]) -> ArgGroup {
     ArgGroup::new(id).required(true).args(arguments)
 }
 
-fn pair(text: &str) -> Result<(String, String), &'static str> {
+fn parse_pair(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
-        None | Some(("", _)) => Err("NAME=VALUE is wanted"),
+        None | Some(("", _)) => Err("expected NAME=VALUE"),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
     }
 }

@@ -1,4 +1,4 @@
-//! The guided tour: three systems, one server that checks every assertion, nothing to set up.
+//! The `demo` command: three systems against one server that checks every assertion.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,28 +11,28 @@ use jwt_bearer::{
 use serde_json::json;
 use ureq::Agent;
 
-use crate::report::Failure;
-use crate::serve;
-use crate::wire;
+use crate::output::Failure;
+use crate::sandbox;
+use crate::trace;
 
-/// The key that RFC 7515 Appendix A.2 publishes: everybody has it, so it opens nothing.
+/// The key that RFC 7515 Appendix A.2 publishes. No server may trust it.
 const KEY: &str = include_str!("demo.pem");
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[0m";
+const RESET: &str = "\x1b[0m";
 
 pub(crate) fn run() -> Result<(), Failure> {
     let server = Server::start().map_err(|error| Failure::config(error.to_string()))?;
-    serve::register(&server, &RsaKey::from_pem(KEY)?);
+    sandbox::register(&server, &RsaKey::from_pem(KEY)?);
     println!(
         "An authorization server that checks every assertion: {}",
         server.url()
     );
 
-    title(
+    print_title(
         "Salesforce Marketing Cloud Intelligence: discovers its token endpoint, client_credentials, RS256",
     );
     let file = json!({
@@ -42,41 +42,43 @@ pub(crate) fn run() -> Result<(), Failure> {
     });
     let (profile, key) = marketing_cloud_intelligence::credentials(file.to_string())?;
     let source = source(profile, key)?;
-    lives(&source.token()?);
+    print_lifetime(&source.token()?);
 
-    title("The same source, asked again");
+    print_title("A second call of the same source");
     let before = server.requests();
     source.token()?;
     let sent = server.requests().saturating_sub(before);
-    row((
-        "answer",
-        format!("{GREEN}the same token{PLAIN}, {sent} requests sent"),
+    print_labelled((
+        "token",
+        format!("{GREEN}the same token{RESET}, {sent} requests sent"),
     ));
 
-    title("Salesforce Platform: JWT bearer flow, RS256; the response says who and where");
+    print_title(
+        "Salesforce Platform: JWT bearer flow, RS256; the response names user and instance",
+    );
     let key = RsaKey::from_pem(KEY)?;
     let user = Profile::salesforce(server.url(), "consumer-key", "user@example.com")?;
     let token = self::source(user.clone(), key)?.token()?;
     let id = salesforce::organization_id(&token).zip(salesforce::user_id(&token));
     let (organization, person) = id.unwrap_or_default();
-    row(("who", format!("organisation {organization}, user {person}")));
-    lives(&token);
+    print_labelled(("user", format!("{person}, organisation {organization}")));
+    print_lifetime(&token);
 
-    title("Cylance: HS256 over the application secret, posted as JSON");
+    print_title("Cylance: HS256 over the application secret, posted as JSON");
     let application =
         Profile::cylance(server.url(), "tenant", "application")?.with_scope("device:list");
-    lives(&self::source(application.clone(), HmacKey::new(serve::SECRET)?)?.token()?);
+    print_lifetime(&self::source(application.clone(), HmacKey::new(sandbox::SECRET)?)?.token()?);
 
-    title("The same assertion sent twice: whoever saw it cannot spend it again");
-    let key = HmacKey::new(serve::SECRET)?;
+    print_title("The same assertion sent twice: a stolen assertion cannot be replayed");
+    let key = HmacKey::new(sandbox::SECRET)?;
     let exchange = Exchange::new(&application, &key, SystemTime::now())?;
     let send = || agent().send(exchange.request(), Duration::from_secs(5));
     let outcome = send().and_then(|_| send());
     let replay = outcome.map_err(|error| Failure::config(error.to_string()))?;
-    refused(exchange.read(replay));
+    print_refusal(exchange.read(replay));
 
-    title("A key that the server does not know");
-    refused(
+    print_title("A key that the server does not know");
+    print_refusal(
         self::source(
             application,
             HmacKey::new("another secret, of thirty-two bytes")?,
@@ -84,10 +86,10 @@ pub(crate) fn run() -> Result<(), Failure> {
         .token(),
     );
 
-    title("An audience that is another server's");
+    print_title("The audience of another server");
     let elsewhere = jwt_bearer::Audience::Fixed("https://elsewhere.example".to_owned());
     let user = user.with_audience(elsewhere);
-    refused(TokenSource::with_transport(agent(), user, RsaKey::from_pem(KEY)?)?.token());
+    print_refusal(TokenSource::with_transport(agent(), user, RsaKey::from_pem(KEY)?)?.token());
     Ok(())
 }
 
@@ -95,40 +97,40 @@ fn agent() -> Agent {
     Agent::config_builder().proxy(None).build().into()
 }
 
-/// A source whose every request is shown.
+/// Returns a source that shows every request and response.
 fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, Error> {
-    TokenSource::with_transport(wire::observed(agent(), row), profile, key)
+    TokenSource::with_transport(trace::traced(agent(), print_labelled), profile, key)
 }
 
-fn title(text: &str) {
-    println!("\n{BOLD}{text}{PLAIN}");
+fn print_title(text: &str) {
+    println!("\n{BOLD}{text}{RESET}");
 }
 
-fn row((label, text): (&str, String)) {
-    println!("  {DIM}{label:<9}{PLAIN} {text}");
+fn print_labelled((label, text): (&str, String)) {
+    println!("  {DIM}{label:<9}{RESET} {text}");
 }
 
-fn lives(token: &AccessToken) {
-    let life = token
+fn print_lifetime(token: &AccessToken) {
+    let lifetime = token
         .expires_at()
         .duration_since(SystemTime::now())
         .unwrap_or_default();
-    let seconds = life.as_secs_f64().round();
-    row((
+    let seconds = lifetime.as_secs_f64().round();
+    print_labelled((
         "token",
-        format!("{GREEN}Bearer ...{PLAIN}, for {seconds} s"),
+        format!("{GREEN}Bearer ...{RESET}, for {seconds} s"),
     ));
 }
 
-fn refused(outcome: Result<AccessToken, Error>) {
+fn print_refusal(outcome: Result<AccessToken, Error>) {
     match outcome {
-        Ok(_) => row(("answer", "a token, which should not be".to_owned())),
+        Ok(_) => print_labelled(("error", "a token, which is wrong here".to_owned())),
         Err(error) => {
-            row(("answer", format!("{RED}{error}{PLAIN}")));
+            print_labelled(("error", format!("{RED}{error}{RESET}")));
             error
                 .hint()
                 .into_iter()
-                .for_each(|hint| row(("hint", hint.to_owned())));
+                .for_each(|hint| print_labelled(("hint", hint.to_owned())));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Files that hold keys and secrets: bounded, wiped, and never quoted.
+//! Reads files that hold keys and secrets. They are bounded in length, wiped after use, and never quoted.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::report::{Failure, warn};
+use crate::output::{Failure, print_message};
 
-/// No key, secret or certificate is longer.
-const MAX: u64 = 1024 * 1024;
+/// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.
+const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The bytes of a file, or of standard input where it is `-`.
+/// Returns the bytes of a file, or of standard input if the name is `-`.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
-    let limit = MAX.saturating_add(1);
+    let limit = MAX_BYTES.saturating_add(1);
     let read = match path == Path::new("-") {
         true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
         false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
     };
     let name = path.display();
-    // `--key "$KEY"`: what was meant as a file's content is not for standard error.
+    // With `--key "$KEY"` the argument is the secret itself, which must not reach standard error.
     let text = path.to_string_lossy();
     if text.contains("-----BEGIN") || text.contains(['\n', '{']) {
         return Err(Failure::usage(
@@ -29,14 +29,14 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }
     match read {
         Err(error) => Err(Failure::config(format!("{name}: {error}"))),
-        Ok(length) if u64::try_from(length).unwrap_or(MAX) > MAX => Err(Failure::config(format!(
-            "{name}: this is too long for a key or a secret"
-        ))),
+        Ok(length) if u64::try_from(length).unwrap_or(MAX_BYTES) > MAX_BYTES => Err(
+            Failure::config(format!("{name}: this is too long for a key or a secret")),
+        ),
         Ok(_) => Ok(bytes),
     }
 }
 
-/// A secret as people write it: `echo` adds a line end that is not part of it.
+/// Returns a secret without the line end that `echo` and editors add to the file.
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let bytes = read(path)?;
     let bare = bytes
@@ -44,7 +44,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         .or_else(|| bytes.strip_suffix(b"\n"));
     match bare {
         Some(bare) => {
-            warn(&format!(
+            print_message(&format!(
                 "{}: the line end at its end is dropped",
                 path.display()
             ));

@@ -1,14 +1,15 @@
-//! The command line: arguments in, one token on standard output, everything else on standard error.
+//! The command line: arguments in, a token on standard output, everything else on standard error.
 
+mod agent;
 mod args;
 #[cfg(unix)]
 mod cache;
 mod demo;
 mod files;
+mod output;
 mod profiles;
-mod report;
-mod serve;
-mod wire;
+mod sandbox;
+mod trace;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -17,8 +18,8 @@ use clap::{CommandFactory as _, Parser as _};
 use jwt_bearer::{ErrorKind, TokenSource};
 
 use crate::args::{Arguments, Command};
-use crate::profiles::Prepared;
-use crate::report::{Failure, print};
+use crate::output::{Failure, print_to_stdout, print_trace};
+use crate::profiles::ProfileAndSigner;
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
@@ -36,32 +37,35 @@ fn run(command: Command) -> Result<(), Failure> {
             cache,
             profile,
         } => {
-            let Prepared {
+            let ProfileAndSigner {
                 profile,
-                key,
+                signer,
                 common,
-            } = profiles::prepare(profile)?;
-            let agent = wire::agent(common.ca.as_deref())?;
+            } = profiles::build(profile)?;
+            let agent = agent::build(common.ca.as_deref())?;
             let source = match common.verbose {
                 true => {
-                    TokenSource::with_transport(wire::observed(agent, report::row), profile, key)
+                    TokenSource::with_transport(trace::traced(agent, print_trace), profile, signer)
                 }
-                false => TokenSource::with_transport(agent, profile, key),
+                false => TokenSource::with_transport(agent, profile, signer),
             };
             let source = source?.with_timeout(common.timeout());
             #[cfg(unix)]
-            let source = cache::cached(source, cache, common.verbose)?;
-            print(&report::token(&source.token()?, format))
+            let source = cache::with_cache(source, cache, common.verbose)?;
+            let token = source.token();
+            #[cfg(unix)]
+            cache::warn_of_store_error(&source);
+            print_to_stdout(&output::format_token(&token?, format))
         }
         Command::Assertion { profile } => {
-            let Prepared {
+            let ProfileAndSigner {
                 profile,
-                key,
+                signer,
                 common,
-            } = profiles::prepare(profile)?;
+            } = profiles::build(profile)?;
             let discovers = !profile.metadata_requests()?.is_empty();
             let assertion = profile
-                .assertion(&*key, SystemTime::now())
+                .assertion(&*signer, SystemTime::now())
                 .map_err(
                     |error| match discovers && error.kind() == ErrorKind::Config {
                         true => Failure::config(
@@ -71,27 +75,28 @@ fn run(command: Command) -> Result<(), Failure> {
                     },
                 )?;
             if common.verbose {
-                wire::parts(assertion.secret()).for_each(report::row);
+                trace::decode(assertion.secret()).for_each(print_trace);
             }
-            print(assertion.secret())
+            print_to_stdout(assertion.secret())
         }
         #[cfg(unix)]
         Command::Forget { cache_dir } => cache::forget(cache_dir),
-        Command::Sandbox { listen } => serve::run(listen),
+        Command::Sandbox { listen } => sandbox::run(listen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "jwt-bearer", &mut script);
-            // The generator for bash names a command with a hyphen in two ways, and so completes nothing below it.
+            // The bash generator writes the name of a command with a hyphen in two ways, so that nothing below the
+            // command is completed.
             let script = String::from_utf8_lossy(&script)
                 .replace("        jwt__subcmd__bearer__", "        jwt__bearer__");
-            print(script.trim_end())
+            print_to_stdout(script.trim_end())
         }
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Arguments::command())
                 .render(&mut page)
-                .map_err(Failure::output)?;
-            print(String::from_utf8_lossy(&page).trim_end())
+                .map_err(Failure::stdout)?;
+            print_to_stdout(String::from_utf8_lossy(&page).trim_end())
         }
     }
 }

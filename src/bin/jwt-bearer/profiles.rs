@@ -1,4 +1,4 @@
-//! Arguments to profile and key.
+//! From arguments to a profile and a signer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,54 +9,54 @@ use jwt_bearer::{
 };
 use serde_json::Value;
 
-use crate::args::{self, Common, CylanceRegion, IntelligenceRegion, Server};
+use crate::args::{self, CommonOptions, CylanceRegion, IntelligenceRegion, ServerOptions};
 use crate::files::{read, read_secret};
-use crate::report::{Failure, warn};
+use crate::output::{Failure, print_message};
 
-pub(crate) struct Prepared {
+/// What the arguments of a profile become.
+pub(crate) struct ProfileAndSigner {
     pub(crate) profile: Profile,
-    pub(crate) key: Box<dyn Signer>,
-    pub(crate) common: Common,
+    pub(crate) signer: Box<dyn Signer>,
+    pub(crate) common: CommonOptions,
 }
 
-pub(crate) fn prepare(arguments: args::Profile) -> Result<Prepared, Failure> {
-    let (profile, key, common) = match arguments {
+/// Reads the files that the arguments name, and builds profile and signer.
+///
+/// # Errors
+/// Where a file cannot be read or holds no usable key, and where the profile cannot work.
+pub(crate) fn build(arguments: args::Profile) -> Result<ProfileAndSigner, Failure> {
+    let mut built = match arguments {
         args::Profile::MarketingCloudIntelligence(a) => intelligence(a)?,
         args::Profile::Salesforce(a) => salesforce(a)?,
         args::Profile::Cylance(a) => cylance(a)?,
         args::Profile::ClientCredentials(a) => {
-            let (endpoint, audience) = server(&a.server)?;
+            let (endpoint, audience) = endpoint_and_audience(&a.server)?;
             let profile = Profile::client_credentials(endpoint, a.client_id, audience);
-            generic(profile, a.server, a.common)?
+            any_server(profile, a.server, a.common)?
         }
         args::Profile::JwtBearer(a) => {
-            let (endpoint, audience) = server(&a.server)?;
-            let profile = Profile::jwt_bearer(endpoint, a.issuer, audience);
-            let profile = a.subject.into_iter().fold(profile, Profile::with_subject);
-            let named = |profile: Profile, id| profile.with_parameter("client_id", id);
-            let profile = a.client_id.into_iter().fold(profile, named);
-            generic(profile, a.server, a.common)?
+            let (endpoint, audience) = endpoint_and_audience(&a.server)?;
+            let mut profile = Profile::jwt_bearer(endpoint, a.issuer, audience);
+            if let Some(subject) = a.subject {
+                profile = profile.with_subject(subject);
+            }
+            if let Some(id) = a.client_id {
+                profile = profile.with_parameter("client_id", id);
+            }
+            any_server(profile, a.server, a.common)?
         }
     };
-    let profile = adjusted(profile, &common)?;
-    Ok(Prepared {
-        profile,
-        key,
-        common,
-    })
+    built.profile = apply_common_options(built.profile, &built.common)?;
+    Ok(built)
 }
 
-type Parts = (Profile, Box<dyn Signer>, Common);
-
-fn intelligence(a: args::Intelligence) -> Result<Parts, Failure> {
-    let (profile, key) = match (a.credentials, a.service_account_id, a.key) {
+fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner, Failure> {
+    let (profile, signer) = match (a.credentials, a.service_account_id, a.key) {
         (Some(file), ..) => {
             let (profile, key) = marketing_cloud_intelligence::credentials(&*read(&file)?)
-                .map_err(|error| Failure::about(&file, error))?;
-            key.repairs()
-                .iter()
-                .for_each(|repair| repaired(&file, repair));
-            (profile, named(key, &a.common))
+                .map_err(|error| Failure::in_file(&file, error))?;
+            warn_of_repairs(&file, &key);
+            (profile, rsa_signer(key, &a.common))
         }
         (None, Some(id), Some(file)) => {
             let endpoint = match (a.discovery_endpoint, a.token_endpoint, a.region) {
@@ -71,7 +71,7 @@ fn intelligence(a: args::Intelligence) -> Result<Parts, Failure> {
             };
             (
                 Profile::marketing_cloud_intelligence(endpoint, id),
-                rsa(&file, &a.common)?,
+                read_rsa_key(&file, &a.common)?,
             )
         }
         _ => return Err(Failure::usage("--service-account-id and --key are needed")),
@@ -80,24 +80,32 @@ fn intelligence(a: args::Intelligence) -> Result<Parts, Failure> {
         true => profile.with_placement(Placement::Query),
         false => profile,
     };
-    Ok((profile, key, a.common))
+    Ok(ProfileAndSigner {
+        profile,
+        signer,
+        common: a.common,
+    })
 }
 
-fn salesforce(a: args::Salesforce) -> Result<Parts, Failure> {
+fn salesforce(a: args::Salesforce) -> Result<ProfileAndSigner, Failure> {
     let site = a.site_path.as_deref().unwrap_or_default().trim_matches('/');
-    let login = match site {
+    let login_url = match site {
         "" => a.login_url,
         site => format!("{}/{site}", a.login_url.trim_end_matches('/')),
     };
-    let profile = Profile::salesforce(login, a.client_id, a.username)?;
-    let to = |profile: Profile, aud| profile.with_audience(Audience::Fixed(aud));
-    let profile = a.audience.into_iter().fold(profile, to);
-    let key = rsa(&a.key, &a.common)?;
-    Ok((profile, key, a.common))
+    let mut profile = Profile::salesforce(login_url, a.client_id, a.username)?;
+    if let Some(audience) = a.audience {
+        profile = profile.with_audience(Audience::Fixed(audience));
+    }
+    Ok(ProfileAndSigner {
+        profile,
+        signer: read_rsa_key(&a.key, &a.common)?,
+        common: a.common,
+    })
 }
 
-fn cylance(a: args::Cylance) -> Result<Parts, Failure> {
-    let base = a.base_url.as_deref().unwrap_or(match a.region {
+fn cylance(a: args::Cylance) -> Result<ProfileAndSigner, Failure> {
+    let base_url = a.base_url.as_deref().unwrap_or(match a.region {
         CylanceRegion::Na => cylance::NORTH_AMERICA,
         CylanceRegion::Apne1 => cylance::ASIA_PACIFIC_NORTH,
         CylanceRegion::Au => cylance::ASIA_PACIFIC_SOUTHEAST,
@@ -105,15 +113,18 @@ fn cylance(a: args::Cylance) -> Result<Parts, Failure> {
         CylanceRegion::Sae1 => cylance::SOUTH_AMERICA,
         CylanceRegion::Us => cylance::US_GOVERNMENT,
     });
-    let mut profile = Profile::cylance(base, a.tenant_id, a.application_id)?;
+    let mut profile = Profile::cylance(base_url, a.tenant_id, a.application_id)?;
     if !a.scope.is_empty() {
         profile = profile.with_scope(a.scope.join(" "));
     }
-    let key = hmac(&a.secret, &a.common)?;
-    Ok((profile, key, a.common))
+    Ok(ProfileAndSigner {
+        profile,
+        signer: read_hmac_key(&a.secret, &a.common)?,
+        common: a.common,
+    })
 }
 
-fn server(server: &Server) -> Result<(Endpoint, Audience), Failure> {
+fn endpoint_and_audience(server: &ServerOptions) -> Result<(Endpoint, Audience), Failure> {
     let (endpoint, default) = match (&server.discover, &server.token_endpoint) {
         (Some(url), _) if url.contains("/.well-known/") => {
             (Endpoint::metadata(url)?, Audience::Issuer)
@@ -134,18 +145,24 @@ fn server(server: &Server) -> Result<(Endpoint, Audience), Failure> {
     Ok((endpoint, audience))
 }
 
-fn generic(profile: Profile, server: Server, common: Common) -> Result<Parts, Failure> {
-    let profile = server.scope.into_iter().fold(profile, Profile::with_scope);
-    let key = match (&server.key, &server.secret) {
-        (Some(file), _) => rsa(file, &common)?,
-        (_, Some(file)) => hmac(file, &common)?,
+fn any_server(
+    profile: Profile,
+    server: ServerOptions,
+    common: CommonOptions,
+) -> Result<ProfileAndSigner, Failure> {
+    let signer = match (&server.key, &server.secret) {
+        (Some(file), _) => read_rsa_key(file, &common)?,
+        (_, Some(file)) => read_hmac_key(file, &common)?,
         _ => return Err(Failure::usage("--key or --secret is needed")),
     };
-    Ok((profile, key, common))
+    Ok(ProfileAndSigner {
+        profile: server.scope.into_iter().fold(profile, Profile::with_scope),
+        signer,
+        common,
+    })
 }
 
-/// What is common to all profiles.
-fn adjusted(mut profile: Profile, common: &Common) -> Result<Profile, Failure> {
+fn apply_common_options(mut profile: Profile, common: &CommonOptions) -> Result<Profile, Failure> {
     for (name, value) in &common.param {
         profile = match (value.strip_prefix('@'), name.as_str()) {
             (Some(file), _) => {
@@ -154,7 +171,7 @@ fn adjusted(mut profile: Profile, common: &Common) -> Result<Profile, Failure> {
                     .map_err(|_| Failure::config(format!("{file}: this is not text")))?;
                 profile.with_parameter(name.clone(), text)
             }
-            // A word for the sake of whoever reads the process list.
+            // Other users of this machine can see the arguments in the process list.
             (None, "client_secret") => {
                 return Err(Failure::usage(
                     "a secret is never an argument: write --param client_secret=@FILE",
@@ -168,44 +185,44 @@ fn adjusted(mut profile: Profile, common: &Common) -> Result<Profile, Failure> {
         profile = profile.with_claim(name, value);
     }
     profile = common.typ.iter().fold(profile, Profile::with_typ);
-    let seconds = common.lifetime.map(Duration::from_secs);
-    Ok(seconds
-        .into_iter()
-        .fold(profile, Profile::with_assertion_lifetime))
+    if let Some(seconds) = common.lifetime {
+        profile = profile.with_assertion_lifetime(Duration::from_secs(seconds));
+    }
+    Ok(profile)
 }
 
-fn rsa(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
+fn read_rsa_key(file: &Path, common: &CommonOptions) -> Result<Box<dyn Signer>, Failure> {
     let text = read(file)?;
     let key = match &common.passphrase_file {
         Some(passphrase) => RsaKey::from_encrypted_pem(&*text, &*read_secret(passphrase)?),
         None => RsaKey::from_pem(&*text),
     };
-    let key = key.map_err(|error| Failure::about(file, error))?;
-    key.repairs()
-        .iter()
-        .for_each(|repair| repaired(file, repair));
-    Ok(named(key, common))
+    let key = key.map_err(|error| Failure::in_file(file, error))?;
+    warn_of_repairs(file, &key);
+    Ok(rsa_signer(key, common))
 }
 
-fn named(key: RsaKey, common: &Common) -> Box<dyn Signer> {
+fn rsa_signer(key: RsaKey, common: &CommonOptions) -> Box<dyn Signer> {
     Box::new(common.key_id.iter().fold(key, RsaKey::with_key_id))
 }
 
-fn hmac(file: &Path, common: &Common) -> Result<Box<dyn Signer>, Failure> {
+fn read_hmac_key(file: &Path, common: &CommonOptions) -> Result<Box<dyn Signer>, Failure> {
     let secret = read_secret(file)?;
     if (1..32).contains(&secret.len()) {
         let length = secret.len();
-        warn(&format!(
+        print_message(&format!(
             "{}: {length} bytes; RFC 7518 asks for 32 or more",
             file.display()
         ));
     }
-    let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::about(file, error))?;
+    let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::in_file(file, error))?;
     Ok(Box::new(
         common.key_id.iter().fold(key, HmacKey::with_key_id),
     ))
 }
 
-fn repaired(file: &Path, repair: &str) {
-    warn(&format!("{}: repaired: {repair}", file.display()));
+fn warn_of_repairs(file: &Path, key: &RsaKey) {
+    for repair in key.repairs() {
+        print_message(&format!("{}: repaired: {repair}", file.display()));
+    }
 }

@@ -1,4 +1,4 @@
-//! The sandbox in the foreground: keys made for it, commands to paste, a line a request.
+//! The `sandbox` command: a server in the foreground, keys made for it, commands to paste.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,22 +11,23 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::rand_core::OsRng;
 
-use crate::report::{Failure, print, tell};
+use crate::output::{Failure, print_to_stderr, print_to_stdout};
 
-const BITS: usize = 2048;
+const RSA_BITS: usize = 2048;
+/// The secret of the Cylance application. It is public, since the server accepts connections from loopback alone.
 pub(crate) const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
 pub(crate) fn run(listen: SocketAddr) -> Result<(), Failure> {
-    let ends = interrupted()?;
-    let server = Server::listen(listen, |line| tell(line))
+    let interrupts = interrupts()?;
+    let server = Server::listen(listen, |line| print_to_stderr(line))
         .map_err(|error| Failure::config(format!("{listen}: {error}")))?;
     let directory = private_directory();
     let directory = directory.map_err(|error| Failure::config(error.to_string()))?;
     let key = write_keys(directory.path(), &server)?;
     register(&server, &key);
-    print(&commands(&server, directory.path()))?;
-    // Until Ctrl-C, or until nobody can press it any more.
-    let _ = ends.recv();
+    print_to_stdout(&commands(&server, directory.path()))?;
+    // An error means that the handler is gone and no interrupt can come any more.
+    let _ = interrupts.recv();
     Ok(())
 }
 
@@ -41,20 +42,21 @@ fn private_directory() -> io::Result<tempfile::TempDir> {
     builder.tempdir()
 }
 
-fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
-    let (tell, told) = mpsc::channel();
+/// Returns a channel that receives a value at Ctrl-C or SIGTERM.
+fn interrupts() -> Result<mpsc::Receiver<()>, Failure> {
+    let (sender, receiver) = mpsc::channel();
     let handler = move || {
-        let _ = tell.send(());
+        let _ = sender.send(());
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::config(error.to_string()))?;
-    Ok(told)
+    Ok(receiver)
 }
 
-/// `key.pem`, `secret.txt` and `credentials.json`, in a directory that only its owner can enter.
+/// Writes `key.pem`, `secret.txt` and `credentials.json`, and returns the key.
 fn write_keys(directory: &Path, server: &Server) -> Result<RsaKey, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::config(error.to_string());
-    let key = RsaPrivateKey::new(&mut OsRng, BITS).map_err(|e| failed(&e))?;
-    let der = key.to_pkcs8_der().map_err(|e| failed(&e))?;
+    let failure = |error: &dyn std::fmt::Display| Failure::config(error.to_string());
+    let key = RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(|e| failure(&e))?;
+    let der = key.to_pkcs8_der().map_err(|e| failure(&e))?;
     let text = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_bytes()));
     let credentials = serde_json::json!({
         "serviceAccountId": "service-account",
@@ -67,26 +69,26 @@ fn write_keys(directory: &Path, server: &Server) -> Result<RsaKey, Failure> {
         ("credentials.json", credentials.to_string()),
     ];
     for (name, text) in files {
-        fs::write(directory.join(name), text).map_err(|e| failed(&e))?;
+        fs::write(directory.join(name), text).map_err(|e| failure(&e))?;
     }
     Ok(RsaKey::from_der(der.as_bytes())?)
 }
 
-/// The clients of the commands below; the demonstration has the same.
+/// Registers the clients of the printed commands, which are those of the demonstration too.
 pub(crate) fn register(server: &Server, key: &RsaKey) {
-    let by_key = |id| {
+    let client = |id| {
         Client::new(id, Key::public(key))
             .with_scope("read")
             .with_scope("write")
     };
-    server.register(by_key("service-account"));
+    server.register(client("service-account"));
     server.register(
-        by_key("consumer-key")
+        client("consumer-key")
             .with_scope("api")
             .with_user("user@example.com"),
     );
-    server.register(by_key("client-1"));
-    server.register(by_key("issuer-1").with_user("alice"));
+    server.register(client("client-1"));
+    server.register(client("issuer-1").with_user("alice"));
     let application = Client::new("application", Key::secret(SECRET)).with_tenant("tenant");
     server.register(
         application
@@ -95,10 +97,11 @@ pub(crate) fn register(server: &Server, key: &RsaKey) {
     );
 }
 
+/// Returns the commands that fetch tokens from this server.
 fn commands(server: &Server, directory: &Path) -> String {
     let (url, dir) = (server.url(), directory.display());
     format!(
-        "listening on {url}; Ctrl-C ends it\n\
+        "listening on {url}; Ctrl-C stops it\n\
          \n\
          jwt-bearer token marketing-cloud-intelligence --credentials {dir}/credentials.json\n\
          jwt-bearer token salesforce --client-id consumer-key --username user@example.com --key {dir}/key.pem --login-url {url}\n\

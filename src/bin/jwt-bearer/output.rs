@@ -1,4 +1,4 @@
-//! Tokens and failures as text; failures as exit status.
+//! Tokens to standard output, messages to standard error, failures to exit statuses.
 
 use std::error::Error as _;
 use std::fmt::Display;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::args::Format;
 
-/// One line for people, what to do about it, and a status for scripts.
+/// Why the command failed: an exit status for scripts, a message and a hint for people.
 pub(crate) struct Failure {
     status: u8,
     message: String,
@@ -20,6 +20,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Creates a failure of the arguments.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
             status: 2,
@@ -27,6 +28,8 @@ impl Failure {
             hint: None,
         }
     }
+
+    /// Creates a failure of a key, a file or the configuration.
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self {
             status: 3,
@@ -34,24 +37,31 @@ impl Failure {
             hint: None,
         }
     }
-    pub(crate) fn output(error: io::Error) -> Self {
+
+    /// Creates a failure to write standard output.
+    pub(crate) fn stdout(error: io::Error) -> Self {
         Self {
             status: 1,
             message: format!("standard output: {error}"),
             hint: None,
         }
     }
-    /// An error about what is in a file.
-    pub(crate) fn about(file: &Path, error: Error) -> Self {
+
+    /// Creates a failure that is caused by the content of a file.
+    pub(crate) fn in_file(file: &Path, error: Error) -> Self {
         let failure = Self::from(error);
         Self {
             message: format!("{}: {}", file.display(), failure.message),
             ..failure
         }
     }
+
+    /// Prints message and hint to standard error, and returns the exit status.
     pub(crate) fn report(self) -> ExitCode {
-        warn(&self.message);
-        self.hint.inspect(|hint| tell(format!("  {hint}")));
+        print_message(&self.message);
+        if let Some(hint) = self.hint {
+            print_to_stderr(format!("  {hint}"));
+        }
         ExitCode::from(self.status)
     }
 }
@@ -65,7 +75,7 @@ impl From<Error> for Failure {
             ErrorKind::Unavailable => 7,
             _ => 6,
         };
-        // One line: the causes are short, and none of them has the message in it.
+        // The causes are short, and none of them repeats the message, so all of them fit on one line.
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(e) = cause {
@@ -80,29 +90,34 @@ impl From<Error> for Failure {
     }
 }
 
-/// A line on standard output, which may be closed.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+/// Prints a line to standard output.
+///
+/// # Errors
+/// Where standard output is closed or full.
+pub(crate) fn print_to_stdout(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
-        .map_err(Failure::output)
+        .map_err(Failure::stdout)
 }
 
-/// A line on standard error. Nothing can be done where that is closed.
-pub(crate) fn tell(text: impl Display) {
+/// Prints a line to standard error. A closed standard error is ignored: nothing is left to report it to.
+pub(crate) fn print_to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-pub(crate) fn warn(text: &str) {
-    tell(format!("jwt-bearer: {text}"));
+/// Prints a warning or an error to standard error.
+pub(crate) fn print_message(message: &str) {
+    print_to_stderr(format!("jwt-bearer: {message}"));
 }
 
-/// A labelled line on standard error, for `-v`.
-pub(crate) fn row((label, text): (&str, String)) {
-    tell(format!("{label:9} {text}"));
+/// Prints a labelled line to standard error, for `-v`.
+pub(crate) fn print_trace((label, text): (&str, String)) {
+    print_to_stderr(format!("{label:9} {text}"));
 }
 
-pub(crate) fn token(token: &AccessToken, format: Format) -> String {
+/// Returns the token as the user asked to see it.
+pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
     match format {
         Format::Token => token.secret().to_owned(),
         Format::Header => format!("Authorization: {}", token.authorization()),
