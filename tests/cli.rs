@@ -3,10 +3,20 @@
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
+
+#[cfg(unix)]
+#[path = "cli/cache.rs"]
+mod cache;
+#[path = "cli/network.rs"]
+mod network;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use jwt_bearer::RsaKey;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
@@ -75,17 +85,22 @@ impl Fixture {
     }
 }
 
-/// Returns the binary with arguments, and without the proxy variables of this machine.
+/// Returns the binary with arguments, and without the variables of this machine that change what it does.
 fn binary(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"));
-    for proxy in [
+    for variable in [
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
+        "NO_PROXY",
         "http_proxy",
         "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
     ] {
-        command.env_remove(proxy);
+        command.env_remove(variable);
     }
     command.args(arguments);
     command
@@ -192,7 +207,7 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
     let key = "token client-credentials --client-id client-1 --discover {url} --key";
     let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url}";
     for (arguments, status, err) in [
-        (format!("{key} missing.pem"), 3, "missing.pem: No such file or directory (os error 2)"),
+        (format!("{key} missing.pem"), 3, "--key: No such file or directory (os error 2): a file name is wanted, or - for standard input"),
         (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
         (format!("{key} ec.pem"), 3, "ec.pem: this is an EC key; RS256 needs RSA"),
         (format!("{key} garbage"), 3, "garbage: this is too long for a key or a secret"),
@@ -255,70 +270,6 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
 }
 
 #[test]
-fn verbose_shows_exchange_without_secrets() {
-    let fixture = Fixture::new();
-    let pem = pem();
-    let body: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    for profile in PROFILES {
-        // The profiles send the secret parameters in a form, a query and JSON.
-        let with_secrets = "--param client_secret=@client-secret.txt \
-            --param subject_token=@subject-token.txt --param password=@password.txt";
-        let outcome = fixture.run(&format!("token {profile} -v {with_secrets}"));
-        assert_eq!(outcome.status, 0, "{outcome:?}");
-        let token = outcome.out.trim_end();
-        let secrets = [
-            SECRET,
-            CLIENT_SECRET,
-            SUBJECT_TOKEN,
-            PASSWORD,
-            "p%40ss",
-            token,
-        ];
-        for needle in body.iter().copied().chain(secrets) {
-            assert!(!outcome.err.contains(needle), "{needle} in {}", outcome.err);
-        }
-        for label in [
-            "header    {",
-            "claims    {",
-            "request   POST ",
-            "response  200 {",
-        ] {
-            assert!(outcome.err.contains(label), "{label} in {}", outcome.err);
-        }
-        // An assertion would be three segments in one word.
-        let is_jwt = |word: &str| word.contains("eyJ") && word.matches('.').count() == 2;
-        assert!(
-            !outcome.err.split(['"', '=', '&', ' ', '\n']).any(is_jwt),
-            "{}",
-            outcome.err
-        );
-    }
-}
-
-#[test]
-fn secret_file_loses_one_line_end_and_warns_when_short() {
-    let fixture = Fixture::new();
-    let run = |secret: &str| {
-        fixture.write("s.txt", secret);
-        fixture.run(
-            "token cylance --tenant-id tenant --application-id application --base-url {url} \
-             --secret s.txt",
-        )
-    };
-    let dropped = "jwt-bearer: s.txt: the line end at its end is dropped\n";
-    for end in ["\n", "\r\n"] {
-        let outcome = run(&format!("{SECRET}{end}"));
-        assert_eq!((outcome.status, outcome.err.as_str()), (0, dropped));
-    }
-    let twice = run(&format!("{SECRET}\n\n"));
-    assert_eq!(twice.status, 5, "only one line end is dropped: {twice:?}");
-    let short = run("short").err;
-    let warning = "jwt-bearer: s.txt: 5 bytes; RFC 7518 asks for 32 or more\n";
-    assert!(short.starts_with(warning), "{short}");
-    run("").assert_fails(3, "jwt-bearer: s.txt: the HMAC secret is empty\n");
-}
-
-#[test]
 fn key_is_read_from_stdin_repaired_or_decrypted() {
     let fixture = Fixture::new();
     let arguments = PROFILES[6].replace("--key key.pem", "--key -");
@@ -369,17 +320,6 @@ fn spawn(command: &mut Command) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     piped.spawn().unwrap()
-}
-
-#[test]
-fn key_as_argument_is_refused_and_not_repeated() {
-    let fixture = Fixture::new();
-    let mut command = fixture.command("token client-credentials --client-id c --discover {url}");
-    let outcome = Outcome::of(command.args(["--key", &pem()]).output().unwrap());
-    outcome.assert_fails(
-        2,
-        "jwt-bearer: a file name is wanted, not what is in it: write - and pipe it to standard input\n",
-    );
 }
 
 #[cfg(unix)]
@@ -528,259 +468,68 @@ fn run_sandbox_until(signal: &str) {
     assert!(!directory.exists());
 }
 
-#[test]
-fn https_proxy_variable_is_used() {
-    let fixture = Fixture::new();
-    let mut command =
-        fixture.command("token cylance --tenant-id t --application-id a --secret secret.txt");
-    let outcome = command
-        .env("HTTPS_PROXY", "http://127.0.0.1:1")
-        .args(["--timeout", "1"])
-        .output();
-    let outcome = Outcome::of(outcome.unwrap());
-    assert_eq!(outcome.status, 4, "{outcome:?}");
-    assert!(outcome.err.contains("Connection refused"), "{outcome:?}");
+/// A server on loopback that gives every connection the same bytes, and keeps what it was sent.
+struct Answering {
+    port: u16,
+    received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-#[cfg(unix)]
-mod cache {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::path::Path;
-
-    use super::*;
-
-    const TOKEN: &str =
-        "token client-credentials --client-id client-1 --key key.pem --token-endpoint {url}/token";
-
-    impl Fixture {
-        /// Returns a command whose default cache is in the directory.
-        fn cached_command(&self, arguments: &str) -> Command {
-            let mut command = self.command(arguments);
-            command.env("XDG_CACHE_HOME", self.directory.path().join("cache"));
-            command
-        }
-        #[track_caller]
-        fn fetch(&self, arguments: &str) -> String {
-            Outcome::of(self.cached_command(arguments).output().unwrap())
-                .only_line()
-                .to_owned()
-        }
-        fn stored_tokens(&self, directory: &str) -> usize {
-            let entries = fs::read_dir(self.directory.path().join(directory));
-            let names = entries.unwrap().map(|entry| entry.unwrap().file_name());
-            let tokens = names.filter(|name| name.to_string_lossy().ends_with(".token"));
-            tokens.count()
-        }
+impl Answering {
+    fn new(answer: impl Into<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (answer, received) = (answer.into(), Arc::<Mutex<Vec<_>>>::default());
+        let log = received.clone();
+        // Ends with the process of the test.
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut bytes = vec![0; 65536];
+                let count = stream.read(&mut bytes).unwrap_or_default();
+                bytes.truncate(count);
+                log.lock().unwrap().push(bytes);
+                let _ = stream.write_all(&answer);
+            }
+        });
+        Self { port, received }
     }
-
-    #[test]
-    fn cache_shares_token_between_hundred_sequential_runs() {
-        let fixture = Fixture::new();
-        let first = fixture.fetch(&format!("{TOKEN} --cache"));
-        for _ in 1..100 {
-            assert_eq!(fixture.fetch(&format!("{TOKEN} --cache")), first);
-        }
-        assert_eq!(fixture.server.requests(), 1);
-        assert_eq!(fixture.stored_tokens("cache/jwt-bearer"), 1);
+    fn json(status: &str, headers: &str, body: &str) -> Self {
+        let length = body.len();
+        Self::new(format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n{headers}\r\n{body}"
+        ))
     }
-
-    #[test]
-    fn cache_shares_token_between_twelve_concurrent_runs() {
-        let fixture = Fixture::new();
-        let runs: Vec<_> = (0..12)
-            .map(|_| {
-                let mut command = fixture.cached_command(&format!("{TOKEN} --cache"));
-                command
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn()
-                    .unwrap()
-            })
-            .collect();
-        let tokens: Vec<_> = runs
-            .into_iter()
-            .map(|run| {
-                Outcome::of(run.wait_with_output().unwrap())
-                    .only_line()
-                    .to_owned()
-            })
-            .collect();
-        assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
-        assert_eq!(fixture.server.requests(), 1);
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/token", self.port)
     }
-
-    #[test]
-    fn cache_is_neither_read_nor_written_without_option() {
-        let fixture = Fixture::new();
-        fixture.fetch(TOKEN);
-        assert!(!fixture.directory.path().join("cache").exists());
-        let cached = fixture.fetch(&format!("{TOKEN} --cache"));
-        assert_ne!(fixture.fetch(TOKEN), cached);
-        assert_eq!(fixture.server.requests(), 3);
+    fn is_used(&self) -> bool {
+        !self.received.lock().unwrap().is_empty()
     }
+}
 
-    #[test]
-    fn cache_has_one_token_per_identity_for_all_formats() {
-        let fixture = Fixture::new();
-        let token = fixture.fetch(&format!("{TOKEN} --cache"));
-        assert_ne!(
-            fixture.fetch(&format!("{TOKEN} --cache --scope read")),
-            token
-        );
-        assert_ne!(
-            fixture.fetch(&format!("{TOKEN} --cache --key-id k1")),
-            token
-        );
-        assert_eq!(fixture.server.requests(), 3);
-        let header = fixture.fetch(&format!("{TOKEN} --cache --format header"));
-        assert_eq!(header, format!("Authorization: Bearer {token}"));
-        let json = fixture.fetch(&format!("{TOKEN} --cache --format json"));
-        let json: Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(json["access_token"], *token);
-        assert_eq!(fixture.server.requests(), 3);
-    }
-
-    #[test]
-    fn verbose_shows_whether_cache_has_token() {
-        let fixture = Fixture::new();
-        for expected in [
-            "cache     no token is stored\n",
-            "cache     a token is stored\n",
-        ] {
-            let outcome = fixture.cached_command(&format!("{TOKEN} --cache -v"));
-            let outcome = Outcome::of({ outcome }.output().unwrap());
-            assert!(outcome.err.starts_with(expected), "{outcome:?}");
-        }
-    }
-
-    #[test]
-    fn cache_ignores_expired_token() {
-        let fixture = Fixture::new();
-        fixture.server.set_lifetime(Duration::from_secs(1));
-        let first = fixture.fetch(&format!("{TOKEN} --cache"));
-        thread::sleep(Duration::from_millis(1100));
-        assert_ne!(fixture.fetch(&format!("{TOKEN} --cache")), first);
-        assert_eq!(fixture.server.requests(), 2);
-    }
-
-    #[test]
-    fn forget_empties_cache_and_prints_count() {
-        let fixture = Fixture::new();
-        let forget =
-            |arguments: &str| Outcome::of(fixture.cached_command(arguments).output().unwrap());
-        for expected in ["0 tokens removed\n", "1 token removed\n"] {
-            let outcome = forget("forget");
-            assert_eq!(
-                (outcome.status, outcome.out.as_str(), outcome.err.as_str()),
-                (0, "", expected)
-            );
-            fixture.fetch(&format!("{TOKEN} --cache"));
-        }
-        assert_eq!(
-            forget("forget --cache-dir absent").err,
-            "0 tokens removed\n"
-        );
-        assert!(!fixture.directory.path().join("absent").exists());
-        fixture.fetch(&format!("{TOKEN} --cache-dir elsewhere"));
-        fixture.fetch(&format!("{TOKEN} --cache-dir elsewhere --scope read"));
-        assert_eq!(
-            forget("forget --cache-dir elsewhere").err,
-            "2 tokens removed\n"
-        );
-        assert_eq!(
-            (
-                fixture.stored_tokens("cache/jwt-bearer"),
-                fixture.stored_tokens("elsewhere")
-            ),
-            (1, 0)
-        );
-    }
-
-    #[test]
-    fn cache_defaults_to_users_cache_directory() {
-        let fixture = Fixture::new();
-        let home = fixture.directory.path().join("home");
-        fs::create_dir(&home).unwrap();
-        for relative in [None, Some("relative")] {
-            let mut command = fixture.command(&format!("{TOKEN} --cache"));
-            command.env_remove("XDG_CACHE_HOME").env("HOME", &home);
-            command.envs(relative.map(|relative| ("XDG_CACHE_HOME", relative)));
-            Outcome::of(command.output().unwrap()).only_line();
-        }
-        assert!(!fixture.directory.path().join("relative").exists());
-        assert_eq!(fixture.server.requests(), 1);
-    }
-
-    #[test]
-    fn cache_refuses_unsafe_directory_before_any_request() {
-        let fixture = Fixture::new();
-        let open = fixture.directory.path().join("open");
-        fs::create_dir(&open).unwrap();
-        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        let outcome = fixture.run(&format!("{TOKEN} --cache-dir open"));
-        outcome.assert_fails(
-            3,
-            "jwt-bearer: open: the directory of the tokens is open to others: give one of your own\n",
-        );
-        let outcome = fixture.run(&format!("{TOKEN} --cache-dir key.pem"));
-        outcome.assert_fails(
-            3,
-            "jwt-bearer: key.pem: the directory of the tokens is a link or a file\n",
-        );
-        assert_eq!(fixture.server.requests(), 0);
-    }
-
-    /// `ulimit -f 0` makes every write to a file fail, as a full disk does.
-    #[test]
-    fn cache_failing_to_save_warns_and_prints_token() {
-        let fixture = Fixture::new();
-        let binary = Path::new(env!("CARGO_BIN_EXE_jwt-bearer"))
-            .display()
-            .to_string();
-        let line = format!("trap '' XFSZ; ulimit -f 0; exec {binary} {TOKEN} --cache-dir cache");
-        let mut command = Command::new("sh");
-        command.args(["-c", &line.replace("{url}", fixture.server.url())]);
-        let outcome = Outcome::of(
-            command
-                .current_dir(fixture.directory.path())
-                .output()
-                .unwrap(),
-        );
-        assert_eq!(
-            (outcome.status, outcome.out.lines().count()),
-            (0, 1),
-            "{outcome:?}"
-        );
-        assert!(
-            outcome
-                .err
-                .starts_with("jwt-bearer: cache: save failed: File too large"),
-            "{outcome:?}"
-        );
-        let left = fs::read_dir(fixture.directory.path().join("cache")).unwrap();
-        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(outcome.err.lines().count(), 1, "{outcome:?}");
-        assert!(
-            left.into_iter().all(|name| name.ends_with(".lock")),
-            "a part of a token remains"
-        );
-    }
-
-    #[test]
-    fn cache_replaces_corrupt_token() {
-        let fixture = Fixture::new();
-        fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
-        let entries = fs::read_dir(fixture.directory.path().join("cache")).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path());
-        let token = paths
-            .into_iter()
-            .find(|path| path.extension() == Some(OsStr::new("token")));
-        for corrupt in [&b""[..], b"{", &[0xff; 4096], &vec![b'['; 1 << 20]] {
-            fs::write(token.as_ref().unwrap(), corrupt).unwrap();
-            let requests = fixture.server.requests();
-            fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
-            fixture.fetch(&format!("{TOKEN} --cache-dir cache"));
-            assert_eq!(fixture.server.requests(), requests + 1);
-        }
-    }
+#[test]
+fn failure_tells_clock_offset_and_requested_pause() {
+    let fixture = Fixture::new();
+    let now = SystemTime::now() + Duration::from_secs(3600);
+    let date = format!("Date: {}\r\n", httpdate::fmt_http_date(now));
+    let ahead = Answering::json("400 Bad Request", &date, r#"{"error":"invalid_grant"}"#);
+    let busy = Answering::json("503 Busy", "Retry-After: 4321\r\n", "{}");
+    let run = |server: &Answering| {
+        let url = server.url();
+        fixture.run(&format!(
+            "token client-credentials --client-id c --key key.pem --token-endpoint {url}"
+        ))
+    };
+    let outcome = run(&ahead);
+    let told = ["3599", "3600"].iter().any(|n| {
+        let line = format!("\n  the server's clock is {n} s ahead of this machine's");
+        outcome.err.contains(&line)
+    });
+    assert!(outcome.status == 5 && told, "{outcome:?}");
+    let outcome = run(&busy);
+    let line = "\n  the server asks for a pause of 4321 s before the next request\n";
+    assert!(
+        outcome.status == 7 && outcome.err.ends_with(line),
+        "{outcome:?}"
+    );
 }

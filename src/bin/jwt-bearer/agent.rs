@@ -1,39 +1,52 @@
-//! The HTTP agent of the command line: the proxy of the environment, and an additional root certificate.
+//! The HTTP agents of the command line: one through the environment's proxy, one without it.
 
-use std::path::Path;
+use std::io;
+use std::time::Duration;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use http::Uri;
+use jwt_bearer::{Request, Response, Transport};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Proxy};
 
-use crate::files;
+use crate::args::CommonOptions;
 use crate::output::Failure;
+use crate::proxy::EnvironmentProxy;
+use crate::roots;
 
-/// Returns an agent that uses the environment's proxy and trusts the certificates in `ca` too.
-pub(crate) fn build(ca: Option<&Path>) -> Result<Agent, Failure> {
-    let mut config = Agent::config_builder().proxy(Proxy::try_from_env());
-    if let Some(file) = ca {
-        let tls = TlsConfig::builder().root_certs(roots_with(file)?);
-        config = config.tls_config(tls.build());
-    }
-    Ok(config.build().into())
+/// Sends each request by the agent that its host asks for.
+pub(crate) struct ProxyingAgent {
+    direct: Agent,
+    proxied: Option<(Agent, EnvironmentProxy)>,
 }
 
-/// Returns Mozilla's roots and the certificates of a file.
-fn roots_with(file: &Path) -> Result<RootCerts, Failure> {
-    let text = files::read(file)?;
-    let added: Vec<_> = parse_pem(&text)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
+impl ProxyingAgent {
+    /// Creates the agents by the options and the environment.
+    ///
+    /// # Errors
+    /// Where a proxy variable or a file with certificates is unusable.
+    pub(crate) fn new(options: &CommonOptions) -> Result<Self, Failure> {
+        let roots = roots::build(options.system_roots, options.ca.as_deref())?;
+        let tls = TlsConfig::builder().root_certs(roots).build();
+        let agent = |proxy: Option<Proxy>| -> Agent {
+            let config = Agent::config_builder().proxy(proxy).tls_config(tls.clone());
+            config.build().into()
+        };
+        let proxied = EnvironmentProxy::from_env()?;
+        Ok(Self {
+            proxied: proxied.map(|from_env| (agent(Some(from_env.proxy.clone())), from_env)),
+            direct: agent(None),
         })
-        .collect();
-    if added.is_empty() {
-        return Err(Failure::config(format!(
-            "{}: there is no certificate in this",
-            file.display()
-        )));
     }
-    let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let mozilla = mozilla.map(|der| Certificate::from_der(der).to_owned());
-    Ok(RootCerts::from(mozilla.chain(added)))
+}
+
+impl Transport for ProxyingAgent {
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+        let uri: Uri = request.url().parse().map_err(io::Error::other)?;
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(443); // plain http never goes through a proxy
+        match &self.proxied {
+            Some((agent, proxy)) if proxy.applies_to(host, port) => agent.send(request, timeout),
+            _ => self.direct.send(request, timeout),
+        }
+    }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+const TOKEN_OPTIONS: &str = "Token options";
+
 const EXAMPLE: &str = "\
 Examples:
   jwt-bearer demo
@@ -47,7 +49,7 @@ pub(crate) enum Command {
     )]
     Token {
         /// Output format: the token, a header line for curl, or everything as JSON.
-        #[arg(long, value_enum, default_value_t = Format::Token, global = true)]
+        #[arg(long, value_enum, default_value_t = Format::Token, global = true, help_heading = TOKEN_OPTIONS)]
         format: Format,
         #[cfg(unix)]
         #[command(flatten)]
@@ -67,13 +69,20 @@ pub(crate) enum Command {
     },
     /// Removes the tokens that --cache has stored.
     ///
-    /// The server still accepts them until they expire; the next run fetches a new one.
+    /// With a profile and its arguments, as they are given to the command token, the token of this profile alone is
+    /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
     #[cfg(unix)]
-    #[command(after_help = "Example:\n  jwt-bearer forget")]
+    #[command(
+        subcommand_value_name = "PROFILE",
+        subcommand_help_heading = "Profiles",
+        after_help = "Examples:\n  jwt-bearer forget\n  jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"
+    )]
     Forget {
         /// The cache directory, if it is not the default one.
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", global = true)]
         cache_dir: Option<PathBuf>,
+        #[command(subcommand)]
+        profile: Option<Profile>,
     },
     /// Runs an authorization server on loopback for tests of your own tools.
     ///
@@ -104,11 +113,24 @@ pub(crate) enum Command {
 pub(crate) struct CacheOptions {
     /// Shares the token with later runs until it expires. The directory is private to the user: jwt-bearer below
     /// $XDG_CACHE_HOME or the platform's cache directory.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = TOKEN_OPTIONS)]
     pub(crate) cache: bool,
     /// Like --cache, in this directory.
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, help_heading = TOKEN_OPTIONS)]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Fetches a new token in place of the one in the cache.
+    #[arg(long, global = true, help_heading = TOKEN_OPTIONS)]
+    pub(crate) refresh: bool,
+    /// Fetches a new token if the one in the cache expires sooner than this.
+    #[arg(long, value_name = "SECONDS", global = true, help_heading = TOKEN_OPTIONS)]
+    pub(crate) min_lifetime: Option<u64>,
+}
+
+#[cfg(unix)]
+impl CacheOptions {
+    pub(crate) fn is_used(&self) -> bool {
+        self.cache || self.cache_dir.is_some()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -169,7 +191,7 @@ pub(crate) struct MarketingCloudIntelligence {
     /// The service account: serviceAccountId in the credential file.
     #[arg(long, value_name = "ID")]
     pub(crate) service_account_id: Option<String>,
-    /// The private key in PEM.
+    /// The private key in PEM or DER.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
     /// Sends the parameters in the query string, as the documentation shows it; proxies may log them.
@@ -195,7 +217,7 @@ pub(crate) struct Salesforce {
     /// The user to log in as.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: String,
-    /// The private key in PEM; the app holds its certificate.
+    /// The private key in PEM or DER; the app holds its certificate.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: PathBuf,
     /// The login URL: login.salesforce.com, test.salesforce.com, or a My Domain.
@@ -223,9 +245,12 @@ pub(crate) struct Cylance {
     /// The application ID.
     #[arg(long, value_name = "ID")]
     pub(crate) application_id: String,
-    /// The application secret. One line end at the end of the file is dropped.
+    /// The application secret. One line end at the end of a text is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: PathBuf,
+    /// How the secret is written in the file.
+    #[arg(long, value_enum, default_value_t = SecretEncoding::Text)]
+    pub(crate) secret_encoding: SecretEncoding,
     /// The region.
     #[arg(long, value_enum, default_value_t = CylanceRegion::Na)]
     pub(crate) region: CylanceRegion,
@@ -237,6 +262,18 @@ pub(crate) struct Cylance {
     pub(crate) scope: Vec<String>,
     #[command(flatten)]
     pub(crate) common: CommonOptions,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretEncoding {
+    /// The secret is the text, or the bytes, of the file.
+    Text,
+    /// Hexadecimal digits.
+    Hex,
+    /// Base64, with or without padding.
+    Base64,
+    /// Base64 with the alphabet of URLs, with or without padding.
+    Base64url,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -288,12 +325,15 @@ pub(crate) struct JwtBearer {
 #[command(group = exactly_one("credential", ["key", "secret"]))]
 #[command(group = exactly_one("server", ["discover", "token_endpoint"]))]
 pub(crate) struct ServerOptions {
-    /// The private key in PEM, for RS256.
+    /// The private key in PEM or DER, for RS256.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// The shared secret, for HS256. One line end at the end of the file is dropped.
+    /// The shared secret, for HS256. One line end at the end of a text is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: Option<PathBuf>,
+    /// How the secret is written in the file.
+    #[arg(long, value_enum, default_value_t = SecretEncoding::Text)]
+    pub(crate) secret_encoding: SecretEncoding,
     /// The issuer whose metadata names the token endpoint, or the URL of a metadata document below
     /// /.well-known/.
     #[arg(long, value_name = "URL")]
@@ -322,18 +362,23 @@ pub(crate) struct CommonOptions {
     /// The assertion's lifetime: claim exp, counted from now.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) lifetime: Option<u64>,
-    /// An additional parameter; may be repeated. NAME=@FILE reads the value from a file, as secrets must be.
+    /// An additional parameter; may be repeated. NAME=@FILE reads the value from a file, which is required unless the
+    /// parameter is known to be public, as scope and resource are. NAME=@@VALUE is a public value that begins with @.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) param: Vec<(String, String)>,
     /// An additional claim; may be repeated. VALUE is JSON, or else a text.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) claim: Vec<(String, String)>,
-    /// The passphrase of an encrypted key. One line end at the end of the file is dropped.
+    /// The passphrase of an encrypted key. One line end at the end of a text is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// An additional root certificate to trust, in PEM.
-    #[arg(long, value_name = "FILE")]
+    /// Additional root certificates to trust: one or many in PEM, or one in DER.
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) ca: Option<PathBuf>,
+    /// Trusts the root certificates of this machine instead of Mozilla's. The variables SSL_CERT_FILE and
+    /// SSL_CERT_DIR replace both.
+    #[arg(long)]
+    pub(crate) system_roots: bool,
     /// The time limit for the whole command.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,

@@ -1,45 +1,108 @@
-//! The directory that shares tokens between runs: `--cache`, `--cache-dir` and `forget`.
+//! The directory that shares tokens between runs: `--cache`, `--cache-dir`, `--refresh`, `--min-lifetime` and
+//! `forget`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{env, fs, io};
 
-use jwt_bearer::{BoxError, FileStore, StoreLock, TokenSource, TokenStore};
+use jwt_bearer::{
+    AccessToken, BoxError, Error, FileStore, Request, Response, StoreLock, TokenSource, TokenState,
+    TokenStore,
+};
 
 use crate::args::CacheOptions;
 use crate::output::{Failure, print_message, print_to_stderr, print_trace};
+use crate::profiles::ProfileAndSigner;
 
-/// Returns `source` with a token store if the options ask for one.
+/// Returns `source` with a token store if the options ask for one and it can be opened.
+///
+/// A cache that cannot be opened costs a warning, since a token can be had all the same.
 pub(crate) fn with_cache(
     source: TokenSource,
-    options: CacheOptions,
+    options: &CacheOptions,
     is_verbose: bool,
 ) -> Result<TokenSource, Failure> {
-    if !options.cache && options.cache_dir.is_none() {
+    if !options.is_used() {
         return Ok(source);
     }
-    let store = open(&directory(options.cache_dir)?)?;
+    let store = directory(options.cache_dir.as_deref()).and_then(|directory| open(&directory));
+    let store = match store {
+        Ok(store) => store,
+        Err(message) => {
+            print_message(&format!("cache: {message}; the token is not shared"));
+            return Ok(source);
+        }
+    };
     Ok(match is_verbose {
         true => source.with_store(TracedStore(store))?,
         false => source.with_store(store)?,
     })
 }
 
-/// Warns if the token store failed: the user asked for a cache, and now every run fetches a token.
-pub(crate) fn warn_of_store_error(source: &TokenSource) {
-    if let Some(error) = source.status().store_error {
+/// Returns a token that lives as long as the options ask for, and warns of what the user should know.
+///
+/// # Errors
+/// Where no such token can be had.
+pub(crate) fn token(source: &TokenSource, options: &CacheOptions) -> Result<AccessToken, Failure> {
+    let min_lifetime = Duration::from_secs(options.min_lifetime.unwrap_or_default());
+    let token = source.token().and_then(|token| {
+        let is_new = source.status().exchanges > 0;
+        let is_wanted = !options.refresh && remaining_lifetime(&token) >= min_lifetime;
+        match is_new || is_wanted {
+            true => Ok(token),
+            false => refresh(source, &token),
+        }
+    });
+    let status = source.status();
+    if let Some(error) = status.store_error {
         print_message(&format!("cache: {error}"));
     }
+    let token = token?;
+    let lifetime = remaining_lifetime(&token);
+    if let (TokenState::Refreshable, Some(error)) = (status.state, status.last_error) {
+        let seconds = lifetime.as_secs();
+        print_message(&format!(
+            "the cached token is used for its last {seconds} s, since no new one can be had: {error}"
+        ));
+    }
+    if lifetime < min_lifetime {
+        let seconds = lifetime.as_secs();
+        print_message(&format!(
+            "the server's new token lives {seconds} s, less than --min-lifetime asks for"
+        ));
+    }
+    Ok(token)
 }
 
-/// Removes all tokens from a cache, and prints their number to standard error.
-pub(crate) fn forget(cache_dir: Option<PathBuf>) -> Result<(), Failure> {
-    let directory = directory(cache_dir)?;
-    let removed = match fs::symlink_metadata(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        _ => {
-            let removed = open(&directory)?.clear();
-            removed.map_err(|error| failure(&directory, &error))?
+/// Replaces a stored token by a new one.
+fn refresh(source: &TokenSource, stored: &AccessToken) -> Result<AccessToken, Error> {
+    source.invalidate(stored);
+    source.token()
+}
+
+fn remaining_lifetime(token: &AccessToken) -> Duration {
+    let remaining = token.expires_at().duration_since(SystemTime::now());
+    remaining.unwrap_or_default()
+}
+
+/// Removes all tokens from a cache, or the token of one profile, and prints their number to standard error.
+///
+/// # Errors
+/// Where the cache cannot be opened, or a token cannot be removed.
+pub(crate) fn forget(
+    cache_dir: Option<&Path>,
+    profile: Option<ProfileAndSigner>,
+) -> Result<(), Failure> {
+    let directory = directory(cache_dir).map_err(Failure::config)?;
+    let removed = match (fs::metadata(&directory), profile) {
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => 0,
+        (_, None) => {
+            let removed = open(&directory).map_err(Failure::config)?.clear();
+            removed.map_err(|error| Failure::config(describe(&directory, &error)))?
+        }
+        (_, Some(profile)) => {
+            let store = open(&directory).map_err(Failure::config)?;
+            usize::from(forget_profile(store, profile)?)
         }
     };
     print_to_stderr(match removed {
@@ -49,8 +112,26 @@ pub(crate) fn forget(cache_dir: Option<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Removes the token of one profile. Returns whether there was one that has not expired.
+fn forget_profile(store: FileStore, profile: ProfileAndSigner) -> Result<bool, Failure> {
+    let offline = |_: &Request, _: Duration| -> io::Result<Response> {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "nothing is sent",
+        ))
+    };
+    let source = TokenSource::with_transport(offline, profile.profile, profile.signer)?;
+    let source = source.with_store(store)?;
+    let stored = source.token().ok();
+    stored.iter().for_each(|token| source.invalidate(token));
+    match source.status().store_error {
+        Some(error) => Err(Failure::config(format!("cache: {error}"))),
+        None => Ok(stored.is_some()),
+    }
+}
+
 /// Returns `cache_dir`, or the default: below `$XDG_CACHE_HOME`, else below the platform's cache directory.
-fn directory(cache_dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
+fn directory(cache_dir: Option<&Path>) -> Result<PathBuf, String> {
     let default = || {
         let xdg = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         // The XDG Base Directory Specification says that a relative path is ignored.
@@ -59,17 +140,26 @@ fn directory(cache_dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
             .or_else(dirs::cache_dir);
         base.map(|base| base.join("jwt-bearer"))
     };
-    cache_dir.or_else(default).ok_or_else(|| {
-        Failure::config("this user has no cache directory: give one with --cache-dir")
-    })
+    cache_dir
+        .map(Path::to_owned)
+        .or_else(default)
+        .ok_or_else(|| "this user has no cache directory: give one with --cache-dir".to_owned())
 }
 
-fn open(directory: &Path) -> Result<FileStore, Failure> {
-    FileStore::new(directory).map_err(|error| failure(directory, &error))
+fn open(directory: &Path) -> Result<FileStore, String> {
+    FileStore::new(directory).map_err(|error| describe(directory, &error))
 }
 
-fn failure(directory: &Path, error: &io::Error) -> Failure {
-    Failure::config(format!("{}: {error}", directory.display()))
+/// Describes a failure. A directory that is not there is not named, since it may be a secret given by mistake.
+fn describe(directory: &Path, error: &io::Error) -> String {
+    let (name, error) = (directory.display().to_string(), error.to_string());
+    match fs::symlink_metadata(directory) {
+        Ok(_) => format!("{name}: {error}"),
+        Err(_) => {
+            let error = error.replace(&name, "the directory");
+            format!("the directory cannot be made or opened: {error}")
+        }
+    }
 }
 
 /// A store that shows, for `-v`, whether it had a token.

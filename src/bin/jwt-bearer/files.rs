@@ -1,32 +1,40 @@
 //! Reads files that hold keys and secrets. They are bounded in length, wiped after use, and never quoted.
+//!
+//! A file that can be opened is named in messages. A name that cannot be opened may be the secret itself, given by
+//! mistake, so that the option is named instead.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::alphabet::{self, Alphabet};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use crate::args::SecretEncoding;
 use crate::output::{Failure, print_message};
 
 /// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.
 const MAX_BYTES: u64 = 1024 * 1024;
+/// Bytes of the longest file name. A longer argument is the content of a file.
+const MAX_NAME: usize = 255;
 
-/// Returns the bytes of a file, or of standard input if the name is `-`.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Returns the bytes of the file that `option` names, or of standard input if the name is `-`.
+///
+/// # Errors
+/// Where the file cannot be read, or is too long.
+pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let limit = MAX_BYTES.saturating_add(1);
     let read = match path == Path::new("-") {
         true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
-        false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        false => File::open(path)
+            .map_err(|error| cannot_open(option, path, &error))?
+            .take(limit)
+            .read_to_end(&mut bytes),
     };
     let name = path.display();
-    // With `--key "$KEY"` the argument is the secret itself, which must not reach standard error.
-    let text = path.to_string_lossy();
-    if text.contains("-----BEGIN") || text.contains(['\n', '{']) {
-        return Err(Failure::usage(
-            "a file name is wanted, not what is in it: write - and pipe it to standard input",
-        ));
-    }
     match read {
         Err(error) => Err(Failure::config(format!("{name}: {error}"))),
         Ok(length) if u64::try_from(length).unwrap_or(MAX_BYTES) > MAX_BYTES => Err(
@@ -36,20 +44,116 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }
 }
 
-/// Returns a secret without the line end that `echo` and editors add to the file.
-pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let bytes = read(path)?;
-    let bare = bytes
-        .strip_suffix(b"\r\n")
-        .or_else(|| bytes.strip_suffix(b"\n"));
-    match bare {
-        Some(bare) => {
-            print_message(&format!(
-                "{}: the line end at its end is dropped",
-                path.display()
-            ));
-            Ok(Zeroizing::new(bare.to_vec()))
-        }
-        None => Ok(bytes),
+/// Returns the failure to open a file, without the name that was given.
+fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
+    let name = path.to_string_lossy();
+    let is_content =
+        name.len() > MAX_NAME || name.contains("-----BEGIN") || name.contains(['\n', '{']);
+    match is_content {
+        true => Failure::usage(format!(
+            "{option}: {error}: a file name is wanted, not what is in it: write - and pipe it to standard input"
+        )),
+        false => Failure::config(format!(
+            "{option}: {error}: a file name is wanted, or - for standard input"
+        )),
     }
+}
+
+/// Returns a secret that is text or bytes, without the line end that `echo` and editors add to text.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes = read(option, path)?;
+    let warn = |text: &str| print_message(&format!("{}: {text}", path.display()));
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            warn("this is UTF-16 text, and is used as it is: save it as UTF-8");
+        }
+        return Ok(bytes); // a line end of a binary secret is a byte like any other
+    };
+    let secret = text
+        .strip_suffix("\r\n")
+        .or_else(|| text.strip_suffix('\n'));
+    if secret.is_some() {
+        warn("the line end at its end is dropped");
+    }
+    let secret = secret.unwrap_or(text);
+    for (is_odd, what) in [
+        (
+            secret.starts_with('\u{feff}'),
+            "a byte order mark at its start",
+        ),
+        (
+            secret.contains('\0'),
+            "a zero byte in it, as in UTF-16 text,",
+        ),
+        (
+            secret.ends_with(['\n', '\r']),
+            "another line end at its end",
+        ),
+        (secret.ends_with([' ', '\t']), "a blank at its end"),
+        (
+            secret.starts_with([' ', '\t', '\n', '\r']),
+            "a blank at its start",
+        ),
+    ] {
+        if is_odd {
+            warn(&format!("{what} is used as a part of the secret"));
+        }
+    }
+    Ok(Zeroizing::new(secret.as_bytes().to_vec()))
+}
+
+/// Returns a secret that is written in `encoding`. Whitespace between digits is ignored.
+///
+/// # Errors
+/// Where the file cannot be read, and where it is not written in this encoding.
+pub(crate) fn read_encoded_secret(
+    option: &str,
+    path: &Path,
+    encoding: SecretEncoding,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let name = match encoding {
+        SecretEncoding::Text => return read_secret(option, path),
+        SecretEncoding::Hex => "hexadecimal",
+        SecretEncoding::Base64 => "base64",
+        SecretEncoding::Base64url => "base64url",
+    };
+    let bytes = read(option, path)?;
+    let digits = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
+        (digits.iter().copied())
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
+    let secret = match encoding {
+        SecretEncoding::Text => Some(digits.to_vec()),
+        SecretEncoding::Hex => decode_hex(&digits),
+        SecretEncoding::Base64 => decode_base64(&alphabet::STANDARD, &digits),
+        SecretEncoding::Base64url => decode_base64(&alphabet::URL_SAFE, &digits),
+    };
+    match secret {
+        Some(secret) => Ok(Zeroizing::new(secret)),
+        None => Err(Failure::config(format!(
+            "{}: this is not {name}, as --secret-encoding says",
+            path.display()
+        ))),
+    }
+}
+
+fn decode_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let bytes = digits.chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(value(high)? * 16 + value(low)?).ok(),
+        _ => None,
+    });
+    bytes.collect()
+}
+
+/// Padding may be left out: tools that print base64url do so.
+fn decode_base64(alphabet: &Alphabet, digits: &[u8]) -> Option<Vec<u8>> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(alphabet, config).decode(digits).ok()
 }

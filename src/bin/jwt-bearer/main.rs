@@ -8,21 +8,29 @@ mod demo;
 mod files;
 mod output;
 mod profiles;
+mod proxy;
+mod roots;
 mod sandbox;
 mod trace;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use jwt_bearer::{ErrorKind, TokenSource};
 
+use crate::agent::ProxyingAgent;
 use crate::args::{Arguments, Command};
 use crate::output::{Failure, print_to_stdout, print_trace};
 use crate::profiles::ProfileAndSigner;
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let arguments = match usage::parse() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -42,7 +50,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 signer,
                 common,
             } = profiles::build(profile)?;
-            let agent = agent::build(common.ca.as_deref())?;
+            let agent = ProxyingAgent::new(&common)?;
             let source = match common.verbose {
                 true => {
                     TokenSource::with_transport(trace::traced(agent, print_trace), profile, signer)
@@ -51,11 +59,13 @@ fn run(command: Command) -> Result<(), Failure> {
             };
             let source = source?.with_timeout(common.timeout());
             #[cfg(unix)]
-            let source = cache::with_cache(source, cache, common.verbose)?;
-            let token = source.token();
-            #[cfg(unix)]
-            cache::warn_of_store_error(&source);
-            print_to_stdout(&output::format_token(&token?, format))
+            let token = {
+                let source = cache::with_cache(source, &cache, common.verbose)?;
+                cache::token(&source, &cache)?
+            };
+            #[cfg(not(unix))]
+            let token = source.token()?;
+            print_to_stdout(&output::format_token(&token, format))
         }
         Command::Assertion { profile } => {
             let ProfileAndSigner {
@@ -80,7 +90,10 @@ fn run(command: Command) -> Result<(), Failure> {
             print_to_stdout(assertion.secret())
         }
         #[cfg(unix)]
-        Command::Forget { cache_dir } => cache::forget(cache_dir),
+        Command::Forget { cache_dir, profile } => {
+            let profile = profile.map(profiles::build).transpose()?;
+            cache::forget(cache_dir.as_deref(), profile)
+        }
         Command::Sandbox { listen } => sandbox::run(listen),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -12,11 +12,45 @@ use serde_json::{Map, Value};
 
 use crate::args::Format;
 
-/// Why the command failed: an exit status for scripts, a message and a hint for people.
+/// Seconds: a smaller difference of the clocks is no reason for a refusal.
+const MIN_OFFSET: u64 = 30;
+
+/// Words of the TLS library, and what to do.
+const CERTIFICATE_HINTS: &[(&str, &str)] = &[
+    (
+        "CaUsedAsEndEntity",
+        "the server presents a CA certificate as its own; this makes one that is not, to be given with --ca: openssl \
+         req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.pem -days 365 -subj /CN=HOST -addext \
+         subjectAltName=DNS:HOST -addext basicConstraints=critical,CA:FALSE",
+    ),
+    (
+        "UnknownIssuer",
+        "trust the CA that issued the certificate with --ca FILE, or the roots of this machine with --system-roots; \
+         behind a proxy that inspects TLS it is the proxy's CA",
+    ),
+    (
+        "UnsupportedCertVersion",
+        "the server's certificate is of X.509 version 1: it needs one of version 3 with subjectAltName",
+    ),
+    (
+        "not valid for name",
+        "use a host name that the certificate has, or a certificate that has the host name in subjectAltName",
+    ),
+    (
+        "certificate expired",
+        "renew the server's certificate, or set this machine's clock",
+    ),
+    (
+        "certificate not valid yet",
+        "set this machine's clock, or wait until the certificate is valid",
+    ),
+];
+
+/// Why the command failed: an exit status for scripts, a message and hints for people.
 pub(crate) struct Failure {
     status: u8,
     message: String,
-    hint: Option<&'static str>,
+    hints: Vec<String>,
 }
 
 impl Failure {
@@ -25,7 +59,7 @@ impl Failure {
         Self {
             status: 2,
             message: message.into(),
-            hint: None,
+            hints: Vec::new(),
         }
     }
 
@@ -34,7 +68,7 @@ impl Failure {
         Self {
             status: 3,
             message: message.into(),
-            hint: None,
+            hints: Vec::new(),
         }
     }
 
@@ -43,7 +77,7 @@ impl Failure {
         Self {
             status: 1,
             message: format!("standard output: {error}"),
-            hint: None,
+            hints: Vec::new(),
         }
     }
 
@@ -56,10 +90,10 @@ impl Failure {
         }
     }
 
-    /// Prints message and hint to standard error, and returns the exit status.
+    /// Prints message and hints to standard error, and returns the exit status.
     pub(crate) fn report(self) -> ExitCode {
         print_message(&self.message);
-        if let Some(hint) = self.hint {
+        for hint in self.hints {
             print_to_stderr(format!("  {hint}"));
         }
         ExitCode::from(self.status)
@@ -82,12 +116,36 @@ impl From<Error> for Failure {
             message = format!("{message}: {e}");
             cause = e.source();
         }
+        let hints = error.hint().map(str::to_owned).into_iter();
+        let hints = hints.chain(circumstances(&error));
+        let hints = hints.chain(certificate_hint(&message).map(str::to_owned));
         Self {
             status,
+            hints: hints.collect(),
             message,
-            hint: error.hint(),
         }
     }
+}
+
+/// Returns what the server's response says about time, in sentences.
+fn circumstances(error: &Error) -> impl Iterator<Item = String> {
+    let offset = (error.clock_offset())
+        .filter(|seconds| error.kind() == ErrorKind::Denied && seconds.unsigned_abs() >= MIN_OFFSET)
+        .map(|seconds| {
+            let (n, direction) = (seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
+            format!("the server's clock is {n} s {direction} this machine's: set the clock that is wrong")
+        });
+    let pause = error.retry_after().map(|pause| {
+        let seconds = pause.as_secs();
+        format!("the server asks for a pause of {seconds} s before the next request")
+    });
+    offset.into_iter().chain(pause)
+}
+
+/// Returns what to do about a certificate, by the words of the TLS library.
+fn certificate_hint(message: &str) -> Option<&'static str> {
+    let (_, hint) = (CERTIFICATE_HINTS.iter()).find(|(word, _)| message.contains(word))?;
+    Some(hint)
 }
 
 /// Prints a line to standard output.
@@ -108,7 +166,25 @@ pub(crate) fn print_to_stderr(text: impl Display) {
 
 /// Prints a warning or an error to standard error.
 pub(crate) fn print_message(message: &str) {
-    print_to_stderr(format!("jwt-bearer: {message}"));
+    print_to_stderr(format!("jwt-bearer: {}", escape_invisible(message)));
+}
+
+/// Escapes control characters and others that change how a terminal shows a line, as JSON does.
+pub(crate) fn escape_invisible(text: &str) -> String {
+    let is_visible = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().count() == 1;
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_visible(c) {
+            true => escaped.push(c),
+            false => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    escaped.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    escaped
 }
 
 /// Prints a labelled line to standard error, for `-v`.

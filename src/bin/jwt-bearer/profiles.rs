@@ -8,10 +8,15 @@ use jwt_bearer::{
     marketing_cloud_intelligence,
 };
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use crate::args::{self, CommonOptions, CylanceRegion, IntelligenceRegion, ServerOptions};
-use crate::files::{read, read_secret};
+use crate::args::{
+    self, CommonOptions, CylanceRegion, IntelligenceRegion, SecretEncoding, ServerOptions,
+};
+use crate::files::{read, read_encoded_secret, read_secret};
 use crate::output::{Failure, print_message};
+use crate::trace::is_public_parameter;
+use crate::usage::is_name;
 
 /// What the arguments of a profile become.
 pub(crate) struct ProfileAndSigner {
@@ -53,8 +58,9 @@ pub(crate) fn build(arguments: args::Profile) -> Result<ProfileAndSigner, Failur
 fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner, Failure> {
     let (profile, signer) = match (a.credentials, a.service_account_id, a.key) {
         (Some(file), ..) => {
-            let (profile, key) = marketing_cloud_intelligence::credentials(&*read(&file)?)
-                .map_err(|error| Failure::in_file(&file, error))?;
+            let (profile, key) =
+                marketing_cloud_intelligence::credentials(&*read("--credentials", &file)?)
+                    .map_err(|error| Failure::in_file(&file, error))?;
             warn_of_repairs(&file, &key);
             (profile, rsa_signer(key, &a.common))
         }
@@ -119,7 +125,7 @@ fn cylance(a: args::Cylance) -> Result<ProfileAndSigner, Failure> {
     }
     Ok(ProfileAndSigner {
         profile,
-        signer: read_hmac_key(&a.secret, &a.common)?,
+        signer: read_hmac_key(&a.secret, a.secret_encoding, &a.common)?,
         common: a.common,
     })
 }
@@ -152,7 +158,7 @@ fn any_server(
 ) -> Result<ProfileAndSigner, Failure> {
     let signer = match (&server.key, &server.secret) {
         (Some(file), _) => read_rsa_key(file, &common)?,
-        (_, Some(file)) => read_hmac_key(file, &common)?,
+        (_, Some(file)) => read_hmac_key(file, server.secret_encoding, &common)?,
         _ => return Err(Failure::usage("--key or --secret is needed")),
     };
     Ok(ProfileAndSigner {
@@ -164,21 +170,7 @@ fn any_server(
 
 fn apply_common_options(mut profile: Profile, common: &CommonOptions) -> Result<Profile, Failure> {
     for (name, value) in &common.param {
-        profile = match (value.strip_prefix('@'), name.as_str()) {
-            (Some(file), _) => {
-                let bytes = read_secret(Path::new(file))?;
-                let text = std::str::from_utf8(&bytes)
-                    .map_err(|_| Failure::config(format!("{file}: this is not text")))?;
-                profile.with_parameter(name.clone(), text)
-            }
-            // Other users of this machine can see the arguments in the process list.
-            (None, "client_secret") => {
-                return Err(Failure::usage(
-                    "a secret is never an argument: write --param client_secret=@FILE",
-                ));
-            }
-            (None, _) => profile.with_parameter(name.clone(), value),
-        };
+        profile = profile.with_parameter(name.clone(), parameter_value(name, value)?.as_str());
     }
     for (name, value) in &common.claim {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()));
@@ -191,23 +183,65 @@ fn apply_common_options(mut profile: Profile, common: &CommonOptions) -> Result<
     Ok(profile)
 }
 
+/// Returns the value of `--param NAME=VALUE`: `VALUE` itself, what follows the first `@` of `@@`, or the content of
+/// the file that follows a single `@`.
+fn parameter_value(name: &str, value: &str) -> Result<Zeroizing<String>, Failure> {
+    // Whoever put a secret in place of the name must not find it on standard error.
+    let option = match is_name(name) {
+        true => format!("--param {name}"),
+        false => "--param NAME".to_owned(),
+    };
+    let literal = match value.strip_prefix('@') {
+        Some(rest) if rest.starts_with('@') => rest,
+        Some(file) => {
+            let bytes = read_secret(&option, Path::new(file))?;
+            let text = std::str::from_utf8(&bytes)
+                .map_err(|_| Failure::config(format!("{file}: this is not text")))?;
+            return Ok(Zeroizing::new(text.to_owned()));
+        }
+        None => value,
+    };
+    match is_public_parameter(name) {
+        true => Ok(Zeroizing::new(literal.to_owned())),
+        // Other users of this machine can see the arguments in the process list.
+        false => Err(Failure::usage(format!(
+            "a secret is never an argument: write {option}=@FILE"
+        ))),
+    }
+}
+
 fn read_rsa_key(file: &Path, common: &CommonOptions) -> Result<Box<dyn Signer>, Failure> {
-    let text = read(file)?;
-    let key = match &common.passphrase_file {
-        Some(passphrase) => RsaKey::from_encrypted_pem(&*text, &*read_secret(passphrase)?),
-        None => RsaKey::from_pem(&*text),
+    let bytes = read("--key", file)?;
+    let passphrase = match &common.passphrase_file {
+        Some(file) => Some(read_secret("--passphrase-file", file)?),
+        None => None,
+    };
+    let key = match (passphrase, is_der(&bytes)) {
+        (None, false) => RsaKey::from_pem(&*bytes),
+        (None, true) => RsaKey::from_der(&*bytes),
+        (Some(passphrase), false) => RsaKey::from_encrypted_pem(&*bytes, &*passphrase),
+        (Some(passphrase), true) => RsaKey::from_encrypted_der(&*bytes, &*passphrase),
     };
     let key = key.map_err(|error| Failure::in_file(file, error))?;
     warn_of_repairs(file, &key);
     Ok(rsa_signer(key, common))
 }
 
+/// Whether the bytes begin as a key in DER does: a SEQUENCE whose length takes more than one byte.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, length, ..] if *length >= 0x80)
+}
+
 fn rsa_signer(key: RsaKey, common: &CommonOptions) -> Box<dyn Signer> {
     Box::new(common.key_id.iter().fold(key, RsaKey::with_key_id))
 }
 
-fn read_hmac_key(file: &Path, common: &CommonOptions) -> Result<Box<dyn Signer>, Failure> {
-    let secret = read_secret(file)?;
+fn read_hmac_key(
+    file: &Path,
+    encoding: SecretEncoding,
+    common: &CommonOptions,
+) -> Result<Box<dyn Signer>, Failure> {
+    let secret = read_encoded_secret("--secret", file, encoding)?;
     if (1..32).contains(&secret.len()) {
         let length = secret.len();
         print_message(&format!(

@@ -1,53 +1,109 @@
 //! `-v`: shows requests and responses without secrets, assertions and tokens.
+//!
+//! A value is shown if its name is on a list of harmless ones; a token under a name that nobody has heard of stays
+//! hidden. A harmless text is hidden too if it repeats a piece of a value that is not.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Request, Response, Transport};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
-use ureq::Agent;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::output::escape_invisible;
 
 /// Parameters that carry the assertion. Others may carry a JWT of another server.
 const ASSERTION_PARAMETERS: &[&str] = &["assertion", "auth_token", "client_assertion"];
-/// Bytes of the shortest parameter that is searched in a response; shorter ones occur in any sentence.
+/// Characters of an assertion that are shown: they are the beginning of its header.
+const SHOWN_OF_ASSERTION: usize = 12;
+/// Characters of the shortest value that is searched; shorter ones occur in any sentence.
 const MIN_SEARCHED: usize = 6;
-/// Members of a response that hold tokens.
-const TOKEN_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token"];
+/// Characters of a piece of a value that hides the text in which it is found.
+const PIECE: usize = 12;
+/// What stands in place of a value.
+const HIDDEN: &str = "...";
 
-/// Returns a transport that sends by `agent` and passes every request and response to `print`, as a label and
+/// Parameters whose values are public; every other parameter may be a secret.
+pub(crate) const PUBLIC_PARAMETERS: &[&str] = &[
+    "actor_token_type",
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "grant_type",
+    "requested_token_type",
+    "requested_token_use",
+    "resource",
+    "response_type",
+    "scope",
+    "subject_token_type",
+];
+
+/// Members of a response that hold no token (RFC 6749 §5, RFC 8414 §2, RFC 8693 §2.2, RFC 9457 §3.1), and those in
+/// which servers put the reason of a refusal. Names that end in `_endpoint` or `_supported` are shown too.
+const PUBLIC_MEMBERS: &[&str] = &[
+    "correlation_id",
+    "detail",
+    "error",
+    "errorCode",
+    "errorSummary",
+    "error_codes",
+    "error_description",
+    "error_uri",
+    "errors",
+    "expires_at",
+    "expires_in",
+    "fault",
+    "faultstring",
+    "hint",
+    "instance_url",
+    "issued_at",
+    "issued_token_type",
+    "issuer",
+    "jwks_uri",
+    "message",
+    "reason",
+    "scope",
+    "status",
+    "timestamp",
+    "title",
+    "token_type",
+    "trace_id",
+    "type",
+];
+
+/// Returns a transport that sends by `transport` and passes every request and response to `print`, as a label and
 /// a text.
 pub(crate) fn traced(
-    agent: Agent,
+    transport: impl Transport,
     print: impl Fn((&str, String)) + Send + Sync,
 ) -> impl Fn(&Request, Duration) -> io::Result<Response> + Send + Sync {
+    // A server may repeat the assertion of an earlier attempt.
+    let secrets = Mutex::new(Secrets::default());
     move |request: &Request, timeout: Duration| {
-        let sent = parameters(request);
-        let assertion =
-            (sent.iter()).find(|(name, _)| ASSERTION_PARAMETERS.contains(&name.as_str()));
-        assertion
-            .into_iter()
-            .flat_map(|(_, jwt)| decode(jwt))
-            .for_each(&print);
-        let (method, url) = (request.method(), redact_request(request.url()));
-        print(("request", format!("{method} {url}")));
-        if !request.body().is_empty() {
-            print((
-                "body",
-                redact_request(&String::from_utf8_lossy(request.body())),
-            ));
+        let print = |label: &str, text: String| print((label, escape_invisible(&text)));
+        let mut secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value) in parameters(request) {
+            if ASSERTION_PARAMETERS.contains(&name.as_str()) {
+                decode(&value).for_each(|(label, text)| print(label, text));
+            }
+            if !is_public_parameter(&name) {
+                secrets.add(&value);
+            }
         }
-        let response = agent.send(request, timeout)?;
-        print((
-            "response",
-            format!(
-                "{} {}",
-                response.status(),
-                redact_response(&response, &sent)
-            ),
-        ));
+        print(
+            "request",
+            format!("{} {}", request.method(), redact_url(request.url())),
+        );
+        if !request.body().is_empty() {
+            print("body", redact_body(request.body()));
+        }
+        let response = transport.send(request, timeout)?;
+        let text = redact_response(response.body(), &mut secrets);
+        print("response", format!("{} {text}", response.status()));
         Ok(response)
     }
 }
@@ -63,24 +119,16 @@ pub(crate) fn decode(jwt: &str) -> impl Iterator<Item = (&'static str, String)> 
         })
 }
 
-fn is_jwt(text: &str) -> bool {
-    let is_jwt_char = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    text.starts_with("eyJ") && text.matches('.').count() == 2 && text.chars().all(is_jwt_char)
+pub(crate) fn is_public_parameter(name: &str) -> bool {
+    PUBLIC_PARAMETERS.contains(&name)
 }
 
-/// Parameters whose values are public; every other parameter may be a secret.
-const PUBLIC_PARAMETERS: &[&str] = &[
-    "audience",
-    "client_assertion_type",
-    "client_id",
-    "grant_type",
-    "requested_token_type",
-    "resource",
-    "scope",
-];
+fn is_public_member(name: &str) -> bool {
+    PUBLIC_MEMBERS.contains(&name) || name.ends_with("_endpoint") || name.ends_with("_supported")
+}
 
 /// Returns the names and values of a request's parameters, decoded.
-fn parameters(request: &Request) -> Vec<(String, String)> {
+fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
     let query = request.url().split_once('?').map(|(_, query)| query);
     let text = match std::str::from_utf8(request.body()).unwrap_or_default() {
         "" => query.unwrap_or_default(),
@@ -89,62 +137,260 @@ fn parameters(request: &Request) -> Vec<(String, String)> {
     if let Ok(Value::Object(members)) = serde_json::from_str(text) {
         let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
         return (members.into_iter())
-            .map(|(name, value)| (name, text(value)))
+            .map(|(name, value)| (name, text(value).into()))
             .collect();
     }
     let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
     text.split('&')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (decoded(name), decoded(value)))
+        .map(|(name, value)| (decoded(name), decoded(value).into()))
         .collect()
 }
 
-/// Returns a URL, a form or a JSON object without the values of parameters that may be secrets.
-///
-/// Of a JWT the first characters remain.
-fn redact_request(text: &str) -> String {
-    let redact_value = |value: &str| match value.get(..12).filter(|_| is_jwt(value)) {
-        Some(prefix) => format!("{prefix}..."),
-        None => "...".to_owned(),
-    };
-    if let Ok(Value::Object(mut members)) = serde_json::from_str(text) {
+/// Returns what is shown of a parameter's value.
+fn redact_parameter(name: &str, value: &str) -> String {
+    let is_assertion = ASSERTION_PARAMETERS.contains(&name) && value.starts_with("eyJ");
+    match value.get(..SHOWN_OF_ASSERTION).filter(|_| is_assertion) {
+        _ if is_public_parameter(name) => value.to_owned(),
+        Some(prefix) => format!("{prefix}{HIDDEN}"),
+        None => HIDDEN.to_owned(),
+    }
+}
+
+fn redact_url(url: &str) -> String {
+    match url.split_once('?') {
+        Some((path, query)) => format!("{path}?{}", redact_form(query)),
+        None => url.to_owned(),
+    }
+}
+
+fn redact_body(body: &[u8]) -> String {
+    if let Ok(Value::Object(mut members)) = serde_json::from_slice(body) {
         for (name, value) in &mut members {
-            if !PUBLIC_PARAMETERS.contains(&name.as_str()) {
-                *value = redact_value(value.as_str().unwrap_or_default()).into();
-            }
+            *value = redact_parameter(name, value.as_str().unwrap_or_default()).into();
         }
         return Value::Object(members).to_string();
     }
-    let pairs = text.split_inclusive(['?', '&']).map(|pair| {
-        let separator = ['?', '&'].into_iter().find(|c| pair.ends_with(*c));
-        let pair_alone = pair.trim_end_matches(['?', '&']);
-        match pair_alone.split_once('=') {
-            Some((name, value)) if !PUBLIC_PARAMETERS.contains(&name) => {
-                let separator = separator.map(String::from).unwrap_or_default();
-                format!("{name}={}{separator}", redact_value(value))
-            }
-            _ => pair.to_owned(),
-        }
-    });
-    pairs.collect()
+    redact_form(&String::from_utf8_lossy(body))
 }
 
-/// Returns a JSON response without tokens and without secret parameters that the server repeats.
+fn redact_form(form: &str) -> String {
+    let pairs = form.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, value)) => format!("{name}={}", redact_parameter(name, value)),
+        None => HIDDEN.to_owned(), // a query that is no form may be all secret
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Returns a JSON response without what may be spent.
 ///
 /// Of any other response it returns the length alone, since there is no telling where it holds a secret.
-fn redact_response(response: &Response, sent: &[(String, String)]) -> String {
-    let Ok(Value::Object(mut members)) = serde_json::from_slice(response.body()) else {
-        return format!("{} bytes, no JSON object", response.body().len());
-    };
-    for (name, value) in &mut members {
-        if TOKEN_MEMBERS.contains(&name.as_str()) {
-            *value = "...".into();
+fn redact_response(body: &[u8], secrets: &mut Secrets) -> String {
+    let text = String::from_utf8_lossy(body);
+    let json = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+    match json {
+        Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
+            hide_nameless(&mut value, secrets);
+            hide_members(&mut value, secrets);
+            hide_repeated(&mut value, secrets);
+            value.to_string()
+        }
+        _ => format!("{} bytes, no JSON", body.len()),
+    }
+}
+
+/// Hides the elements of an array that is the whole response, except for objects: no name says what they are.
+fn hide_nameless(value: &mut Value, secrets: &mut Secrets) {
+    for element in value.as_array_mut().into_iter().flatten() {
+        if !element.is_object() {
+            secrets.add_all(element);
+            *element = HIDDEN.into();
         }
     }
-    let text = Value::Object(members).to_string();
-    let secret = |(name, value): &&(String, String)| {
-        !PUBLIC_PARAMETERS.contains(&name.as_str()) && value.len() >= MIN_SEARCHED
-    };
-    let secrets = sent.iter().filter(secret);
-    secrets.fold(text, |text, (_, secret)| text.replace(secret, "..."))
+}
+
+/// Hides every member that is not public, at any depth, and remembers its texts.
+fn hide_members(value: &mut Value, secrets: &mut Secrets) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match is_public_member(name) {
+                    true => hide_members(member, secrets),
+                    false => {
+                        secrets.add_all(member);
+                        *member = HIDDEN.into();
+                    }
+                }
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                hide_members(element, secrets);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Hides every text that repeats a piece of a secret, the name of a member included.
+fn hide_repeated(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) if secrets.are_in(text) => *value = HIDDEN.into(),
+        Value::Object(members) => {
+            let shown = std::mem::take(members)
+                .into_iter()
+                .map(|(name, mut member)| {
+                    hide_repeated(&mut member, secrets);
+                    match secrets.are_in(&name) {
+                        true => (HIDDEN.to_owned(), member),
+                        false => (name, member),
+                    }
+                });
+            *members = shown.collect::<Map<_, _>>();
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                hide_repeated(element, secrets);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Values that must not be shown, in the form in which they are compared.
+#[derive(Default)]
+struct Secrets(Vec<Zeroizing<String>>);
+
+impl Secrets {
+    fn add(&mut self, value: &str) {
+        let comparable = Zeroizing::new(comparable(value));
+        if comparable.chars().count() >= MIN_SEARCHED && !self.0.contains(&comparable) {
+            self.0.push(comparable);
+        }
+    }
+
+    fn add_all(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.add(text),
+            Value::Object(members) => members.values().for_each(|member| self.add_all(member)),
+            Value::Array(elements) => elements.iter().for_each(|element| self.add_all(element)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Whether a piece of one of the values is in the text, as it is or escaped for a URL or for JSON.
+    fn are_in(&self, text: &str) -> bool {
+        let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let texts = [text.to_owned(), decoded, unescape(text)].map(|text| comparable(&text));
+        self.0.iter().any(|secret| {
+            let secret: Vec<char> = secret.chars().collect();
+            secret.windows(PIECE.min(secret.len())).any(|piece| {
+                let piece = String::from_iter(piece);
+                texts.iter().any(|text| text.contains(&piece))
+            })
+        })
+    }
+}
+
+/// Returns the characters that tokens and passwords are made of: what else is put between them changes nothing.
+fn comparable(text: &str) -> String {
+    let is_compared = |c: &char| c.is_alphanumeric() || "-_.~+/=".contains(*c);
+    text.chars().filter(is_compared).collect()
+}
+
+/// Replaces `\u0022` and the like, which JSON within a JSON string still has.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut unescaped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part
+            .get(..4)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        match digits.and_then(char::from_u32) {
+            Some(c) => {
+                unescaped.push(c);
+                unescaped.push_str(part.get(4..).unwrap_or_default());
+            }
+            None => unescaped.push_str(part),
+        }
+    }
+    unescaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(body: &str, secret: &str) -> String {
+        let mut secrets = Secrets::default();
+        secrets.add(secret);
+        redact_response(body.as_bytes(), &mut secrets)
+    }
+
+    #[test]
+    fn response_members_are_hidden_at_any_depth_and_under_any_name() {
+        for (body, wanted) in [
+            (
+                r#"{"access_token":"T0KEN-1","token":"T0KEN-1","expires_in":300}"#,
+                r#"{"access_token":"...","expires_in":300,"token":"..."}"#,
+            ),
+            (
+                r#"{"authed_user":{"access_token":"T0KEN-2"},"scope":"a"}"#,
+                r#"{"authed_user":"...","scope":"a"}"#,
+            ),
+            (
+                r#"{"errors":[{"message":"no","session":"T0KEN-3"}],"pin":1234}"#,
+                r#"{"errors":[{"message":"no","session":"..."}],"pin":"..."}"#,
+            ),
+            (
+                r#"[{"message":"no","sid":"T0KEN-4"}]"#,
+                r#"[{"message":"no","sid":"..."}]"#,
+            ),
+            (
+                r#"{"access_token":"T0KEN-5","message":"T0KEN-5 is new"}"#,
+                r#"{"access_token":"...","message":"..."}"#,
+            ),
+            (r#"["T0KEN-4",["T0KEN-5"]]"#, r#"["...","..."]"#),
+            ("T0KEN-6", "7 bytes, no JSON"),
+            ("\"T0KEN-6\"", "9 bytes, no JSON"),
+        ] {
+            assert_eq!(shown(body, ""), wanted);
+        }
+    }
+
+    #[test]
+    fn repeated_secret_is_found_cut_escaped_or_pulled_apart() {
+        let secret = r#"pa"ss\word-1234-5678"#;
+        for text in [
+            r#"pa"ss\word-1234-5678"#,
+            r#"pa\"ss\\word-1234-5678"#,
+            r#"pa\u0022ss\u005cword-1234-5678"#,
+            "pa%22ss%5Cword-1234-5678",
+            "ss\\word-1234-567",
+            "p\u{200b}a\"\u{ad}s\u{2060}s\\w\u{1b}[31mo\u{1b}[0mrd-1234-5678",
+            "password-1234-5678",
+        ] {
+            let body =
+                serde_json::json!({ "error_description": format!("bad {text}") }).to_string();
+            assert_eq!(
+                shown(&body, secret),
+                r#"{"error_description":"..."}"#,
+                "{text}"
+            );
+        }
+        let body = r#"{"error_description":"bad password"}"#;
+        assert_eq!(shown(body, secret), body);
+    }
+
+    #[test]
+    fn query_that_is_no_form_is_hidden() {
+        assert_eq!(
+            redact_url("https://as.example/t?s3cret"),
+            "https://as.example/t?..."
+        );
+        assert_eq!(
+            redact_url("https://as.example/t?scope=a&key=s3cret"),
+            "https://as.example/t?scope=a&key=..."
+        );
+    }
 }

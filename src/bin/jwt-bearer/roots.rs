@@ -1,0 +1,141 @@
+//! The certificates that a server's certificate may descend from.
+
+use std::env;
+use std::path::Path;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+
+use crate::files;
+use crate::output::{Failure, print_message};
+
+/// The variables of OpenSSL, which replace the roots of the machine.
+const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// The tag of a SEQUENCE in DER.
+const SEQUENCE: u8 = 0x30;
+
+/// Returns the roots to trust: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's if `uses_system_roots`,
+/// else Mozilla's; and the certificates of the file `ca` in any case.
+///
+/// # Errors
+/// Where a file that is named holds no certificate.
+pub(crate) fn build(uses_system_roots: bool, ca: Option<&Path>) -> Result<RootCerts, Failure> {
+    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let variables: Vec<_> = VARIABLES.into_iter().filter(is_set).collect();
+    if variables.is_empty() && !uses_system_roots && ca.is_none() {
+        return Ok(RootCerts::WebPki);
+    }
+    let mut roots = match variables.is_empty() && !uses_system_roots {
+        true => webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .map(|der| Certificate::from_der(der).to_owned())
+            .collect(),
+        false => system_roots(&variables)?,
+    };
+    if let Some(file) = ca {
+        roots.extend(read_certificates(file)?);
+    }
+    Ok(roots.into())
+}
+
+/// Returns the machine's roots, or those of the variables, which the library reads itself.
+fn system_roots(variables: &[&str]) -> Result<Vec<Certificate<'static>>, Failure> {
+    let found = rustls_native_certs::load_native_certs();
+    let origin = match variables {
+        [] => "--system-roots".to_owned(),
+        variables => variables.join(", "),
+    };
+    // The errors name files, and a variable may hold anything.
+    let reasons: Vec<_> = (found.errors.iter())
+        .map(|error| match &error.kind {
+            rustls_native_certs::ErrorKind::Io { inner, .. } => inner.to_string(),
+            _ => error.context.to_owned(),
+        })
+        .collect();
+    let reason = reasons.first().map(|reason| format!(": {reason}"));
+    let reason = reason.unwrap_or_default();
+    match (found.certs.is_empty(), reasons.is_empty()) {
+        (true, _) => {
+            return Err(Failure::config(format!(
+                "{origin}: no certificate in PEM was found{reason}"
+            )));
+        }
+        (false, false) => {
+            print_message(&format!(
+                "{origin}: a part of the certificates cannot be read{reason}"
+            ));
+        }
+        (false, true) => {}
+    }
+    let roots = found.certs.iter();
+    Ok(roots
+        .map(|der| Certificate::from_der(der).to_owned())
+        .collect())
+}
+
+/// Returns the certificates of a file: one or many in PEM, or one in DER.
+fn read_certificates(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let bytes = files::read("--ca", file)?;
+    if is_der_certificate(&bytes) {
+        return Ok(vec![Certificate::from_der(&bytes).to_owned()]);
+    }
+    let mut certificates = Vec::new();
+    let failure = |text: &str| Failure::config(format!("{}: {text}", file.display()));
+    for item in parse_pem(&bytes) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) if is_der_certificate(certificate.der()) => {
+                certificates.push(certificate);
+            }
+            Ok(PemItem::Certificate(_)) | Err(_) => {
+                return Err(failure("a certificate in this is damaged"));
+            }
+            Ok(_) => {}
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(failure(what_it_is_instead(&bytes))),
+        false => Ok(certificates),
+    }
+}
+
+/// Whether the bytes are one SEQUENCE that begins with another, as a certificate does (RFC 5280 §4.1).
+fn is_der_certificate(bytes: &[u8]) -> bool {
+    let Some(content) = sequence_content(bytes) else {
+        return false;
+    };
+    content.first() == Some(&SEQUENCE)
+}
+
+/// Returns what is in a SEQUENCE that is all of the bytes.
+fn sequence_content(bytes: &[u8]) -> Option<&[u8]> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, content) = match usize::from(first).checked_sub(0x80) {
+        None => (usize::from(first), rest),
+        Some(count @ 1..=4) => {
+            let (digits, content) = rest.split_at_checked(count)?;
+            let length = digits.iter().try_fold(0_usize, |sum, digit| {
+                sum.checked_mul(256)?.checked_add((*digit).into())
+            })?;
+            (length, content)
+        }
+        Some(_) => return None,
+    };
+    (tag == SEQUENCE && content.len() == length).then_some(content)
+}
+
+fn what_it_is_instead(bytes: &[u8]) -> &'static str {
+    const INTEGER: u8 = 0x02;
+    const OBJECT_IDENTIFIER: u8 = 0x06;
+    match sequence_content(bytes).and_then(<[u8]>::first) {
+        Some(&OBJECT_IDENTIFIER) => {
+            "this is PKCS#7: convert it with openssl pkcs7 -inform DER -print_certs -in FILE -out ca.pem"
+        }
+        Some(&INTEGER) => {
+            "this is a key or PKCS#12; convert the latter with openssl pkcs12 -cacerts -nokeys -in FILE -out ca.pem"
+        }
+        _ if bytes.windows(11).any(|window| window == b"BEGIN PKCS7") => {
+            "this is PKCS#7: convert it with openssl pkcs7 -print_certs -in FILE -out ca.pem"
+        }
+        _ => "there is no certificate in this",
+    }
+}

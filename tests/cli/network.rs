@@ -1,0 +1,410 @@
+//! The network: proxies of the environment, certificates.
+
+use std::net::TcpStream;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::*;
+
+#[test]
+fn https_proxy_variable_is_used() {
+    let fixture = Fixture::new();
+    let mut command =
+        fixture.command("token cylance --tenant-id t --application-id a --secret secret.txt");
+    let outcome = command
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .args(["--timeout", "1"])
+        .output();
+    let outcome = Outcome::of(outcome.unwrap());
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    assert!(outcome.err.contains("Connection refused"), "{outcome:?}");
+}
+
+const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+
+/// The proxy that a request to `https://host` goes through, of two.
+fn used_proxy(fixture: &Fixture, host: &str, variables: &[(&str, &str)]) -> Option<u8> {
+    let (first, second) = (Answering::new(REFUSAL), Answering::new(REFUSAL));
+    let mut command = fixture.command(&format!(
+        "token client-credentials --client-id c --key key.pem --timeout 2 \
+         --token-endpoint https://{host}/token"
+    ));
+    for (name, value) in variables {
+        let value = value
+            .replace("FIRST", &format!("127.0.0.1:{}", first.port))
+            .replace("SECOND", &format!("127.0.0.1:{}", second.port));
+        command.env(name, value);
+    }
+    let outcome = Outcome::of(command.output().unwrap());
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    match (first.is_used(), second.is_used()) {
+        (true, false) => Some(1),
+        (false, true) => Some(2),
+        (false, false) => None,
+        (true, true) => panic!("both were used"),
+    }
+}
+
+#[test]
+fn proxy_variables_are_read_as_curl_reads_them() {
+    let fixture = Fixture::new();
+    let host = "as.nowhere.invalid";
+    for (variables, host, used) in [
+        (&[("HTTPS_PROXY", "http://FIRST")][..], host, Some(1)),
+        (
+            &[
+                ("all_proxy", "http://FIRST"),
+                ("ALL_PROXY", "http://SECOND"),
+            ],
+            host,
+            Some(1),
+        ),
+        (
+            &[
+                ("ALL_PROXY", "http://FIRST"),
+                ("HTTPS_PROXY", "http://SECOND"),
+            ],
+            host,
+            Some(2),
+        ),
+        (
+            &[("https_proxy", ""), ("ALL_PROXY", "FIRST")],
+            host,
+            Some(1),
+        ),
+        (&[("https_proxy", ""), ("HTTPS_PROXY", "")], host, None),
+        (
+            &[
+                ("HTTP_PROXY", "http://FIRST"),
+                ("http_proxy", "http://SECOND"),
+            ],
+            host,
+            None,
+        ),
+        (
+            &[
+                ("https_proxy", "http://FIRST"),
+                ("NO_PROXY", "nowhere.invalid"),
+            ],
+            host,
+            None,
+        ),
+        (
+            &[
+                ("https_proxy", "http://FIRST"),
+                ("no_proxy", " other , .invalid "),
+            ],
+            host,
+            None,
+        ),
+        (
+            &[("https_proxy", "http://FIRST"), ("no_proxy", "*")],
+            host,
+            None,
+        ),
+        (
+            &[
+                ("https_proxy", "http://FIRST"),
+                ("no_proxy", "where.invalid"),
+            ],
+            host,
+            Some(1),
+        ),
+        (
+            &[
+                ("https_proxy", "http://FIRST"),
+                ("no_proxy", ""),
+                ("NO_PROXY", host),
+            ],
+            host,
+            None,
+        ),
+        (
+            &[("https_proxy", "http://FIRST"), ("no_proxy", "127.0.0.0/8")],
+            "127.0.0.1:1",
+            None,
+        ),
+        (
+            &[("https_proxy", "http://FIRST"), ("no_proxy", "10.0.0.0/8")],
+            "127.0.0.1:1",
+            Some(1),
+        ),
+        (
+            &[("https_proxy", "http://FIRST"), ("no_proxy", "127.0.0.1:2")],
+            "127.0.0.1:1",
+            Some(1),
+        ),
+        (&[("https_proxy", "http://u:p%40ss@FIRST/")], host, Some(1)),
+    ] {
+        assert_eq!(
+            used_proxy(&fixture, host, variables),
+            used,
+            "{variables:?} {host}"
+        );
+    }
+}
+
+#[test]
+fn proxy_variable_that_is_unusable_is_named_without_its_value() {
+    let fixture = Fixture::new();
+    for (variable, value) in [
+        ("https_proxy", "http://DOMAIN\\user:hunter2@127.0.0.1:3128"),
+        ("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:3128 "),
+        ("all_proxy", "\"http://user:hunter2@127.0.0.1:3128\""),
+        ("ALL_PROXY", "gopher://user:hunter2@127.0.0.1:70"),
+        ("https_proxy", "http://user:hunter2@127.0.0.1:port"),
+        ("https_proxy", "hunter2 hunter2"),
+    ] {
+        let mut command = fixture.command(
+            "token client-credentials --client-id c --key key.pem \
+             --token-endpoint https://as.nowhere.invalid/token",
+        );
+        let outcome = Outcome::of(command.env(variable, value).output().unwrap());
+        assert_eq!(
+            (outcome.status, outcome.out.as_str()),
+            (3, ""),
+            "{outcome:?}"
+        );
+        let start = format!("jwt-bearer: {variable}: ");
+        assert!(outcome.err.starts_with(&start), "{outcome:?}");
+        assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+        // A list of exceptions that has every host makes it harmless.
+        let outcome = Outcome::of(command.env("NO_PROXY", "*").output().unwrap());
+        assert_eq!(outcome.status, 4, "{outcome:?}");
+    }
+}
+
+#[test]
+fn socks_proxy_is_asked_for_the_host_by_name() {
+    let fixture = Fixture::new();
+    let proxy = Answering::new([5, 0]); // version 5, no authentication
+    let mut command = fixture.command(
+        "token client-credentials --client-id c --key key.pem --timeout 2 \
+         --token-endpoint https://as.nowhere.invalid/token",
+    );
+    let url = format!("socks5h://127.0.0.1:{}", proxy.port);
+    let outcome = Outcome::of(command.env("ALL_PROXY", url).output().unwrap());
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    let received = proxy.received.lock().unwrap();
+    assert_eq!(
+        received.first().and_then(|bytes| bytes.first()),
+        Some(&5),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn plain_http_to_loopback_goes_through_no_proxy() {
+    let fixture = Fixture::new();
+    let proxy = Answering::new(REFUSAL);
+    for variable in ["http_proxy", "https_proxy", "all_proxy"] {
+        let mut command = fixture.command(&format!("token {}", PROFILES[6]));
+        let url = format!("http://127.0.0.1:{}", proxy.port);
+        Outcome::of(command.env(variable, url).output().unwrap()).only_line();
+    }
+    assert!(!proxy.is_used());
+}
+
+/// A token endpoint over TLS, with a certificate for these names.
+struct TlsServer {
+    port: u16,
+    certificate: Vec<u8>,
+}
+
+impl TlsServer {
+    fn new(root: &CertifiedIssuer<'_, KeyPair>, names: &[&str]) -> Self {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(names)
+            .unwrap()
+            .signed_by(&key, root)
+            .unwrap();
+        Self::with(certificate.der().clone(), key)
+    }
+    fn with(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let config = Arc::new(config);
+        // Ends with the process of the test.
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = answer_over_tls(stream, config.clone());
+            }
+        });
+        let certificate = certificate.to_vec();
+        Self { port, certificate }
+    }
+    fn command(&self, fixture: &Fixture, options: &str) -> Command {
+        let port = self.port;
+        fixture.command(&format!(
+            "token client-credentials --client-id c --key key.pem --timeout 5 \
+             --token-endpoint https://localhost:{port}/token {options}"
+        ))
+    }
+    fn run(&self, fixture: &Fixture, options: &str) -> Outcome {
+        Outcome::of(self.command(fixture, options).output().unwrap())
+    }
+}
+
+fn answer_over_tls(
+    mut stream: TcpStream,
+    config: Arc<rustls::ServerConfig>,
+) -> std::io::Result<()> {
+    let mut connection = rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    let _ = tls.read(&mut [0; 65536])?;
+    let body = r#"{"access_token":"t0ken","expires_in":300}"#;
+    let length = body.len();
+    write!(
+        tls,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    tls.conn.send_close_notify();
+    tls.flush()
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn pem_of(issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
+    ::pem::encode(&::pem::Pem::new("CERTIFICATE", issuer.der().to_vec()))
+}
+
+#[test]
+fn ca_option_takes_pem_bundle_and_der() {
+    let fixture = Fixture::new();
+    let (root, other) = (authority("root"), authority("other"));
+    let server = TlsServer::new(&root, &["localhost"]);
+    fixture.write(
+        "bundle.pem",
+        format!("# roots\n{}{}", pem_of(&other), pem_of(&root)),
+    );
+    fixture.write("root.der", root.der());
+    fixture.write("other.pem", pem_of(&other));
+    for options in [
+        "--ca bundle.pem",
+        "--ca root.der",
+        "--system-roots --ca root.der",
+    ] {
+        assert_eq!(server.run(&fixture, options).only_line(), "t0ken");
+    }
+    for options in ["", "--ca other.pem", "--system-roots"] {
+        let outcome = server.run(&fixture, options);
+        assert_eq!(outcome.status, 4, "{options}: {outcome:?}");
+        assert!(
+            outcome.err.contains("UnknownIssuer\n  trust the CA"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn ca_option_names_what_a_file_is_instead() {
+    let fixture = Fixture::new();
+    let root = authority("root");
+    let server = TlsServer::new(&root, &["localhost"]);
+    let pem = pem_of(&root);
+    fixture.write("cut.pem", &pem[..pem.len() / 2]);
+    fixture.write("cut.der", &root.der()[..100]);
+    fixture.write("store.p12", include_bytes!("../data/keys/store.p12"));
+    for (file, what) in [
+        ("key.pem", "there is no certificate in this"),
+        ("cut.der", "there is no certificate in this"),
+        (
+            "store.p12",
+            "this is a key or PKCS#12; convert the latter with openssl pkcs12",
+        ),
+    ] {
+        let outcome = server.run(&fixture, &format!("--ca {file}"));
+        let start = format!("jwt-bearer: {file}: {what}");
+        assert!(
+            outcome.status == 3 && outcome.err.starts_with(&start),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(server.run(&fixture, "--ca cut.pem").status, 3);
+}
+
+#[test]
+fn ssl_cert_variables_replace_the_roots() {
+    let fixture = Fixture::new();
+    let root = authority("root");
+    let server = TlsServer::new(&root, &["localhost"]);
+    let file = fixture.write("root.pem", pem_of(&root));
+    let directory = fixture.directory.path().join("roots");
+    fs::create_dir(&directory).unwrap();
+    fs::copy(&file, directory.join("root.pem")).unwrap();
+    let run = |variable: &str, value: &std::path::Path| {
+        let mut command = server.command(&fixture, "");
+        Outcome::of(command.env(variable, value).output().unwrap())
+    };
+    assert_eq!(run("SSL_CERT_FILE", &file).only_line(), "t0ken");
+    assert_eq!(run("SSL_CERT_DIR", &directory).only_line(), "t0ken");
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let outcome = run(variable, &fixture.directory.path().join("hunter2"));
+        let start =
+            format!("jwt-bearer: {variable}: no certificate in PEM was found: No such file");
+        assert!(
+            outcome.status == 3 && outcome.err.starts_with(&start),
+            "{outcome:?}"
+        );
+        assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn certificate_error_names_the_cause_and_what_to_do() {
+    let fixture = Fixture::new();
+    let root = authority("root");
+    fixture.write("root.pem", pem_of(&root));
+    let server = TlsServer::new(&root, &["elsewhere.example", "as.example"]);
+    let outcome = server.run(&fixture, "--ca root.pem");
+    assert_eq!(outcome.status, 4);
+    for part in [
+        "elsewhere.example",
+        "as.example",
+        "\n  use a host name that the certificate has",
+    ] {
+        assert!(outcome.err.contains(part), "{part} in {outcome:?}");
+    }
+
+    // What many tools make by default: a certificate of its own, which says that it is a CA's.
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let server = TlsServer::with(certificate.der().clone(), key);
+    fixture.write("self.der", &server.certificate);
+    let outcome = server.run(&fixture, "--ca self.der");
+    assert_eq!(outcome.status, 4);
+    for part in [
+        "a CA certificate as its own",
+        "openssl req -x509 ",
+        "CA:FALSE",
+    ] {
+        assert!(outcome.err.contains(part), "{part} in {outcome:?}");
+    }
+
+    // What that command makes is accepted.
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let server = TlsServer::with(certificate.der().clone(), key);
+    fixture.write("self.der", &server.certificate);
+    assert_eq!(server.run(&fixture, "--ca self.der").only_line(), "t0ken");
+}
