@@ -34,7 +34,10 @@
         clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
+        clippy::arithmetic_side_effects,
+        clippy::disallowed_macros, // clippy.toml lists what is disallowed
+        clippy::disallowed_methods,
+        clippy::disallowed_types
     )
 )]
 
@@ -48,8 +51,13 @@ mod message;
 
 mod error;
 
+#[expect(clippy::disallowed_methods, reason = "the system's clock")]
 mod clock;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that hangs keeps its thread, not its caller"
+)]
 mod time_limit;
 
 mod random;
@@ -89,6 +97,10 @@ mod shared;
 mod source;
 
 #[cfg(feature = "sandbox")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server of its own, for tests and demonstrations"
+)]
 pub mod sandbox;
 
 pub use clock::{Clock, ManualClock};
