@@ -1,0 +1,159 @@
+//! Reads src as text: each module names only modules that `lib.rs` has before it, and few files name the crates that
+//! sign, send or store. `clippy.toml` has the rules that clippy can check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::{fs, mem};
+
+/// Crates and the files that name them. Any file may name `base64`, `serde_json` and `zeroize`.
+const CRATES: &[(&str, &[&str])] = &[
+    ("getrandom", &["random"]),
+    ("hmac", &["jwt"]),
+    ("http", &["message", "token", "transport", "url"]),
+    ("httpdate", &["message"]),
+    ("log", &["fetch", "fetch/shared"]),
+    ("percent_encoding", &["message"]),
+    ("redis", &["store/redis"]),
+    ("ring", &[]),
+    ("rsa", &["der", "jwt"]),
+    ("rustix", &["store/file"]),
+    ("sha2", &["jwt"]),
+    ("ureq", &["transport"]),
+];
+
+/// Lines of a file without its tests. A longer file has more than one idea.
+const MAX_LINES: usize = 450;
+
+const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
+#[test]
+fn modules_name_only_earlier_modules() {
+    let lib = fs::read_to_string(format!("{SRC}/lib.rs")).unwrap();
+    let of_module = |file: &str| format!("\nmod {};", file.split('/').next().unwrap());
+    let place = |file: &str| lib.find(&of_module(file));
+    for (name, code) in files() {
+        assert!(place(&name).is_some(), "{name} is in no module of lib.rs");
+        for path in paths(&code) {
+            let is_earlier = match file_of(&path, &name) {
+                Some(named) => place(&named) <= place(&name),
+                None => !path.starts_with("crate::"),
+            };
+            assert!(
+                is_earlier,
+                "{name} names {path}, which is in no earlier module"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_name_each_other_in_no_circle() {
+    let mut names = BTreeSet::new();
+    for (from, code) in files() {
+        let named = paths(&code)
+            .into_iter()
+            .filter_map(|path| file_of(&path, &from));
+        names.extend(named.map(|to| (from.clone(), to)));
+    }
+    names.retain(|(from, to)| from != to);
+    let is_end = |(from, to): &(String, String), names: &BTreeSet<(String, String)>| {
+        !names.iter().any(|(f, _)| f == to) || !names.iter().any(|(_, t)| t == from)
+    };
+    while let Some(end) = names.iter().find(|pair| is_end(pair, &names)).cloned() {
+        names.remove(&end);
+    }
+    assert!(names.is_empty(), "{names:?}");
+}
+
+#[test]
+fn crates_are_named_only_by_listed_files() {
+    for (name, listed) in CRATES {
+        let mut files = files();
+        let is_named = |path: String| path.split("::").next() == Some(name);
+        files.retain(|_, code| paths(code).into_iter().any(is_named));
+        assert_eq!(files.into_keys().collect::<Vec<_>>(), *listed, "{name}");
+    }
+}
+
+#[test]
+fn library_has_no_static_items() {
+    for (name, code) in files() {
+        let items = code
+            .lines()
+            .map(|line| line.trim().trim_start_matches("pub "));
+        let items = items.map(|item| item.trim_start_matches("pub(crate) "));
+        let statics: Vec<_> = items.filter(|i| i.starts_with("static ")).collect();
+        assert!(statics.is_empty(), "{name}: {statics:?}");
+    }
+}
+
+#[test]
+fn library_files_are_short() {
+    for (name, code) in files() {
+        let lines = code.lines().count();
+        assert!(lines <= MAX_LINES, "{name} has {lines} lines");
+    }
+}
+
+/// The library's files without their tests: "store/file" is src/store/file.rs.
+fn files() -> BTreeMap<String, String> {
+    let list = |folder: &Path| fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut paths: Vec<_> = list(SRC.as_ref()).collect();
+    let mut files = BTreeMap::new();
+    while let Some(path) = paths.pop() {
+        let name = path.strip_prefix(SRC).unwrap().with_extension("");
+        match name.to_str().unwrap() {
+            "lib" | "bin" | "sandbox" => {} // no modules of the library
+            _ if path.is_dir() => paths.extend(list(&path)),
+            name => {
+                let text = fs::read_to_string(path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap();
+                files.insert(name.replace('\\', "/"), code.to_owned());
+            }
+        }
+    }
+    files
+}
+
+/// The paths in `code`: of `use a::{b, c::d}` these are `a::b` and `a::c::d`.
+fn paths(code: &str) -> Vec<String> {
+    let lines = code.lines().map(|line| line.split("//").next().unwrap());
+    let code = lines.collect::<Vec<_>>().join("\n").replace("self::", "");
+    let code = code.replace("super::super::", "crate::");
+    let code = code.replace("use ", "use ::"); // also a crate is a path then
+    let (mut paths, mut trees, mut path) = (Vec::new(), Vec::<String>::new(), String::new());
+    for c in code.chars() {
+        if c.is_alphanumeric() || "_:".contains(c) {
+            path.push(c);
+            continue;
+        }
+        if let Some(tree) = trees.last().filter(|_| !path.is_empty()) {
+            path.insert_str(0, tree);
+        }
+        match c {
+            '{' => trees.push(mem::take(&mut path)),
+            '}' => drop(trees.pop()),
+            _ => {}
+        }
+        if path.contains("::") {
+            paths.push(path.trim_start_matches(':').to_owned());
+        }
+        path.clear();
+    }
+    paths
+}
+
+/// The file that has what `path` names in the file `from`.
+fn file_of(path: &str, from: &str) -> Option<String> {
+    let path = match path.split_once("::") {
+        Some(("crate", rest)) => rest.to_owned(),
+        Some(("super", rest)) if !from.contains('/') => rest.to_owned(),
+        Some(("super", rest)) => format!("{}::{rest}", from.split('/').next()?),
+        _ => format!("{from}::{path}"),
+    };
+    let names: Vec<_> = path.splitn(3, "::").take(2).collect();
+    let exists = |name: &String| Path::new(&format!("{SRC}/{name}.rs")).is_file();
+    [names.join("/"), names[0].to_owned()]
+        .into_iter()
+        .find(exists)
+}
