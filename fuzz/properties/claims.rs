@@ -1,4 +1,4 @@
-//! Any strings into an assertion: what decodes is what went in.
+//! An assertion made of any strings decodes to the same strings.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,14 @@ use jwt_bearer::{Audience, Endpoint, ErrorKind, Profile, ScopePlacement};
 use ring::hmac;
 use serde_json::{Map, Value, json};
 
-use crate::{NOW, SECRET, decoded, fields, is_scope, key, now, tells_no_value, told};
+use crate::{
+    NOW, SECRET, assert_values_hidden, decode_segment, error_texts, fields, is_scope, key, now,
+};
 
-/// `iss`, `sub`, `aud`, `kid`, `typ` and a scope; then pairs of a name and a value, by turns a claim
-/// and a header member. An empty `sub` to scope is left out. A value is JSON, else a string.
+/// Signs the claims and header members that `input` lists, and decodes the assertion.
+///
+/// The fields are `iss`, `sub`, `aud`, `kid`, `typ`, the scope, and then pairs of name and value: claims and header
+/// members alternate. Except `iss`, an empty field is left out. A value that is not JSON is a string.
 pub fn claims(input: &[u8]) {
     let mut fields = fields(input);
     let issuer = fields.next().unwrap_or_default();
@@ -19,8 +23,8 @@ pub fn claims(input: &[u8]) {
     let [subject, audience, kid, typ, scope] = [(); 5].map(|()| optional());
     let pairs: Vec<_> =
         std::iter::from_fn(|| Some((fields.next()?, value(fields.next()?)))).collect();
-    let [claims, header] = [0, 1].map(|turn| {
-        let pairs = pairs.iter().skip(turn).step_by(2);
+    let [claims, header] = [0, 1].map(|first| {
+        let pairs = pairs.iter().skip(first).step_by(2);
         pairs
             .filter(|(_, value)| !value.is_null())
             .cloned()
@@ -41,9 +45,9 @@ pub fn claims(input: &[u8]) {
         Some(typ) => profile.with_typ(typ),
         None => profile.without_typ(),
     };
-    // `null` leaves a claim out, so it may be given as well.
-    for (turn, (name, value)) in pairs.iter().enumerate() {
-        profile = match turn % 2 {
+    // A value of `null` leaves the claim out.
+    for (n, (name, value)) in pairs.iter().enumerate() {
+        profile = match n % 2 {
             0 => profile.with_claim(name, value.clone()),
             _ => profile.with_header(name, value.clone()),
         };
@@ -65,28 +69,28 @@ pub fn claims(input: &[u8]) {
         audience.as_ref(),
         text_of(&claims, "tid"),
     ];
-    let refused = texts.into_iter().flatten().any(|text| !is_name(text))
+    let is_invalid = texts.into_iter().flatten().any(|text| !is_valid_name(text))
         || scope.as_ref().is_some_and(|scope| !is_scope(scope))
-        || twice(&own_claims, &all_claims)
-        || twice(&["typ", "alg", "kid"], &header)
+        || has_duplicate(&own_claims, &all_claims)
+        || has_duplicate(&["typ", "alg", "kid"], &header)
         || claims
             .iter()
-            .any(|(name, value)| name == "nbf" && !is_time(value));
+            .any(|(name, value)| name == "nbf" && !is_numeric_date(value));
 
     let assertion = match profile.assertion(&key, now()) {
         Ok(assertion) => assertion,
         Err(error) => {
-            assert!(refused, "{error}");
+            assert!(is_invalid, "{error}");
             assert_eq!(error.kind(), ErrorKind::Config);
             let pairs = pairs.into_iter();
             let pairs = pairs.map(|(name, value)| (name, value.to_string()));
             let own = [("iss", Some(issuer)), ("sub", subject), ("aud", audience)];
             let own = own.map(|(name, text)| (name.to_owned(), text.unwrap_or_default()));
-            tells_no_value(&told(&error), &pairs.chain(own).collect::<Vec<_>>());
+            assert_values_hidden(&error_texts(&error), &pairs.chain(own).collect::<Vec<_>>());
             return;
         }
     };
-    assert!(!refused, "taken");
+    assert!(!is_invalid, "the profile is invalid but was accepted");
 
     let (message, signature) = assertion.secret().rsplit_once('.').unwrap();
     let secret = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
@@ -98,9 +102,9 @@ pub fn claims(input: &[u8]) {
     expected.insert("alg".to_owned(), json!("HS256"));
     expected.extend(kid.map(|kid| ("kid".to_owned(), json!(kid))));
     expected.extend(typ.map(|typ| ("typ".to_owned(), json!(typ))));
-    assert_eq!(decoded(head), expected);
+    assert_eq!(decode_segment(head), expected);
 
-    let mut found = decoded(body);
+    let mut found = decode_segment(body);
     let jti = found.remove("jti").unwrap();
     assert_eq!(jti.as_str().map(str::len), Some(36));
     let mut expected: Map<_, _> = all_claims.into_iter().collect();
@@ -124,8 +128,9 @@ fn text_of<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a String>
     }
 }
 
-/// What may name a client, a user, a server: no slip of copying.
-fn is_name(text: &str) -> bool {
+/// Whether `text` may be an identifier: no quotation mark, control character or outer white space, which come
+/// from copying.
+fn is_valid_name(text: &str) -> bool {
     let ends = [text.chars().next(), text.chars().next_back()];
     let at_ends = |is: fn(char) -> bool| ends.into_iter().flatten().any(is);
     !text.is_empty()
@@ -134,14 +139,14 @@ fn is_name(text: &str) -> bool {
         && !text.chars().any(char::is_control)
 }
 
-fn twice(own: &[&str], members: &[(String, Value)]) -> bool {
+fn has_duplicate(own: &[&str], members: &[(String, Value)]) -> bool {
     let names = members.iter().map(|(name, _)| name.as_str());
     let names: Vec<_> = names.chain(own.iter().copied()).collect();
     names.iter().collect::<BTreeSet<_>>().len() < names.len()
 }
 
-/// RFC 7519 §2: seconds; up to the year 5138.
-fn is_time(value: &Value) -> bool {
+/// Whether `value` is a NumericDate (RFC 7519 §2) in whole seconds, up to the year 5138.
+fn is_numeric_date(value: &Value) -> bool {
     value
         .as_u64()
         .is_some_and(|seconds| seconds < 100_000_000_000)

@@ -1,35 +1,42 @@
-//! The credential file of Marketing Cloud Intelligence.
+//! Credential files of Marketing Cloud Intelligence.
 
-use jwt_bearer::{ErrorKind, Response, RsaKey, Signer as _, marketing_cloud_intelligence};
+use jwt_bearer::{
+    Endpoint, ErrorKind, Response, RsaKey, Signer as _, marketing_cloud_intelligence,
+};
 use serde_json::{Map, Value};
 
-use crate::{debug, decoded, is_safe, now, quotes_nothing, told};
+use crate::{assert_not_quoted, assert_safe_url, debug, decode_segment, error_texts, now};
 
 const NAMES: [&str; 3] = ["serviceAccountId", "discoveryEndpoint", "privateKey"];
 const OTHER_KEY: &str = include_str!("../seeds/pem/pkcs1.pem");
 
-/// A file to [`marketing_cloud_intelligence::credentials`].
+/// Reads `file` with [`marketing_cloud_intelligence::credentials`] and compares it with what `serde_json` reads.
 pub fn credentials(file: &[u8]) {
     let json = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let members: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
     let texts = NAMES.map(|name| members.get(name).and_then(Value::as_str));
+    let endpoint = texts[1].map(Endpoint::metadata);
     let key = texts[2].map(RsaKey::from_pem);
 
     let read = marketing_cloud_intelligence::credentials(file);
-    let ([Some(id), Some(address), Some(pem)], Some(Ok(key))) = (texts, key) else {
-        let is_whole = texts.iter().all(Option::is_some);
-        let kind = if is_whole {
+    let ([Some(id), Some(address), Some(pem)], Some(Ok(_)), Some(Ok(key))) =
+        (texts, &endpoint, key)
+    else {
+        // The key is read last.
+        let has_invalid_key =
+            texts.iter().all(Option::is_some) && endpoint.is_some_and(|e| e.is_ok());
+        let kind = if has_invalid_key {
             ErrorKind::Key
         } else {
             ErrorKind::Config
         };
         let error = read.unwrap_err();
         assert_eq!(error.kind(), kind);
-        // Which member is missing is told.
-        let told = NAMES
+        // The error says which member is missing.
+        let texts = NAMES
             .iter()
-            .fold(told(&error), |told, name| told.replace(name, " "));
-        quotes_nothing(&told, file);
+            .fold(error_texts(&error), |texts, name| texts.replace(name, " "));
+        assert_not_quoted(&texts, file);
         return;
     };
     let (profile, read) = read.unwrap();
@@ -38,8 +45,8 @@ pub fn credentials(file: &[u8]) {
         key.sign(b"message").unwrap()
     );
     assert_eq!(read.repairs(), key.repairs());
-    quotes_nothing(&debug(&read), pem);
-    // Nor is anything of the key in the profile: with another one it is the same.
+    assert_not_quoted(&debug(&read), pem);
+    // The profile shows nothing of the key: it is the same with another key.
     let mut other = members.clone();
     other.insert(NAMES[2].to_owned(), OTHER_KEY.into());
     let other = Value::Object(other).to_string();
@@ -50,7 +57,7 @@ pub fn credentials(file: &[u8]) {
         Ok(requests) => requests,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Config);
-            quotes_nothing(&told(&error), file);
+            assert_not_quoted(&error_texts(&error), file);
             return;
         }
     };
@@ -58,13 +65,17 @@ pub fn credentials(file: &[u8]) {
         panic!("{requests:?}")
     };
     assert_eq!(
-        (request.method(), request.url(), std::str::from_utf8(request.body()).unwrap()),
+        (
+            request.method(),
+            request.url(),
+            std::str::from_utf8(request.body()).unwrap()
+        ),
         ("GET", address, "")
     );
-    is_safe(address);
+    assert_safe_url(address);
     let metadata = Response::new(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
-    let known = profile.with_metadata(&metadata).unwrap();
-    let assertion = known.assertion(&read, now()).unwrap();
-    let claims = decoded(assertion.secret().split('.').nth(1).unwrap());
+    let resolved = profile.with_metadata(&metadata).unwrap();
+    let assertion = resolved.assertion(&read, now()).unwrap();
+    let claims = decode_segment(assertion.secret().split('.').nth(1).unwrap());
     assert_eq!((&claims["iss"], &claims["sub"]), (&id.into(), &id.into()));
 }

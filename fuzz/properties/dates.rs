@@ -8,7 +8,7 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use crate::{NOW, key, now};
 
-/// Seconds: a longer pause is told as this.
+/// In seconds. The longest `retry_after`.
 const YEAR: u64 = 365 * 24 * 3600;
 const FIXDATE: &str =
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT";
@@ -17,8 +17,9 @@ const RFC_850: &str = "[weekday], [day]-[month repr:short]-[year repr:last_two] 
 const ASCTIME: &str = "[weekday repr:short] [month repr:short] [day padding:space] \
     [hour]:[minute]:[second] [year]";
 
-/// Header lines of a response that says: later. A `Retry-After` in seconds is a date as well,
-/// after 1970, and is tried in all three forms that a date has.
+/// Reads a 503 response with the header lines of `input`.
+///
+/// A `Retry-After` in seconds is also taken as a date, in seconds after 1970, and written in all three date formats.
 pub fn dates(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let headers: Vec<_> = text
@@ -30,7 +31,7 @@ pub fn dates(input: &[u8]) {
         let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         Some(found.1.trim())
     };
-    let error = answered(&headers);
+    let error = error_of(&headers);
     let (pause, date, age) = (header("Retry-After"), header("Date"), header("Age"));
 
     assert!(
@@ -52,14 +53,14 @@ pub fn dates(input: &[u8]) {
                 error.retry_after(),
                 Some(Duration::from_secs(seconds.min(YEAR)))
             );
-            in_all_forms(seconds);
+            assert_all_date_formats(seconds);
         }
         Some(pause) => {
             let from = match date {
                 None => Some(NOW),
-                Some(date) => strict(date),
+                Some(date) => parse_fixdate(date),
             };
-            if let (Some(until), Some(from)) = (strict(pause), from) {
+            if let (Some(until), Some(from)) = (parse_fixdate(pause), from) {
                 let pause = until.saturating_sub(from).min(YEAR);
                 assert_eq!(error.retry_after(), Some(Duration::from_secs(pause)));
             }
@@ -68,7 +69,7 @@ pub fn dates(input: &[u8]) {
     }
 
     let is_fresh = age.is_none_or(|age| is_digits(age) && age.trim_matches('0').is_empty());
-    match date.map(strict) {
+    match date.map(parse_fixdate) {
         None => assert_eq!(error.clock_offset(), None),
         Some(Some(date)) if is_fresh => {
             let offset = i64::try_from(date).unwrap() - i64::try_from(NOW).unwrap();
@@ -81,21 +82,21 @@ pub fn dates(input: &[u8]) {
     }
 }
 
-/// A moment that `time` writes is the moment that is read.
-fn in_all_forms(seconds: u64) {
+/// Dates written by `time` are read as the same moment.
+fn assert_all_date_formats(seconds: u64) {
     let last = Date::MAX.midnight().assume_utc().unix_timestamp();
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX) % last;
     let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
     let offset = seconds - i64::try_from(NOW).unwrap();
-    for form in [FIXDATE, RFC_850, ASCTIME] {
-        // Two digits of a year mean one of these for httpdate; RFC 9110 has a century that moves.
-        if form == RFC_850 && !(1974..2070).contains(&moment.year()) {
+    for date_format in [FIXDATE, RFC_850, ASCTIME] {
+        // httpdate reads two digits as one of these years; RFC 9110 §5.6.7 as one within 50 years from now.
+        if date_format == RFC_850 && !(1974..2070).contains(&moment.year()) {
             continue;
         }
-        let written = moment.format(&format::<2>(form).unwrap()).unwrap();
-        let error = answered(&[("Date", &written)]);
+        let written = moment.format(&format::<2>(date_format).unwrap()).unwrap();
+        let error = error_of(&[("Date", &written)]);
         assert_eq!(error.clock_offset(), Some(offset), "{written}");
-        let error = answered(&[("Retry-After", &written)]);
+        let error = error_of(&[("Retry-After", &written)]);
         let pause = u64::try_from(offset).unwrap_or(0).min(YEAR);
         assert_eq!(
             error.retry_after(),
@@ -105,7 +106,7 @@ fn in_all_forms(seconds: u64) {
     }
 }
 
-fn answered(headers: &[(&str, &str)]) -> Error {
+fn error_of(headers: &[(&str, &str)]) -> Error {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::Omit);
     let later = Response::new(503, "");
@@ -117,8 +118,8 @@ fn answered(headers: &[(&str, &str)]) -> Error {
     exchange.read(response).unwrap_err()
 }
 
-/// Seconds since 1970 of a date as RFC 9110 wants it written, with its right day of the week.
-fn strict(date: &str) -> Option<u64> {
+/// Parses an IMF-fixdate (RFC 9110 §5.6.7) with the right day of the week to seconds since 1970.
+fn parse_fixdate(date: &str) -> Option<u64> {
     let read = PrimitiveDateTime::parse(date, &format::<2>(FIXDATE).unwrap()).ok()?;
     let written = read.format(&format::<2>(FIXDATE).unwrap()).ok()?;
     let is_right = written == date && (1970..=9999).contains(&read.year());

@@ -1,4 +1,4 @@
-//! The `id` of a Salesforce token.
+//! The `id` member of a Salesforce token response.
 
 use http::Uri;
 use jwt_bearer::{Exchange, Profile, Response, salesforce};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{key, now};
 
-/// A URL, or what a server sends for one: `https://login.salesforce.com/id/00D.../005...`.
+/// Reads a token response with `input` as its `id`, usually `https://login.salesforce.com/id/00D.../005...`.
 pub fn identity(input: &[u8]) {
     let id = String::from_utf8_lossy(input).into_owned();
     let profile = Profile::salesforce("https://login.salesforce.com", "key", "user").unwrap();
@@ -23,19 +23,19 @@ pub fn identity(input: &[u8]) {
     );
     let (Some(organization), Some(user)) = found else {
         assert_eq!(found, (None, None));
-        assert_eq!(last_two(&id), None, "not found");
+        assert_eq!(last_two_ids(&id), None, "not found");
         return;
     };
     assert!(is_id(organization) && is_id(user));
     assert!(id.ends_with(&format!("/{organization}/{user}")));
-    // What no parser of URLs takes is none of Salesforce's, and may say what it likes.
+    // An id that is no URL does not come from Salesforce, so any ids in it may be returned.
     if id.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some()) {
-        assert_eq!(last_two(&id), Some((organization, user)));
+        assert_eq!(last_two_ids(&id), Some((organization, user)));
     }
 }
 
-/// The last two segments of the path, where both are ids.
-fn last_two(id: &str) -> Option<(&str, &str)> {
+/// The last two segments of the path, if both are ids.
+fn last_two_ids(id: &str) -> Option<(&str, &str)> {
     let uri: Uri = id.parse().ok()?;
     uri.scheme()?;
     let segments: Vec<_> = uri.path().split('/').map(str::to_owned).collect();

@@ -1,9 +1,8 @@
-//! What holds for any input: the promises that fuzzing tries to break.
+//! Properties that hold for any input. Fuzzing tries to break them.
 //!
-//! Only the public face is used, and no fuzzer: [`TARGETS`] are plain functions, which the test
-//! below runs over the seeds. What an input means is read a second time, by other people's code
-//! (`ring`, `time`, `form_urlencoded`, ...) or by a table written again; each function compares the
-//! two readings.
+//! They use the public API alone, and no fuzzer: [`TARGETS`] are plain functions, and the test below runs them over
+//! the seeds. Each function reads the input a second time, with other crates (`ring`, `time`, `form_urlencoded`, ...)
+//! or with a second copy of the rules, and compares the two results.
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -34,10 +33,10 @@ pub use metadata::metadata;
 pub use parameters::parameters;
 pub use responses::response;
 
-/// A name and what must hold for any input.
+/// A name, and a function that panics if the property does not hold for its input.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them, by the names of `fuzz_targets/` and `seeds/`.
+/// All targets, named as in `fuzz_targets/` and `seeds/`.
 pub const TARGETS: &[Target] = &[
     ("claims", claims),
     ("credentials", credentials),
@@ -62,7 +61,7 @@ fn key() -> HmacKey {
     HmacKey::new(SECRET).unwrap()
 }
 
-/// Any strings, one behind the other: no UTF-8 has the byte between them.
+/// Splits `input` into strings at the byte 0xFF, which is in no UTF-8.
 fn fields(input: &[u8]) -> impl Iterator<Item = String> {
     let fields = input.split(|byte| *byte == 0xff);
     fields.map(|field| String::from_utf8_lossy(field).into_owned())
@@ -72,8 +71,8 @@ fn debug(value: &impl Debug) -> String {
     format!("{value:?}\n{value:#?}\n")
 }
 
-/// Everything that a logger could print of an error, our hint aside, which is no foreign text.
-fn told(error: &Error) -> String {
+/// Everything that a logger could print of an error, without the hint, which is a fixed text of this crate.
+fn error_texts(error: &Error) -> String {
     let mut text = String::new();
     let mut next: Option<&dyn StdError> = Some(error);
     while let Some(error) = next {
@@ -86,24 +85,29 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// Bytes of a secret in a row that do not come about by chance.
-const RUN: usize = 16;
+/// As many consecutive bytes of a secret are in a text only if it quotes the secret.
+const QUOTE_LEN: usize = 16;
 
-/// Our own sentences may come about in an input; a key, an assertion or a token has no white space.
+/// Panics if `text` has 16 consecutive bytes of `secret`.
+///
+/// Bytes with white space do not count: an input may have our own sentences, but no secret has white space.
 #[track_caller]
-fn quotes_nothing(text: &str, secret: impl AsRef<[u8]>) {
+fn assert_not_quoted(text: &str, secret: impl AsRef<[u8]>) {
     const OURS: &[u8] = b"PBKDF2-HMAC-SHA-2";
-    let solid = |run: &&[u8]| !run.iter().any(u8::is_ascii_whitespace);
-    let runs: HashSet<_> = secret.as_ref().windows(RUN).filter(solid).collect();
-    let mut quoted = (text.as_bytes().windows(RUN)).filter(|run| runs.contains(run));
-    if let Some(run) = quoted.find(|run| !OURS.windows(RUN).any(|ours| ours == *run)) {
+    let is_solid = |run: &&[u8]| !run.iter().any(u8::is_ascii_whitespace);
+    let runs: HashSet<_> = secret
+        .as_ref()
+        .windows(QUOTE_LEN)
+        .filter(is_solid)
+        .collect();
+    let mut quoted = (text.as_bytes().windows(QUOTE_LEN)).filter(|run| runs.contains(run));
+    if let Some(run) = quoted.find(|run| !OURS.windows(QUOTE_LEN).any(|ours| ours == *run)) {
         panic!("{:?} is quoted", String::from_utf8_lossy(run));
     }
 }
 
-/// The members of a response that is a JSON object; of an array that is an error, of its first
-/// element.
-fn members(status: u16, body: &[u8]) -> Option<Map<String, Value>> {
+/// The JSON object that is a response, or the first element of an array in an error response.
+fn json_object(status: u16, body: &[u8]) -> Option<Map<String, Value>> {
     if body.len() > 64 * 1024 {
         return None;
     }
@@ -118,22 +122,22 @@ fn members(status: u16, body: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// A segment of a JWT: an object that has each name once, or it would be shorter when written anew.
+/// Decodes a segment of a JWT. No name is in it twice: without the copy, it would be shorter when written again.
 #[track_caller]
-fn decoded(segment: &str) -> Map<String, Value> {
+fn decode_segment(segment: &str) -> Map<String, Value> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap();
     let members: Map<String, Value> = serde_json::from_str(&text).unwrap();
-    let anew = Value::Object(members.clone()).to_string();
-    assert_eq!(anew.len(), text.len(), "{text} {anew}");
+    let again = Value::Object(members.clone()).to_string();
+    assert_eq!(again.len(), text.len(), "{text} {again}");
     members
 }
 
-/// Names are told, values are not; unless a name, as it is printed, is long enough to be a run.
+/// Panics if `text` quotes a value. Names may be printed, and a long name may have a value in it.
 #[track_caller]
-fn tells_no_value(text: &str, pairs: &[(String, String)]) {
-    let is_short = |name: &str| format!("{name:?},").len() < RUN;
+fn assert_values_hidden(text: &str, pairs: &[(String, String)]) {
+    let is_short = |name: &str| format!("{name:?},").len() < QUOTE_LEN;
     if pairs.iter().all(|(name, _)| is_short(name)) {
-        (pairs.iter()).for_each(|(_, value)| quotes_nothing(text, value));
+        (pairs.iter()).for_each(|(_, value)| assert_not_quoted(text, value));
     }
 }
 
@@ -141,15 +145,15 @@ fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
-/// RFC 6749 §3.3.
+/// Whether `text` is a scope (RFC 6749 §3.3).
 fn is_scope(text: &str) -> bool {
     text.split(' ')
         .all(|name| !name.is_empty() && is_visible(name) && !name.contains(['"', '\\']))
 }
 
-/// https, or http to this machine; nothing that two parsers could read in two ways.
+/// Panics unless `url` is https, or http to loopback, and all parsers agree about its host.
 #[track_caller]
-fn is_safe(url: &str) {
+fn assert_safe_url(url: &str) {
     assert!(is_visible(url) && !url.contains('#'), "{url:?}");
     let (scheme, rest) = url.split_once("://").unwrap();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -163,12 +167,15 @@ fn is_safe(url: &str) {
         _ => authority,
     };
     assert!(!host.is_empty(), "{url:?}");
-    let here = matches!(host, "localhost" | "[::1]")
+    let is_loopback = matches!(host, "localhost" | "[::1]")
         || host
             .parse()
             .is_ok_and(|address: Ipv4Addr| address.is_loopback());
     let scheme = scheme.to_lowercase();
-    assert!(scheme == "https" || (scheme == "http" && here), "{url:?}");
+    assert!(
+        scheme == "https" || (scheme == "http" && is_loopback),
+        "{url:?}"
+    );
 }
 
 #[cfg(test)]
@@ -195,19 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn every_seed_holds() {
-        for (name, holds) in TARGETS {
+    fn seeds_pass_their_target() {
+        for (name, check) in TARGETS {
             let seeds = files(&format!("seeds/{name}"));
             assert!(seeds.len() >= 5, "{name} has too few seeds");
             for seed in seeds {
-                println!("{}", seed.display()); // the last one is the one that broke it
-                holds(&fs::read(seed).unwrap());
+                println!("{}", seed.display()); // after a failure, the last one is the one that failed
+                check(&fs::read(seed).unwrap());
             }
         }
     }
 
     #[test]
-    fn every_target_has_seeds_and_a_program() {
+    fn target_has_seeds_and_binary() {
         let targets: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(names("seeds"), targets);
         assert_eq!(names("fuzz_targets"), targets);
@@ -219,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_a_secret_is_found_and_less_is_not() {
+    fn quote_of_16_bytes_is_found_and_15_is_not() {
         let secret = "an-assertion-of-more-than-sixteen-bytes";
         let is_quoted =
-            |text: &str| std::panic::catch_unwind(|| quotes_nothing(text, secret)).is_err();
+            |text: &str| std::panic::catch_unwind(|| assert_not_quoted(text, secret)).is_err();
         assert!(is_quoted(secret) && is_quoted(&secret[10..26]));
         assert!(!is_quoted(&secret[10..25]) && !is_quoted("other words of some length"));
     }

@@ -2,29 +2,37 @@
 
 use jwt_bearer::{Audience, Endpoint, ErrorKind, Exchange, Placement, Profile, Response};
 
-use crate::{is_safe, key, members, now, quotes_nothing, told};
+use crate::{assert_not_quoted, assert_safe_url, error_texts, json_object, key, now};
 
 const ISSUER: &str = "https://as.example.com/tenant";
 
-/// A metadata document to [`Profile::with_metadata`], as if it had come from elsewhere and from
-/// this machine.
+/// Reads `document` with [`Profile::with_metadata`], as the metadata of an issuer, of an https URL and of a loopback URL.
 pub fn metadata(document: &[u8]) {
     let issuer = read(Endpoint::issuer(ISSUER).unwrap(), document);
     let named =
-        members(200, document).and_then(|m| Some(m.get("issuer")?.as_str() == Some(ISSUER)));
-    assert!(issuer.is_none() || named == Some(true), "of another issuer");
+        json_object(200, document).and_then(|m| Some(m.get("issuer")?.as_str() == Some(ISSUER)));
+    assert!(
+        issuer.is_none() || named == Some(true),
+        "metadata of another issuer was accepted"
+    );
 
-    let address = read(Endpoint::metadata("https://as.example.com/m").unwrap(), document);
-    let here = read(Endpoint::metadata("http://127.0.0.1:8080/m").unwrap(), document);
-    // Who passes the stricter of two passes the other, with the same endpoint.
+    let address = read(
+        Endpoint::metadata("https://as.example.com/m").unwrap(),
+        document,
+    );
+    let loopback = read(
+        Endpoint::metadata("http://127.0.0.1:8080/m").unwrap(),
+        document,
+    );
+    // A document that passes the stricter of two rules also passes the other, with the same endpoint.
     assert!(issuer.is_none() || issuer == address);
-    assert!(address.is_none() || address == here);
+    assert!(address.is_none() || address == loopback);
     let is_plain = |url: &String| !url.to_lowercase().starts_with("https:");
     assert!(!address.as_ref().is_some_and(is_plain), "{address:?}");
-    assert!(address.is_some() || here.is_none_or(|url| is_plain(&url)));
+    assert!(address.is_some() || loopback.is_none_or(|url| is_plain(&url)));
 }
 
-/// Where an assertion would be sent to.
+/// Returns the URL that an assertion would be sent to.
 fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     let read = |status| profile.with_metadata(&Response::new(status, document));
@@ -34,27 +42,27 @@ fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
     let moved = Response::new(302, "").with_header("Location", String::from_utf8_lossy(document));
     let error = profile.with_metadata(&moved).unwrap_err().to_string();
     assert!(error.chars().count() < 512 && !error.contains(char::is_control));
-    let known = match read(200) {
-        Ok(known) => known,
+    let resolved = match read(200) {
+        Ok(resolved) => resolved,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Protocol);
             let text = error.to_string();
             assert!(text.chars().count() < 512 && !text.contains(char::is_control));
             // Of a document only its issuer is shown, beside the one that is expected.
             if !text.contains(" issuer") {
-                quotes_nothing(&told(&error), document);
+                assert_not_quoted(&error_texts(&error), document);
             }
             return None;
         }
     };
     let key = key();
-    let exchange = Exchange::new(&known, &key, now()).unwrap();
+    let exchange = Exchange::new(&resolved, &key, now()).unwrap();
     let url = exchange.request().url();
-    let named = members(200, document).unwrap()["token_endpoint"].clone();
+    let named = json_object(200, document).unwrap()["token_endpoint"].clone();
     assert_eq!(named.as_str(), Some(url));
-    is_safe(url);
+    assert_safe_url(url);
 
-    let by_query = known.clone().with_placement(Placement::Query);
+    let by_query = resolved.clone().with_placement(Placement::Query);
     if let Ok(exchange) = Exchange::new(&by_query, &key, now()) {
         let longer = exchange.request().url();
         assert!(
@@ -62,7 +70,7 @@ fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
                 .strip_prefix(url)
                 .is_some_and(|rest| rest.starts_with(['?', '&']))
         );
-        is_safe(longer);
+        assert_safe_url(longer);
     }
     Some(url.to_owned())
 }

@@ -1,19 +1,26 @@
-//! Any strings into the parameters of a request: what a server decodes is what went in.
+//! A server decodes the parameters of a request to the strings that they were made of.
 
 use jwt_bearer::{Audience, Endpoint, ErrorKind, Exchange, Placement, Profile};
 use serde_json::{Map, Value};
 
-use crate::{debug, fields, is_safe, is_scope, is_visible, key, now, tells_no_value, told};
+use crate::{
+    assert_safe_url, assert_values_hidden, debug, error_texts, fields, is_scope, is_visible, key,
+    now,
+};
 
 const ENDPOINT: &str = "https://as.example.com/token?tenant=7";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// A scope, or none where it is empty; then pairs of a name and a value.
+/// Sends the parameters that `input` lists: a scope, which may be empty, and then pairs of name and value.
 pub fn parameters(input: &[u8]) {
     let mut fields = fields(input);
     let scope = fields.next().filter(|scope| !scope.is_empty());
     let pairs: Vec<_> = std::iter::from_fn(|| Some((fields.next()?, fields.next()?))).collect();
-    let mut profile = Profile::jwt_bearer(Endpoint::token(ENDPOINT).unwrap(), "issuer-1", Audience::Omit);
+    let mut profile = Profile::jwt_bearer(
+        Endpoint::token(ENDPOINT).unwrap(),
+        "issuer-1",
+        Audience::Omit,
+    );
     for (name, value) in &pairs {
         profile = profile.with_parameter(name.clone(), value.clone());
     }
@@ -24,29 +31,29 @@ pub fn parameters(input: &[u8]) {
         let profile = profile.clone().with_placement(placement);
         let may_repeat =
             |name: &str| placement != Placement::Json && matches!(name, "resource" | "audience");
-        let twice = pairs.iter().enumerate().any(|(n, (name, _))| {
+        let is_repeated = pairs.iter().enumerate().any(|(n, (name, _))| {
             let own = matches!(&**name, "grant_type" | "scope" | "assertion");
             let before = pairs[..n].iter().any(|(other, _)| other == name);
             own || (before && !may_repeat(name))
         });
-        let refused = twice || scope.as_ref().is_some_and(|scope| !is_scope(scope));
+        let is_invalid = is_repeated || scope.as_ref().is_some_and(|scope| !is_scope(scope));
         let key = key();
         let exchange = match Exchange::new(&profile, &key, now()) {
             Ok(exchange) => exchange,
             Err(error) => {
-                let too_long = placement == Placement::Query && input.len() > 16 * 1024;
-                assert!(refused || too_long, "{error}");
+                let is_too_long = placement == Placement::Query && input.len() > 16 * 1024;
+                assert!(is_invalid || is_too_long, "{error}");
                 assert_eq!(error.kind(), ErrorKind::Config);
-                tells_no_value(&told(&error), &pairs);
+                assert_values_hidden(&error_texts(&error), &pairs);
                 continue;
             }
         };
-        assert!(!refused, "taken");
-        // Our own host and the scope are shown.
+        assert!(!is_invalid, "the profile is invalid but was accepted");
+        // `Debug` shows the host and the scope.
         let shown = debug(&profile) + &debug(&exchange);
         let shown = shown.replace("as.example.com", " ");
         let scope_shown = scope.as_deref().unwrap_or(" ");
-        tells_no_value(&shown.replace(scope_shown, " "), &pairs);
+        assert_values_hidden(&shown.replace(scope_shown, " "), &pairs);
 
         let assertion = exchange.assertion().secret();
         let all = [("grant_type", GRANT)].into_iter();
@@ -57,32 +64,32 @@ pub fn parameters(input: &[u8]) {
         match placement {
             Placement::Json => {
                 assert_eq!(request.url(), ENDPOINT);
-                is_once(std::str::from_utf8(request.body()).unwrap(), &all);
+                assert_json(std::str::from_utf8(request.body()).unwrap(), &all);
             }
             Placement::Query => {
                 assert_eq!(std::str::from_utf8(request.body()).unwrap(), "");
-                is_safe(request.url());
+                assert_safe_url(request.url());
                 let query = request.url().strip_prefix(ENDPOINT).unwrap();
-                is_form(query.strip_prefix('&').unwrap(), &all);
+                assert_form(query.strip_prefix('&').unwrap(), &all);
             }
             _ => {
                 assert_eq!(request.url(), ENDPOINT);
-                is_form(std::str::from_utf8(request.body()).unwrap(), &all);
+                assert_form(std::str::from_utf8(request.body()).unwrap(), &all);
             }
         }
     }
 }
 
-/// RFC 6749 Appendix B, as the URL Standard's parser decodes it.
-fn is_form(text: &str, expected: &[(&str, &str)]) {
+/// The form (RFC 6749 Appendix B) decodes to these pairs with the parser of the URL Standard.
+fn assert_form(text: &str, expected: &[(&str, &str)]) {
     assert!(is_visible(text), "{text:?}");
     let decoded: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
     let decoded: Vec<_> = decoded.iter().map(|(n, v)| (&**n, &**v)).collect();
     assert_eq!(decoded, expected);
 }
 
-/// One JSON object of strings that has each name once.
-fn is_once(text: &str, expected: &[(&str, &str)]) {
+/// The text is a JSON object of these strings, and has each name once.
+fn assert_json(text: &str, expected: &[(&str, &str)]) {
     let decoded: Map<String, Value> = serde_json::from_str(text).unwrap();
     let expected: Map<_, _> = (expected.iter())
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))

@@ -7,13 +7,15 @@ use jwt_bearer::{
 };
 use serde_json::{Map, Value};
 
-use crate::{debug, is_visible, key, members, now, quotes_nothing, told};
+use crate::{assert_not_quoted, debug, error_texts, is_visible, json_object, key, now};
 
-/// In a parameter: as secret as the assertion.
+/// A parameter, as secret as the assertion.
 const SUBJECT_TOKEN: &str = "subject-token-of-another-server";
 
-/// A response to [`Exchange::read`]: a profile's name and a status in the first line, then
-/// headers, an empty line, and the body. `~` stands for the assertion.
+/// Reads a response with [`Exchange::read`].
+///
+/// The first line of `input` has the name of a profile and the status. Headers, an empty line and the body follow.
+/// Each `~` is replaced with the assertion.
 pub fn response(input: &[u8]) {
     let end = input.windows(2).position(|two| two == b"\n\n");
     let (head, body) = input.split_at(end.unwrap_or(input.len()));
@@ -38,7 +40,7 @@ pub fn response(input: &[u8]) {
         response = response.with_header(name, value.replace('~', &assertion));
     }
 
-    let members = members(status, &body);
+    let members = json_object(status, &body);
     let expected = expected(name == "cylance", status, &body, members.as_ref());
     let token = members
         .as_ref()
@@ -48,9 +50,9 @@ pub fn response(input: &[u8]) {
             assert_eq!(expected, None);
             assert_eq!(Some(read.secret()), token);
             let members = members.as_ref().unwrap();
-            makes_one_header(&read);
-            lives_as_long_as_it_was_told(&read, name, members);
-            may_what_it_was_told(&read, members);
+            assert_one_header(&read);
+            assert_lifetime(&read, name, members);
+            assert_scope(&read, members);
             debug(&read)
         }
         Err(error) => {
@@ -61,11 +63,11 @@ pub fn response(input: &[u8]) {
                 assert!(words.chars().count() <= 256, "{}", words.len());
                 assert!(!words.contains(char::is_control), "{words:?}");
             }
-            told(&error)
+            error_texts(&error)
         }
     };
     for secret in [&assertion, token.unwrap_or_default(), SUBJECT_TOKEN] {
-        quotes_nothing(&text, secret);
+        assert_not_quoted(&text, secret);
     }
 }
 
@@ -79,19 +81,19 @@ fn profile(name: &str) -> Profile {
         _ => Profile::client_credentials(endpoint(), "client-1", Audience::TokenEndpoint),
     }
     .with_parameter("subject_token", SUBJECT_TOKEN)
-    .with_scope(ASKED)
+    .with_scope(SCOPE)
 }
 
-const ASKED: &str = "read write";
+const SCOPE: &str = "read write";
 
-/// The table of responses, written a second time. `None` is a token.
+/// A second copy of the rules that classify responses. `None` is a token.
 fn expected(
     denies_by_message: bool,
     status: u16,
     body: &[u8],
     members: Option<&Map<String, Value>>,
 ) -> Option<ErrorKind> {
-    let says = |name: &str| match members.and_then(|members| members.get(name)) {
+    let is_set = |name: &str| match members.and_then(|members| members.get(name)) {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(value) => !["\"\"", "[]", "{}"].contains(&&*value.to_string()),
     };
@@ -101,10 +103,10 @@ fn expected(
     }
     match status {
         _ if unavailable => Some(ErrorKind::Unavailable),
-        200..=299 if says("error") => Some(ErrorKind::Denied),
+        200..=299 if is_set("error") => Some(ErrorKind::Denied),
         200..=299 if members.is_some_and(has_usable_token) => None,
-        400..=499 if says("error") => Some(ErrorKind::Denied),
-        400..=499 if denies_by_message && says("message") => Some(ErrorKind::Denied),
+        400..=499 if is_set("error") => Some(ErrorKind::Denied),
+        400..=499 if denies_by_message && is_set("message") => Some(ErrorKind::Denied),
         400 | 401 | 403 if body.is_empty() => Some(ErrorKind::Denied),
         _ => Some(ErrorKind::Protocol),
     }
@@ -121,40 +123,40 @@ fn has_usable_token(members: &Map<String, Value>) -> bool {
     bearer && token.is_some_and(|token| !token.is_empty() && is_visible(token))
 }
 
-fn makes_one_header(token: &AccessToken) {
+fn assert_one_header(token: &AccessToken) {
     let (scheme, credentials) = token.authorization().split_once(' ').unwrap();
     assert_eq!(scheme, "Bearer");
     assert_eq!(credentials, token.secret());
     assert!(!credentials.is_empty() && is_visible(credentials));
-    // As HTTP's own types have it.
+    // The crate `http` accepts it as a header value.
     let value = http::HeaderValue::from_str(token.authorization()).unwrap();
     assert_eq!(value.to_str().unwrap(), token.authorization());
     assert_eq!(token.get("access_token"), None);
 }
 
-fn lives_as_long_as_it_was_told(token: &AccessToken, name: &str, members: &Map<String, Value>) {
-    const MOST: u64 = 31 * 24 * 3600;
-    let life = token.expires_at().duration_since(now()).unwrap();
+fn assert_lifetime(token: &AccessToken, name: &str, members: &Map<String, Value>) {
+    const MAX_LIFETIME: u64 = 31 * 24 * 3600;
+    let lifetime = token.expires_at().duration_since(now()).unwrap();
     assert!(
-        !life.is_zero() && life <= Duration::from_secs(MOST),
-        "{life:?}"
+        !lifetime.is_zero() && lifetime <= Duration::from_secs(MAX_LIFETIME),
+        "{lifetime:?}"
     );
-    let told = members.get("expires_in").unwrap_or(&Value::Null);
-    if let Some(seconds) = told.as_u64().filter(|seconds| *seconds > 0) {
-        assert_eq!(life.as_secs(), seconds.min(MOST));
+    let expires_in = members.get("expires_in").unwrap_or(&Value::Null);
+    if let Some(seconds) = expires_in.as_u64().filter(|seconds| *seconds > 0) {
+        assert_eq!(lifetime.as_secs(), seconds.min(MAX_LIFETIME));
     }
-    if told.is_null() && !matches!(name, "salesforce" | "cylance") {
-        assert_eq!(life.as_secs(), 300);
+    if expires_in.is_null() && !matches!(name, "salesforce" | "cylance") {
+        assert_eq!(lifetime.as_secs(), 300);
     }
 }
 
-fn may_what_it_was_told(token: &AccessToken, members: &Map<String, Value>) {
+fn assert_scope(token: &AccessToken, members: &Map<String, Value>) {
     let names = |all: &[Value]| {
         let names: Option<Vec<_>> = all.iter().map(Value::as_str).collect();
         Some(names?.join(" "))
     };
     let scope = match members.get("scope").unwrap_or(&Value::Null) {
-        Value::Null => Some(ASKED.to_owned()),
+        Value::Null => Some(SCOPE.to_owned()),
         Value::String(scope) => Some(scope.clone()),
         Value::Array(all) => names(all),
         _ => None,
