@@ -1,11 +1,11 @@
-//! Instructions of one call each, by callgrind: the same on a busy machine as on an idle one.
+//! Instructions of single calls, counted by callgrind. A busy machine counts the same as an idle one.
 //!
-//! Nothing here signs or hashes much: `sha2` chooses its code by what the processor can do.
+//! No call signs or hashes much, because `sha2` has other code for other processors.
 
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use inside::{Free, exchange, fresh_source, now, profile, response};
+use inside::{FreeSigner, exchange, fresh_source, now, profile, response};
 use jwt_bearer::{AccessToken, Assertion, Exchange, Profile, RsaKey, TokenSource};
 
 #[library_benchmark(setup = fresh_source)]
@@ -18,26 +18,26 @@ fn fresh_token(source: TokenSource) -> (AccessToken, TokenSource) {
 #[bench::one()]
 fn assertion(profile: Profile) -> (Assertion, Profile) {
     (
-        black_box(&profile).assertion(&Free, now()).unwrap(),
+        black_box(&profile).assertion(&FreeSigner, now()).unwrap(),
         profile,
     )
 }
 
-fn leaked() -> &'static Profile {
+fn leaked_profile() -> &'static Profile {
     Box::leak(Box::new(profile()))
 }
 
-#[library_benchmark(setup = leaked)]
+#[library_benchmark(setup = leaked_profile)]
 #[bench::one()]
 fn request(profile: &'static Profile) -> Exchange<'static> {
     exchange(black_box(profile))
 }
 
-fn sent() -> Exchange<'static> {
-    exchange(leaked())
+fn leaked_exchange() -> Exchange<'static> {
+    exchange(leaked_profile())
 }
 
-#[library_benchmark(setup = sent)]
+#[library_benchmark(setup = leaked_exchange)]
 #[bench::one()]
 fn response_to_token(exchange: Exchange<'static>) -> AccessToken {
     black_box(exchange).read(response()).unwrap()

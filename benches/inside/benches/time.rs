@@ -1,7 +1,7 @@
-//! Time of one call each, for people: `cargo bench --bench time`.
+//! Time of single calls, printed for people: `cargo bench --bench time`.
 
 use divan::Bencher;
-use inside::{Free, Yardstick, exchange, fresh_source, now, profile, response};
+use inside::{FreeSigner, Yardstick, exchange, fresh_source, now, profile, response};
 use jwt_bearer::{Exchange, RsaKey};
 
 fn main() {
@@ -17,19 +17,19 @@ fn fresh_token(bencher: Bencher<'_, '_>) {
 #[divan::bench(threads = [1, 2])]
 fn fresh_token_yardstick(bencher: Bencher<'_, '_>) {
     let yardstick = Yardstick::default();
-    bencher.bench(|| yardstick.ask());
+    bencher.bench(|| yardstick.get());
 }
 
 #[divan::bench]
 fn assertion_without_signature(bencher: Bencher<'_, '_>) {
     let profile = profile();
-    bencher.bench(|| profile.assertion(&Free, now()));
+    bencher.bench(|| profile.assertion(&FreeSigner, now()));
 }
 
 #[divan::bench]
 fn assertion_and_form(bencher: Bencher<'_, '_>) {
     let profile = profile();
-    bencher.bench(|| Exchange::new(&profile, &Free, now()));
+    bencher.bench(|| Exchange::new(&profile, &FreeSigner, now()));
 }
 
 #[divan::bench]

@@ -1,4 +1,4 @@
-//! What the measurements share: a profile, a key that costs nothing, a server that answers at once.
+//! Shared by the measurements: a profile, a signer that does no work, and a response.
 
 use std::io;
 use std::sync::{Arc, Barrier, RwLock};
@@ -12,16 +12,16 @@ use jwt_bearer::{
 
 pub const PEM: &str = include_str!("../../../fuzz/seeds/pem/pkcs8.pem");
 
-/// What RFC 6749 §5.1 prints, with a token of usual length.
+/// The response of RFC 6749 §5.1 with a token of usual length.
 const TOKEN: &str = concat!(
     r#"{"access_token":"00D5g000004Zzzz!AQEAQBb5d8zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz","#,
     r#""token_type":"Bearer","expires_in":3600,"scope":"read write"}"#
 );
 
-/// Signs nothing, in the length of RSA with 2048 bits.
-pub struct Free;
+/// Returns a constant as long as a signature of a 2048-bit RSA key, so that signing is not measured.
+pub struct FreeSigner;
 
-impl Signer for Free {
+impl Signer for FreeSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Rs256
     }
@@ -30,13 +30,13 @@ impl Signer for Free {
     }
 }
 
-/// Seven claims and header members of a common server.
+/// A profile with the claims and header members that most servers want.
 pub fn profile() -> Profile {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
 }
 
-/// A fixed time, so that every run does the same.
+/// A fixed time, so that every run does the same work.
 pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
@@ -46,37 +46,38 @@ pub fn response() -> Response {
 }
 
 pub fn exchange(profile: &Profile) -> Exchange<'_> {
-    Exchange::new(profile, &Free, now()).expect("the profile is whole")
+    Exchange::new(profile, &FreeSigner, now()).expect("the profile is valid")
 }
 
-/// A source that holds a fresh token.
+/// A source with a fresh token in its cache.
 pub fn fresh_source() -> TokenSource {
-    let answer = |_: &Request, _: Duration| -> io::Result<Response> { Ok(response()) };
-    let source = TokenSource::with_transport(answer, profile(), Free).expect("the profile is whole");
-    source.token().expect("the answer has a token");
+    let respond = |_: &Request, _: Duration| -> io::Result<Response> { Ok(response()) };
+    let source =
+        TokenSource::with_transport(respond, profile(), FreeSigner).expect("the profile is valid");
+    source.token().expect("the response has a token");
     source
 }
 
-/// What a fresh token cannot cost less than: a shared lock, a counted reference, both clocks.
+/// The least that a fresh token can cost: a read lock, a clone of an `Arc`, and a look at both clocks.
 #[derive(Default)]
 pub struct Yardstick(RwLock<Arc<String>>);
 
 impl Yardstick {
-    pub fn ask(&self) -> (Arc<String>, SystemTime, Instant) {
+    pub fn get(&self) -> (Arc<String>, SystemTime, Instant) {
         let (wall, monotonic) = (SystemTime::now(), Instant::now());
-        let held = self.0.read().expect("nobody panics");
-        (held.clone(), wall, monotonic)
+        let value = self.0.read().expect("no thread panics");
+        (value.clone(), wall, monotonic)
     }
 }
 
-/// How long `threads` take that each run `ask` so many times.
-pub fn together(threads: usize, times: u32, ask: impl Fn() + Sync) -> Duration {
+/// Returns how long `threads` threads take to call `run` `times` times each.
+pub fn time_threads(threads: usize, times: u32, run: impl Fn() + Sync) -> Duration {
     let start = Barrier::new(threads + 1);
     let begun = thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 start.wait();
-                (0..times).for_each(|_| ask());
+                (0..times).for_each(|_| run());
             });
         }
         start.wait();

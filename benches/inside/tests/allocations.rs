@@ -1,22 +1,22 @@
-//! How often the heap is asked: a number that no load of the machine changes.
+//! Counts heap allocations. The load of the machine does not change them.
 
-use inside::{Free, fresh_source, now, profile};
+use inside::{FreeSigner, fresh_source, now, profile};
 
 #[track_caller]
-fn at_most(limit: u64, run: impl FnOnce()) {
+fn assert_allocations(limit: u64, run: impl FnOnce()) {
     let counted = allocation_counter::measure(run);
     assert!(counted.count_total <= limit, "{counted:?}");
 }
 
 #[test]
-fn a_fresh_token_asks_for_nothing() {
+fn fresh_token_does_not_allocate() {
     let source = fresh_source();
-    at_most(0, || drop(source.token()));
+    assert_allocations(0, || drop(source.token()));
 }
 
-/// The signature's own bytes are the signer's.
+/// The signer allocates the bytes of the signature, which are counted too.
 #[test]
-fn an_assertion_asks_five_times() {
+fn assertion_allocates_at_most_five_times() {
     let profile = profile();
-    at_most(5, || drop(profile.assertion(&Free, now()).unwrap()));
+    assert_allocations(5, || drop(profile.assertion(&FreeSigner, now()).unwrap()));
 }

@@ -1,4 +1,4 @@
-// golang.org/x/oauth2/jwt. A root of one's own comes by SSL_CERT_FILE.
+// golang.org/x/oauth2/jwt. SSL_CERT_FILE names a private root certificate.
 package main
 
 import (

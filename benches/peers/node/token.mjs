@@ -1,4 +1,4 @@
-// openid-client. A root of one's own comes by NODE_EXTRA_CA_CERTS.
+// openid-client. NODE_EXTRA_CA_CERTS names a private root certificate.
 import { readFileSync } from 'node:fs'
 import { importPKCS8 } from 'jose'
 import * as client from 'openid-client'

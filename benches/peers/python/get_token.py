@@ -1,5 +1,5 @@
-# PyJWT with requests, as the documents of the servers show it. A root of one's own comes by
-# REQUESTS_CA_BUNDLE.
+# PyJWT with requests, as the servers' documentation shows it. REQUESTS_CA_BUNDLE names a private root
+# certificate.
 import sys
 import time
 import uuid

@@ -1,5 +1,5 @@
 #!/bin/sh
-# openssl signs, curl sends. A root of one's own comes by CURL_CA_BUNDLE.
+# openssl signs, curl sends. CURL_CA_BUNDLE names a private root certificate.
 set -eu
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 

@@ -1,7 +1,7 @@
-//! Whether the time of a signature tells about the key or the message, by dudect: two classes of calls
-//! in random order, and Welch's t between their times. SECURITY.md says what a run of it showed.
+//! Measures with dudect whether the time of a signature depends on the key or the message: two classes of calls in
+//! random order, and Welch's t-test on their times. SECURITY.md has the results of a run.
 //!
-//! No gate: a `t` above 5 or so means that the classes differ, and a smaller one proves nothing.
+//! CI does not run this: a `t` above about 5 means that the classes differ, but a smaller one proves nothing.
 
 use dudect_bencher::rand::RngExt as _;
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
@@ -13,30 +13,30 @@ use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 
 const KEY: &[u8] = include_bytes!("../../../tests/data/keys/rsa-2048.der");
-/// The key of RFC 7515 §A.2, of as many bits and with the same public exponent.
+/// The key of RFC 7515 §A.2, with as many bits and the same public exponent.
 const OTHER: &str = include_str!("../../../fuzz/seeds/pem/pkcs8.pem");
 
-/// Signatures of one run, both classes together: half a minute where one takes 2.5 ms.
+/// Signatures of a run, both classes together. At 2.5 ms each, a run takes half a minute.
 const SAMPLES: usize = 12_000;
 
-/// As long as header and claims of a common server.
+/// As long as the header and claims of a usual assertion.
 type Message = [u8; 256];
 const FIXED: Message = [b'a'; 256];
 
 fn key() -> RsaKey {
-    RsaKey::from_der(KEY).expect("the key is one")
+    RsaKey::from_der(KEY).expect("the key is valid")
 }
 
 fn classes(rng: &mut BenchRng) -> Vec<Class> {
-    let toss = |_| match rng.random() {
+    let random_class = |_| match rng.random() {
         true => Class::Left,
         false => Class::Right,
     };
-    (0..SAMPLES).map(toss).collect()
+    (0..SAMPLES).map(random_class).collect()
 }
 
-/// Of the one class all messages are the same, of the other each is random. All are made before the
-/// first is signed, and each has memory of its own.
+/// Messages that are equal in one class and random in the other. All are made before the first is signed, and each
+/// has memory of its own.
 fn messages(rng: &mut BenchRng) -> Vec<(Class, Message)> {
     let classes = classes(rng).into_iter();
     let with_message = |class| match class {
@@ -46,8 +46,8 @@ fn messages(rng: &mut BenchRng) -> Vec<(Class, Message)> {
     classes.map(with_message).collect()
 }
 
-/// Random messages, of one class under the one key, of the other under the other.
-fn keys(left: &RsaKey, right: &RsaKey, runner: &mut CtRunner, rng: &mut BenchRng) {
+/// Signs random messages with another key in each class.
+fn sign_with_keys(left: &RsaKey, right: &RsaKey, runner: &mut CtRunner, rng: &mut BenchRng) {
     for class in classes(rng) {
         let message: Message = rng.random();
         let key = match class {
@@ -58,15 +58,15 @@ fn keys(left: &RsaKey, right: &RsaKey, runner: &mut CtRunner, rng: &mut BenchRng
     }
 }
 
-/// What the machine's noise makes of no difference at all.
+/// A control: the classes are the same, so this is the noise of the machine.
 fn same_key_read_twice(runner: &mut CtRunner, rng: &mut BenchRng) {
-    keys(&key(), &key(), runner, rng);
+    sign_with_keys(&key(), &key(), runner, rng);
 }
 
-/// Both moduli are public, and a part of the time depends on them alone.
+/// A difference here says little: part of the time depends on the moduli, which are public.
 fn one_key_or_another(runner: &mut CtRunner, rng: &mut BenchRng) {
-    let other = RsaKey::from_pem(OTHER).expect("the key is one");
-    keys(&key(), &other, runner, rng);
+    let other = RsaKey::from_pem(OTHER).expect("the key is valid");
+    sign_with_keys(&key(), &other, runner, rng);
 }
 
 fn fixed_or_random_message(runner: &mut CtRunner, rng: &mut BenchRng) {
@@ -76,9 +76,9 @@ fn fixed_or_random_message(runner: &mut CtRunner, rng: &mut BenchRng) {
     }
 }
 
-/// For contrast, what `rsa` does where it is given no random numbers.
+/// A control: without random numbers, `rsa` does not blind.
 fn fixed_or_random_message_unblinded(runner: &mut CtRunner, rng: &mut BenchRng) {
-    let key = RsaPrivateKey::from_pkcs1_der(KEY).expect("the key is one");
+    let key = RsaPrivateKey::from_pkcs1_der(KEY).expect("the key is valid");
     let key = SigningKey::<Sha256>::new(key);
     for (class, message) in messages(rng) {
         runner.run_one(class, || key.sign(&message).to_vec());

@@ -1,4 +1,4 @@
-//! Runs commands in turn, A B C, B A C, ..., and prints what each run took.
+//! Runs commands in rounds, each round in another order, and prints what each run took.
 //!
 //! ```sh
 //! alternate ROUNDS EXPECTED <<END
@@ -6,10 +6,10 @@
 //! END
 //! ```
 //!
-//! A row of output is `round name wall user system peak`: microseconds and kilobytes, as the system
-//! counts them for a process that ended. A run whose output is not EXPECTED ends everything. The
-//! first round only warms up. This program stays small: Linux lets a process's peak begin with its
-//! parent's size.
+//! A line of output is `round name wall user system peak`: microseconds and kilobytes, as the system
+//! counts them for a process that ended. A run whose output is not EXPECTED is an error. The first
+//! round warms up and is not printed. This program stays small, because on Linux the peak of a
+//! process begins at the size of its parent.
 
 use std::error::Error;
 use std::io::Read as _;
@@ -19,12 +19,12 @@ use std::{env, io};
 
 use wait4::Wait4 as _;
 
-struct Row {
+struct Program {
     name: String,
     command: Command,
 }
 
-impl Row {
+impl Program {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split('\t');
         let name = fields.next()?.to_owned();
@@ -40,7 +40,7 @@ impl Row {
     }
 
     fn run(&mut self, expected: &str) -> Result<[u128; 4], Box<dyn Error>> {
-        let begun = Instant::now();
+        let began = Instant::now();
         let mut child = self
             .command
             .spawn()
@@ -49,10 +49,10 @@ impl Row {
         child
             .stdout
             .take()
-            .ok_or("no pipe")?
+            .ok_or("the output is no pipe")?
             .read_to_string(&mut printed)?;
         let used = child.wait4()?;
-        let wall = begun.elapsed();
+        let wall = began.elapsed();
         if printed.trim_end() != expected || !used.status.success() {
             return Err(format!("{}: {}, printed {printed:?}", self.name, used.status).into());
         }
@@ -62,37 +62,41 @@ impl Row {
     }
 }
 
-/// Another order every round, the same ones in every run: nobody is always behind the same neighbour,
-/// who may leave the caches cold and the system busy.
-fn shuffle(rows: &mut [Row], random: &mut u64) {
-    for last in (1..rows.len()).rev() {
-        // Knuth's generator; its upper half is the better one.
+/// Changes the order in every round, so that no command always runs after the same one, which may leave caches cold
+/// and the system busy. All runs of this program have the same orders.
+fn shuffle(programs: &mut [Program], random: &mut u64) {
+    for last in (1..programs.len()).rev() {
+        // The linear congruential generator of Knuth's MMIX. Its upper bits are the better ones.
         *random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        rows.swap(last, (*random >> 33) as usize % (last + 1));
+        programs.swap(last, (*random >> 33) as usize % (last + 1));
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().collect();
     let [_, rounds, expected] = arguments.as_slice() else {
-        return Err("give rounds and the expected output".into());
+        return Err("usage: alternate ROUNDS EXPECTED".into());
     };
     let rounds: usize = rounds.parse()?;
-    let mut rows: Vec<_> = io::stdin()
+    let mut programs: Vec<_> = io::stdin()
         .lines()
         .map(|line| {
-            Row::parse(&line?).ok_or_else(|| io::Error::other("a row is a name and a command"))
+            Program::parse(&line?)
+                .ok_or_else(|| io::Error::other("a line needs a name and a command"))
         })
         .collect::<Result<_, _>>()?;
     let mut random = 1;
     for round in 0..=rounds {
-        shuffle(&mut rows, &mut random);
-        for row in &mut rows {
-            let [wall, user, system, peak] = row.run(expected)?;
+        shuffle(&mut programs, &mut random);
+        for program in &mut programs {
+            let [wall, user, system, peak] = program.run(expected)?;
             if round > 0 {
-                println!("{round}\t{}\t{wall}\t{user}\t{system}\t{peak}", row.name);
+                println!(
+                    "{round}\t{}\t{wall}\t{user}\t{system}\t{peak}",
+                    program.name
+                );
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `jsonwebtoken` signs, blocking `reqwest` sends. A root of one's own comes by `SSL_CERT_FILE`.
+//! `jsonwebtoken` signs, blocking `reqwest` sends. `SSL_CERT_FILE` names a private root certificate.
 
 use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,8 +4,8 @@
 //! server PUBLIC_KEY.der CERTIFICATE.der CERTIFICATE_KEY.der
 //! ```
 //!
-//! Prints both URLs. The signature of every assertion is checked (some thirty microseconds), so that
-//! nobody gets the token for less than the whole job.
+//! Prints both URLs. It verifies the signature of every assertion, which takes some thirty microseconds, so that
+//! every client has to do the whole work.
 
 use std::error::Error;
 use std::io::{BufReader, Read, Write};
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [_, public_key, certificate, certificate_key] = env::args()
         .collect::<Vec<_>>()
         .try_into()
-        .map_err(|_| "three files are wanted")?;
+        .map_err(|_| "usage: server PUBLIC_KEY.der CERTIFICATE.der CERTIFICATE_KEY.der")?;
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, fs::read(public_key)?);
     let key = Arc::new(key);
     let certificate = CertificateDer::from(fs::read(certificate)?);
@@ -58,7 +58,7 @@ fn accept<S: Read + Write + Send + 'static>(
         let _ = stream.set_nodelay(true);
         let key = key.clone();
         match wrap(stream) {
-            // A client that hangs up ends its thread with an error, and nobody else's.
+            // A client that closes the connection ends the thread of this connection alone.
             Ok(stream) => drop(thread::spawn(move || serve(stream, &key).is_ok())),
             Err(error) => eprintln!("{error}"),
         }
@@ -68,24 +68,24 @@ fn accept<S: Read + Write + Send + 'static>(
 fn serve(stream: impl Read + Write, key: &Key) -> Result<(), Box<dyn Error>> {
     let mut stream = BufReader::new(stream);
     while let Some(body) = request(&mut stream)? {
-        let (status, answer) = match verified(&body, key) {
+        let (status, response) = match verify(&body, key) {
             Some(()) => (
                 "200 OK",
                 r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"Bearer","expires_in":300}"#,
             ),
             None => ("401 Unauthorized", r#"{"error":"invalid_client"}"#),
         };
-        let length = answer.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{answer}"
+        let length = response.len();
+        let response = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{response}"
         );
-        stream.get_mut().write_all(answer.as_bytes())?;
+        stream.get_mut().write_all(response.as_bytes())?;
         stream.get_mut().flush()?;
     }
     Ok(())
 }
 
-/// The body of the next request; none where the client is done.
+/// Reads the body of the next request, or `None` if the client has closed the connection.
 fn request(stream: &mut impl std::io::BufRead) -> Result<Option<String>, Box<dyn Error>> {
     let mut length = 0;
     let mut line = String::new();
@@ -106,8 +106,8 @@ fn request(stream: &mut impl std::io::BufRead) -> Result<Option<String>, Box<dyn
     Ok(Some(String::from_utf8(body)?))
 }
 
-/// The assertion is signed by that key, for that client.
-fn verified(body: &str, key: &Key) -> Option<()> {
+/// Returns `Some` if the assertion is signed with that key and is of that client.
+fn verify(body: &str, key: &Key) -> Option<()> {
     let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
     let mut assertions =
         pairs.filter(|(name, _)| matches!(*name, "assertion" | "client_assertion"));

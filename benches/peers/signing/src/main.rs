@@ -1,11 +1,11 @@
-//! One RS256 signature: ours beside others.
+//! Times an RS256 signature by this crate and by others.
 //!
 //! ```sh
-//! signing warm  KEY.der ROUNDS   # a line a signature, in turn: name, nanoseconds
-//! signing first KEY.der NAME     # the first one of this process: name, key read, signed
+//! signing warm  KEY.der ROUNDS   # prints a line for each signature, in rotating order: name, nanoseconds
+//! signing first KEY.der NAME     # the first signature of the process: name, nanoseconds to read the key, to sign
 //! ```
 //!
-//! KEY.der is PKCS#8. All sign the same message, and the signatures must be the same.
+//! KEY.der is PKCS#8. All sign the same message, and their signatures must be equal.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -16,7 +16,7 @@ use jwt_bearer::{RsaKey, Signer as _};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Signer as _};
 
-/// As long as header and claims of an assertion are.
+/// As long as the header and claims of a usual assertion.
 const MESSAGE: &[u8] = &[b'x'; 300];
 
 type Sign = Box<dyn Fn() -> Vec<u8>>;
@@ -44,7 +44,7 @@ const ALL: &[(&str, Load)] = &[
         Ok(Box::new(move || key.sign(MESSAGE).to_vec()))
     }),
     ("ring", |der| {
-        // As examples/ring_signer.rs does it.
+        // The same as in examples/ring_signer.rs.
         let key =
             ring::signature::RsaKeyPair::from_pkcs8(der).map_err(|error| error.to_string())?;
         Ok(Box::new(move || {
@@ -88,14 +88,14 @@ const ALL: &[(&str, Load)] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let [what, file, which] = arguments.as_slice() else {
-        return Err("three arguments are wanted".into());
+    let [mode, file, argument] = arguments.as_slice() else {
+        return Err("usage: signing warm KEY.der ROUNDS | first KEY.der NAME".into());
     };
     let der = fs::read(file)?;
-    match what.as_str() {
-        "warm" => warm(&der, which.parse()?),
-        "first" => first(&der, which),
-        _ => Err("warm or first?".into()),
+    match mode.as_str() {
+        "warm" => warm(&der, argument.parse()?),
+        "first" => first(&der, argument),
+        _ => Err("the first argument is neither warm nor first".into()),
     }
 }
 
@@ -111,28 +111,28 @@ fn warm(der: &[u8], rounds: usize) -> Result<(), Box<dyn Error>> {
     }
     for _ in 0..rounds {
         for (name, sign) in &all {
-            let begun = Instant::now();
+            let began = Instant::now();
             black_box(sign());
-            println!("{name}\t{}", begun.elapsed().as_nanos());
+            println!("{name}\t{}", began.elapsed().as_nanos());
         }
         all.rotate_left(1);
     }
     Ok(())
 }
 
-fn first(der: &[u8], which: &str) -> Result<(), Box<dyn Error>> {
+fn first(der: &[u8], wanted: &str) -> Result<(), Box<dyn Error>> {
     let (name, load) = ALL
         .iter()
-        .find(|(name, _)| *name == which)
-        .ok_or("no such signer")?;
-    let begun = Instant::now();
+        .find(|(name, _)| *name == wanted)
+        .ok_or("no signer has this name")?;
+    let began = Instant::now();
     let sign = load(der)?;
-    let loaded = begun.elapsed();
+    let loaded = began.elapsed();
     black_box(sign());
     println!(
         "{name}\t{}\t{}",
         loaded.as_nanos(),
-        (begun.elapsed() - loaded).as_nanos()
+        (began.elapsed() - loaded).as_nanos()
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The job on the same packages without the crate, and without anything that the crate promises: no
-//! wiping, no limits, no redirects refused, no errors worth reading.
+//! Gets a token with the same packages but without the crate, and so without what the crate promises: wiped secrets,
+//! limits, refused redirects, helpful errors.
 
 use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,11 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
          &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
          &client_assertion={message}.{signature}"
     );
-    let mut answer = ureq::post(&url)
+    let mut response = ureq::post(&url)
         .content_type("application/x-www-form-urlencoded")
         .send(&body)?;
-    let answer = answer.body_mut().read_to_string()?;
-    let answer: serde_json::Value = serde_json::from_str(&answer)?;
-    println!("{}", answer["access_token"].as_str().ok_or("no token")?);
+    let response = response.body_mut().read_to_string()?;
+    let response: serde_json::Value = serde_json::from_str(&response)?;
+    println!("{}", response["access_token"].as_str().ok_or("no token")?);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What every program of the standard library weighs.
+//! The smallest program with the standard library.
 
 fn main() {
     println!("2YotnFZFEjr1zCsicMWpAA");

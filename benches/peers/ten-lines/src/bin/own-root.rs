@@ -1,4 +1,4 @@
-//! The same over TLS, with one root of one's own.
+//! The ten lines of `main.rs` over TLS with a private root certificate.
 
 use jwt_bearer::{Audience, Endpoint, Error, Profile, RsaKey, TokenSource};
 use ureq::Agent;
@@ -18,7 +18,9 @@ fn main() -> Result<(), Error> {
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     println!(
         "{}",
-        TokenSource::with_transport(agent, profile, key)?.token()?.secret()
+        TokenSource::with_transport(agent, profile, key)?
+            .token()?
+            .secret()
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The same without ureq, over a transport of one's own: plain http to this machine, and no more.
+//! The ten lines of `main.rs` without ureq. The transport here can do plain http to loopback and nothing else.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,18 +13,20 @@ fn main() -> Result<(), Error> {
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
     println!(
         "{}",
-        TokenSource::with_transport(send, profile, key)?.token()?.secret()
+        TokenSource::with_transport(send, profile, key)?
+            .token()?
+            .secret()
     );
     Ok(())
 }
 
 fn send(request: &Request, timeout: Duration) -> io::Result<Response> {
-    let unknown = || io::Error::from(io::ErrorKind::InvalidData);
+    let invalid_data = || io::Error::from(io::ErrorKind::InvalidData);
     let (host, path) = request
         .url()
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(unknown)?;
+        .ok_or_else(invalid_data)?;
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(timeout))?;
     let mut head = format!("POST /{path} HTTP/1.0\r\nHost: {host}\r\n");
@@ -34,12 +36,12 @@ fn send(request: &Request, timeout: Duration) -> io::Result<Response> {
     let body = std::str::from_utf8(request.body()).unwrap();
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
     stream.shutdown(std::net::Shutdown::Write)?;
-    let mut answer = String::new();
-    stream.take(64 * 1024).read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(unknown)?;
+    let mut response = String::new();
+    stream.take(64 * 1024).read_to_string(&mut response)?;
+    let (head, body) = response.split_once("\r\n\r\n").ok_or_else(invalid_data)?;
     let status = head
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok());
-    Ok(Response::new(status.ok_or_else(unknown)?, body))
+    Ok(Response::new(status.ok_or_else(invalid_data)?, body))
 }
