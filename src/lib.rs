@@ -1,32 +1,5 @@
-#![cfg_attr(feature = "ureq", doc = include_str!("../README.md"))]
-//!
-//! # Reading the source
-//!
-//! Data goes one way. Each file is a room that knows only the ones above it, in the order of this
-//! list:
-//!
-//! | file | in, out |
-//! |---|---|
-//! | `http.rs` | requests and responses as data; which URLs are safe |
-//! | `echo.rs` | a foreign text without what it repeats of our secrets |
-//! | `error.rs` | whose fault it is |
-//! | `clock.rs` | both clocks and sleep |
-//! | `pem.rs` | PEM text as people have it, to DER |
-//! | `der.rs` | what a DER is that is no RSA private key, and the DER of a public one |
-//! | `signer.rs` | a key that can sign, wherever it lives |
-//! | `jwt.rs` | **key and claims to assertion: the whole crypto path** |
-//! | `token.rs` | an access token and its life |
-//! | `endpoint.rs` | where the token endpoint is, or is written |
-//! | `profile.rs`, `profile/*.rs` | everything one server wants, as data |
-//! | `discovery.rs` | metadata document to token endpoint |
-//! | `exchange.rs` | profile and key to request, response to token |
-//! | `transport.rs` | one request, one bounded response |
-//! | `store.rs`, `store/*.rs` | the same token for other processes |
-//! | `life.rs` | how long a token is fresh, how long a failure stands |
-//! | `slot.rs` | one token for many callers: fresh, due, expired; one flight |
-//! | `fetch.rs`, `fetch/shared.rs` | discovery, attempts, clock correction, the store: one token, all I/O |
-//! | `source.rs` | `TokenSource`: a token whenever it is asked for |
-
+#![doc = include_str!("../docs/guide.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(
@@ -122,3 +95,10 @@ pub use store::redis::RedisStore;
 pub use store::{StoreLock, TokenStore};
 pub use token::AccessToken;
 pub use transport::Transport;
+
+/// Compiles the Rust of the other documents.
+#[cfg(all(doctest, feature = "ureq"))]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+}
