@@ -1,4 +1,4 @@
-//! SECURITY.md keeps its word: what it names as shown by a test is there.
+//! Every test and file that SECURITY.md names exists, and every promise has one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,24 @@ fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What stands between back quotes.
+/// The texts between back quotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// All Rust files that make up one file of tests.
+/// All Rust files of one file of tests.
 fn sources(test: &str) -> Vec<PathBuf> {
-    let alone = here().join(format!("tests/{test}.rs"));
+    let file = here().join(format!("tests/{test}.rs"));
     let folder = fs::read_dir(here().join("tests").join(test));
     let within = folder.into_iter().flatten().flatten();
     let within = within.map(|entry| entry.path());
     within
-        .chain([alone])
+        .chain([file])
         .filter(|path| path.is_file() && path.extension().is_some_and(|end| end == "rs"))
         .collect()
 }
 
-/// A function with `#[test]` before it.
+/// Whether the text has a function of this name with `#[test]` before it.
 fn is_test(text: &str, name: &str) -> bool {
     text.split("#[test]\n").skip(1).any(|after| {
         let mut lines = after.lines().map(str::trim_start);
@@ -33,28 +33,30 @@ fn is_test(text: &str, name: &str) -> bool {
     })
 }
 
-/// What is wrong with this page.
+/// The names on this page of tests and files that do not exist.
 fn missing(page: &str) -> Vec<&str> {
     // A published package has no `fuzz`, and its manifest under another name.
     let is_published = here().join("Cargo.toml.orig").exists();
     let is_here = |path: &str| {
-        let unpublished = path.starts_with("fuzz/") || path == "deny.toml";
+        let unpublished = path.starts_with("fuzz/")
+            || path.ends_with("deny.toml")
+            || path.ends_with("clippy.toml");
         here().join(path).exists() || (is_published && unpublished)
     };
     let is_path =
         |text: &str| text.contains('/') || text.ends_with(".toml") || text.ends_with(".md");
     let names = quoted(page).filter(|text| match text.split_once("::") {
-        Some((test, name)) if !name.contains("::") => {
+        Some((test, name)) if !name.contains("::") && test == test.to_lowercase() => {
             let texts = sources(test).into_iter().map(fs::read_to_string);
             !texts.flatten().any(|text| is_test(&text, name))
         }
-        _ => is_path(text) && !is_here(text),
+        _ => is_path(text) && !text.contains("://") && !is_here(text),
     });
     names.collect()
 }
 
 #[test]
-fn every_test_and_file_that_the_page_names_is_there() {
+fn tests_and_files_named_in_security_md_exist() {
     let page = include_str!("../SECURITY.md");
     assert_eq!(missing(page), [""; 0]);
     let tests = quoted(page).filter(|text| text.contains("::"));
@@ -62,9 +64,9 @@ fn every_test_and_file_that_the_page_names_is_there() {
 }
 
 #[test]
-fn every_promise_is_shown_by_something() {
+fn each_promise_names_a_test_or_a_file() {
     let page = include_str!("../SECURITY.md");
-    let tables = page.split("| promise | shown by |\n|---|---|\n").skip(1);
+    let tables = page.split("| Promise | Shown by |\n|---|---|\n").skip(1);
     let rows: Vec<_> = tables
         .flat_map(|table| table.lines().take_while(|line| line.starts_with('|')))
         .collect();
@@ -82,16 +84,16 @@ fn every_promise_is_shown_by_something() {
 }
 
 #[test]
-fn what_is_not_there_is_seen() {
+fn missing_test_or_file_is_reported() {
     for page in [
         "`security::a_test_that_nobody_wrote`",
-        "`nowhere::every_promise_is_shown_by_something`",
+        "`nowhere::each_promise_names_a_test_or_a_file`",
         "`security::missing`", // no test
         "`tests/nowhere.rs`",
         "`nowhere.toml`",
     ] {
         assert_eq!(missing(page), [page.trim_matches('`')]);
     }
-    let page = "`security::what_is_not_there_is_seen` `tests/security.rs` `Debug` `ps`";
+    let page = "`security::missing_test_or_file_is_reported` `tests/security.rs` `Debug` `ps`";
     assert_eq!(missing(page), [""; 0]);
 }
