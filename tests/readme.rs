@@ -1,53 +1,161 @@
-//! The tour in the README is the tour.
-#![cfg(feature = "cli")]
+//! README.md shows the demo's real output and the command line's real options, and links to files that exist.
 
-use std::process::Command;
+use std::path::Path;
 
-/// Without what is new every time: port, times, identifiers.
-fn normal(text: &str) -> Vec<String> {
-    let digit = |c: char| c.is_ascii_hexdigit();
-    let lines = text.lines().filter(|line| !line.is_empty());
-    let line = |line: &str| {
-        let mut out = String::new();
-        let mut run = String::new();
-        for c in line.chars().chain(['\n']) {
-            if digit(c) || c == '-' {
-                run.push(c);
-                continue;
-            }
-            // A port, a time, or 32 hexadecimal digits and their hyphens.
-            let digits = run.chars().filter(|c| *c != '-');
-            let number = run.len() >= 5 && digits.clone().all(|c| c.is_ascii_digit());
-            match number || digits.count() == 32 {
-                true => out.push('#'),
-                false => out.push_str(&run),
-            }
-            run.clear();
-            out.push(c);
-        }
-        out.trim_end().to_owned()
-    };
-    lines.map(line).collect()
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn readme_is_short() {
+    assert!(README.lines().count() <= 250, "{}", README.lines().count());
 }
 
 #[test]
-fn the_tour_in_the_readme_is_what_the_demo_prints() {
-    let readme = include_str!("../README.md");
-    let (_, rest) = readme.split_once("```text\n").unwrap();
-    let (block, _) = rest.split_once("```").unwrap();
-    let demo = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"))
-        .arg("demo")
-        .output()
-        .unwrap();
-    assert!(demo.status.success());
-    let printed = normal(&String::from_utf8(demo.stdout).unwrap());
-    let mut rest = printed.iter();
-    let shown = normal(block);
-    assert!(shown.len() > 15);
-    for line in shown {
+fn links_of_the_documents_lead_to_files_and_sections() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // A published package has neither.
+    let is_published = here.join("Cargo.toml.orig").exists();
+    let unpublished = |path: &str| path.starts_with("benches/") || path.starts_with("fuzz/");
+    let pages = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned);
+    let docs = std::fs::read_dir(here.join("docs")).unwrap();
+    let docs = docs.map(|file| format!("docs/{}", file.unwrap().file_name().display()));
+    let mut links = 0;
+    for page in pages.into_iter().chain(docs) {
+        let text = std::fs::read_to_string(here.join(&page)).unwrap();
+        let targets = text.split("](").skip(1);
+        for target in targets.filter_map(|rest| Some(rest.split_once(')')?.0)) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            links += 1;
+            let (path, section) = target.split_once('#').unwrap_or((target, ""));
+            let path = match path.strip_prefix("../") {
+                _ if path.is_empty() => page.clone(),
+                Some(path) => path.to_owned(),
+                None if page.starts_with("docs/") => format!("docs/{path}"),
+                None => path.to_owned(),
+            };
+            if is_published && unpublished(&path) {
+                continue;
+            }
+            let linked = std::fs::read_to_string(here.join(&path));
+            let linked = linked.unwrap_or_else(|_| panic!("{page}: {path} does not exist"));
+            let mut sections = linked.lines().filter(|line| line.starts_with('#'));
+            let has_section = section.is_empty() || sections.any(|line| anchor(line) == section);
+            assert!(has_section, "{page}: {path} has no section {section}");
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+/// The name under which GitHub links to a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[cfg(feature = "cli")]
+mod command_line {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The text of each block in this language.
+    fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+        let fence = format!("```{language}\n");
+        let blocks = text.split(&fence).skip(1);
+        blocks
+            .filter_map(|rest| Some(rest.split_once("```")?.0))
+            .collect()
+    }
+
+    fn output(arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_jwt-bearer"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Lines without what differs in each run: ports, times, identifiers.
+    fn normalized(text: &str) -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let line = |line: &str| {
+            let mut out = String::new();
+            let mut run = String::new();
+            for c in line.chars().chain(['\n']) {
+                if c.is_ascii_hexdigit() || c == '-' {
+                    run.push(c);
+                    continue;
+                }
+                // A port, a time, or 32 hexadecimal digits and their hyphens.
+                let digits = run.chars().filter(|c| *c != '-');
+                let is_number = run.len() >= 5 && digits.clone().all(|c| c.is_ascii_digit());
+                match is_number || digits.count() == 32 {
+                    true => out.push('#'),
+                    false => out.push_str(&run),
+                }
+                run.clear();
+                out.push(c);
+            }
+            out.trim_end().to_owned()
+        };
+        lines.map(line).collect()
+    }
+
+    #[test]
+    fn demo_output_in_readme_is_what_demo_prints() {
+        let block = blocks(README, "text")[0];
+        let printed = normalized(&output(&["demo"]));
+        let mut rest = printed.iter();
+        let shown = normalized(block);
+        assert!(shown.len() > 15);
+        for line in shown {
+            assert!(
+                rest.any(|printed| *printed == line),
+                "not printed: {line}\n{printed:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn commands_in_readme_have_existing_options() {
+        let words = |text: &str| -> BTreeSet<String> {
+            let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            text.split(|c| !is_inside(c)).map(str::to_owned).collect()
+        };
+        let blocks = blocks(README, "sh")
+            .into_iter()
+            .chain(blocks(README, "yaml"));
+        let text: String = blocks.collect::<Vec<_>>().concat().replace("\\\n", " ");
+        let lines = text.lines();
+        let commands = lines.filter_map(|line| Some(line.split_once("(jwt-bearer token ")?.1));
+        let commands: Vec<_> = commands.collect();
+        assert!(commands.len() > 2, "{commands:?}");
+        for command in commands {
+            let (profile, options) = command.split_once(' ').unwrap();
+            let known = words(&output(&["token", profile, "--help"]));
+            let given = words(options)
+                .into_iter()
+                .filter(|word| word.starts_with("--"));
+            let unknown: Vec<_> = given.filter(|option| !known.contains(option)).collect();
+            assert!(unknown.is_empty(), "{profile}: {unknown:?}");
+        }
+        let table = README
+            .lines()
+            .filter(|line| line.starts_with('|') && line.contains("`token "));
+        let profiles =
+            table.filter_map(|line| line.split_once("`token ")?.1.split(['`', ' ']).next());
+        let profiles: BTreeSet<_> = profiles.collect();
+        let known = words(&output(&["token", "--help"]));
+        assert_eq!(profiles.len(), 5);
         assert!(
-            rest.any(|printed| *printed == line),
-            "not printed: {line}\n{printed:#?}"
+            profiles.iter().all(|profile| known.contains(*profile)),
+            "{profiles:?}"
         );
     }
 }
