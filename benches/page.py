@@ -1,5 +1,5 @@
-"""Results to page: reads what `run` measured, writes README.md here, the pictures, and the lines under
-"Measured" in the main README.md. Every number on them is computed here from those results.
+"""Reads the results of `run`, and writes README.md here and its pictures. Every number in them is computed here from
+those results.
 """
 
 import math
@@ -101,8 +101,8 @@ MINE = ["this crate", "Rust's standard library", "reading the key"]
 
 def target(what, value, limit, unit="", why=""):
     """A row of the table of targets; `why` is printed where the target is missed."""
-    verdict = "met" if value <= limit else "**missed**" + (f": {why}" if why else "")
-    return [what, f"{value:.3g}{unit}", f"{limit:g}{unit}", verdict]
+    result = "met" if value <= limit else "**missed**" + (f": {why}" if why else "")
+    return [what, f"{value:.3g}{unit}", f"{limit:g}{unit}", result]
 
 
 # ---- pictures ----
@@ -257,14 +257,14 @@ def main():
         signing=signing_table(signed),
         growth=table(
             ["more", "from", "to", "time, exponent", "memory, exponent", "time at the end", "memory at the end"],
-            [[what, low, high, f"{time:.2f}", memory, ended, held] for time, memory, what, low, high, ended, held in growth.values()],
+            [[what, low, high, f"{time:.2f}", memory, ended, most] for time, memory, what, low, high, ended, most in growth.values()],
         ),
         small=small_table(),
         floor=floor_text(),
         fleet=fleet,
+        short=short(http, signed, machine["date"]),
     )
     (HERE / "README.md").write_text(page)
-    readme(http, signed, machine["date"])
 
 
 def counts():
@@ -334,8 +334,8 @@ def signing_table(signed):
 
 def grown():
     series = defaultdict(list)
-    for name, count, nanoseconds, held in rows("growth.tsv"):
-        series[name].append((int(count), int(nanoseconds), int(held)))
+    for name, count, nanoseconds, most in rows("growth.tsv"):
+        series[name].append((int(count), int(nanoseconds), int(most)))
     what = {
         "sources": "sources made", "threads": "threads, 20,000 calls each", "body": "response: bytes of one token",
         "members": "response: bytes of many members", "claims": "claims of an assertion",
@@ -352,7 +352,7 @@ def grown():
         lines_of = {"time": time}
         panels.append((what[name], "", "microseconds", lines_of))
     memories = {what[name]: [(x, m) for x, _, m in points] for name, points in series.items() if name != "threads"}
-    panels.append(("memory held at once", "", "bytes", memories))
+    panels.append(("memory in use at once", "", "bytes", memories))
     lines("growth.svg", "Growth: both axes logarithmic, a straight line at 45 degrees is linear", panels)
     return table_of
 
@@ -401,8 +401,8 @@ def fleet_picture():
     return table(head, [[name, *(f"{values[key]:,.0f}" for key in ("peak", "peak_after", "mean", "errors"))] for name, values in seen.items()])
 
 
-def readme(http, signed, date):
-    """The picture of the main page, and under it what it does not show."""
+def short(http, signed, date):
+    """The cold start as a picture, and below it what the picture does not show."""
     times = "; ".join(f"{name_of(who)} {figure(middle(runs, WALL))}" for who, runs in http.items())
 
     def ratio_of(name):
@@ -415,17 +415,14 @@ def readme(http, signed, date):
         for name in ("ring", "aws-lc-rs", "openssl") if ratio_of(name) < 1
     ]
     text = (
-        f"![From process start to token, in milliseconds: {times}](benches/cold-start.svg)\n\n"
+        f"![From process start to token, in milliseconds: {times}](cold-start.svg)\n\n"
         f"Whole processes on loopback, key file to printed token, medians of {len(http[OURS])} rounds in turn ({date}). "
         f"Where others are faster: a warm RSA signature takes {signed[2048]['ours'][0]:.1f} ms here; "
         f"{', '.join(faster[:-1])} and {faster[-1]}. "
         f"(In a new process the first one of `aws-lc-rs` takes {slow:.0f} ms.) Whoever signs thousands a second brings "
-        "`examples/ring_signer.rs`. [benches/README.md](benches/README.md) has all figures, misses included, and the command.\n"
+        "`examples/ring_signer.rs`."
     )
-    file = HERE.parent / "README.md"
-    before, rest = file.read_text().split("<!-- measured -->\n", 1)
-    _, after = rest.split("<!-- /measured -->", 1)
-    file.write_text(f"{before}<!-- measured -->\n{wrapped(text)}<!-- /measured -->{after}")
+    return wrapped(text)
 
 
 def wrapped(text, width=110):
@@ -450,24 +447,30 @@ WHY_BUILD = (
     "the same packages without this crate take {bare:.2f}, about half of it TLS and HTTP; pairs measured: {pairs}"
 )
 WHY_SIZE = (
-    "the same job on the same packages without this crate has {bare:.2f} MB; {own:.2f} MB are what this crate "
-    "checks, remembers and refuses, with what it calls of the standard library and the JSON it writes"
+    "the same job on the same packages without this crate has {bare:.2f} MB; {own:.2f} MB are this crate, with what it "
+    "calls of the standard library and the JSON it writes"
 )
 
 PAGE = """# Measured
 
-Written by `bash benches/run` on {date}; every number below comes from that run, none is edited.
+Written by `bash benches/run` on {date}. Every number below comes from that run; none is edited.
+
+## In short
+
+{short}
+
+## Machine and method
 
 | | |
 |---|---|
 {machine}
 
-How: whole processes run in turn, {rounds} rounds of one run each after a round that is not counted, every
-round shuffled. A ratio is the median of the ratios of the rounds, so that a machine that is slow for a while
-is slow for both. The system counts time, processor time and peak memory of each process that ended. The
-server is the same for all, checks every signature, and gives one fixed reply; over TLS every client verifies
-its certificate against a private root. The system's load was {load} when it began; above 0 other work went on
-beside it, and waits for a processor are in the times.
+Whole processes run in turn: {rounds} rounds of one run each, after a round that is not counted, in a random order in
+each round. A ratio is the median of the ratios of the rounds, so that a machine that is slow for a while is slow for
+both. The system reports time, processor time and peak memory of each finished process. The server is the same for all:
+it checks every signature and returns one fixed response. Over TLS every client verifies the server's certificate
+against a private root. The system's load was {load} at the start; above 0 other programs ran at the same time, and the
+times contain waiting for a processor.
 
 ## Targets
 
@@ -475,22 +478,21 @@ beside it, and waits for a processor are in the times.
 
 ## From process start to token
 
-![cold start](cold-start.svg)
-
-Key file in, RS256 assertion with 2048 bits, one POST, token printed. Go and `jsonwebtoken` with `reqwest` are
-what one would write with them; `openssl` and `curl` are a shell script. Over plain http:
+Key file in, RS256 assertion with 2048 bits, one POST, token printed. The programs in Go
+and with `jsonwebtoken` and `reqwest` are what one would write with them; `openssl` and `curl` are a shell script. Over
+plain http:
 
 {http}
 
-Over TLS, with a root of one's own. The command line adds it to Mozilla's, which it so has to parse:
+Over TLS, with a private root. The command line adds it to Mozilla's roots, so it has to parse these too:
 
 {tls}
 
 ![peak memory](memory.svg)
 
-Where the instructions of the ten lines go, by callgrind. Code of other crates that is generic over our types
-counts as ours, small functions that the compiler inlined count where they were inlined. With all of the
-standard library and of reading the key counted as ours it would be {most} over plain http.
+The instructions of the ten lines by layer, as callgrind counts them. Code of other crates that is generic over our
+types counts as ours, and small functions that the compiler inlined count where they were inlined. If all of the
+standard library and of reading the key counted as ours, it would be {most} over plain http.
 
 {layers}
 
@@ -498,23 +500,23 @@ standard library and of reading the key counted as ours it would be {most} over 
 
 ![size](size.svg)
 
-Clean builds took turns too, {builds}. Go's standard library comes compiled.
+Clean builds ran in turn too, {builds}. Go's standard library is already compiled.
 
 {cost}
 
 ## Inside the process
 
-A fresh token beside what it cannot cost less than: a read of an `RwLock`, a clone of an `Arc`, a look at both
-clocks.
+A fresh token beside its yardstick, the least that it can cost: a read of an `RwLock`, a clone of an `Arc`, and a
+reading of both clocks.
 
 {beside}
 
-Instructions of one call, held within 3 % by CI (`benches/counts.txt`):
+Instructions of one call; `.ci/run` fails if one changes by more than 3 % (`benches/counts.txt`):
 
 {counts}
 
-An assertion asks the heap at most five times, a fresh token not at all (`benches/inside/tests/allocations.rs`).
-Time of single calls, as `cargo bench --bench time` prints them:
+An assertion allocates at most five times, a fresh token never (`benches/inside/tests/allocations.rs`). Time of single
+calls, as `cargo bench --bench time` prints them:
 
 ```text
 {time}
@@ -525,16 +527,16 @@ Time of single calls, as `cargo bench --bench time` prints them:
 {signing}
 
 This crate signs with `rsa`, blinded: pure Rust, as fast at the first signature as at any other, and slower than
-`ring`, `aws-lc-rs` and OpenSSL once they are warm. A signature every few minutes, which is what a token
-takes, does not notice. Whoever signs thousands a second brings a `Signer` over `ring`:
-`examples/ring_signer.rs`, which costs no package.
+`ring`, `aws-lc-rs` and OpenSSL once they are warm. A token needs one signature every few minutes, for which this does
+not matter. For thousands of signatures a second write a `Signer` over `ring`, as `examples/ring_signer.rs` does; it adds no
+package.
 
 ## Growth
 
 ![growth](growth.svg)
 
-An exponent of 1 is linear, 0 constant, 2 would be the square. Up to 1.2 passes for linear here: what no longer
-fits a processor's cache, and threads that wait for two cores, add a tenth.
+An exponent of 1 is linear, 0 is constant, 2 is quadratic. Up to 1.2 counts as linear here: data that no longer fits a
+processor's cache, and threads that wait for two cores, add a tenth.
 
 {growth}
 
