@@ -1,12 +1,12 @@
-//! A job that a timer starts every minute: one call, an exit status that tells the timer what to do, and one
-//! exchange per token's life, since the token waits in a file for the next run.
+//! A job that a timer starts every minute: one request to an API, and an exit status that says whether to try again.
+//! The token is kept in a file for the next run, so there is one exchange per token and not one per run.
 //!
 //! ```sh
 //! CREDENTIALS=credentials.json URL=https://api.example.com/report STATE_DIRECTORY=/var/lib/report/tokens \
 //!     cargo run --features file-store --example cron
 //! ```
 //!
-//! `call` asks once more with another token where the API says 401, and no more than once.
+//! Where the API responds with 401, `call` repeats the request with a new token, once.
 
 use std::env::var;
 use std::process::ExitCode;
@@ -22,21 +22,21 @@ fn report() -> Result<String> {
     let url = var("URL").map_err(|_| "set URL")?;
     let (profile, key) = marketing_cloud_intelligence::credentials(file)?;
     let store = FileStore::new(var("STATE_DIRECTORY").map_err(|_| "set STATE_DIRECTORY")?)?;
-    // A job has a minute, not a day: retries and pauses are within that.
+    // The timer starts the job again after a minute, so retries and pauses must end within it.
     let source = TokenSource::new(profile, key)?
         .with_timeout(Duration::from_secs(60))
         .with_store(store)?;
     let agent = Agent::new_with_defaults();
-    let mut answer = source.call(
+    let mut response = source.call(
         |token| {
             let request = agent
                 .get(&url)
                 .header("Authorization", token.authorization());
             request.call()
         },
-        |answer| matches!(answer, Err(ureq::Error::StatusCode(401))),
+        |response| matches!(response, Err(ureq::Error::StatusCode(401))),
     )??;
-    Ok(answer.body_mut().read_to_string()?)
+    Ok(response.body_mut().read_to_string()?)
 }
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("{error}");
             let error = error.downcast_ref::<jwt_bearer::Error>();
-            // 75 is EX_TEMPFAIL of sysexits.h: the timer may try again.
+            // EX_TEMPFAIL of sysexits.h: the timer may try again.
             match error.is_some_and(jwt_bearer::Error::is_retryable) {
                 true => ExitCode::from(75),
                 false => ExitCode::FAILURE,

@@ -1,12 +1,12 @@
-//! One replica of a fleet: a hundred of them behind one service account make one exchange per token's life.
+//! One replica of a fleet that shares a service account: a hundred replicas make one exchange per token.
 //!
 //! ```sh
 //! REDIS=rediss://jwt-bearer:password@redis.example.com TOKEN_ENDPOINT=https://as.example.com/token \
 //!     CLIENT_ID=client-1 KEY=key.pem cargo run --features redis --example fleet
 //! ```
 //!
-//! It asks for a token every second, as a server does for every request, and says when it has another. Start a few
-//! and kill some, or Redis: the others go on.
+//! It asks for a token every second, as a server does for every request, and prints a line when the token changes. Start
+//! several, then kill some of them, or Redis: the others continue.
 
 use std::env::var;
 use std::thread::sleep;
@@ -17,12 +17,13 @@ use jwt_bearer::{Audience, Endpoint, Profile, RedisStore, RsaKey, TokenSource};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
-    let set = |name: &str| var(name).map_err(|_| format!("set {name}"));
-    let key = RsaKey::from_pem(std::fs::read(set("KEY")?)?)?;
-    let endpoint = Endpoint::token(set("TOKEN_ENDPOINT")?)?;
-    let profile = Profile::client_credentials(endpoint, set("CLIENT_ID")?, Audience::TokenEndpoint);
-    // A Redis that is down is logged at level `warn`, and costs this replica an exchange of its own.
-    let source = TokenSource::new(profile, key)?.with_store(RedisStore::new(set("REDIS")?)?)?;
+    let setting = |name: &str| var(name).map_err(|_| format!("set {name}"));
+    let key = RsaKey::from_pem(std::fs::read(setting("KEY")?)?)?;
+    let endpoint = Endpoint::token(setting("TOKEN_ENDPOINT")?)?;
+    let profile =
+        Profile::client_credentials(endpoint, setting("CLIENT_ID")?, Audience::TokenEndpoint);
+    // If Redis is down, this is logged at level `warn`, and each replica fetches tokens for itself.
+    let source = TokenSource::new(profile, key)?.with_store(RedisStore::new(setting("REDIS")?)?)?;
 
     let mut last = None;
     loop {

@@ -1,10 +1,10 @@
-//! Many users behind one key: a source each in a plain map, key and agent shared by `Arc`.
+//! Many users with one key: a token source for each in a map, with key and agent shared through `Arc`.
 //!
 //! ```sh
 //! cargo run --release --example many_subjects
 //! ```
 //!
-//! Prints what an idle source weighs and what finding one costs. Nothing is sent.
+//! Prints how much memory an idle source takes and how long it takes to find one. Nothing is sent.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use jwt_bearer::{Error, HmacKey, Profile, Signer, TokenSource};
 use ureq::Agent;
 
-/// Sources by username. Look-ups share a lock that no fetch holds.
+/// Sources by user name. Look-ups share a read lock, which is released before any fetch.
 struct Users {
     agent: Agent,
     key: Arc<dyn Signer>,
@@ -34,7 +34,7 @@ impl Users {
     }
 }
 
-/// Bytes of this process, where the system tells.
+/// Returns the resident memory of this process in bytes, on Linux.
 fn resident() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = pages.split(' ').nth(1)?.parse().ok()?;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
     for count in [10, 1_000, 100_000] {
         let users = Users {
             agent: Agent::new_with_defaults(),
-            key: Arc::new(HmacKey::new("any signer will do: nothing is sent")?),
+            key: Arc::new(HmacKey::new("any key, since nothing is sent")?),
             sources: RwLock::default(),
         };
         let names: Vec<_> = (0..count).map(|n| format!("user{n}@example.com")).collect();

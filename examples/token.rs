@@ -1,18 +1,18 @@
-//! A token from any server that takes RFC 7523 assertions, told by environment variables.
+//! Gets a token from any server that takes RFC 7523 assertions, configured by environment variables.
 //!
 //! ```sh
 //! ISSUER=https://as.example.com CLIENT_ID=client-1 KEY=key.pem cargo run --example token
 //! ```
 //!
-//! | variable | means |
+//! | Variable | Meaning |
 //! |---|---|
-//! | `ISSUER`, `METADATA` or `TOKEN_ENDPOINT` | where: an issuer, a metadata document, or the endpoint |
-//! | `CLIENT_ID` | who asks, with `client_credentials`; with `SUBJECT` the issuer of a `jwt-bearer` grant |
-//! | `SUBJECT` | on whose behalf: makes it a `jwt-bearer` grant |
+//! | `ISSUER`, `METADATA` or `TOKEN_ENDPOINT` | URL of the issuer, of a metadata document, or of the token endpoint |
+//! | `CLIENT_ID` | the client's id for `client_credentials`; with `SUBJECT` the issuer of a `jwt-bearer` grant |
+//! | `SUBJECT` | the user to act for; makes it a `jwt-bearer` grant |
 //! | `KEY` or `SECRET` | a file with a PEM private key, or with the bytes of an HMAC secret |
-//! | `KEY_ID`, `SCOPE` | `kid`, and what for |
-//! | `AUDIENCE` | a text; defaults to the issuer with `ISSUER`, else to the token endpoint |
-//! | `SIGN_AT` | Unix seconds: signs as if it were then, to see what the server says |
+//! | `KEY_ID`, `SCOPE` | `kid`, and the scopes with a space between them |
+//! | `AUDIENCE` | `aud`; defaults to the issuer with `ISSUER`, else to the token endpoint |
+//! | `SIGN_AT` | Unix seconds: signs as if it were that time, to see how the server responds |
 
 use std::env::var;
 use std::error::Error as _;
@@ -63,9 +63,9 @@ fn source() -> Result<TokenSource> {
 
     let source = TokenSource::new(profile, key)?;
     Ok(match var("SIGN_AT") {
-        Ok(then) => {
-            let then = SystemTime::UNIX_EPOCH + Duration::from_secs(then.parse()?);
-            source.with_clock(ManualClock::new(then))
+        Ok(seconds) => {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse()?);
+            source.with_clock(ManualClock::new(time))
         }
         Err(_) => source,
     })
@@ -75,7 +75,7 @@ fn explain(error: &Error) {
     eprintln!("{:?}: {error}", error.kind());
     let mut cause = error.source();
     while let Some(e) = cause {
-        eprintln!("  because: {e}");
+        eprintln!("  caused by: {e}");
         cause = e.source();
     }
     error.hint().inspect(|hint| eprintln!("  {hint}"));
@@ -86,7 +86,7 @@ fn main() -> Result<()> {
         Ok(token) => {
             let lifetime = token.expires_at().duration_since(SystemTime::now());
             let seconds = lifetime.unwrap_or_default().as_secs();
-            eprintln!("scope {:?}, {seconds} s to live", token.scope());
+            eprintln!("scope {:?}, expires in {seconds} s", token.scope());
             println!("{}", token.secret());
             Ok(())
         }

@@ -1,11 +1,11 @@
-//! An agent that adds the header by itself, to requests of one origin only.
+//! An agent whose middleware adds the `Authorization` header, to requests to one origin only.
 //!
 //! ```sh
 //! cargo run --example ureq_middleware
 //! ```
 //!
-//! The origin is compared before the header is added, and redirects are off: ureq follows them inside
-//! its middleware, where nobody compares again.
+//! The origin is compared before the header is added. Redirects are switched off, because ureq follows them after
+//! the middleware ran, without asking it again.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Agent::config_builder().middleware(bearer).max_redirects(0);
     let agent: Agent = config.build().into();
 
-    // Hosts that do not exist: the error shows that a token was wanted first.
+    // Neither host exists: the error shows that the middleware asked for a token first.
     match agent.get("https://api.example.invalid/things").call() {
         Err(Error::Other(no_token)) => println!("no token: {no_token}"),
         other => println!("{other:?}"),

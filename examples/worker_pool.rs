@@ -1,4 +1,4 @@
-//! Workers that share one source, against the sandbox.
+//! Worker threads that share one token source, against the sandbox.
 //!
 //! ```sh
 //! cargo run --features sandbox --example worker_pool
@@ -13,7 +13,7 @@ use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start()?;
     server.register(Client::new("client-1", Key::secret("s3cret")));
-    server.set_lifetime(Duration::from_secs(2)); // short, so that there is something to see
+    server.set_lifetime(Duration::from_secs(2)); // short, so that tokens are renewed while you watch
 
     let endpoint = Endpoint::token(server.token_endpoint())?;
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..8 {
             workers.spawn(|| {
                 for _ in 0..30 {
-                    // Asked before every request: of many workers one fetches.
+                    // Each worker asks before every request. One of them fetches for all.
                     let token = source.token().expect("the sandbox is up");
                     let _request = token.authorization(); // an API call goes here
                     thread::sleep(Duration::from_millis(100));
