@@ -419,7 +419,7 @@ def short(http, signed, date):
         f"Whole processes on loopback, key file to printed token, medians of {len(http[OURS])} rounds in turn ({date}). "
         f"Where others are faster: a warm RSA signature takes {signed[2048]['ours'][0]:.1f} ms here; "
         f"{', '.join(faster[:-1])} and {faster[-1]}. "
-        f"(In a new process the first one of `aws-lc-rs` takes {slow:.0f} ms.) Whoever signs thousands a second brings "
+        f"(In a new process the first one of `aws-lc-rs` takes {slow:.0f} ms.) For thousands of signatures a second there is "
         "`examples/ring_signer.rs`."
     )
     return wrapped(text)

@@ -29,11 +29,11 @@ fn main() -> Result<()> {
     loop {
         let token = source.token()?;
         if last.replace(token.expires_at()) != Some(token.expires_at()) {
-            let left = token.expires_at().duration_since(SystemTime::now());
+            let remaining = token.expires_at().duration_since(SystemTime::now());
             let exchanges = source.status().exchanges;
             println!(
                 "a token for {:?}; {exchanges} exchanges of this replica",
-                left.unwrap_or_default()
+                remaining.unwrap_or_default()
             );
         }
         sleep(Duration::from_secs(1));
