@@ -11,16 +11,8 @@ fn readme_is_short() {
 
 #[test]
 fn links_of_the_documents_lead_to_files_and_sections() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // A published package has neither.
-    let is_published = here.join("Cargo.toml.orig").exists();
-    let unpublished = |path: &str| path.starts_with("benches/") || path.starts_with("fuzz/");
-    let pages = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned);
-    let docs = std::fs::read_dir(here.join("docs")).unwrap();
-    let docs = docs.map(|file| format!("docs/{}", file.unwrap().file_name().display()));
     let mut links = 0;
-    for page in pages.into_iter().chain(docs) {
-        let text = std::fs::read_to_string(here.join(&page)).unwrap();
+    for (page, text) in documents() {
         let targets = text.split("](").skip(1);
         for target in targets.filter_map(|rest| Some(rest.split_once(')')?.0)) {
             if target.starts_with("https://") {
@@ -34,10 +26,10 @@ fn links_of_the_documents_lead_to_files_and_sections() {
                 None if page.starts_with("docs/") => format!("docs/{path}"),
                 None => path.to_owned(),
             };
-            if is_published && unpublished(&path) {
+            if is_unpublished(&path) {
                 continue;
             }
-            let linked = std::fs::read_to_string(here.join(&path));
+            let linked = std::fs::read_to_string(here().join(&path));
             let linked = linked.unwrap_or_else(|_| panic!("{page}: {path} does not exist"));
             let mut sections = linked.lines().filter(|line| line.starts_with('#'));
             let has_section = section.is_empty() || sections.any(|line| anchor(line) == section);
@@ -45,6 +37,50 @@ fn links_of_the_documents_lead_to_files_and_sections() {
         }
     }
     assert!(links > 20, "{links}");
+}
+
+#[test]
+fn files_named_in_the_documents_exist() {
+    let mut files = 0;
+    for (page, text) in documents() {
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_file = ["src/", "tests/", "examples/", "benches/", "docs/", ".ci/"];
+            if name.contains([' ', '\n', '*'])
+                || !is_file.iter().any(|start| name.starts_with(start))
+            {
+                continue;
+            }
+            files += 1;
+            let exists = is_unpublished(name) || here().join(name).exists();
+            assert!(exists, "{page}: {name} does not exist");
+        }
+    }
+    assert!(files > 20, "{files}");
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Name and text of each document.
+fn documents() -> Vec<(String, String)> {
+    let pages = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned);
+    let docs = std::fs::read_dir(here().join("docs")).unwrap();
+    let docs = docs.map(|file| format!("docs/{}", file.unwrap().file_name().to_string_lossy()));
+    let read = |page: String| {
+        (
+            page.clone(),
+            std::fs::read_to_string(here().join(page)).unwrap(),
+        )
+    };
+    pages.into_iter().chain(docs).map(read).collect()
+}
+
+/// Whether a published package is tested, which does not have this file.
+fn is_unpublished(path: &str) -> bool {
+    let unpublished = ["benches/", "fuzz/", ".ci/"];
+    here().join("Cargo.toml.orig").exists()
+        && unpublished.iter().any(|start| path.starts_with(start))
 }
 
 /// The name under which GitHub links to a heading.
