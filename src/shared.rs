@@ -27,7 +27,7 @@ const FIRST_POLL: Duration = Duration::from_millis(10);
 /// The longest pause while another process fetches: its token is soon noticed.
 const MAX_POLL: Duration = Duration::from_millis(250);
 
-/// What a token store adds to a source. Only [`SharedTokens::new`] names what implements it, so that a program
+/// What a token store adds to a source. Only [`SharedTokens::boxed`] names what implements it, so that a program
 /// without a store links nothing of it.
 pub(crate) trait SharedFetch: Send + Sync {
     /// Returns what another process fetched, else fetches.
@@ -50,7 +50,7 @@ pub(crate) struct SharedTokens {
 }
 
 impl SharedTokens {
-    pub(crate) fn new(
+    pub(crate) fn boxed(
         fetch: &Fetch,
         store: impl TokenStore + 'static,
     ) -> Result<Box<dyn SharedFetch>, Error> {

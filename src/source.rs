@@ -102,7 +102,7 @@ impl TokenSource {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the signer has no [identity](Signer::identity).
     pub fn with_store(mut self, store: impl TokenStore + 'static) -> Result<Self, Error> {
-        self.shared = Some(SharedTokens::new(&self.fetch, store)?);
+        self.shared = Some(SharedTokens::boxed(&self.fetch, store)?);
         Ok(self)
     }
 

@@ -17,7 +17,11 @@ use crate::profile::identity::Identity;
 use crate::token::AccessToken;
 
 #[cfg(all(feature = "file-store", unix))]
-#[expect(clippy::disallowed_types, reason = "a token store in files")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a token store in files"
+)]
 pub(crate) mod file;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
