@@ -43,11 +43,11 @@ const WHAT: &str = "the directory of the tokens";
 /// tokens are kept, but locks may have no effect; where it refuses to set file times, expired tokens stay 31 days.
 ///
 /// # Whose files these are
-/// The directory must belong to the user of this process. It may be a link, if the link belongs to this user or to root.
-/// If others can list or write to a directory in which there is nothing but files of this store, its mode is set to
-/// 0700: Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`). A
-/// directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files that
-/// belong to another user, that others can read or write, or that are links are refused.
+/// The directory must belong to the user of this process. It may be a link, if the link belongs to this user or to
+/// root. If others can list or write to a directory in which there is nothing but files of this store, its mode is set
+/// to 0700: Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`).
+/// A directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files
+/// that belong to another user, that others can read or write, or that are links are refused.
 ///
 /// # What others can learn
 /// Nothing is encrypted: this user and root can read the tokens. A file is named after the SHA-256 of the key's
@@ -118,8 +118,6 @@ impl TokenStore for FileStore {
         Ok(read(&self.open()?, &file_name(name, TOKEN))?)
     }
 
-    /// Sets the modification time of the file to the end of the token, so that `sweep` knows which tokens have expired.
-    /// A network file system may refuse that. Then the token is kept for as long as any token can live.
     fn save(
         &self,
         name: &str,
@@ -138,6 +136,8 @@ impl TokenStore for FileStore {
         )?);
         let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
+            // `sweep` takes the modification time for the end of the token. A network file system may refuse to set it:
+            // then tokens are kept for as long as any token can live.
             let has_end = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
             renameat(&directory, &temporary, &directory, file_name(name, TOKEN))?;
             Ok((now, has_end.is_ok()))
@@ -155,8 +155,8 @@ impl TokenStore for FileStore {
         Ok(())
     }
 
-    /// Moves the token away before comparing it, so that a newer token saved in the meantime stays.
     fn remove(&self, name: &str, bytes: &[u8], _: Duration) -> Result<(), BoxError> {
+        // The token is moved away before it is compared, so that a newer token saved in the meantime stays.
         let directory = self.open()?;
         let (token, temporary) = (file_name(name, TOKEN), temporary_name(name)?);
         match renameat(&directory, &token, &directory, &temporary) {
@@ -176,8 +176,8 @@ impl TokenStore for FileStore {
         }
     }
 
-    /// The system releases the lock when the process ends, even if it is killed.
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+        // The system releases this lock when the process ends, even if it is killed.
         let lock = lock(&self.open()?, &file_name(name, LOCK), OFlags::CREATE)?;
         Ok(lock.map(|lock| -> StoreLock { Box::new(lock) }))
     }
@@ -204,25 +204,20 @@ fn temporary_name(name: &str) -> Result<String, BoxError> {
 
 /// Returns names and kinds of the files of this store.
 fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
-    let mut found = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_str().unwrap_or_default();
-        found.extend(own_kind(name).map(|kind| (name.to_owned(), kind)));
-    }
-    Ok(found)
+    let names = names(directory)?.into_iter();
+    let own = names.filter_map(|name| own_kind(&name).map(|kind| (name, kind)));
+    Ok(own.collect())
 }
 
-/// Returns whether there is nothing in the directory but files of this store.
-fn has_only_own_files(directory: &OwnedFd) -> io::Result<bool> {
+fn names(directory: &OwnedFd) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_str().unwrap_or_default();
-        if ![".", ".."].contains(&name) && own_kind(name).is_none() {
-            return Ok(false);
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if ![".", ".."].contains(&name.as_str()) {
+            names.push(name);
         }
     }
-    Ok(true)
+    Ok(names)
 }
 
 /// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
@@ -285,7 +280,7 @@ fn lock(directory: &OwnedFd, name: &str, create: OFlags) -> io::Result<Option<Fi
     let opened = fstat(&file)?;
     check_owner("a token's lock", &opened)?;
     if Mode::from_raw_mode(opened.st_mode).intersects(OTHERS) {
-        fchmod(&file, OWNER)?; // others must not take this lock
+        let _ = fchmod(&file, OWNER); // so that others cannot take it, where the file system has modes
     }
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -357,7 +352,10 @@ fn make_private(directory: &OwnedFd) -> io::Result<()> {
         return Ok(());
     }
     let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
-    if is_shared || !has_only_own_files(directory)? {
+    let has_others = names(directory)?
+        .iter()
+        .any(|name| own_kind(name).is_none());
+    if is_shared || has_others {
         return Err(refused(&format!(
             "{WHAT} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
         )));

@@ -24,6 +24,12 @@ const MAX_IDLE: usize = 8;
 const BAD_URL: &str =
     "the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded";
 const TIMED_OUT: &str = "Redis does not answer in time";
+const CLOSED: &str = "Redis closed the connection: a proxy does so if it does not know GETRANGE, SET, EVAL, AUTH or \
+    SELECT";
+const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANGE, SET or EVAL, as a Sentinel does \
+    not: give the address of the primary";
+const CLUSTER: &str = "it is a node of a cluster, which this store does not support: give a Redis that is not in a \
+    cluster";
 /// Sets the key to its owner if it is free or already theirs: a retry follows when the reply was lost.
 const LOCK: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
     if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end return 0";
@@ -215,11 +221,6 @@ fn into_error(error: RedisError) -> BoxError {
         _ => format!("Redis: {}", error.category()).into(),
     }
 }
-
-const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANGE, SET or EVAL, as a Sentinel does not: \
-    give the address of the primary";
-const CLOSED: &str = "Redis closed the connection: a proxy does so if it does not know GETRANGE, SET, EVAL, AUTH or SELECT";
-const CLUSTER: &str = "it is a node of a cluster, which this store does not support: give a Redis that is not in a cluster";
 
 /// Returns what a code of Redis means, which may be nothing more than the code. `None` is a code that Redis does not
 /// document: a server that repeats what it was sent could put a token there.
