@@ -677,6 +677,29 @@ fn lock_file_that_others_can_open_is_closed_to_them() {
     assert_eq!(mode(&fixture.path("lock")), 0o600);
 }
 
+#[test]
+#[ignore = "needs root, to be two users: .ci/run runs it"]
+fn files_of_another_user_are_deleted_when_the_directory_is_closed() {
+    assert!(is_root(), "run this as root");
+    let fixture = Fixture::new();
+    fixture.save(b"token");
+    for kind in ["token", "lock"] {
+        fixture.create("fa", kind, 0);
+        let path = fixture
+            .directory()
+            .join(format!("{}.{kind}", "fa".repeat(32)));
+        chown(path, Some(NOBODY), None).unwrap();
+    }
+    let other = "fa".repeat(32);
+    let error = fixture.store.try_lock(&other, TIME).err().unwrap();
+    assert_eq!(error.to_string(), "a token's lock belongs to another user");
+    set_mode(&fixture.directory(), 0o770); // it was open when they made the files
+    let lock = fixture.store.try_lock(&other, TIME).unwrap();
+    assert!(lock.is_some());
+    assert!(fixture.store.load(&other, TIME).unwrap().is_none());
+    fixture.assert_loads(b"token");
+}
+
 /// Runs the programs of another user on the store of root.
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]

@@ -342,20 +342,19 @@ fn check_owner(what: &str, stat: &Stat) -> io::Result<()> {
 }
 
 /// Checks that the directory is this user's, and that others can neither list it nor write to it. Takes their rights
-/// away if no other program can need them.
+/// away if no other program can need them, and deletes the files that they made.
 fn make_private(directory: &OwnedFd) -> io::Result<()> {
-    let advise =
-        |error: io::Error| io::Error::new(error.kind(), format!("{error}: give one of your own"));
     let stat = fstat(directory)?;
-    check_owner(WHAT, &stat).map_err(advise)?;
+    check_owner(WHAT, &stat).map_err(|error| refused(&format!("{error}: give one of your own")))?;
     if check(WHAT, &stat, LIST_OR_WRITE).is_ok() {
         return Ok(());
     }
     let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
-    let has_others = names(directory)?
-        .iter()
-        .any(|name| own_kind(name).is_none());
-    if is_shared || has_others {
+    if is_shared
+        || names(directory)?
+            .iter()
+            .any(|name| own_kind(name).is_none())
+    {
         return Err(refused(&format!(
             "{WHAT} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
         )));
@@ -369,7 +368,15 @@ fn make_private(directory: &OwnedFd) -> io::Result<()> {
         refused(&format!(
             "{error}, and its mode cannot be changed{why}: give another one"
         ))
-    })
+    })?;
+    // A lock of another user would be refused at every call from now on.
+    for name in names(directory)? {
+        let stat = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW);
+        if stat.is_ok_and(|stat| check_owner(&name, &stat).is_err()) {
+            let _ = unlinkat(directory, &name, AtFlags::empty()); // another process may be faster
+        }
+    }
+    Ok(())
 }
 
 /// Returns what a link points to. A link of another user is refused, because it could lead anywhere.
