@@ -176,7 +176,7 @@ impl TokenStore for FileStore {
         }
     }
 
-    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock<'_>>, BoxError> {
+    fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
         // The system releases this lock when the process ends, even if it is killed.
         let lock = lock(&self.open()?, &file_name(name, LOCK), OFlags::CREATE)?;
         Ok(lock.map(|lock| -> StoreLock { Box::new(lock) }))
