@@ -4,8 +4,8 @@
 //! so such a key is read and the difference reported as a repair. Whether the numbers are those of
 //! a key is checked where the key is made. Nothing here copies or quotes key material.
 
-use rsa::pkcs8::der::asn1::{AnyRef, UintRef};
-use rsa::pkcs8::der::{Decode as _, Encode as _, ErrorKind, Reader as _, Result};
+use rsa::pkcs8::der::asn1::AnyRef;
+use rsa::pkcs8::der::{Decode as _, ErrorKind, Reader as _, Result};
 use rsa::pkcs8::der::{SliceReader, Tag, Tagged as _};
 
 use crate::pem::{CUT_OFF, EC_KEY, OPENSSH_KEY, PUBLIC_KEY, TOO_LONG};
@@ -287,13 +287,36 @@ fn number(integer: &AnyRef<'_>) -> u64 {
 
 /// Returns an RSA public key as a `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7).
 ///
-/// `rsa` writes the same bytes, and adds twice the code to a program.
-pub(crate) fn public_key(n: &[u8], e: &[u8]) -> Result<Vec<u8>> {
-    let integer = |number| UintRef::new(number)?.to_der();
-    let written = |tag, value: &[u8]| AnyRef::new(tag, value)?.to_der();
-    let key = written(Tag::Sequence, &[integer(n)?, integer(e)?].concat())?;
-    let bits = written(Tag::BitString, &[&[0], &*key].concat())?; // 0 bits of the last byte are unused
-    written(Tag::Sequence, &[RSA_ENCRYPTION, &bits].concat())
+/// `rsa` writes the same bytes, adds twice the code to a program, and says that it may fail.
+pub(crate) fn public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
+    let key = encoded(SEQUENCE, &[unsigned(n), unsigned(e)].concat());
+    let bits = encoded(BIT_STRING, &[&[0], &*key].concat()); // 0 bits of the last byte are unused
+    encoded(SEQUENCE, &[RSA_ENCRYPTION, &bits].concat())
+}
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const SEQUENCE: u8 = 0x30;
+
+/// Encodes a number without leading zeros. A zero in front keeps it from being negative.
+fn unsigned(number: &[u8]) -> Vec<u8> {
+    match number {
+        [0x80..=0xff, ..] => encoded(INTEGER, &[&[0], number].concat()),
+        _ => encoded(INTEGER, number),
+    }
+}
+
+/// Encodes tag, length and value (X.690 §8.1).
+fn encoded(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = value.len().to_be_bytes();
+    let zeros = length.iter().take_while(|byte| **byte == 0).count();
+    let length = length.get(zeros..).unwrap_or_default();
+    let long = match length {
+        [] => 0, // an empty value
+        [0..=0x7f] => return [&[tag], length, value].concat(),
+        _ => 0x80 | u8::try_from(length.len()).unwrap_or_default(),
+    };
+    [&[tag, long], length, value].concat()
 }
 
 /// Names a certificate or a request by the number of elements in its first part: a request has four
@@ -315,7 +338,7 @@ fn name_of_other_file(bytes: &[u8], error: ErrorKind) -> &'static str {
         (None, [] | [0x30, ..], ErrorKind::Incomplete { .. }) => CUT_OFF,
         // A file system that lost power keeps the length of a file and not its content.
         _ if bytes.iter().all(|byte| *byte == 0) => {
-            "this file has zero bytes alone: write it again"
+            "this is nothing but zero bytes: copy the file again"
         }
         _ => NO_KEY,
     }

@@ -21,6 +21,9 @@ const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
 const DASHES: &str = "-----";
 
+/// Columns of the base64 in a PEM (RFC 7468 §2).
+const COLUMNS: usize = 64;
+
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
 pub(crate) const TOO_LONG: &str = "this is too long for a key";
 pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
@@ -133,10 +136,8 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
         return Ok(Some(key));
     }
     // A secret that passed through a program in C may end with zero bytes.
-    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-    let content = bytes.get(..bytes.len().saturating_sub(zeros));
-    let content = content.filter(|content| content.is_empty() == bytes.is_empty());
-    let content = content.unwrap_or(bytes);
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    let content = last.and_then(|last| bytes.get(..=last)).unwrap_or(bytes);
     match str::from_utf8(content) {
         Ok(text) if !text.contains('\0') => decode_text(text).map(Some),
         // A name in Latin-1 before the key does not damage the key.
@@ -148,6 +149,22 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
         }
         _ => Ok(None),
     }
+}
+
+/// Encodes DER as PEM (RFC 7468 §2).
+pub(crate) fn encode(label: &str, der: &[u8]) -> String {
+    let mut text = format!("{BEGIN} {label}{DASHES}\n");
+    let base64 = STANDARD.encode(der);
+    let mut rest = base64.as_str();
+    while let Some((line, after)) = rest.split_at_checked(COLUMNS) {
+        text.extend([line, "\n"]);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        text.extend([rest, "\n"]);
+    }
+    text.extend([END, " ", label, DASHES, "\n"]);
+    text
 }
 
 fn decode_text(text: &str) -> Result<DecodedKey, Error> {
@@ -211,7 +228,8 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     ))
 }
 
-/// Decodes base64 of a whole PEM, or the body of a PEM alone. Build servers keep keys in one line so.
+/// Decodes the base64 of a whole PEM, or the body of a PEM alone. Both are used where a variable of a
+/// build server takes a single line.
 fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
     let decoded = decode_base64(text).unwrap_or_default();
     let inner = str::from_utf8(&decoded)

@@ -420,7 +420,7 @@ fn zero_bytes_alone_are_named() {
     for length in [1, 2, 16, 1704, 5000] {
         pem_and_read_refuse(
             &vec![0; length],
-            "this file has zero bytes alone: write it again",
+            "this is nothing but zero bytes: copy the file again",
         );
     }
 }
@@ -615,4 +615,69 @@ mod encrypted {
             is_refused(&error, bytes, WRONG);
         }
     }
+}
+
+// ---- the public half ----
+
+/// `openssl pkey -pubout -outform DER | openssl sha256 -binary | openssl base64` of each key.
+#[test]
+fn fingerprint_is_what_openssl_computes() {
+    for (key, fingerprint) in [
+        (
+            file!("rsa-2048.der"),
+            "SHA256:61JxR8Xwy4yOP6WpeeFTJN9VTiHwHyD2fP+n5WO/cPM=",
+        ),
+        (
+            file!("rsa-3072.der"),
+            "SHA256:Hs0Nc+2FtTR9yV6Q/jF+EqzZ3MJtewOVKxuumQipPrY=",
+        ),
+        (
+            file!("rsa-8192.der"),
+            "SHA256:pRS9o/HIl4jELRQhUHYFO+V0Py5OwAYYxfk16GoZyNI=",
+        ),
+        (
+            &rfc7515_der("pkcs1_pem"),
+            "SHA256:b9E8JDWjYefFiM0X9V9a098Bd6ZsFyemogCEX016uIw=",
+        ),
+    ] {
+        assert_eq!(RsaKey::from_der(key).unwrap().fingerprint(), fingerprint);
+    }
+}
+
+#[test]
+fn public_pem_is_what_openssl_writes() {
+    let key = RsaKey::read(rfc7515_pem("pkcs8_pem")).unwrap();
+    assert_eq!(key.public_pem(), rfc7515_pem("public_pem"));
+    for (key, public) in [
+        (
+            file!("rsa-2048.der"),
+            include_str!("data/keys/rsa-2048.pub.pem"),
+        ),
+        (
+            file!("rsa-8192.der"),
+            include_str!("data/keys/rsa-8192.pub.pem"),
+        ),
+        (file!("e-3.der"), include_str!("data/keys/e-3.pub.pem")),
+    ] {
+        assert_eq!(RsaKey::from_der(key).unwrap().public_pem(), public);
+    }
+}
+
+#[test]
+fn public_jwk_has_the_public_numbers_and_a_key_id_and_nothing_else() {
+    let key = RsaKey::read(rfc7515_pem("pkcs8_pem")).unwrap();
+    let vectors = vectors();
+    // Computed by Python's hashlib.
+    let thumbprint = "IsUn6_e04MaShXFIISMp4kG62LWzMIPy_MvSA5pJgX8";
+    assert_eq!(key.thumbprint(), thumbprint);
+    let expected = serde_json::json!({
+        "kty": "RSA", "use": "sig", "alg": "RS256", "kid": thumbprint,
+        "n": vectors["key"]["n"], "e": vectors["key"]["e"],
+    });
+    let jwk: serde_json::Value = serde_json::from_str(&key.public_jwk()).unwrap();
+    assert_eq!(jwk, expected);
+    let key = key.with_key_id("my \"key\"");
+    let jwk: serde_json::Value = serde_json::from_str(&key.public_jwk()).unwrap();
+    assert_eq!(jwk["kid"], "my \"key\"");
+    assert_eq!(key.thumbprint(), thumbprint);
 }

@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rsa::pkcs1v15::SigningKey;
 use rsa::rand_core::OsRng;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
@@ -16,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{BoxError, Error};
 use crate::signer::{Algorithm, Signer};
-use crate::{der, pem};
+use crate::{der, json, pem};
 
 /// The sizes of RSA keys in bits. RFC 7518 §3.3 requires 2048 or more, since shorter keys can be
 /// broken. A signature with more than 8192 bits takes seconds.
@@ -147,6 +149,56 @@ impl RsaKey {
         &self.repairs
     }
 
+    /// Returns the public key in PEM (`SubjectPublicKeyInfo`), to register it at a server.
+    ///
+    /// It is what `openssl pkey -pubout` writes.
+    pub fn public_pem(&self) -> String {
+        pem::encode("PUBLIC KEY", &self.public_der())
+    }
+    /// Returns the public key as a JWK (RFC 7517 §4, RFC 7518 §6.3.1), to register it at a server.
+    ///
+    /// Its members are `kty`, `use`, `alg`, `kid`, `n` and `e`. `kid` is the
+    /// [key id](Self::with_key_id) or, where none is set, the [thumbprint](Self::thumbprint). Some
+    /// servers find the key by it, so give such a server an assertion with the same key id.
+    pub fn public_jwk(&self) -> String {
+        let [n, e] = self
+            .public_numbers()
+            .map(|number| URL_SAFE_NO_PAD.encode(number));
+        let thumbprint = self.thumbprint();
+        let members = [
+            ("kty", "RSA"),
+            ("use", "sig"),
+            ("alg", self.algorithm().name()),
+            ("kid", self.key_id().unwrap_or(&thumbprint)),
+            ("n", &n),
+            ("e", &e),
+        ];
+        String::from_utf8_lossy(&json::object(&members)).into_owned()
+    }
+    /// Returns the thumbprint of the public key (RFC 7638) with SHA-256, in base64url.
+    ///
+    /// Auth0 and others use it as the key id: see [`with_key_id`](Self::with_key_id).
+    pub fn thumbprint(&self) -> String {
+        let [n, e] = self.public_numbers();
+        thumbprint(&n, &e)
+    }
+    /// Returns the fingerprint of the public key: `SHA256:` and its SHA-256 hash in base64.
+    ///
+    /// GitHub and Snowflake show this text for a registered key, so it tells whether the server has
+    /// the public half of this one. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
+    pub fn fingerprint(&self) -> String {
+        let hash = Sha256::digest(self.public_der());
+        format!("SHA256:{}", STANDARD.encode(hash))
+    }
+
+    fn public_numbers(&self) -> [Vec<u8>; 2] {
+        let key: &RsaPrivateKey = self.key.as_ref();
+        [key.n(), key.e()].map(BigUint::to_bytes_be)
+    }
+    fn public_der(&self) -> Vec<u8> {
+        let [n, e] = self.public_numbers();
+        der::public_key(&n, &e)
+    }
     /// Returns the public key in DER (PKCS#1, RFC 8017 §A.1.1), to verify assertions with.
     #[cfg(feature = "sandbox")]
     pub(crate) fn public_key_pkcs1(&self) -> Vec<u8> {
@@ -193,6 +245,13 @@ impl RsaKey {
         repairs.append(&mut self.repairs);
         Self { repairs, ..self }
     }
+}
+
+/// Hashes the required members in the order of their names, without white space (RFC 7638 §3.2).
+fn thumbprint(n: &[u8], e: &[u8]) -> String {
+    let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.encode(number));
+    let jwk = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
+    URL_SAFE_NO_PAD.encode(Sha256::digest(jwk))
 }
 
 fn check_public(modulus: &BigUint, exponent: &BigUint) -> Result<(), Error> {
@@ -269,9 +328,7 @@ impl Signer for RsaKey {
     }
     /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
-        let key: &RsaPrivateKey = self.key.as_ref();
-        let der = der::public_key(&key.n().to_bytes_be(), &key.e().to_bytes_be());
-        der.ok().map(|der| Sha256::digest(der).into())
+        Some(Sha256::digest(self.public_der()).into())
     }
 }
 
@@ -281,5 +338,22 @@ impl fmt::Debug for RsaKey {
             .field("key_id", &self.key_id)
             .field("repairs", &self.repairs)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbprint_is_the_one_of_rfc_7638() {
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6t\
+                 Soc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-\
+                 65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qN\
+                 Lyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awa\
+                 pJzKnqDKgw";
+        let n = URL_SAFE_NO_PAD.decode(n).unwrap();
+        let expected = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        assert_eq!(thumbprint(&n, &[1, 0, 1]), expected);
     }
 }

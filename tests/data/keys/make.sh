@@ -88,4 +88,9 @@ gzip -9 -n <"$rfc" >rsa.pem.gz
 
 # Numbers and encodings that OpenSSL does not write.
 python3 odd_keys.py
+
+# Public halves.
+for key in rsa-2048 rsa-8192 e-3; do
+  openssl pkey -inform DER -in "$key.der" -pubout -out "$key.pub.pem"
+done
 chmod 644 ./*
