@@ -18,7 +18,8 @@ const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 pub(crate) const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 const DSA_KEY: &str = "this is a DSA key; RS256 needs RSA";
-const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes";
+const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes \
+    (an old store also needs -legacy)";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// The algorithm of an RSA key, 1.2.840.113549.1.1.1 with NULL for parameters (RFC 3279 §2.3.1).

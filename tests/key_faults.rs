@@ -385,7 +385,8 @@ fn java_key_stores_are_named_with_the_commands_that_convert_them() {
 
 #[test]
 fn pkcs12_stores_are_named_with_the_command_that_converts_them() {
-    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes";
+    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes (an \
+        old store also needs -legacy)";
     pem_and_read_refuse(file!("store.p12"), message);
     let base64 = STANDARD.encode(file!("store.p12"));
     is_refused(
@@ -502,6 +503,30 @@ fn more_than_a_megabyte_is_refused() {
         RsaKey::from_der(&long).unwrap_err().to_string(),
         "this is too long for a key"
     );
+}
+
+#[test]
+fn damaged_der_is_an_error_or_a_key_and_never_a_panic() {
+    let files = [
+        file!("rsa-2048.der"),
+        file!("primes-zero.der"),
+        file!("no-null.der"),
+        file!("store.p12"),
+        file!("rounds-200000000.der"),
+        file!("scrypt-65536-9-1.der"),
+    ];
+    for file in files {
+        for at in 0..file.len().min(1300) {
+            for byte in [0, 0x30, 0x7f, 0x80, 0xff] {
+                let mut damaged = file.to_vec();
+                damaged[at] = byte;
+                if let Err(error) = RsaKey::from_der(&damaged) {
+                    assert_eq!(error.kind(), ErrorKind::Key);
+                }
+            }
+            assert!(RsaKey::from_der(&file[..at]).is_err());
+        }
+    }
 }
 
 // ---- what a passphrase costs ----

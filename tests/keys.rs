@@ -242,7 +242,8 @@ fn rsa_key_of_three_primes_is_named() {
 
 #[test]
 fn pkcs12_store_is_named_with_the_openssl_command() {
-    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes";
+    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes (an \
+        old store also needs -legacy)";
     refuses(include_bytes!("data/keys/store.p12"), message);
 }
 
