@@ -21,7 +21,8 @@
 //!    authentication; several servers want the token endpoint:
 //!    `aud_is_one_string_and_its_trailing_slash_is_unchanged`,
 //!    `aud_is_a_setting_apart_from_the_token_url`,
-//!    `discovery::audience_is_the_discovered_issuer_or_token_endpoint`.
+//!    `discovery::audience_is_the_discovered_issuer_or_token_endpoint`,
+//!    `discovery::audience_issuer_is_never_chosen_by_the_metadata_of_another_server`.
 //! 6. `kid` and `typ` can be set, and `typ` is `JWT` by default:
 //!    `typ_defaults_to_jwt_and_kid_and_alg_come_from_the_signer`.
 //! 7. `iat` can be moved back, `exp` can be set or left out. Many servers refuse an assertion that is
