@@ -46,6 +46,7 @@ fn shared_types_are_clone() {
     implements::<AccessToken>();
     implements::<Endpoint>();
     implements::<Error>();
+    implements::<ManualClock>();
     implements::<Profile>();
     implements::<Response>();
 }
@@ -69,11 +70,13 @@ fn traits_are_implemented_for_arcs_and_boxes() {
 
     fn transport<T: Transport>() {}
     transport::<Arc<dyn Transport>>();
+    transport::<Box<dyn Transport>>();
     #[cfg(feature = "ureq")]
     transport::<ureq::Agent>();
 
     fn store<S: TokenStore>() {}
     store::<Arc<dyn TokenStore>>();
+    store::<Box<dyn TokenStore>>();
 
     fn clock<C: Clock>() {}
     clock::<ManualClock>();
@@ -341,4 +344,57 @@ fn is_timeout_is_true_for_a_caller_that_waited_too_long_for_another() {
         );
         drop(first.join().unwrap());
     });
+}
+
+#[test]
+fn boxed_transport_and_boxed_store_do_what_the_value_does() {
+    struct EmptyStore(mpsc::Sender<&'static str>);
+    impl TokenStore for EmptyStore {
+        fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            self.0.send("load")?;
+            Ok(None)
+        }
+        fn save(&self, _: &str, _: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+            Ok(self.0.send("save")?)
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(self.0.send("remove")?)
+        }
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+            self.0.send("try_lock")?;
+            Ok(Some(Box::new(())))
+        }
+    }
+    let (calls, called) = mpsc::channel();
+    let transport: Box<dyn Transport> =
+        Box::new(|_: &Request, _: Duration| Ok(Response::new(200, r#"{"access_token":"t"}"#)));
+    let store: Box<dyn TokenStore> = Box::new(EmptyStore(calls));
+    let source = TokenSource::with_transport(transport, profile(), key()).unwrap();
+    let source = source.with_store(store).unwrap();
+    assert_eq!(source.token().unwrap().secret(), "t");
+    let called: Vec<_> = called.try_iter().collect();
+    // The default of `try_lock` locks nothing, so the box has to call the one of its store.
+    for method in ["load", "try_lock", "save"] {
+        assert!(called.contains(&method), "{method}: {called:?}");
+    }
+}
+
+#[test]
+fn algorithm_displays_its_registered_name() {
+    assert_eq!(Algorithm::Rs256.to_string(), "RS256");
+    assert_eq!(Algorithm::EdDsa.to_string(), "EdDSA");
+    assert_eq!(format!("{:>6}", Algorithm::Hs512), " HS512");
+}
+
+#[test]
+fn manual_clock_clones_share_their_time() {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    let clone = clock.clone();
+    let before = clone.monotonic();
+    clock.advance(Duration::from_secs(5));
+    let later = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+    assert_eq!(clone.now(), later);
+    assert_eq!(clone.monotonic() - before, Duration::from_secs(5));
+    clone.set(SystemTime::UNIX_EPOCH);
+    assert_eq!(clock.now(), SystemTime::UNIX_EPOCH);
 }
