@@ -140,8 +140,13 @@ impl Fetch {
     }
 
     /// Fetches a token for one caller.
-    pub(crate) fn fetch_uncached(&self, deadline: Instant) -> Result<CachedToken, FetchFailure> {
-        let attempt = Attempt::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
+    pub(crate) fn fetch_uncached(
+        &self,
+        deadline: Instant,
+        cached: Option<AccessToken>,
+    ) -> Result<CachedToken, FetchFailure> {
+        let mut attempt = Attempt::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
+        attempt.cached = cached;
         self.with_retries(attempt, MAX_ATTEMPTS)
     }
 

@@ -11,10 +11,10 @@ const RUN: usize = 16;
 const SHORTEST: usize = 6;
 /// Characters that are read; what follows is dropped.
 const MAX_READ: usize = 8 * 1024;
-/// Characters that are returned of a text: some sentences, and the identifiers for a support case behind them.
-const MAX_LENGTH: usize = 512;
+/// Characters that are returned of a text: a sentence, and the identifiers for a support case behind it.
+const MAX_LENGTH: usize = 256;
 /// Characters from the end of a longer text that are returned: servers put trace identifiers there.
-const TAIL: usize = 240;
+const TAIL: usize = 140;
 /// Stands in place of the middle of a longer text.
 const ELLIPSIS: &str = " [...] ";
 /// Stands in place of a secret.
@@ -24,7 +24,7 @@ const MASK: &str = "[..]";
 /// or invisible characters.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in without_escapes(text.chars()) {
         match kind(c) {
             Kind::Visible => visible.push(c),
             Kind::Space if !visible.ends_with(' ') => visible.push(' '),
@@ -49,7 +49,8 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
 
 /// Removes runs of `secrets` from texts that belong together, also where a run begins in one and ends in another.
 pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> [String; N] {
-    let texts = texts.map(|text| -> Vec<char> { text.chars().take(MAX_READ).collect() });
+    let texts =
+        texts.map(|text| -> Vec<char> { without_escapes(text.chars().take(MAX_READ)).collect() });
     // The characters of all texts that may belong to a token, in one row.
     let all = texts.iter().flatten();
     let positions = all.clone().enumerate();
@@ -81,6 +82,22 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
             masks = is_secret;
         }
         shorten(&visible(&kept))
+    })
+}
+
+/// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would stand between those of a secret.
+fn without_escapes(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    std::iter::from_fn(move || {
+        loop {
+            let begins = match text.next()? {
+                '\u{1b}' => text.next().is_none_or(|c| c == '['),
+                '\u{9b}' => true,
+                c => return Some(c),
+            };
+            if begins {
+                text.find(|c| matches!(c, '\u{40}'..='\u{7e}'));
+            }
+        }
     })
 }
 
@@ -168,7 +185,15 @@ mod tests {
 
     #[test]
     fn redact_finds_secret_between_characters_that_are_in_no_token() {
-        for between in ["\u{1b}", "\u{200b}", "\u{ad}", "\u{202e}", " ", "\n"] {
+        for between in [
+            "\u{1b}[0m",
+            "\u{9b}1;31m",
+            "\u{200b}",
+            "\u{ad}",
+            "\u{202e}",
+            " ",
+            "\n",
+        ] {
             let hidden: String = SECRET
                 .chars()
                 .flat_map(|c| [c.to_string(), between.into()])

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::fetch::{self, Fetch, SourceState};
 use crate::profile::Profile;
-use crate::schedule::Freshness;
+use crate::schedule::{CachedToken, Freshness};
 use crate::shared::{SharedFetch, SharedTokens};
 use crate::signer::Signer;
 use crate::store::TokenStore;
@@ -145,8 +145,7 @@ impl TokenSource {
     /// See [`token`](Self::token). The cached token stays then.
     pub fn refresh(&self) -> Result<AccessToken, Error> {
         let deadline = self.fetch.now().after(self.timeout);
-        let fetched = self.fetch.fetch_uncached(deadline);
-        let fetched = fetched.map_err(|failed| failed.error)?;
+        let fetched = self.fetch_until(deadline)?;
         if let Some(shared) = &self.shared {
             shared.save(&self.fetch, &fetched, deadline);
         }
@@ -161,10 +160,13 @@ impl TokenSource {
     /// See [`token`](Self::token).
     pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
         let deadline = self.fetch.now().after(self.timeout);
-        let outcome = self.fetch.fetch_uncached(deadline);
-        outcome
-            .map(|cached| cached.token)
-            .map_err(|failed| failed.error)
+        self.fetch_until(deadline).map(|fetched| fetched.token)
+    }
+
+    fn fetch_until(&self, deadline: Instant) -> Result<CachedToken, Error> {
+        let cached = self.cache.cached().map(|cached| cached.token);
+        let outcome = self.fetch.fetch_uncached(deadline, cached);
+        outcome.map_err(|failed| failed.error)
     }
 
     /// Removes this very token, for instance after a 401, and takes it from the store no more.
@@ -307,7 +309,6 @@ mod simulation {
     use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-    use std::time::Instant;
 
     use super::*;
     use crate::error::BoxError;

@@ -560,7 +560,13 @@ fn error_response_of_any_shape_gives_a_clear_error() {
     let other = "something other than an authorization server answered";
     let refused = "the authorization server refused";
     for (status, body, kind, code, text) in [
-        (400, list, Protocol, None, "session expired or invalid"),
+        (
+            400,
+            list,
+            Protocol,
+            Some("INVALID_SESSION_ID"),
+            "session expired or invalid",
+        ),
         (400, "[]", Protocol, None, other),
         (400, html, Protocol, None, other),
         (400, "{", Protocol, None, other),
@@ -586,10 +592,10 @@ fn error_code_and_description_are_one_line_of_at_most_256_characters() {
         "error_description": format!("line one\r\nline\u{7} two\u{9b} {}", "é".repeat(1000)),
     });
     let error = error_from(&client(), json(400, &body));
-    assert_eq!(error.code(), Some("invalid_grant[31m"));
+    assert_eq!(error.code(), Some("invalid _grant"));
     let description = error.description().unwrap();
     assert!(
-        description.starts_with("line oneline two é"),
+        description.starts_with("line one line two é"),
         "{description}"
     );
     assert_eq!(description.chars().count(), 256);
@@ -994,7 +1000,7 @@ fn status_and_body_decide_the_error_kind() {
         table.push((status, r#"[{"access_token":"t"}]"#, client(), no(Protocol)));
         table.push((status, message, cylance(), no(Protocol)));
     }
-    for status in [408, 429, 500, 502, 503, 504] {
+    for status in [408, 425, 429, 500, 502, 503, 504, 507, 520, 524, 530, 599] {
         for body in [oauth, message, html, "", token] {
             table.push((status, body, client(), no(Unavailable)));
             table.push((status, body, cylance(), no(Unavailable)));
@@ -1012,7 +1018,7 @@ fn status_and_body_decide_the_error_kind() {
         table.push((status, "", client(), no(kind)));
         table.push((status, "", cylance(), no(kind)));
     }
-    for status in [300, 301, 302, 303, 304, 307, 308, 501, 505, 520, 100, 600] {
+    for status in [300, 301, 302, 303, 304, 307, 308, 501, 505, 100, 600] {
         for body in [token, oauth, message, html, ""] {
             table.push((status, body, client(), no(Protocol)));
             table.push((status, body, cylance(), no(Protocol)));

@@ -343,7 +343,6 @@ fn discovery_error_shows_a_found_issuer_only_where_it_is_a_url() {
         assert_eq!(error_for(issuer), text);
     }
     for issuer in [
-        "",
         "as.example.com",
         "00D000000000001!access.token",
         "https://user:password@as.example.com",

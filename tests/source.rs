@@ -680,9 +680,7 @@ fn retry_after_is_waited_for_as_seconds_and_as_a_date() {
     let far = NOW + 10_000;
     for (retry_after, server, pause) in [
         ("7".to_owned(), None, 7),
-        (" 0 ".to_owned(), None, 0),
         (http_date(far + 12), Some(far), 12),
-        (http_date(far - 12), Some(far), 0),
         (http_date(NOW + 9), None, 9),
     ] {
         let fixture = Fixture::new(move |n| {
@@ -695,6 +693,23 @@ fn retry_after_is_waited_for_as_seconds_and_as_a_date() {
         });
         assert_eq!(fixture.token(), "t2");
         assert_eq!(fixture.requests()[1].at, secs(pause));
+    }
+}
+
+#[test]
+fn retry_after_of_zero_or_in_the_past_is_waited_for_with_backoff() {
+    for retry_after in [" 0 ".to_owned(), http_date(NOW - 12)] {
+        let fixture = Fixture::new(move |n| {
+            let unavailable = error_response(429).with_header("Retry-After", &retry_after);
+            Ok(match n {
+                1 => unavailable.with_header("Date", http_date(NOW)),
+                _ => token_response(n),
+            })
+        });
+        assert_eq!(fixture.token(), "t2");
+        let pause = fixture.requests()[1].at;
+        let backoff = Duration::from_millis(800)..=Duration::from_millis(1200);
+        assert!(backoff.contains(&pause), "{pause:?}");
     }
 }
 
@@ -926,7 +941,7 @@ fn broken_connection_has_a_failure_ttl_even_after_a_short_timeout() {
 }
 
 #[test]
-fn signer_failure_without_a_token_has_no_failure_ttl() {
+fn signer_failure_is_remembered_with_backoff() {
     let signer = {
         let signed = AtomicUsize::new(0);
         SignerFn(move || match signed.fetch_add(1, SeqCst) {
@@ -937,10 +952,21 @@ fn signer_failure_without_a_token_has_no_failure_ttl() {
     let fixture = Fixture::with_profile(client(), signer, |n, _, _| Ok(token_response(n)));
     let error = fixture.token_error();
     assert_eq!((error.kind(), error.retry_after()), (Key, None));
+    let remembered = fixture.token_error();
+    assert_eq!(remembered.kind(), Key);
+    let left = remembered.retry_after().unwrap();
+    assert!(
+        (secs(0)..=Duration::from_millis(1200)).contains(&left),
+        "{left:?}"
+    );
+    let last_error = fixture.source.status().last_error.unwrap();
+    assert_eq!(last_error.kind(), Key);
+    fixture.clock.advance(secs(2));
     assert_eq!(
         (fixture.token().as_str(), fixture.request_count()),
         ("t1", 1)
     );
+    assert!(fixture.source.status().last_error.is_none());
 }
 
 #[test]

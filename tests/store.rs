@@ -484,45 +484,47 @@ fn store_lock_that_panics_after_a_panic_does_not_abort_the_process() {
 }
 
 #[test]
-fn timed_out_call_still_takes_effect_then_the_lock_is_released() {
-    for what in ["load", "lock", "save"] {
-        let (fixture, slow) = (Fixture::new(), Slow(Store::default(), what));
-        let process = fixture
-            .process()
-            .with_timeout(secs(1))
-            .with_store(slow.clone())
-            .unwrap();
-        assert_eq!(get_token(&process), "t1", "{what}");
-        slow.wait_until_released();
-        assert!(slow.0.locked.lock().unwrap().is_empty());
-        assert_eq!(slow.0.calls().last(), Some(&"unlock"), "{what}");
-        let entry = String::from_utf8(slow.0.only_entry()).unwrap();
-        assert!(entry.contains("\"t1\""), "{what}");
+fn timed_out_save_still_takes_effect_and_the_lock_is_released() {
+    let (fixture, slow) = (Fixture::new(), Slow(Store::default(), "save"));
+    let process = fixture.process().with_timeout(secs(1));
+    let process = process.with_store(slow.clone()).unwrap();
+    assert_eq!(get_token(&process), "t1");
+    slow.wait_until_released();
+    assert!(slow.0.locked.lock().unwrap().is_empty());
+    let begin = Instant::now();
+    while slow.0.is_empty() {
+        assert!(begin.elapsed() < secs(20), "the token was never saved");
+        std::thread::sleep(Duration::from_millis(10));
     }
+    let entry = String::from_utf8(slow.0.only_entry()).unwrap();
+    assert!(entry.contains("\"t1\""), "{entry}");
 }
 
 #[test]
-fn slow_call_takes_no_time_from_later_calls() {
+fn lock_that_comes_too_late_is_released_and_nothing_is_saved() {
+    let (fixture, slow) = (Fixture::new(), Slow(Store::default(), "lock"));
+    let process = fixture.process().with_timeout(secs(1));
+    let process = process.with_store(slow.clone()).unwrap();
+    assert_eq!(get_token(&process), "t1");
+    slow.wait_until_released();
+    assert!(slow.0.locked.lock().unwrap().is_empty());
+    assert_eq!(slow.0.calls(), ["load", "lock", "unlock"]);
+}
+
+#[test]
+fn slow_call_leaves_the_store_alone_for_that_fetch() {
     logged(|log| {
         let (fixture, slow) = (Fixture::new(), Slow(Store::default(), "load"));
-        let (server, source_clock) = (slow.clone(), fixture.clock.clone());
-        let transport = move |_: &Request, _: Duration| {
-            // Let the store finish its late calls first.
-            while !server.0.calls.lock().unwrap().contains(&"lock") {
-                std::thread::yield_now();
-            }
-            std::thread::sleep(Duration::from_millis(50));
-            Ok(Response::new(200, TOKEN))
-        };
-        let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
-        let source = source.with_clock(source_clock).with_timeout(secs(8));
-        get_token(&source.with_store(slow.clone()).unwrap());
-        assert_eq!(
-            slow.0.calls().last(),
-            Some(&"unlock"),
-            "the release was waited for"
-        );
+        let process = fixture.process().with_timeout(secs(8));
+        let process = process.with_store(slow.clone()).unwrap();
+        assert_eq!(get_token(&process), "t1");
+        std::thread::sleep(secs(4)); // the slow call returns after three times its second
+        assert_eq!(slow.0.calls(), ["load"]);
         let logged = log.lock().unwrap().join("\n");
+        assert!(
+            logged.contains("load failed: it takes too long"),
+            "{logged}"
+        );
         assert!(!logged.contains("save failed"), "{logged}");
     });
 }
