@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use std::{env, fs, io};
 
 use jwt_bearer::{
-    AccessToken, BoxError, Error, FileStore, Request, Response, StoreLock, TokenSource, TokenState,
+    AccessToken, BoxError, FileStore, Request, Response, StoreLock, TokenSource, TokenState,
     TokenStore,
 };
 
@@ -45,14 +45,10 @@ pub(crate) fn with_cache(
 /// Where no such token can be had.
 pub(crate) fn token(source: &TokenSource, options: &CacheOptions) -> Result<AccessToken, Failure> {
     let min_lifetime = Duration::from_secs(options.min_lifetime.unwrap_or_default());
-    let token = source.token().and_then(|token| {
-        let is_new = source.status().exchanges > 0;
-        let is_wanted = !options.refresh && remaining_lifetime(&token) >= min_lifetime;
-        match is_new || is_wanted {
-            true => Ok(token),
-            false => refresh(source, &token),
-        }
-    });
+    let token = match options.refresh {
+        true => source.refresh(),
+        false => source.token_with_lifetime(min_lifetime),
+    };
     let status = source.status();
     if let Some(error) = status.store_error {
         print_message(&format!("cache: {error}"));
@@ -72,12 +68,6 @@ pub(crate) fn token(source: &TokenSource, options: &CacheOptions) -> Result<Acce
         ));
     }
     Ok(token)
-}
-
-/// Replaces a stored token by a new one.
-fn refresh(source: &TokenSource, stored: &AccessToken) -> Result<AccessToken, Error> {
-    source.invalidate(stored);
-    source.token()
 }
 
 fn remaining_lifetime(token: &AccessToken) -> Duration {
@@ -123,8 +113,12 @@ fn forget_profile(store: FileStore, profile: ProfileAndSigner) -> Result<bool, F
     let source = TokenSource::with_transport(offline, profile.profile, profile.signer)?;
     let source = source.with_store(store)?;
     let stored = source.token().ok();
-    stored.iter().for_each(|token| source.invalidate(token));
-    match source.status().store_error {
+    if let Some(token) = &stored {
+        source.invalidate(token);
+    }
+    let store_error = source.status().store_error;
+    source.clear(); // removes a token that has expired
+    match store_error {
         Some(error) => Err(Failure::config(format!("cache: {error}"))),
         None => Ok(stored.is_some()),
     }
