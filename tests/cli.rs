@@ -178,6 +178,35 @@ fn token_format_is_token_header_or_json() {
 }
 
 #[test]
+fn json_format_keeps_the_types_of_members() {
+    let fixture = Fixture::new();
+    let body = r#"{"access_token":"t","expires_in":300,"is_admin":false,"id":123456789012345678901234567890,
+        "ratio":0.10,"text":"7","none":null,"user":{ "roles" : [ "a \" b",
+        1 ], "at": 1.50 }}"#;
+    let server = FixedServer::json("200 OK", "", body);
+    let url = server.url();
+    let outcome = fixture.run(&format!(
+        "token client-credentials --client-id c --key key.pem --token-endpoint {url} --format json"
+    ));
+    let line = outcome.only_line();
+    for member in [
+        r#""access_token":"t""#,
+        r#""is_admin":false"#,
+        r#""id":123456789012345678901234567890"#,
+        r#""text":"7""#,
+        r#""user":{"roles":["a \" b",1],"at":1.50}"#,
+        r#""token_type":"Bearer""#,
+    ] {
+        assert!(line.contains(member), "{member} in {line}");
+    }
+    let json: Value = serde_json::from_str(line).unwrap();
+    assert!(
+        json["expires_at"].is_u64() && json.get("none").is_none(),
+        "{line}"
+    );
+}
+
+#[test]
 fn assertion_command_sends_no_request() {
     let fixture = Fixture::new();
     for profile in [PROFILES[2], PROFILES[3], PROFILES[6]] {
@@ -469,12 +498,12 @@ fn run_sandbox_until(signal: &str) {
 }
 
 /// A server on loopback that gives every connection the same bytes, and keeps what it was sent.
-struct Answering {
+struct FixedServer {
     port: u16,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-impl Answering {
+impl FixedServer {
     fn new(answer: impl Into<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -508,24 +537,24 @@ impl Answering {
 }
 
 #[test]
-fn failure_tells_clock_offset_and_requested_pause() {
+fn failure_reports_clock_offset_and_requested_pause() {
     let fixture = Fixture::new();
     let now = SystemTime::now() + Duration::from_secs(3600);
     let date = format!("Date: {}\r\n", httpdate::fmt_http_date(now));
-    let ahead = Answering::json("400 Bad Request", &date, r#"{"error":"invalid_grant"}"#);
-    let busy = Answering::json("503 Busy", "Retry-After: 4321\r\n", "{}");
-    let run = |server: &Answering| {
+    let ahead = FixedServer::json("400 Bad Request", &date, r#"{"error":"invalid_grant"}"#);
+    let busy = FixedServer::json("503 Busy", "Retry-After: 4321\r\n", "{}");
+    let run = |server: &FixedServer| {
         let url = server.url();
         fixture.run(&format!(
             "token client-credentials --client-id c --key key.pem --token-endpoint {url}"
         ))
     };
     let outcome = run(&ahead);
-    let told = ["3599", "3600"].iter().any(|n| {
+    let is_reported = ["3599", "3600"].iter().any(|n| {
         let line = format!("\n  the server's clock is {n} s ahead of this machine's");
         outcome.err.contains(&line)
     });
-    assert!(outcome.status == 5 && told, "{outcome:?}");
+    assert!(outcome.status == 5 && is_reported, "{outcome:?}");
     let outcome = run(&busy);
     let line = "\n  the server asks for a pause of 4321 s before the next request\n";
     assert!(

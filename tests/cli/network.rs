@@ -25,7 +25,7 @@ const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
 /// The proxy that a request to `https://host` goes through, of two.
 fn used_proxy(fixture: &Fixture, host: &str, variables: &[(&str, &str)]) -> Option<u8> {
-    let (first, second) = (Answering::new(REFUSAL), Answering::new(REFUSAL));
+    let (first, second) = (FixedServer::new(REFUSAL), FixedServer::new(REFUSAL));
     let mut command = fixture.command(&format!(
         "token client-credentials --client-id c --key key.pem --timeout 2 \
          --token-endpoint https://{host}/token"
@@ -178,7 +178,7 @@ fn proxy_variable_that_is_unusable_is_named_without_its_value() {
 #[test]
 fn socks_proxy_is_asked_for_the_host_by_name() {
     let fixture = Fixture::new();
-    let proxy = Answering::new([5, 0]); // version 5, no authentication
+    let proxy = FixedServer::new([5, 0]); // version 5, no authentication
     let mut command = fixture.command(
         "token client-credentials --client-id c --key key.pem --timeout 2 \
          --token-endpoint https://as.nowhere.invalid/token",
@@ -197,7 +197,7 @@ fn socks_proxy_is_asked_for_the_host_by_name() {
 #[test]
 fn plain_http_to_loopback_goes_through_no_proxy() {
     let fixture = Fixture::new();
-    let proxy = Answering::new(REFUSAL);
+    let proxy = FixedServer::new(REFUSAL);
     for variable in ["http_proxy", "https_proxy", "all_proxy"] {
         let mut command = fixture.command(&format!("token {}", PROFILES[6]));
         let url = format!("http://127.0.0.1:{}", proxy.port);

@@ -392,7 +392,7 @@ fn verbose_shows_exchange_without_secrets() {
 fn verbose_hides_tokens_wherever_a_response_has_them() {
     let fixture = Fixture::new();
     fixture.write("odd-secret.txt", "pa\"ss\\word-1234-5678");
-    let run = |server: &Answering| {
+    let run = |server: &FixedServer| {
         let url = server.url();
         fixture.run(&format!(
             "token client-credentials --client-id c --key key.pem --token-endpoint {url} -v \
@@ -420,7 +420,7 @@ fn verbose_hides_tokens_wherever_a_response_has_them() {
         (r#"["T0KEN-1"]"#, "T0KEN"),
         ("T0KEN-1", "T0KEN"),
     ] {
-        let outcome = run(&Answering::json("200 OK", "", body));
+        let outcome = run(&FixedServer::json("200 OK", "", body));
         assert!(outcome.err.contains("response  200 "), "{outcome:?}");
         let shown = outcome
             .err
@@ -436,7 +436,7 @@ fn verbose_hides_tokens_wherever_a_response_has_them() {
         "password\u{200b}-1234\u{ad}-5678",
     ] {
         let body = format!(r#"{{"error":"invalid_client","error_description":"not {repeated}"}}"#);
-        let outcome = run(&Answering::json("401 No", "", &body));
+        let outcome = run(&FixedServer::json("401 No", "", &body));
         let shown = outcome
             .err
             .lines()
@@ -454,7 +454,7 @@ fn verbose_hides_tokens_wherever_a_response_has_them() {
 fn verbose_escapes_characters_that_a_terminal_obeys() {
     let fixture = Fixture::new();
     let body = "{\"error\":\"invalid_client\",\"error_description\":\"a \u{9b}2J\u{202e}b\u{200b}c\u{2028}d\"}";
-    let server = Answering::json("401 No", "", body);
+    let server = FixedServer::json("401 No", "", body);
     let url = server.url();
     let outcome = fixture.run(&format!(
         "token client-credentials --client-id c --key key.pem --token-endpoint {url} -v"

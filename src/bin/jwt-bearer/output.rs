@@ -1,5 +1,6 @@
 //! Tokens to standard output, messages to standard error, failures to exit statuses.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use jwt_bearer::{AccessToken, Error, ErrorKind};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::args::Format;
 
@@ -199,23 +200,40 @@ pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
         Format::Header => format!("Authorization: {}", token.authorization()),
         Format::Json => {
             let expires_at = token.expires_at().duration_since(SystemTime::UNIX_EPOCH);
-            let mut members: Map<String, Value> = token
+            let expires_at = expires_at.unwrap_or_default().as_secs();
+            // The members stay the JSON that they are: a number may have more digits than any type here.
+            let mut members: BTreeMap<&str, String> = token
                 .members()
-                .map(|(name, value)| (name.to_owned(), value.into()))
+                .filter_map(|(name, _)| Some((name, without_whitespace(token.json(name)?))))
                 .collect();
             members.remove("expires_in");
-            members.insert("access_token".to_owned(), token.secret().into());
-            members.insert("token_type".to_owned(), "Bearer".into());
-            members.insert(
-                "expires_at".to_owned(),
-                expires_at.unwrap_or_default().as_secs().into(),
-            );
-            members.extend(
-                token
-                    .scope()
-                    .map(|scope| ("scope".to_owned(), scope.into())),
-            );
-            Value::Object(members).to_string()
+            members.insert("access_token", json_string(token.secret()));
+            members.insert("token_type", json_string("Bearer"));
+            members.insert("expires_at", expires_at.to_string());
+            members.extend(token.scope().map(|scope| ("scope", json_string(scope))));
+            let members = members
+                .iter()
+                .map(|(name, json)| format!("{}:{json}", json_string(name)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }
     }
+}
+
+/// Removes whitespace between the tokens of JSON text, so that the output is one line.
+fn without_whitespace(json: &str) -> String {
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    let is_kept = |c: &char| {
+        match c {
+            '"' if !is_escaped => is_in_string = !is_in_string,
+            ' ' | '\t' | '\n' | '\r' if !is_in_string => return false,
+            _ => {}
+        }
+        is_escaped = is_in_string && !is_escaped && *c == '\\';
+        true
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+fn json_string(text: &str) -> String {
+    Value::from(text).to_string()
 }
