@@ -169,9 +169,6 @@ fn cache_defaults_to_users_cache_directory() {
 #[test]
 fn cache_that_cannot_be_opened_warns_and_prints_token() {
     let fixture = Fixture::new();
-    let open = fixture.directory.path().join("open");
-    fs::create_dir(&open).unwrap();
-    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
     for (directory, name) in [
         ("key.pem", "key.pem"),
         ("key.pem/below", "the directory cannot be made or opened"),
@@ -197,6 +194,18 @@ fn cache_that_cannot_be_opened_warns_and_prints_token() {
     }
     let outcome = fixture.run("forget --cache-dir key.pem");
     assert_eq!(outcome.status, 3, "{outcome:?}");
+}
+
+#[test]
+fn cache_directory_that_others_can_write_is_closed_to_them() {
+    let fixture = Fixture::new();
+    let open = fixture.directory.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let first = fixture.fetch(&format!("{TOKEN} --cache-dir open"));
+    assert_eq!(fixture.fetch(&format!("{TOKEN} --cache-dir open")), first);
+    let mode = fs::metadata(&open).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]
