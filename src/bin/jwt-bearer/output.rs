@@ -119,7 +119,7 @@ impl From<Error> for Failure {
         }
         let hints = error.hint().map(str::to_owned).into_iter();
         let hints = hints.chain(circumstances(&error));
-        let hints = hints.chain(certificate_hint(&message).map(str::to_owned));
+        let hints = hints.chain(certificate_hint(&error, &message).map(str::to_owned));
         Self {
             status,
             hints: hints.collect(),
@@ -143,8 +143,11 @@ fn circumstances(error: &Error) -> impl Iterator<Item = String> {
     offset.into_iter().chain(pause)
 }
 
-/// Returns what to do about a certificate, by the words of the TLS library.
-fn certificate_hint(message: &str) -> Option<&'static str> {
+/// Returns what to do about a certificate, by the words of the TLS library in `message`.
+fn certificate_hint(error: &Error, message: &str) -> Option<&'static str> {
+    if error.kind() != ErrorKind::Network {
+        return None; // these words are the server's
+    }
     let (_, hint) = (CERTIFICATE_HINTS.iter()).find(|(word, _)| message.contains(word))?;
     Some(hint)
 }
@@ -190,7 +193,7 @@ pub(crate) fn escape_invisible(text: &str) -> String {
 
 /// Prints a labelled line to standard error, for `-v`.
 pub(crate) fn print_trace((label, text): (&str, String)) {
-    print_to_stderr(format!("{label:9} {text}"));
+    print_to_stderr(format!("{label:9} {}", escape_invisible(&text)));
 }
 
 /// Returns the token as the user asked to see it.
