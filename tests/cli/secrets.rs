@@ -4,7 +4,7 @@ use base64::Engine as _;
 
 use super::*;
 
-/// Whether a text repeats a part of a secret that tells anything about it.
+/// Asserts that neither output repeats eight characters of a secret.
 #[track_caller]
 fn assert_not_repeated(secret: &str, outcome: &Outcome) {
     let characters: Vec<char> = secret.chars().collect();
