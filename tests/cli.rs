@@ -236,7 +236,12 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
     let key = "token client-credentials --client-id client-1 --discover {url} --key";
     let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url}";
     for (arguments, status, err) in [
-        (format!("{key} missing.pem"), 3, "--key: No such file or directory (os error 2): a file name is wanted, or - for standard input"),
+        (
+            format!("{key} missing.pem"),
+            3,
+            "--key: No such file or directory (os error 2): a file name is wanted, or - for \
+             standard input",
+        ),
         (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
         (format!("{key} ec.pem"), 3, "ec.pem: this is an EC key; RS256 needs RSA"),
         (format!("{key} garbage"), 3, "garbage: this is too long for a key or a secret"),
@@ -504,10 +509,10 @@ struct FixedServer {
 }
 
 impl FixedServer {
-    fn new(answer: impl Into<Vec<u8>>) -> Self {
+    fn new(response: impl Into<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (answer, received) = (answer.into(), Arc::<Mutex<Vec<_>>>::default());
+        let (response, received) = (response.into(), Arc::<Mutex<Vec<_>>>::default());
         let log = received.clone();
         // Ends with the process of the test.
         thread::spawn(move || {
@@ -516,7 +521,7 @@ impl FixedServer {
                 let count = stream.read(&mut bytes).unwrap_or_default();
                 bytes.truncate(count);
                 log.lock().unwrap().push(bytes);
-                let _ = stream.write_all(&answer);
+                let _ = stream.write_all(&response);
             }
         });
         Self { port, received }

@@ -45,7 +45,8 @@ pub(crate) enum Command {
     #[command(
         subcommand_value_name = "PROFILE",
         subcommand_help_heading = "Profiles",
-        after_help = "Example:\n  jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
+        after_help = "Example:\n  \
+                      jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
     )]
     Token {
         /// Output format: the token, a header line for curl, or everything as JSON.
@@ -75,7 +76,8 @@ pub(crate) enum Command {
     #[command(
         subcommand_value_name = "PROFILE",
         subcommand_help_heading = "Profiles",
-        after_help = "Examples:\n  jwt-bearer forget\n  jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"
+        after_help = "Examples:\n  jwt-bearer forget\n  \
+                      jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"
     )]
     Forget {
         /// The cache directory, if it is not the default one.
@@ -152,22 +154,24 @@ pub(crate) enum Profile {
     MarketingCloudIntelligence(MarketingCloudIntelligence),
     /// Salesforce Platform (OAuth 2.0 JWT bearer flow).
     #[command(
-        after_help = "Example:\n  jwt-bearer token salesforce --client-id KEY --username ME --key key.pem \\\n      --login-url https://acme.my.salesforce.com"
+        after_help = "Example:\n  jwt-bearer token salesforce --client-id KEY --username ME --key key.pem \\\n      \
+                      --login-url https://acme.my.salesforce.com"
     )]
     Salesforce(Salesforce),
     /// Cylance user API (Arctic Wolf Aurora Endpoint Defense).
-    #[command(
-        after_help = "Example:\n  jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
-    )]
+    #[command(after_help = "Example:\n  \
+                      jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1")]
     Cylance(Cylance),
     /// Any server, with the assertion as client authentication (RFC 7523 §2.2).
     #[command(
-        after_help = "Example:\n  jwt-bearer token client-credentials --client-id C --key key.pem \\\n      --discover https://as.example.com --scope \"read write\""
+        after_help = "Example:\n  jwt-bearer token client-credentials --client-id C --key key.pem \\\n      \
+                      --discover https://as.example.com --scope \"read write\""
     )]
     ClientCredentials(ClientCredentials),
     /// Any server, with the assertion as the grant (RFC 7523 §2.1).
     #[command(
-        after_help = "Example:\n  jwt-bearer token jwt-bearer --issuer I --subject alice --key key.pem \\\n      --token-endpoint https://as.example.com/token"
+        after_help = "Example:\n  jwt-bearer token jwt-bearer --issuer I --subject alice --key key.pem \\\n      \
+                      --token-endpoint https://as.example.com/token"
     )]
     JwtBearer(JwtBearer),
 }

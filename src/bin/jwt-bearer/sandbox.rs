@@ -104,9 +104,12 @@ fn commands(server: &Server, directory: &Path) -> String {
         "listening on {url}; Ctrl-C stops it\n\
          \n\
          jwt-bearer token marketing-cloud-intelligence --credentials {dir}/credentials.json\n\
-         jwt-bearer token salesforce --client-id consumer-key --username user@example.com --key {dir}/key.pem --login-url {url}\n\
-         jwt-bearer token cylance --tenant-id tenant --application-id application --secret {dir}/secret.txt --base-url {url} --scope device:list\n\
+         jwt-bearer token salesforce --client-id consumer-key --username user@example.com \
+         --key {dir}/key.pem --login-url {url}\n\
+         jwt-bearer token cylance --tenant-id tenant --application-id application \
+         --secret {dir}/secret.txt --base-url {url} --scope device:list\n\
          jwt-bearer token client-credentials --client-id client-1 --key {dir}/key.pem --discover {url} --scope read\n\
-         jwt-bearer token jwt-bearer --issuer issuer-1 --subject alice --key {dir}/key.pem --discover {url} --scope read\n"
+         jwt-bearer token jwt-bearer --issuer issuer-1 --subject alice --key {dir}/key.pem \
+         --discover {url} --scope read\n"
     )
 }

@@ -24,7 +24,7 @@ const SHOWN_OF_ASSERTION: usize = 12;
 const MIN_SEARCHED: usize = 6;
 /// Characters of a piece of a value that hides the text in which it is found.
 const PIECE: usize = 12;
-/// What stands in place of a value.
+/// What replaces a hidden value.
 const HIDDEN: &str = "...";
 
 /// Parameters whose values are public; every other parameter may be a secret.
