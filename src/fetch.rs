@@ -150,14 +150,14 @@ impl Fetch {
         self.with_retries(attempt, MAX_ATTEMPTS)
     }
 
-    /// Waits where the last token came a moment ago.
+    /// Waits where the last token came a moment ago, for at most half of the time that the caller has.
     fn keep_interval(&self, deadline: Instant) {
         let Some(last) = self.state().last_exchange else {
             return;
         };
         let now = self.now();
         let pause = MIN_INTERVAL.saturating_sub(now.since(last));
-        let pause = pause.min(now.until(deadline));
+        let pause = pause.min(now.until(deadline).mul_f64(0.5));
         if !pause.is_zero() {
             self.clock.sleep(pause);
         }

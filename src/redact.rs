@@ -86,16 +86,18 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
 }
 
 /// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would stand between those of a secret.
-fn without_escapes(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let mut text = text.peekable();
     std::iter::from_fn(move || {
         loop {
-            let begins = match text.next()? {
-                '\u{1b}' => text.next().is_none_or(|c| c == '['),
+            let is_sequence = match text.next()? {
+                '\u{1b}' => text.next_if_eq(&'[').is_some(),
                 '\u{9b}' => true,
                 c => return Some(c),
             };
-            if begins {
-                text.find(|c| matches!(c, '\u{40}'..='\u{7e}'));
+            if is_sequence {
+                while text.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
+                text.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
             }
         }
     })

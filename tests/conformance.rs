@@ -574,7 +574,7 @@ fn error_response_of_any_shape_gives_a_clear_error() {
         (404, "", Protocol, None, other),
         (400, "", Denied, None, "gave no reason"),
         (400, null, Denied, Some("invalid_client"), refused),
-        (400, object, Denied, None, refused),
+        (400, object, Denied, Some("INVALID_ARGUMENT"), refused),
     ] {
         let error = error_from(&client(), Response::new(status, body));
         assert_eq!((error.kind(), error.code()), (kind, code), "{body}");
