@@ -95,6 +95,8 @@ pub use store::redis::RedisStore;
 pub use store::{StoreLock, TokenStore};
 pub use token::AccessToken;
 pub use transport::Transport;
+#[cfg(feature = "ureq")]
+pub use transport::agent::agent;
 
 /// Compiles the Rust of the other documents.
 #[cfg(all(doctest, feature = "ureq"))]

@@ -40,7 +40,7 @@ impl TokenSource {
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
     #[cfg(feature = "ureq")]
     pub fn new(profile: Profile, signer: impl Signer + 'static) -> Result<Self, Error> {
-        Self::with_transport(crate::transport::agent(), profile, signer)
+        Self::with_transport(crate::transport::agent::default_agent(), profile, signer)
     }
 
     /// Makes a source with your `ureq::Agent` (for its proxy, its roots), another HTTP client, or a closure.

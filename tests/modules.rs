@@ -9,7 +9,16 @@ use std::{fs, mem};
 const CRATES: &[(&str, &[&str])] = &[
     ("getrandom", &["random"]),
     ("hmac", &["jwt"]),
-    ("http", &["message", "token", "transport", "url"]),
+    (
+        "http",
+        &[
+            "message",
+            "token",
+            "transport/agent",
+            "transport/resolver",
+            "url",
+        ],
+    ),
     ("httpdate", &["message"]),
     ("log", &["fetch", "fetch/shared"]),
     ("percent_encoding", &["message"]),
@@ -18,7 +27,15 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rsa", &["der", "jwt"]),
     ("rustix", &["store/file"]),
     ("sha2", &["jwt"]),
-    ("ureq", &["transport"]),
+    (
+        "ureq",
+        &[
+            "transport/agent",
+            "transport/connector",
+            "transport/header_lines",
+            "transport/resolver",
+        ],
+    ),
 ];
 
 /// Lines of a file without its tests. A longer file has more than one idea.
