@@ -241,8 +241,12 @@ mod tests {
             "one two three four"
         );
         assert_eq!(
+            visible("\u{9b}\u{1b}é"),
+            "é"
+        );
+        assert_eq!(
             visible("a\u{202e}b\u{200b}c\u{9b}31m\u{feff}\u{ad}d\0"),
-            "abc31md"
+            "abcd"
         );
     }
 }
