@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 use jwt_bearer::{Request, Response, Transport};
 use ureq::tls::TlsConfig;
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::args::CommonOptions;
 use crate::output::Failure;
@@ -27,9 +27,18 @@ impl ProxyingAgent {
     pub(crate) fn new(options: &CommonOptions) -> Result<Self, Failure> {
         let roots = roots::build(options.system_roots, options.ca.as_deref())?;
         let tls = TlsConfig::builder().root_certs(roots).build();
-        let agent = |proxy: Option<Proxy>| -> Agent {
-            let config = Agent::config_builder().proxy(proxy).tls_config(tls.clone());
-            config.build().into()
+        let agent = |proxy: Option<Proxy>| {
+            let protocol = proxy.as_ref().map(Proxy::protocol);
+            let config = Agent::config_builder()
+                .proxy(proxy)
+                .tls_config(tls.clone())
+                .build();
+            match protocol {
+                None | Some(ProxyProtocol::Http | ProxyProtocol::Https) => {
+                    jwt_bearer::agent(config)
+                }
+                Some(_) => config.into(), // the library's agent has no SOCKS, ureq's own has
+            }
         };
         let proxied = EnvironmentProxy::from_env()?;
         Ok(Self {
