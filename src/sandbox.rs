@@ -154,7 +154,7 @@ struct State {
     /// Every how many requests one fails, and the number of requests when counting began.
     fault_interval: (usize, usize),
     requests: usize,
-    /// The latest of them, at most [`MAX_ENTRIES`].
+    /// The `jti` of the latest accepted assertions, at most [`MAX_ENTRIES`].
     accepted_jtis: VecDeque<String>,
     /// Client id and `jti` of every accepted assertion that has not expired.
     used_jtis: ExpiringMap<(String, String), ()>,
@@ -228,7 +228,7 @@ impl Server {
     /// Returns the URL of a protected resource.
     ///
     /// It answers 200 to a token of this server until that token expires, and 401 as in RFC 6750 §3.1
-    /// otherwise. It stands for another server: no fault is injected into it, and
+    /// otherwise. It plays the part of another server: no fault is injected into it, and
     /// [`requests`](Self::requests) does not count its requests.
     pub fn resource(&self) -> String {
         format!("{}{}", self.url, resource::PATH)
