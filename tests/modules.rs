@@ -12,6 +12,7 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "discovery",
             "message",
             "token",
             "transport/agent",
@@ -20,13 +21,13 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("httpdate", &["message"]),
-    ("log", &["fetch", "fetch/shared"]),
+    ("log", &["fetch", "shared"]),
     ("percent_encoding", &["message"]),
     ("redis", &["store/redis"]),
     ("ring", &[]),
-    ("rsa", &["der", "jwt"]),
+    ("rsa", &["der", "jwt/rsa_key"]),
     ("rustix", &["store/file"]),
-    ("sha2", &["jwt"]),
+    ("sha2", &["jwt", "jwt/rsa_key"]),
     (
         "ureq",
         &[
