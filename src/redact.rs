@@ -240,10 +240,7 @@ mod tests {
             visible("one\r\ntwo\tthree\u{2028}four"),
             "one two three four"
         );
-        assert_eq!(
-            visible("\u{9b}\u{1b}é"),
-            "é"
-        );
+        assert_eq!(visible("\u{9b}\u{1b}é"), "é");
         assert_eq!(
             visible("a\u{202e}b\u{200b}c\u{9b}31m\u{feff}\u{ad}d\0"),
             "abcd"
