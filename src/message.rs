@@ -234,20 +234,45 @@ impl Response {
         }
     }
 
-    /// Returns `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. A date is compared with
-    /// the server's clock, else with ours.
+    /// Returns how long the server asks to wait: `Retry-After` (RFC 9110 §10.2.3), else when its rate limit is reset.
     pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
-        let value = self.header("Retry-After")?.trim();
-        let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let retry_after = match is_number {
-            true => value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs),
-            false => {
+        // A date is compared with the server's clock, else with ours.
+        let now = self.date().or(now);
+        let asked = match self.header("Retry-After").map(str::trim) {
+            Some(value) => seconds(value).or_else(|| {
                 let date = httpdate::parse_http_date(value).ok()?;
-                let since = self.date().or(now)?;
-                date.duration_since(since).unwrap_or_default() // the date has passed
-            }
+                Some(date.duration_since(now?).unwrap_or_default()) // the date may have passed
+            }),
+            None => self.rate_limit_reset(now),
         };
-        Some(retry_after.min(MAX_RETRY_AFTER))
+        asked.map(|asked| asked.min(MAX_RETRY_AFTER))
+    }
+
+    /// Returns the time until the rate limit is reset, where the limit is the reason for this response.
+    fn rate_limit_reset(&self, now: Option<SystemTime>) -> Option<Duration> {
+        if self.status != 429 {
+            return None;
+        }
+        // The structured field of draft-ietf-httpapi-ratelimit-headers: `t=30`, in older drafts `reset=30`.
+        let field = self.header("RateLimit").unwrap_or_default();
+        let mut parameters = field.split([';', ',']).map(str::trim);
+        let in_field = parameters.find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            matches!(name, "t" | "reset").then(|| seconds(value))?
+        });
+        let names = ["RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"];
+        let mut headers = names
+            .iter()
+            .filter_map(|name| seconds(self.header(name)?.trim()));
+        let reset = in_field.or_else(|| headers.next())?;
+        // Some servers (Okta, GitHub) write a Unix time, others the seconds that are left.
+        match reset > MAX_RETRY_AFTER {
+            true => {
+                let reset = SystemTime::UNIX_EPOCH.checked_add(reset)?;
+                Some(reset.duration_since(now?).unwrap_or_default())
+            }
+            false => Some(reset),
+        }
     }
 
     /// Returns the host that a redirect leads to; the rest of the URL may hold anything.
@@ -261,6 +286,12 @@ impl Response {
         let host = uri.as_ref().and_then(Uri::host);
         Some(host.unwrap_or("another path").to_owned())
     }
+}
+
+/// Parses whole seconds; a number that is too large is the longest time.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
 }
 
 /// The request as the `http` crate has it, for clients that take that form. The `Content-Length` is
@@ -335,6 +366,33 @@ impl fmt::Debug for Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retry_after_is_the_rate_limit_reset_where_a_server_sends_that_alone() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let wait = |status: u16, headers: &[(&str, &str)]| {
+            let response = headers
+                .iter()
+                .fold(Response::new(status, ""), |r, (n, v)| r.with_header(*n, *v));
+            response.retry_after(Some(now)).map(|wait| wait.as_secs())
+        };
+        for (header, value, expected) in [
+            ("X-Rate-Limit-Reset", "1700000042", Some(42)), // Okta
+            ("X-RateLimit-Reset", "1700000042", Some(42)),  // GitHub
+            ("x-ratelimit-reset", "1699999999", Some(0)),
+            ("RateLimit-Reset", "30", Some(30)),
+            ("RateLimit", r#""default";r=0;t=17"#, Some(17)),
+            ("RateLimit", "limit=100, remaining=0, reset=50", Some(50)),
+            ("RateLimit", "limit=100", None),
+            ("RateLimit-Reset", "soon", None),
+            ("X-RateLimit-Reset", "99999999999999999999999", None), // no time that a clock has
+        ] {
+            assert_eq!(wait(429, &[(header, value)]), expected, "{header}: {value}");
+            assert_eq!(wait(503, &[(header, value)]), None, "{header}");
+        }
+        let both = [("Retry-After", "5"), ("RateLimit-Reset", "30")];
+        assert_eq!(wait(429, &both), Some(5));
+    }
 
     #[test]
     fn form_is_written_in_one_allocation() {

@@ -1245,3 +1245,32 @@ fn reflected_parameter_is_redacted_unless_an_rfc_calls_it_public() {
         }
     }
 }
+
+#[test]
+fn claim_with_integer_beyond_64_bits_is_refused_and_exact_numbers_are_sent() {
+    let number = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+    for json in [
+        "18446744073709551616",
+        "-9223372036854775809",
+        "[{\"n\":123456789012345678901234567890}]",
+        "1e300",
+    ] {
+        let profile = grant().with_claim("n", number(json));
+        let error = profile.assertion(&rsa(), now()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(
+            error.to_string(),
+            "claim n holds an integer beyond 64 bits, which would lose digits: give it as a string"
+        );
+    }
+    for json in [
+        "18446744073709551615",
+        "-9223372036854775808",
+        "0.1",
+        "1.5",
+        "2.0",
+    ] {
+        let assertion = signed(&grant().with_claim("n", number(json)));
+        assert_eq!(claims(&assertion)["n"].to_string(), json);
+    }
+}

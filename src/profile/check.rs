@@ -19,6 +19,9 @@ const REPEATABLE: &[&str] = &["resource", "audience"];
 /// The end of the times that `nbf` may have: the year 5138. A larger number is in milliseconds.
 const MAX_NBF_SECONDS: u64 = 100_000_000_000;
 
+/// 2^53: from here on a float does not tell every integer from the next.
+const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+
 impl Profile {
     /// Checks everything that can be wrong before discovery and signing.
     ///
@@ -132,6 +135,8 @@ impl Profile {
             &[self.assertion_parameter, "scope"],
             &mut names,
         )?;
+        check_digits("claim", &self.claims)?;
+        check_digits("header member", &self.header)?;
         let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
         match self.claim("nbf").is_none_or(is_time) {
             true => Ok(()),
@@ -143,6 +148,36 @@ impl Profile {
     fn claim(&self, name: &str) -> Option<&str> {
         let (_, json) = self.claims.iter().find(|(other, _)| other == name)?;
         Some(json)
+    }
+}
+
+/// Checks that no number has lost digits: an integer beyond 64 bits becomes a float when JSON is parsed.
+fn check_digits(what: &str, members: &[(String, String)]) -> Result<(), Error> {
+    for (name, json) in members {
+        // A float is written with a point or an exponent.
+        let may_be_float = json.contains(['.', 'e']);
+        let value: Option<Value> = may_be_float
+            .then(|| serde_json::from_str(json).ok())
+            .flatten();
+        if value.as_ref().is_some_and(has_inexact_integer) {
+            let message = format!(
+                "{what} {name} holds an integer beyond 64 bits, which would lose digits: give it as a string"
+            );
+            return Err(Error::config(message));
+        }
+    }
+    Ok(())
+}
+
+fn has_inexact_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            float.is_some_and(|float| float.fract() == 0.0 && float.abs() >= FIRST_INEXACT)
+        }
+        Value::Array(elements) => elements.iter().any(has_inexact_integer),
+        Value::Object(members) => members.values().any(has_inexact_integer),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 
