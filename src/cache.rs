@@ -11,7 +11,7 @@
 //! | expired or none | no | yes | returns the failure |
 //! | expired or none | no | no | fetches |
 //!
-//! A fetch that goes on after its time counts as none: the next caller replaces it, and its outcome changes nothing
+//! A fetch that goes on after its time is ignored: the next caller replaces it, and its outcome changes nothing
 //! here. No lock is held while a fetch runs or a clock is read.
 
 use std::mem;
@@ -58,23 +58,23 @@ struct RememberedFailure {
 pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
     /// The best token known so far, even one that has expired.
-    pub(crate) known: Option<CachedToken>,
+    pub(crate) best: Option<CachedToken>,
 }
 
 /// How much a fetch matters.
 #[derive(Clone, Copy)]
 pub(crate) enum Urgency {
     /// Callers wait for it.
-    Waited,
+    CallersWait,
     /// A token is served meanwhile, for as long as it lives.
     Refresh { remaining_lifetime: Duration },
 }
 
 impl FetchContext {
     pub(crate) fn urgency(&self, now: Moment) -> Urgency {
-        let usable = self.known.as_ref().filter(|known| !known.has_expired(now));
-        usable.map_or(Urgency::Waited, |known| Urgency::Refresh {
-            remaining_lifetime: known.remaining_lifetime(now),
+        let usable = self.best.as_ref().filter(|best| !best.has_expired(now));
+        usable.map_or(Urgency::CallersWait, |best| Urgency::Refresh {
+            remaining_lifetime: best.remaining_lifetime(now),
         })
     }
 }
@@ -84,14 +84,14 @@ pub(crate) struct FetchFailure {
     pub(crate) error: Error,
     /// Drawn from 0 to 1, for the time that the failure is remembered.
     pub(crate) jitter: f64,
-    pub(crate) scope: FailureScope,
+    pub(crate) concerns: Concerns,
     /// A token that has not expired, found on the way.
     pub(crate) fallback: Option<CachedToken>,
 }
 
 /// Whom a failure concerns.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureScope {
+pub(crate) enum Concerns {
     /// Everybody would have failed: it is shared and remembered.
     Everybody,
     /// The fetching caller had too little time: the others try for themselves.
@@ -101,19 +101,19 @@ pub(crate) enum FailureScope {
 /// A fetch that one thread makes and others may wait for.
 struct InFlight {
     thread: ThreadId,
-    /// From this time on the fetch counts as none.
+    /// From this time on the fetch is ignored.
     hangs_after: Instant,
-    outcome: Mutex<Outcome>,
-    completed: Condvar,
+    outcome: Mutex<WaiterOutcome>,
+    finished: Condvar,
 }
 
 /// What those who wait for a fetch get.
 #[derive(Clone)]
-enum Outcome {
+enum WaiterOutcome {
     Pending,
-    Shared(Result<AccessToken, Error>),
-    /// The fetch panicked, was cleared, or failed for its caller alone: look at the cache again.
-    LookAgain,
+    Completed(Result<AccessToken, Error>),
+    /// The fetch panicked, was cleared, or failed for its caller alone: decide again.
+    Retry,
 }
 
 /// What a caller does next.
@@ -149,8 +149,8 @@ impl CacheState {
         current.is_some_and(|current| Arc::ptr_eq(current, fetch))
     }
 
-    /// Takes in what a fetch brought. A failure leaves a token in place that has not expired.
-    fn complete(
+    /// Stores the outcome of a fetch. After a failure the cached token stays until it expires.
+    fn store_outcome(
         &mut self,
         outcome: Result<CachedToken, FetchFailure>,
         now: Moment,
@@ -162,7 +162,7 @@ impl CacheState {
             }
             Err(failed) => failed,
         };
-        if failed.scope == FailureScope::Everybody {
+        if failed.concerns == Concerns::Everybody {
             let earlier = self.failure.as_ref();
             let earlier_failures = earlier.map_or(0, |f| f.earlier_failures.saturating_add(1));
             let ttl = schedule::failure_ttl(&failed.error, earlier_failures, failed.jitter);
@@ -172,9 +172,9 @@ impl CacheState {
                 earlier_failures,
             });
         }
-        let better = failed.fallback;
-        if let Some(better) = better.filter(|found| found.outlives(self.cached.as_ref(), now)) {
-            self.cached = Some(better);
+        let fallback = failed.fallback;
+        if let Some(fallback) = fallback.filter(|token| token.outlives(self.cached.as_ref(), now)) {
+            self.cached = Some(fallback);
         }
         let usable = self
             .cached
@@ -196,14 +196,14 @@ impl TokenCache {
     ) -> Result<AccessToken, Error> {
         let mut now = Moment::now(clock);
         let deadline = now.after(timeout);
-        let (mut guard, known) = loop {
+        let (mut guard, cached) = loop {
             let step = self.read().next_step(now);
             match step {
                 Step::Return(token) => return Ok(token),
                 Step::Fail(error) => return Err(error),
                 Step::WaitFor(in_flight) => match in_flight.wait(now, deadline)? {
-                    Outcome::Shared(outcome) => return outcome,
-                    Outcome::Pending | Outcome::LookAgain => {}
+                    WaiterOutcome::Completed(outcome) => return outcome,
+                    WaiterOutcome::Pending | WaiterOutcome::Retry => {}
                 },
                 Step::Fetch => {
                     if let Some(begun) = self.begin_fetch(now, deadline) {
@@ -213,17 +213,20 @@ impl TokenCache {
             }
             now = Moment::now(clock);
         };
-        let outcome = fetch(FetchContext { deadline, known });
-        let is_shared = match &outcome {
+        let outcome = fetch(FetchContext {
+            deadline,
+            best: cached,
+        });
+        let concerns_waiters = match &outcome {
             Ok(_) => true,
-            Err(failed) => failed.scope == FailureScope::Everybody,
+            Err(failed) => failed.concerns == Concerns::Everybody,
         };
         let now = Moment::now(clock);
-        let completed = guard.complete(outcome, now);
-        if is_shared {
-            guard.outcome = Outcome::Shared(completed.clone());
+        let result = guard.store_outcome(outcome, now);
+        if concerns_waiters {
+            guard.outcome = WaiterOutcome::Completed(result.clone());
         }
-        completed
+        result
     }
 
     /// Makes this thread the fetching caller, unless another has become it. Returns the cached token too.
@@ -241,7 +244,7 @@ impl TokenCache {
         let guard = FetchGuard {
             cache: self,
             in_flight,
-            outcome: Outcome::LookAgain, // even if the fetch panics
+            outcome: WaiterOutcome::Retry, // even if the fetch panics
         };
         Some((guard, state.cached.clone()))
     }
@@ -260,11 +263,11 @@ impl TokenCache {
         removed.is_some()
     }
 
-    /// Removes the token and the remembered failure. An in-flight fetch counts as none from now on.
+    /// Removes the token and the remembered failure. An in-flight fetch is ignored from now on.
     pub(crate) fn clear(&self) {
         let cleared = mem::take(&mut *self.write());
         if let Some(fetch) = cleared.in_flight {
-            fetch.complete(Outcome::LookAgain);
+            fetch.finish(WaiterOutcome::Retry);
         }
     }
 
@@ -287,13 +290,13 @@ impl InFlight {
         Self {
             thread: thread::current().id(),
             hangs_after: deadline.checked_add(OVERTIME).unwrap_or(deadline),
-            outcome: Mutex::new(Outcome::Pending),
-            completed: Condvar::new(),
+            outcome: Mutex::new(WaiterOutcome::Pending),
+            finished: Condvar::new(),
         }
     }
 
     /// Waits until the fetch completes or hangs, or the caller's deadline passes.
-    fn wait(&self, now: Moment, deadline: Instant) -> Result<Outcome, Error> {
+    fn wait(&self, now: Moment, deadline: Instant) -> Result<WaiterOutcome, Error> {
         let remaining = now.until(deadline);
         if remaining.is_zero() {
             let message = "another caller's fetch did not end in time";
@@ -301,8 +304,8 @@ impl InFlight {
         }
         let limit = remaining.min(now.until(self.hangs_after));
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Outcome::Pending = *outcome {
-            let waited = self.completed.wait_timeout(outcome, limit);
+        if let WaiterOutcome::Pending = *outcome {
+            let waited = self.finished.wait_timeout(outcome, limit);
             outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(outcome.clone())
@@ -313,13 +316,13 @@ impl InFlight {
     }
 
     /// The first outcome counts.
-    fn complete(&self, with: Outcome) {
+    fn finish(&self, with: WaiterOutcome) {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Outcome::Pending = *outcome {
+        if let WaiterOutcome::Pending = *outcome {
             *outcome = with;
         }
         drop(outcome);
-        self.completed.notify_all();
+        self.finished.notify_all();
     }
 }
 
@@ -327,19 +330,19 @@ impl InFlight {
 struct FetchGuard<'c> {
     cache: &'c TokenCache,
     in_flight: Arc<InFlight>,
-    outcome: Outcome,
+    outcome: WaiterOutcome,
 }
 
 impl FetchGuard<'_> {
-    /// Takes the outcome into the cache, unless the fetch was replaced or cleared.
-    fn complete(
+    /// Stores the outcome in the cache, unless the fetch was replaced or cleared.
+    fn store_outcome(
         &self,
         outcome: Result<CachedToken, FetchFailure>,
         now: Moment,
     ) -> Result<AccessToken, Error> {
         let mut state = self.cache.write();
         match state.is_in_flight(&self.in_flight) {
-            true => state.complete(outcome, now),
+            true => state.store_outcome(outcome, now),
             false => outcome
                 .map(|cached| cached.token)
                 .map_err(|failed| failed.error),
@@ -351,18 +354,18 @@ impl Drop for FetchGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.cache.write();
         if state.is_in_flight(&self.in_flight) {
-            state.in_flight = None; // first: who looks again must not find it
+            state.in_flight = None; // first: a waiter that decides again must not find this fetch
         }
         drop(state);
         self.in_flight
-            .complete(mem::replace(&mut self.outcome, Outcome::LookAgain));
+            .finish(mem::replace(&mut self.outcome, WaiterOutcome::Retry));
     }
 }
 
 /// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
 /// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib cache`.
 ///
-/// The model has no time: deadlines of waiters are tested with real waits in `tests/life.rs`.
+/// The model has no time: deadlines of waiters are tested with real waits in `tests/source.rs`.
 #[cfg(test)]
 #[cfg(loom)]
 mod model {
@@ -456,7 +459,7 @@ mod model {
         Err(FetchFailure {
             error: Error::new(ErrorKind::Denied, "no"),
             jitter: 0.5,
-            scope: FailureScope::Everybody,
+            concerns: Concerns::Everybody,
             fallback: None,
         })
     }
@@ -464,7 +467,7 @@ mod model {
         Err(FetchFailure {
             error: Error::new(ErrorKind::Network, "late"),
             jitter: 0.5,
-            scope: FailureScope::FetchingCaller,
+            concerns: Concerns::FetchingCaller,
             fallback: None,
         })
     }
@@ -535,7 +538,7 @@ mod model {
             world.cache.write().in_flight = Some(in_flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());
-            let (cache, outcome) = (&world.cache, Outcome::LookAgain);
+            let (cache, outcome) = (&world.cache, WaiterOutcome::Retry);
             drop(FetchGuard {
                 cache,
                 in_flight,

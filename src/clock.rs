@@ -1,6 +1,6 @@
 //! Wall clock, monotonic clock and sleep behind one trait, so that tests control time.
 //!
-//! No other module of the library reads a clock.
+//! No other module of the library calls the system's clocks or sleeps.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;

@@ -234,8 +234,8 @@ const SCRYPT: &[u8] = b"\x2b\x06\x01\x04\x01\xda\x47\x04\x0b";
 /// # Errors
 /// A message with the cost, the limit and the command that writes a cheaper file.
 #[cfg(feature = "encrypted-keys")]
-pub(crate) fn check_passphrase_cost(sealed: &[u8]) -> std::result::Result<(), String> {
-    let Some((function, parameters)) = key_derivation(sealed) else {
+pub(crate) fn check_passphrase_cost(encrypted: &[u8]) -> std::result::Result<(), String> {
+    let Some((function, parameters)) = key_derivation(encrypted) else {
         return Ok(()); // not PBES2, so nothing is derived
     };
     let numbers: Vec<_> = parameters.iter().skip(1).map(number).collect(); // after the salt
@@ -261,8 +261,8 @@ pub(crate) fn check_passphrase_cost(sealed: &[u8]) -> std::result::Result<(), St
 
 /// Returns the object identifier and the parameters of the key derivation in PBES2 (RFC 8018 §A.4).
 #[cfg(feature = "encrypted-keys")]
-fn key_derivation(sealed: &[u8]) -> Option<(&[u8], Vec<AnyRef<'_>>)> {
-    let encryption = *elements(sealed).ok()?.first()?;
+fn key_derivation(encrypted: &[u8]) -> Option<(&[u8], Vec<AnyRef<'_>>)> {
+    let encryption = *elements(encrypted).ok()?.first()?;
     let scheme = *values(encryption.value()).ok()?.get(1)?;
     let derivation = *values(scheme.value()).ok()?.first()?;
     let derivation = values(derivation.value()).ok()?;

@@ -105,7 +105,8 @@ impl Error {
     }
     /// Returns the seconds by which the server's clock is ahead of ours.
     ///
-    /// They come from the `Date` of the response, and half of the time that the exchange took.
+    /// Compares the response's `Date` with the local time: in a [`TokenSource`](crate::TokenSource) with the middle
+    /// of the exchange, else with the time given to [`Exchange::new`](crate::Exchange::new).
     pub fn clock_offset(&self) -> Option<i64> {
         self.error_response()?.clock_offset
     }
@@ -170,6 +171,11 @@ impl Error {
         Self::new(ErrorKind::Network, format!("{host}: {what}"))
             .edit(|e| e.io = Some(kind))
             .with_source(cause)
+    }
+    /// The caller's time ran out before a request was sent.
+    pub(crate) fn out_of_time() -> Self {
+        Self::new(ErrorKind::Network, "no time is left to send a request")
+            .edit(|e| e.io = Some(io::ErrorKind::TimedOut))
     }
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = Arc::from(source.into());

@@ -148,16 +148,16 @@ impl<'p> Exchange<'p> {
         let body = response.json();
         let reason = Reason::of(&response, body.as_ref());
         match self.classify(&response, body.as_ref(), &reason) {
-            Ok(granted) => {
+            Ok(response_token) => {
                 let mut members = body.unwrap_or_default();
                 members.remove("access_token"); // its accessor is `AccessToken::secret`
-                let Granted {
+                let TokenResponse {
                     secret,
                     lifetime,
                     scope,
-                } = granted;
+                } = response_token;
                 AccessToken::new(&secret, self.now, lifetime, scope, members)
-                    .ok_or_else(|| Error::protocol(UNUSABLE_TOKEN))
+                    .ok_or_else(|| Error::protocol(UNUSABLE_TOKEN)) // never: token_response checked it
             }
             Err(problem) => {
                 let response = ErrorResponse {
@@ -193,7 +193,7 @@ impl<'p> Exchange<'p> {
         response: &Response,
         body: Option<&JsonObject>,
         reason: &Reason,
-    ) -> Result<Granted, (ErrorKind, &'static str)> {
+    ) -> Result<TokenResponse, (ErrorKind, &'static str)> {
         use ErrorKind::{Denied, Protocol, Unavailable};
         let has = |name| {
             let value = body.and_then(|body| body.get(name));
@@ -216,11 +216,11 @@ impl<'p> Exchange<'p> {
                 "the response is compressed, though nobody asked for that",
             ),
             200..=299 => {
-                let granted = match body {
-                    Some(body) => self.granted(body, response.date()),
+                let response_token = match body {
+                    Some(body) => self.token_response(body, response.date()),
                     None => Err("the response is not a JSON object"),
                 };
-                return granted.map_err(|message| (Protocol, message));
+                return response_token.map_err(|message| (Protocol, message));
             }
             401 if reason.code.is_some() => (Denied, "the authorization server refused"),
             // A server was seen to refuse without a reason.
@@ -243,11 +243,11 @@ impl<'p> Exchange<'p> {
         rows.any(|(_, description)| words.contains(description))
     }
 
-    fn granted(
+    fn token_response(
         &self,
         body: &JsonObject,
         date: Option<SystemTime>,
-    ) -> Result<Granted, &'static str> {
+    ) -> Result<TokenResponse, &'static str> {
         let value = |name: &str| body.get(name).filter(|value| !value.is_null());
         let is_bearer = |kind: JsonValue| {
             let kind = kind.as_str().unwrap_or_default();
@@ -262,7 +262,7 @@ impl<'p> Exchange<'p> {
             return Err(UNUSABLE_TOKEN);
         }
         let requested = || self.profile.scope.clone();
-        Ok(Granted {
+        Ok(TokenResponse {
             scope: value("scope").map_or_else(requested, |scope| scope_string(&scope)),
             lifetime: self.lifetime(value("expires_in").as_deref(), secret, date),
             secret: Zeroizing::new(secret.to_owned()),
@@ -334,8 +334,8 @@ impl<'p> Exchange<'p> {
     }
 }
 
-/// What a response grants.
-struct Granted {
+/// What a successful response contains (RFC 6749 §5.1).
+struct TokenResponse {
     secret: Zeroizing<String>,
     lifetime: Duration,
     scope: Option<String>,

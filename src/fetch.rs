@@ -6,14 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
 
-use crate::cache::{FailureScope, FetchContext, FetchFailure, Urgency};
+use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
-use crate::random;
 use crate::schedule::{self, CachedToken};
 use crate::signer::Signer;
 use crate::token::AccessToken;
@@ -35,7 +34,7 @@ const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
 const CORRECTABLE_SKEW: std::ops::Range<u64> = 31..24 * 3600;
 
 /// Fetches tokens for one profile and one key.
-pub(crate) struct Fetch {
+pub(crate) struct Fetcher {
     pub(crate) profile: Arc<Profile>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) transport: Box<dyn Transport>,
@@ -46,7 +45,7 @@ pub(crate) struct Fetch {
     pub(crate) state: Mutex<SourceState>,
 }
 
-/// What one exchange leaves for the next, and for those who watch.
+/// What a source remembers between fetches, and what its status reports.
 #[derive(Clone, Default)]
 pub(crate) struct SourceState {
     /// The profile with the endpoint that discovery found.
@@ -63,10 +62,20 @@ pub(crate) struct SourceState {
     pub(crate) exchanges: u64,
     pub(crate) failures: u64,
     pub(crate) last_error: Option<Error>,
+    /// Set by `shared`.
     pub(crate) store_error: Option<String>,
 }
 
 impl SourceState {
+    /// Forgets everything but what protects the server: no assertion is sent twice, and tokens are a second apart.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            used_iat: std::mem::take(&mut self.used_iat),
+            last_exchange: self.last_exchange,
+            ..Self::default()
+        };
+    }
+
     /// Records the `iat` of an assertion. Returns whether no assertion had it before.
     fn record_iat(&mut self, iat: u64) -> bool {
         match self.used_iat.binary_search(&iat) {
@@ -79,8 +88,8 @@ impl SourceState {
     }
 }
 
-/// One of several attempts to get a token.
-struct Attempt {
+/// The attempts of one fetch, and what a server's text must not repeat.
+struct Attempts {
     purpose: &'static str,
     number: u32,
     deadline: Instant,
@@ -92,7 +101,7 @@ struct Attempt {
     cached: Option<AccessToken>,
 }
 
-impl Attempt {
+impl Attempts {
     fn first(purpose: &'static str, deadline: Instant, max_time: Duration) -> Self {
         Self {
             purpose,
@@ -112,21 +121,21 @@ impl Attempt {
     }
 }
 
-impl Fetch {
+impl Fetcher {
     /// Fetches a token for the cache. While another is served there is one attempt, in half of its remaining time.
     pub(crate) fn fetch(&self, context: &FetchContext) -> Result<CachedToken, FetchFailure> {
         self.keep_interval(context.deadline);
         let urgency = context.urgency(self.now());
         let (purpose, max_attempts, max_time) = match urgency {
-            Urgency::Waited => ("fetch", MAX_ATTEMPTS, MAX_ATTEMPT_TIME),
+            Urgency::CallersWait => ("fetch", MAX_ATTEMPTS, MAX_ATTEMPT_TIME),
             Urgency::Refresh { remaining_lifetime } => (
                 "refresh",
                 1,
                 remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
             ),
         };
-        let mut attempt = Attempt::first(purpose, context.deadline, max_time);
-        attempt.cached = context.known.as_ref().map(|known| known.token.clone());
+        let mut attempt = Attempts::first(purpose, context.deadline, max_time);
+        attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
         match (&outcome, urgency) {
             (Ok(cached), _) => self.state().last_exchange = Some(cached.received),
@@ -134,7 +143,7 @@ impl Fetch {
                 "{:?}: refresh failed, the cached token is served for {remaining_lifetime:?}: {}",
                 self.profile.endpoint, failed.error
             ),
-            (Err(_), Urgency::Waited) => {}
+            (Err(_), Urgency::CallersWait) => {}
         }
         outcome
     }
@@ -145,7 +154,7 @@ impl Fetch {
         deadline: Instant,
         cached: Option<AccessToken>,
     ) -> Result<CachedToken, FetchFailure> {
-        let mut attempt = Attempt::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
+        let mut attempt = Attempts::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
         attempt.cached = cached;
         self.with_retries(attempt, MAX_ATTEMPTS)
     }
@@ -163,10 +172,10 @@ impl Fetch {
         }
     }
 
-    /// Repeats an attempt that failed for a reason that may pass.
+    /// Repeats an attempt after a retryable error.
     fn with_retries(
         &self,
-        mut attempt: Attempt,
+        mut attempt: Attempts,
         max_attempts: u32,
     ) -> Result<CachedToken, FetchFailure> {
         let has_little_time = self.now().until(attempt.deadline) < attempt.max_time;
@@ -191,9 +200,9 @@ impl Fetch {
                 // A server that was silent for a whole attempt would have failed everybody.
                 let is_first = earlier_attempts == 0;
                 let out_of_time = error.is_timeout() && left.is_zero();
-                let scope = match has_little_time && is_first && out_of_time {
-                    true => FailureScope::FetchingCaller,
-                    false => FailureScope::Everybody,
+                let concerns = match has_little_time && is_first && out_of_time {
+                    true => Concerns::FetchingCaller,
+                    false => Concerns::Everybody,
                 };
                 let mut state = self.state();
                 state.failures = state.failures.saturating_add(1);
@@ -201,7 +210,7 @@ impl Fetch {
                 return Err(FetchFailure {
                     error,
                     jitter,
-                    scope,
+                    concerns,
                     fallback: None,
                 });
             }
@@ -216,7 +225,7 @@ impl Fetch {
     }
 
     /// Repeats an exchange where the endpoint that was resolved earlier is gone.
-    fn with_rediscovery(&self, attempt: &mut Attempt) -> Result<CachedToken, Error> {
+    fn with_rediscovery(&self, attempt: &mut Attempts) -> Result<CachedToken, Error> {
         let resolved = self.state().resolved.clone();
         let Some(resolved) = resolved else {
             let resolved = self.resolve(attempt)?;
@@ -232,7 +241,7 @@ impl Fetch {
     }
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
-    fn resolve(&self, attempt: &Attempt) -> Result<Arc<Profile>, Error> {
+    fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
         let send = |request: &Request| {
             let sent = self.send(request, attempt);
             sent.map(|(_, response, _)| response)
@@ -249,24 +258,24 @@ impl Fetch {
     fn with_clock_correction(
         &self,
         profile: &Profile,
-        attempt: &mut Attempt,
+        attempt: &mut Attempts,
     ) -> Result<CachedToken, Error> {
         let error = match self.exchange_once(profile, attempt) {
             Err(error) => error,
             token => return token,
         };
-        let Some(offset) = self.clock_correction(&error) else {
+        let Some(offset) = self.correctable_offset(&error) else {
             return Err(error);
         };
         warn!(
-            "{:?}: its clock is {offset} s ahead: signing by it",
+            "{:?}: its clock differs from ours by {offset:+} s: signing by it",
             profile.endpoint
         );
         self.state().clock_correction = offset;
         self.exchange_once(profile, attempt)
     }
 
-    fn clock_correction(&self, error: &Error) -> Option<i64> {
+    fn correctable_offset(&self, error: &Error) -> Option<i64> {
         let may_be_the_clock = error.kind() == ErrorKind::Denied && error.status() != Some(403);
         let offset = error
             .clock_offset()
@@ -280,7 +289,7 @@ impl Fetch {
     fn exchange_once(
         &self,
         profile: &Profile,
-        attempt: &mut Attempt,
+        attempt: &mut Attempts,
     ) -> Result<CachedToken, Error> {
         let (server, purpose, number) = (&profile.endpoint, attempt.purpose, attempt.number);
         let (now, server_now) = self.time_to_sign(profile, attempt.deadline)?;
@@ -333,7 +342,7 @@ impl Fetch {
     fn send(
         &self,
         request: &Request,
-        attempt: &Attempt,
+        attempt: &Attempts,
     ) -> io::Result<(Moment, Response, Option<i64>)> {
         let sent = self.now();
         let time = sent.until(attempt.deadline).min(attempt.max_time);
@@ -368,10 +377,7 @@ impl Fetch {
                 return Ok((now, server_now));
             }
             match self.now().until(deadline) {
-                Duration::ZERO => {
-                    let message = "no time is left to send a request";
-                    return Err(Error::new(ErrorKind::Network, message));
-                }
+                Duration::ZERO => return Err(Error::out_of_time()),
                 left => self.clock.sleep(left.min(NEXT_SECOND_POLL)),
             }
         }
@@ -395,9 +401,4 @@ impl Fetch {
     pub(crate) fn state(&self) -> MutexGuard<'_, SourceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
     }
-}
-
-/// Draws jitter from the system's randomness.
-pub(crate) fn jitter() -> f64 {
-    random::unit()
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// The longest escape of one byte in JSON (RFC 8259 §7).
-const LONGEST_ESCAPE: usize = r"\u001f".len();
+pub(crate) const LONGEST_ESCAPE: usize = r"\u001f".len();
 /// What surrounds a member beside its name and value: `"":"",`, or a brace in place of the comma.
 const AROUND_MEMBER: usize = r#""":"","#.len();
 
@@ -162,7 +162,7 @@ impl JsonWriter {
     pub(crate) fn text(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.name(name);
-            let _ = serde_json::to_writer(&mut *self.0, value); // a vector takes everything
+            let _ = serde_json::to_writer(&mut *self.0, value); // writing to a vector cannot fail
         }
     }
 
@@ -170,7 +170,7 @@ impl JsonWriter {
     pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.name(name);
-            let _ = serde_json::to_writer(&mut *self.0, &value); // a vector takes everything
+            let _ = serde_json::to_writer(&mut *self.0, &value); // writing to a vector cannot fail
         }
     }
 
@@ -185,23 +185,27 @@ impl JsonWriter {
     fn name(&mut self, name: &str) {
         let before = if self.0.is_empty() { b'{' } else { b',' };
         self.0.push(before);
-        let _ = serde_json::to_writer(&mut *self.0, name); // a vector takes everything
+        let _ = serde_json::to_writer(&mut *self.0, name); // writing to a vector cannot fail
         self.0.push(b':');
     }
 
     /// Ends the object, hands its bytes to `read`, and begins a new one in the same memory.
     pub(crate) fn take(&mut self, read: impl FnOnce(&[u8])) {
-        if self.0.is_empty() {
-            self.0.push(b'{');
-        }
-        self.0.push(b'}');
+        self.end();
         read(&self.0);
         self.0.clear();
     }
 
     fn finish(mut self) -> Zeroizing<Vec<u8>> {
-        self.0.push(b'}');
+        self.end();
         self.0
+    }
+
+    fn end(&mut self) {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
     }
 }
 
@@ -269,7 +273,7 @@ mod tests {
         let short: &[(&str, &str)] = &[("a", "b")];
         let long = "\u{1f}".repeat(1000);
         let escaped: &[(&str, &str)] = &[(&long, &long), ("\u{1f}", ""), ("", &long)];
-        for members in [short, escaped] {
+        for members in [&[], short, escaped] {
             let json = object(members);
             assert!(json.len() <= capacity(members, LONGEST_ESCAPE));
             assert_eq!(json.capacity(), capacity(members, LONGEST_ESCAPE));

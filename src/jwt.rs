@@ -159,7 +159,7 @@ impl Assertion {
         Ok(Self { jwt, jti: None })
     }
 
-    /// Adds the `jti` claim, so that nobody has to decode the JWT to read it.
+    /// Records the value of the `jti` claim, so that it can be logged without decoding the JWT.
     pub(crate) fn with_jti(self, jti: Option<String>) -> Self {
         Self { jti, ..self }
     }

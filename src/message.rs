@@ -15,7 +15,10 @@ use crate::url::Url;
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
 
 /// The longest `Retry-After` that is reported, a year: callers add it to a clock, which overflows.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
+const MAX_REPORTED_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A rate limit is reset within a year: a larger number is a Unix time.
+const MAX_RESET_IN: Duration = MAX_REPORTED_RETRY_AFTER;
 
 const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
 
@@ -245,7 +248,7 @@ impl Response {
             }),
             None => self.rate_limit_reset(now),
         };
-        asked.map(|asked| asked.min(MAX_RETRY_AFTER))
+        asked.map(|asked| asked.min(MAX_REPORTED_RETRY_AFTER))
     }
 
     /// Returns the time until the rate limit is reset, where the limit is the reason for this response.
@@ -266,7 +269,7 @@ impl Response {
             .filter_map(|name| seconds(self.header(name)?.trim()));
         let reset = in_field.or_else(|| headers.next())?;
         // Some servers (Okta, GitHub) write a Unix time, others the seconds that are left.
-        match reset > MAX_RETRY_AFTER {
+        match reset > MAX_RESET_IN {
             true => {
                 let reset = SystemTime::UNIX_EPOCH.checked_add(reset)?;
                 Some(reset.duration_since(now?).unwrap_or_default())

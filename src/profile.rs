@@ -36,9 +36,10 @@ pub struct Profile {
     pub(crate) issuer: String,
     pub(crate) subject: Option<String>,
     pub(crate) audience: Audience,
-    /// How far `iat` lies before now and `exp` after now; `None` leaves the claim out.
-    pub(crate) iat: Option<Duration>,
-    pub(crate) exp: Option<Duration>,
+    /// How far `iat` lies before now; `None` leaves the claim out.
+    pub(crate) iat_leeway: Option<Duration>,
+    /// How far `exp` lies after now; `None` leaves the claim out.
+    pub(crate) assertion_lifetime: Option<Duration>,
     /// The server refuses an assertion whose `exp` lies further after its `iat`.
     pub(crate) max_exp_after_iat: Duration,
     pub(crate) jti: Jti,
@@ -56,7 +57,7 @@ pub struct Profile {
     pub(crate) scope_placement: ScopePlacement,
     /// The lifetime of a token whose response names none.
     pub(crate) token_lifetime: Duration,
-    /// Whether the token's own `exp` is read first, where the token is a JWT.
+    /// Whether the `exp` of the token itself is read where the response has no `expires_in` and the token is a JWT.
     pub(crate) reads_token: bool,
     /// Whether the server denies with `{"message": ...}` instead of RFC 6749 §5.2.
     pub(crate) denies_by_message: bool,
@@ -169,8 +170,8 @@ impl Profile {
             issuer: issuer.into(),
             subject: None,
             audience,
-            iat: Some(Duration::ZERO),
-            exp: Some(Duration::from_secs(60)),
+            iat_leeway: Some(Duration::ZERO),
+            assertion_lifetime: Some(Duration::from_secs(60)),
             max_exp_after_iat: Duration::MAX,
             jti: Jti::Uuid,
             claims: Vec::new(),
@@ -298,7 +299,7 @@ impl Profile {
     #[must_use]
     pub fn with_iat_leeway(self, leeway: impl Into<Option<Duration>>) -> Self {
         Self {
-            iat: leeway.into(),
+            iat_leeway: leeway.into(),
             ..self
         }
     }
@@ -310,7 +311,7 @@ impl Profile {
     #[must_use]
     pub fn with_assertion_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         Self {
-            exp: lifetime.into(),
+            assertion_lifetime: lifetime.into(),
             ..self
         }
     }

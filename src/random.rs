@@ -23,7 +23,7 @@ pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
 }
 
 /// Returns a random number in `0.0..1.0` for jitter, or 0 if the system has no random numbers.
-pub(crate) fn unit() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let bits = bits().map_or(0, |bits| bits >> 96);
     f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0
 }

@@ -48,7 +48,7 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// Reads the body, else the challenge in `WWW-Authenticate` (RFC 6750 §3).
+    /// Reads the body or, where that is not a JSON object, the challenge in `WWW-Authenticate` (RFC 6750 §3).
     pub(crate) fn of(response: &Response, body: Option<&JsonObject>) -> Self {
         let challenge = response.header("WWW-Authenticate").unwrap_or_default();
         let Some(body) = body else {

@@ -15,9 +15,9 @@ const MAX_READ: usize = 8 * 1024;
 const MAX_LENGTH: usize = 256;
 /// Characters from the end of a longer text that are returned: servers put trace identifiers there.
 const TAIL: usize = 140;
-/// Stands in place of the middle of a longer text.
+/// Replaces the middle of a longer text.
 const ELLIPSIS: &str = " [...] ";
-/// Stands in place of a secret.
+/// Replaces a secret.
 const MASK: &str = "[..]";
 
 /// Returns a text that shows all it says: one space in place of line ends and tabs, and no control, bidirectional
@@ -85,7 +85,7 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
     })
 }
 
-/// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would stand between those of a secret.
+/// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would separate those of a secret.
 fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut text = text.peekable();
     std::iter::from_fn(move || {
@@ -96,7 +96,7 @@ fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = cha
                 c => return Some(c),
             };
             if is_sequence {
-                while text.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
+                while text.next_if(|c| matches!(c, '\u{30}'..='\u{3f}')).is_some() {}
                 text.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
             }
         }

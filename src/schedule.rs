@@ -13,12 +13,12 @@ const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 const MIN_FRESH: Duration = Duration::from_secs(1);
 /// A denial is remembered this long: the same question gets the same answer.
 const DENIAL_TTL: Duration = Duration::from_secs(10);
-/// The backoff after the first failure that may pass; it doubles up to [`MAX_BACKOFF`].
+/// The backoff after the first retryable failure; it doubles up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest backoff of our own: a server that is back is noticed soon.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// The longest `Retry-After` that is obeyed; after that the server is asked all the same.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+const MAX_OBEYED_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A token and its times.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub(crate) struct CachedToken {
 /// How fresh a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Served without a question.
+    /// Returned at once.
     Fresh,
     /// Served, while one caller fetches another.
     Refreshable,
@@ -80,22 +80,22 @@ pub(crate) fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
         .saturating_sub(lifetime.mul_f64(jitter / 10.0))
 }
 
-/// Returns how long to wait after so many consecutive failures, varied by a fifth.
-pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
-    let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(failures));
+/// Returns the wait after a failure that follows `earlier_failures` others, varied by a fifth.
+pub(crate) fn backoff(earlier_failures: u32, jitter: f64) -> Duration {
+    let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(earlier_failures));
     doubled.min(MAX_BACKOFF).mul_f64(0.8 + 0.4 * jitter)
 }
 
 /// Returns how long a failed fetch is remembered, and so keeps others from starting.
-pub(crate) fn failure_ttl(error: &Error, failures: u32, jitter: f64) -> Duration {
-    let own = match error.kind() {
+pub(crate) fn failure_ttl(error: &Error, earlier_failures: u32, jitter: f64) -> Duration {
+    let ttl = match error.kind() {
         ErrorKind::Denied | ErrorKind::Protocol | ErrorKind::Config => DENIAL_TTL,
         ErrorKind::Network | ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Key => {
-            backoff(failures, jitter)
+            backoff(earlier_failures, jitter)
         }
     };
-    let asked = error.retry_after().unwrap_or_default();
-    own.max(asked.min(MAX_RETRY_AFTER))
+    let retry_after = error.retry_after().unwrap_or_default();
+    ttl.max(retry_after.min(MAX_OBEYED_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_ttl_is_ten_seconds_for_denials_and_backoff_for_what_may_pass() {
+    fn failure_ttl_is_ten_seconds_for_denials_and_backoff_for_retryable_errors() {
         let of = |kind| failure_ttl(&Error::new(kind, "no"), 0, 0.5);
         for kind in [ErrorKind::Denied, ErrorKind::Protocol, ErrorKind::Config] {
             assert_eq!(of(kind), s(10));

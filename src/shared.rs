@@ -1,6 +1,6 @@
 //! A fetch through a token store: what another process fetched, else one exchange for all of them.
 //!
-//! The store is never in the way. Its failures are logged, and so is what it invents; a call that takes too long is
+//! A store never costs a token. Its failures are logged, and so is what it invents; a call that takes too long is
 //! not waited for; and whoever waits for another process goes on without it in time for an exchange.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::cache::{FetchContext, FetchFailure, Urgency};
 use crate::error::{BoxError, Error};
-use crate::fetch::{Fetch, MAX_ATTEMPT_TIME};
+use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness};
 use crate::store::{StoreLock, StoredTokens, TokenStore};
@@ -20,7 +20,7 @@ use crate::token::AccessToken;
 
 /// The longest time for one call to a store: a stored token has to cost less than an exchange.
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
-/// A call gets one of so many parts of the time that the caller has left.
+/// A call gets at most this fraction of the caller's remaining time.
 const PARTS_OF_TIME_LEFT: u32 = 8;
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(10);
@@ -31,15 +31,15 @@ const MAX_POLL: Duration = Duration::from_millis(250);
 /// without a store links nothing of it.
 pub(crate) trait SharedFetch: Send + Sync {
     /// Returns what another process fetched, else fetches.
-    fn fetch(&self, fetch: &Fetch, context: FetchContext) -> Result<CachedToken, FetchFailure>;
+    fn fetch(&self, fetcher: &Fetcher, context: FetchContext) -> Result<CachedToken, FetchFailure>;
     /// Saves a token for the other processes.
-    fn save(&self, fetch: &Fetch, cached: &CachedToken, deadline: Instant);
-    /// Takes this token from the store no more, not even in a fetch that has loaded it.
+    fn save(&self, fetcher: &Fetcher, cached: &CachedToken, deadline: Instant);
+    /// Never again accepts this token from the store, not even in a fetch that has loaded it.
     fn reject(&self, token: &AccessToken);
     /// Removes a rejected token from the store.
-    fn remove_rejected(&self, fetch: &Fetch);
+    fn remove_rejected(&self, fetcher: &Fetcher);
     /// Removes the stored token, whatever it is.
-    fn remove(&self, fetch: &Fetch);
+    fn remove(&self, fetcher: &Fetcher);
 }
 
 /// The tokens of one identity in a store.
@@ -51,10 +51,10 @@ pub(crate) struct SharedTokens {
 
 impl SharedTokens {
     pub(crate) fn boxed(
-        fetch: &Fetch,
+        fetcher: &Fetcher,
         store: impl TokenStore + 'static,
     ) -> Result<Box<dyn SharedFetch>, Error> {
-        let identity = fetch.profile.identity(&*fetch.signer).ok_or_else(|| {
+        let identity = fetcher.profile.identity(&*fetcher.signer).ok_or_else(|| {
             Error::config(
                 "a token store needs a signer that says which key it is: implement Signer::identity",
             )
@@ -66,45 +66,45 @@ impl SharedTokens {
         }))
     }
 
-    fn session<'s>(&'s self, fetch: &'s Fetch, deadline: Instant) -> StoreSession<'s> {
+    fn session<'s>(&'s self, fetcher: &'s Fetcher, deadline: Instant) -> StoreSession<'s> {
         StoreSession {
             shared: self,
-            fetch,
+            fetcher,
             deadline,
             is_usable: true,
             lock: None,
         }
     }
 
-    /// Waits for a token of another process, or until it is this one's turn to fetch.
-    fn wait(&self, session: &mut StoreSession<'_>, context: &mut FetchContext) -> Waited {
-        let fetch = session.fetch;
-        let wait_limit = wait_limit(fetch, context);
-        let give_up_at = fetch.now().after(wait_limit);
+    /// Waits for another process's token, until this process has the lock, the store fails or the limit passes.
+    fn wait(&self, session: &mut StoreSession<'_>, context: &mut FetchContext) -> WaitOutcome {
+        let fetcher = session.fetcher;
+        let wait_limit = wait_limit(fetcher, context);
+        let give_up_at = fetcher.now().after(wait_limit);
         let mut poll = FIRST_POLL;
         let mut found = session.load(context);
         loop {
-            if let Some(cached) = found.take_if(|found| is_fresh(fetch, found)) {
-                return Waited::Token(cached);
+            if let Some(cached) = found.take_if(|found| is_fresh(fetcher, found)) {
+                return WaitOutcome::Found(cached);
             }
-            let left = fetch.now().until(give_up_at);
+            let left = fetcher.now().until(give_up_at);
             if session.lock.is_some() || left.is_zero() {
-                return Waited::Fetch { fallback: found };
+                return WaitOutcome::FetchNow { fallback: found };
             }
             match session.try_lock() {
                 // A token may have been saved just before the lock was released: it is loaded below.
-                Locked::Here => {}
-                Locked::Elsewhere => {
+                LockState::Ours => {}
+                LockState::OtherProcess => {
                     if poll == FIRST_POLL {
-                        let server = &fetch.profile.endpoint;
+                        let server = &fetcher.profile.endpoint;
                         debug!(
                             "{server:?}: token store: another process fetches, {wait_limit:?} for it"
                         );
                     }
-                    fetch.clock.sleep(poll.min(left));
+                    fetcher.clock.sleep(poll.min(left));
                     poll = poll.saturating_mul(2).min(MAX_POLL);
                 }
-                Locked::Nowhere => return Waited::Fetch { fallback: found },
+                LockState::StoreFailed => return WaitOutcome::FetchNow { fallback: found },
             }
             found = session.load(context).or(found);
         }
@@ -112,30 +112,30 @@ impl SharedTokens {
 }
 
 /// How the wait for other processes ended.
-enum Waited {
+enum WaitOutcome {
     /// Another process fetched this token.
-    Token(CachedToken),
+    Found(CachedToken),
     /// This process fetches, with a token to fall back on if there is one.
-    Fetch { fallback: Option<CachedToken> },
+    FetchNow { fallback: Option<CachedToken> },
 }
 
 /// Where the lock is.
-enum Locked {
-    Here,
-    Elsewhere,
-    /// The store failed.
-    Nowhere,
+enum LockState {
+    Ours,
+    OtherProcess,
+    StoreFailed,
 }
 
-fn is_fresh(fetch: &Fetch, cached: &CachedToken) -> bool {
-    cached.freshness(fetch.now()) == Freshness::Fresh
+fn is_fresh(fetcher: &Fetcher, cached: &CachedToken) -> bool {
+    cached.freshness(fetcher.now()) == Freshness::Fresh
 }
 
-/// Returns how long to wait for another process: not the time for an exchange of our own, nor half of what is left.
-fn wait_limit(fetch: &Fetch, context: &FetchContext) -> Duration {
-    let now = fetch.now();
+/// Returns how long to wait for another process: the time left minus one exchange, but at least half of it. In a
+/// refresh it is half of the cached token's remaining lifetime, at most 10 seconds.
+fn wait_limit(fetcher: &Fetcher, context: &FetchContext) -> Duration {
+    let now = fetcher.now();
     match context.urgency(now) {
-        Urgency::Waited => {
+        Urgency::CallersWait => {
             let left = now.until(context.deadline);
             left.saturating_sub(MAX_ATTEMPT_TIME).max(left.mul_f64(0.5))
         }
@@ -146,13 +146,17 @@ fn wait_limit(fetch: &Fetch, context: &FetchContext) -> Duration {
 }
 
 impl SharedFetch for SharedTokens {
-    fn fetch(&self, fetch: &Fetch, mut context: FetchContext) -> Result<CachedToken, FetchFailure> {
-        let mut session = self.session(fetch, context.deadline);
+    fn fetch(
+        &self,
+        fetcher: &Fetcher,
+        mut context: FetchContext,
+    ) -> Result<CachedToken, FetchFailure> {
+        let mut session = self.session(fetcher, context.deadline);
         let fallback = match self.wait(&mut session, &mut context) {
-            Waited::Token(cached) => return Ok(cached),
-            Waited::Fetch { fallback } => fallback,
+            WaitOutcome::Found(cached) => return Ok(cached),
+            WaitOutcome::FetchNow { fallback } => fallback,
         };
-        let cached = fetch.fetch(&context).map_err(|failed| FetchFailure {
+        let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
             // It may have been invalidated since.
             fallback: fallback.filter(|found| !self.tokens.is_rejected(&found.token)),
             ..failed
@@ -161,34 +165,34 @@ impl SharedFetch for SharedTokens {
         Ok(cached)
     }
 
-    fn save(&self, fetch: &Fetch, cached: &CachedToken, deadline: Instant) {
-        self.session(fetch, deadline).save(cached);
+    fn save(&self, fetcher: &Fetcher, cached: &CachedToken, deadline: Instant) {
+        self.session(fetcher, deadline).save(cached);
     }
 
     fn reject(&self, token: &AccessToken) {
         self.tokens.reject(token);
     }
 
-    fn remove_rejected(&self, fetch: &Fetch) {
-        let mut session = self.session(fetch, fetch.now().after(time_for_calls()));
+    fn remove_rejected(&self, fetcher: &Fetcher) {
+        let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
         let Some(bytes) = session.load_bytes() else {
             return;
         };
-        let token = self.tokens.decode(&bytes, fetch.clock.now());
+        let token = self.tokens.decode(&bytes, fetcher.clock.now());
         if token.is_ok_and(|token| self.tokens.is_rejected(&token)) {
             session.remove(bytes);
         }
     }
 
-    fn remove(&self, fetch: &Fetch) {
-        let mut session = self.session(fetch, fetch.now().after(time_for_calls()));
+    fn remove(&self, fetcher: &Fetcher) {
+        let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
         if let Some(bytes) = session.load_bytes() {
             session.remove(bytes);
         }
     }
 }
 
-/// Enough time for each call to have the most that a call gets.
+/// Returns a time of which an eighth is [`MAX_CALL_TIME`].
 fn time_for_calls() -> Duration {
     MAX_CALL_TIME.saturating_mul(PARTS_OF_TIME_LEFT)
 }
@@ -196,19 +200,19 @@ fn time_for_calls() -> Duration {
 /// The calls of one fetch to a store. Dropping it releases the lock.
 struct StoreSession<'s> {
     shared: &'s SharedTokens,
-    fetch: &'s Fetch,
+    fetcher: &'s Fetcher,
     deadline: Instant,
-    /// Whether every call so far returned in its time.
+    /// False once a call timed out, panicked or got no thread: the store is not called again in this session.
     is_usable: bool,
     lock: Option<StoreLock>,
 }
 
 impl StoreSession<'_> {
-    /// Loads a token that has not expired, and makes it the best known one where it is.
+    /// Loads a token that is neither expired nor rejected, and keeps it in the context if it outlives the one there.
     fn load(&mut self, context: &mut FetchContext) -> Option<CachedToken> {
         let bytes = self.load_bytes()?;
-        let (fetch, tokens) = (self.fetch, &self.shared.tokens);
-        let (server, now) = (&fetch.profile.endpoint, fetch.now());
+        let (fetcher, tokens) = (self.fetcher, &self.shared.tokens);
+        let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
         let token = match tokens.decode(&bytes, now.wall) {
             Ok(token) => token,
             Err(why) => {
@@ -216,22 +220,22 @@ impl StoreSession<'_> {
                 return None;
             }
         };
-        // Another process's clock alone knows its age.
+        // Only the other process's wall clock dates it.
         let age = now.wall.duration_since(token.issued()).unwrap_or_default();
-        // The known token keeps what is known of it: its times by both clocks, and its jitter.
-        let known = context.known.as_ref().filter(|known| {
+        // A token that this process already has keeps its own times and jitter.
+        let known = context.best.as_ref().filter(|known| {
             known.token.secret() == token.secret() && token.issued() <= known.token.issued()
         });
         let cached = match known {
             Some(known) => known.clone(),
-            None => fetch.cached_token(token, now.ago(age), now.ago(age)),
+            None => fetcher.cached_token(token, now.ago(age), now.ago(age)),
         };
         if cached.has_expired(now) || tokens.is_rejected(&cached.token) {
             return None;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
-        if cached.outlives(context.known.as_ref(), now) {
-            context.known = Some(cached.clone());
+        if cached.outlives(context.best.as_ref(), now) {
+            context.best = Some(cached.clone());
         }
         Some(cached)
     }
@@ -242,19 +246,19 @@ impl StoreSession<'_> {
         })?
     }
 
-    fn try_lock(&mut self) -> Locked {
+    fn try_lock(&mut self) -> LockState {
         match self.call("lock", |store, name, time| store.try_lock(name, time)) {
             Some(Some(lock)) => {
                 self.lock = Some(lock);
-                Locked::Here
+                LockState::Ours
             }
-            Some(None) => Locked::Elsewhere,
-            None => Locked::Nowhere,
+            Some(None) => LockState::OtherProcess,
+            None => LockState::StoreFailed,
         }
     }
 
     fn save(&mut self, cached: &CachedToken) {
-        let lifetime = cached.remaining_lifetime(self.fetch.now());
+        let lifetime = cached.remaining_lifetime(self.fetcher.now());
         match self.shared.tokens.encode(&cached.token) {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
@@ -299,12 +303,15 @@ impl StoreSession<'_> {
 
     fn record(&self, what: &str, error: &str) {
         let failure = format!("{what} failed: {}", redact::visible(error));
-        warn!("{:?}: token store: {failure}", self.fetch.profile.endpoint);
-        self.fetch.state().store_error = Some(failure);
+        warn!(
+            "{:?}: token store: {failure}",
+            self.fetcher.profile.endpoint
+        );
+        self.fetcher.state().store_error = Some(failure);
     }
 
     fn limit(&self) -> Duration {
-        let left = self.fetch.now().until(self.deadline);
+        let left = self.fetcher.now().until(self.deadline);
         let part = left.checked_div(PARTS_OF_TIME_LEFT).unwrap_or_default();
         part.min(MAX_CALL_TIME)
     }
@@ -313,7 +320,7 @@ impl StoreSession<'_> {
 impl Drop for StoreSession<'_> {
     fn drop(&mut self) {
         if let Some(lock) = self.lock.take() {
-            // Releasing may take as long as any call. It goes on where it takes longer.
+            // A release that takes longer continues on its thread. Without a thread it happens on this one.
             let _ = self.shared.time_limit.run(self.limit(), || drop(lock));
         }
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::fetch::{self, Fetch, SourceState};
+use crate::fetch::Fetcher;
 use crate::profile::Profile;
+use crate::random;
 use crate::schedule::{CachedToken, Freshness};
 use crate::shared::{SharedFetch, SharedTokens};
 use crate::signer::Signer;
@@ -27,7 +28,7 @@ const MIN_AGE_FOR_RETRY: Duration = Duration::from_secs(10);
 /// fresh token costs a lock and a clone. Nothing is sent before the first call. For many subjects make many sources;
 /// they are cheap, and share key and agent by `Arc`.
 pub struct TokenSource {
-    fetch: Fetch,
+    fetcher: Fetcher,
     shared: Option<Box<dyn SharedFetch>>,
     timeout: Duration,
     cache: TokenCache,
@@ -54,13 +55,13 @@ impl TokenSource {
     ) -> Result<Self, Error> {
         profile.check()?;
         Ok(Self {
-            fetch: Fetch {
+            fetcher: Fetcher {
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
                 clock: Box::new(SystemClock),
                 corrects_clock: false,
-                jitter: fetch::jitter,
+                jitter: random::jitter,
                 state: Mutex::default(),
             },
             shared: None,
@@ -72,7 +73,7 @@ impl TokenSource {
     /// Sets the clock. Defaults to the machine's.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.fetch.clock = Box::new(clock);
+        self.fetcher.clock = Box::new(clock);
         self
     }
 
@@ -88,10 +89,10 @@ impl TokenSource {
     ///
     /// Where an assertion is denied and the `Date` of the response differs from our clock by more than 30 seconds and
     /// less than a day, another is signed by the server's time, and so are those that follow. Only `iat` and `exp` go
-    /// by it, never the age of a token. Whoever answers at the endpoint can so choose the time of an assertion.
+    /// by it, never the age of a token. The server at the endpoint can then choose the time of an assertion.
     #[must_use]
     pub fn with_clock_correction(mut self) -> Self {
-        self.fetch.corrects_clock = true;
+        self.fetcher.corrects_clock = true;
         self
     }
 
@@ -102,7 +103,7 @@ impl TokenSource {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the signer has no [identity](Signer::identity).
     pub fn with_store(mut self, store: impl TokenStore + 'static) -> Result<Self, Error> {
-        self.shared = Some(SharedTokens::boxed(&self.fetch, store)?);
+        self.shared = Some(SharedTokens::boxed(&self.fetcher, store)?);
         Ok(self)
     }
 
@@ -113,12 +114,13 @@ impl TokenSource {
     /// [`Error::retry_after`] when. A failure is remembered for a while, and returned at once to those who ask
     /// meanwhile.
     pub fn token(&self) -> Result<AccessToken, Error> {
-        self.cache.get(&*self.fetch.clock, self.timeout, |context| {
-            match &self.shared {
-                None => self.fetch.fetch(&context),
-                Some(shared) => shared.fetch(&self.fetch, context),
-            }
-        })
+        self.cache
+            .get(&*self.fetcher.clock, self.timeout, |context| {
+                match &self.shared {
+                    None => self.fetcher.fetch(&context),
+                    Some(shared) => shared.fetch(&self.fetcher, context),
+                }
+            })
     }
 
     /// Returns a token that lives at least this long, or fetches one.
@@ -128,11 +130,11 @@ impl TokenSource {
     /// # Errors
     /// See [`token`](Self::token).
     pub fn token_with_lifetime(&self, min_lifetime: Duration) -> Result<AccessToken, Error> {
-        let exchanges = self.fetch.state().exchanges;
+        let exchanges = self.fetcher.state().exchanges;
         let token = self.token()?;
         let end = token.expires_at();
-        let left = end.duration_since(self.fetch.clock.now());
-        let is_new = self.fetch.state().exchanges != exchanges;
+        let left = end.duration_since(self.fetcher.clock.now());
+        let is_new = self.fetcher.state().exchanges != exchanges;
         match is_new || left.unwrap_or_default() >= min_lifetime {
             true => Ok(token),
             false => self.refresh(),
@@ -144,10 +146,10 @@ impl TokenSource {
     /// # Errors
     /// See [`token`](Self::token). The cached token stays then.
     pub fn refresh(&self) -> Result<AccessToken, Error> {
-        let deadline = self.fetch.now().after(self.timeout);
+        let deadline = self.fetcher.now().after(self.timeout);
         let fetched = self.fetch_until(deadline)?;
         if let Some(shared) = &self.shared {
-            shared.save(&self.fetch, &fetched, deadline);
+            shared.save(&self.fetcher, &fetched, deadline);
         }
         let token = fetched.token.clone();
         self.cache.replace(fetched);
@@ -159,13 +161,13 @@ impl TokenSource {
     /// # Errors
     /// See [`token`](Self::token).
     pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
-        let deadline = self.fetch.now().after(self.timeout);
+        let deadline = self.fetcher.now().after(self.timeout);
         self.fetch_until(deadline).map(|fetched| fetched.token)
     }
 
     fn fetch_until(&self, deadline: Instant) -> Result<CachedToken, Error> {
         let cached = self.cache.cached().map(|cached| cached.token);
-        let outcome = self.fetch.fetch_uncached(deadline, cached);
+        let outcome = self.fetcher.fetch_uncached(deadline, cached);
         outcome.map_err(|failed| failed.error)
     }
 
@@ -180,21 +182,22 @@ impl TokenSource {
         };
         shared.reject(token);
         if self.cache.invalidate(token) {
-            shared.remove_rejected(&self.fetch); // once for all who saw the same 401
+            shared.remove_rejected(&self.fetcher); // once for all who saw the same 401
         }
     }
 
-    /// Removes the token, in the store too, the remembered failure, the discovered endpoint and the clock correction.
+    /// Removes the token (from the store too), the remembered failure, the discovered endpoint, the clock correction
+    /// and the counters of [`status`](Self::status).
     ///
     /// A fetch that hangs is abandoned: the next caller fetches anew.
     pub fn clear(&self) {
         if let Some(shared) = &self.shared {
             let cached = self.cache.cached();
             cached.inspect(|cached| shared.reject(&cached.token));
-            shared.remove(&self.fetch);
+            shared.remove(&self.fetcher);
         }
         self.cache.clear();
-        *self.fetch.state() = SourceState::default();
+        self.fetcher.state().clear();
     }
 
     /// Makes a request with a token, and once more with another token where the response is 401 (RFC 6750 §3.1).
@@ -225,7 +228,7 @@ impl TokenSource {
         }
         let cached = self.cache.cached();
         let cached = cached.filter(|cached| cached.token.is(&token));
-        let now = self.fetch.now();
+        let now = self.fetcher.now();
         if cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY) {
             return Ok(response);
         }
@@ -233,11 +236,11 @@ impl TokenSource {
         Ok(request(&self.token()?))
     }
 
-    /// Returns what a monitor wants to know. Nothing is sent.
+    /// Returns the state of the source, for monitoring. Nothing is sent.
     pub fn status(&self) -> SourceStatus {
         let cached = self.cache.cached();
-        let now = self.fetch.now();
-        let state = self.fetch.state().clone();
+        let now = self.fetcher.now();
+        let state = self.fetcher.state().clone();
         let freshness = cached.as_ref().map(|cached| cached.freshness(now));
         SourceStatus {
             state: match freshness {
@@ -265,13 +268,13 @@ pub struct SourceStatus {
     pub state: TokenState,
     /// The time since the request for the cached token was sent.
     pub age: Option<Duration>,
-    /// When the cached token ends, by our clock.
+    /// When the cached token expires, by our clock.
     pub expires_at: Option<SystemTime>,
     /// Seconds by which the server's clock is ahead of ours, as last seen.
     pub clock_offset: Option<i64>,
     /// Why the last fetch failed; `None` once one succeeded.
     pub last_error: Option<Error>,
-    /// What the token store failed at last, in words, since the source was made or cleared.
+    /// The last failure of the token store, in words, since the source was made or cleared.
     pub store_error: Option<String>,
     /// Tokens that were fetched since the source was made or cleared.
     pub exchanges: u64,
@@ -296,7 +299,7 @@ pub enum TokenState {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("profile", &self.fetch.profile)
+            .field("profile", &self.fetcher.profile)
             .finish_non_exhaustive()
     }
 }
@@ -385,7 +388,7 @@ mod simulation {
         let key = HmacKey::new("secret").unwrap();
         let source = TokenSource::with_transport(server.clone(), profile, key);
         let mut source = source.unwrap().with_clock(time.clone());
-        source.fetch.jitter = draw;
+        source.fetcher.jitter = draw;
         source
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use crate::error::BoxError;
-use crate::json::JsonObject;
+use crate::json::{JsonObject, LONGEST_ESCAPE};
 use crate::jwt;
 use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::Identity;
@@ -41,12 +41,15 @@ const NOT_A_TOKEN: &str = "it is cut off, or something else";
 /// Keeps tokens where other processes find them, for [`TokenSource::with_store`](crate::TokenSource::with_store).
 ///
 /// It is a map of names to bytes. A name is 64 hexadecimal digits; the bytes hold an access token: keep them from
-/// others, and print them nowhere. A store that fails is logged and passed over, and one that brings anything other
-/// than what it was given is found out.
+/// others, and print them nowhere. A store that fails is logged and ignored, and bytes that this crate did not write
+/// are rejected.
 ///
-/// Each call is told the time it may take, a second at most, and runs on a thread of its own. One that takes longer
-/// counts as failed, and the store is left alone for the rest of that fetch. A timed-out call still takes effect when
-/// it returns; a lock that it brings is dropped then.
+/// Each call gets the time that it may take, at most a second, and runs on a thread of its own. One that takes longer
+/// counts as failed, and the store is not called again during that fetch. A timed-out call still takes effect when it
+/// returns; a lock that it returns is dropped then.
+///
+/// A name is the SHA-256 of the key's identity and the settings. Whoever sees it and can guess the settings can test
+/// guesses of a weak HMAC secret.
 pub trait TokenStore: Send + Sync {
     /// Returns what was last saved under `name`.
     ///
@@ -72,10 +75,9 @@ pub trait TokenStore: Send + Sync {
     /// See [`load`](Self::load).
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError>;
 
-    /// Makes the caller the only process that fetches, until the lock is dropped; returns `None` where another
-    /// process is.
+    /// Locks `name` for this process until the lock is dropped; returns `None` if another process has the lock.
     ///
-    /// It does not wait: it is called again. Defaults to no lock; then every process fetches for itself, and the last
+    /// It must not wait, because the source calls it again. Defaults to no lock; then every process fetches for itself, and the last
     /// token is kept.
     ///
     /// # Errors
@@ -141,7 +143,7 @@ impl StoredTokens {
         &self.identity.name
     }
 
-    /// Takes this token from the store no more.
+    /// Never again accepts this token from the store.
     pub(crate) fn reject(&self, token: &AccessToken) {
         let hash = hash(token);
         let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +167,7 @@ impl StoredTokens {
         let texts = texts.chain([self.identity.text.as_str(), token.secret()]);
         let longest = texts
             .chain(token.scope())
-            .map(|text| text.len().saturating_mul(6));
+            .map(|text| text.len().saturating_mul(LONGEST_ESCAPE));
         // In one allocation: a vector that grows leaves copies of the token behind.
         let capacity = longest.fold(1024, usize::saturating_add);
         let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));

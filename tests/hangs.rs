@@ -3,7 +3,6 @@
 //! Real threads and the real clock: a call that hangs here waits for ever, and its thread is left to the end of the
 //! process.
 
-#[allow(dead_code)]
 #[path = "support/mod.rs"]
 mod support;
 

@@ -130,9 +130,9 @@ impl RsaKey {
     ) -> Result<Self, Error> {
         match der::private_key(der.as_ref()).map_err(Error::key)? {
             der::PrivateKey::Rsa(numbers) => Self::from_numbers(&numbers),
-            der::PrivateKey::Encrypted(sealed) => {
-                let opened = decrypt(sealed, passphrase.as_ref())?;
-                Self::from_der(opened.as_bytes())
+            der::PrivateKey::Encrypted(encrypted) => {
+                let decrypted = decrypt(encrypted, passphrase.as_ref())?;
+                Self::from_der(decrypted.as_bytes())
             }
         }
     }
@@ -295,12 +295,12 @@ fn found_in_pem(text: &[u8]) -> Result<pem::DecodedKey, Error> {
 
 /// Decrypts an `EncryptedPrivateKeyInfo` (RFC 5958 §3).
 #[cfg(feature = "encrypted-keys")]
-fn decrypt(sealed: &[u8], passphrase: &[u8]) -> Result<rsa::pkcs8::SecretDocument, Error> {
+fn decrypt(encrypted: &[u8], passphrase: &[u8]) -> Result<rsa::pkcs8::SecretDocument, Error> {
     use rsa::pkcs8::{EncryptedPrivateKeyInfo, Error::EncryptedPrivateKey, pkcs5};
-    der::check_passphrase_cost(sealed).map_err(Error::key)?;
-    let sealed = EncryptedPrivateKeyInfo::try_from(sealed);
-    let sealed = sealed.map_err(|_| Error::key(UNKNOWN_ENCRYPTION))?;
-    sealed.decrypt(passphrase).map_err(|error| {
+    der::check_passphrase_cost(encrypted).map_err(Error::key)?;
+    let encrypted = EncryptedPrivateKeyInfo::try_from(encrypted);
+    let encrypted = encrypted.map_err(|_| Error::key(UNKNOWN_ENCRYPTION))?;
+    encrypted.decrypt(passphrase).map_err(|error| {
         Error::key(match error {
             EncryptedPrivateKey(
                 pkcs5::Error::UnsupportedAlgorithm { .. }

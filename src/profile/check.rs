@@ -101,16 +101,19 @@ impl Profile {
     }
 
     fn check_times(&self) -> Result<(), Error> {
-        let problem = if self.exp.is_some_and(|exp| exp < Duration::from_secs(1)) {
+        let problem = if self
+            .assertion_lifetime
+            .is_some_and(|exp| exp < Duration::from_secs(1))
+        {
             "exp lies less than a second ahead"
         } else if self
-            .exp
+            .assertion_lifetime
             .unwrap_or_default()
-            .saturating_add(self.iat.unwrap_or_default())
+            .saturating_add(self.iat_leeway.unwrap_or_default())
             > self.max_exp_after_iat
         {
             "exp lies further after iat than this server accepts"
-        } else if self.jti == Jti::Omit && self.iat.is_none() {
+        } else if self.jti == Jti::Omit && self.iat_leeway.is_none() {
             "an assertion needs jti or iat: without both, two of them are the same"
         } else if self.token_lifetime.is_zero() || self.token_lifetime > MAX_TOKEN_LIFETIME {
             "the lifetime of a token is from above zero to 31 days"

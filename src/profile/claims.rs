@@ -53,11 +53,11 @@ impl Profile {
             seconds.ok_or_else(|| Error::config("the clock or a duration is out of range"))
         };
         let exp = self
-            .exp
+            .assertion_lifetime
             .map(|ahead| seconds(now.checked_add(ahead)))
             .transpose()?;
         let iat = self
-            .iat
+            .iat_leeway
             .map(|back| seconds(now.checked_sub(back)))
             .transpose()?;
         let (aud, scope) = (self.aud()?, self.scope_claim());
@@ -117,7 +117,7 @@ impl Profile {
 
     /// Returns the `iat` of an assertion made `now`, in seconds since 1970.
     pub(crate) fn iat_at(&self, now: SystemTime) -> u64 {
-        let iat = now.checked_sub(self.iat.unwrap_or_default());
+        let iat = now.checked_sub(self.iat_leeway.unwrap_or_default());
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 

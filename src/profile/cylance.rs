@@ -55,7 +55,7 @@ impl Profile {
         let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/auth/v2/token")?;
         let profile = Self {
             subject: Some(application_id.into()),
-            exp: Some(Duration::from_secs(180)),
+            assertion_lifetime: Some(Duration::from_secs(180)),
             max_exp_after_iat: MAX_LIFETIME,
             placement: Placement::Json,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),

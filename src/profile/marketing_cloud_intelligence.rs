@@ -41,7 +41,7 @@ impl Profile {
         service_account_id: impl Into<String>,
     ) -> Self {
         Self {
-            exp: None,
+            assertion_lifetime: None,
             jti: Jti::Hex,
             hints: HINTS,
             ..Self::client_credentials(

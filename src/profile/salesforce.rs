@@ -40,8 +40,8 @@ impl Profile {
         let endpoint = Endpoint::below("login URL", login_url, "/services/oauth2/token")?;
         Ok(Self {
             subject: Some(username.into()),
-            iat: None, // not in the documented set
-            exp: Some(Duration::from_secs(120)),
+            iat_leeway: None, // not in the documented set
+            assertion_lifetime: Some(Duration::from_secs(120)),
             token_lifetime: Duration::from_secs(15 * 60),
             reads_token: true,
             transient_errors: &[("unknown_error", "retry your request")],
@@ -66,18 +66,18 @@ pub fn instance_url(token: &AccessToken) -> Option<&str> {
 
 /// Returns the organisation's id of 15 or 18 characters, from the member `id`.
 pub fn organization_id(token: &AccessToken) -> Option<&str> {
-    identity(token).map(|(organization, _)| organization)
+    organization_and_user(token).map(|(organization, _)| organization)
 }
 
 /// Returns the user's id of 15 or 18 characters, from the member `id`.
 pub fn user_id(token: &AccessToken) -> Option<&str> {
-    identity(token).map(|(_, user)| user)
+    organization_and_user(token).map(|(_, user)| user)
 }
 
 /// Splits `https://login.salesforce.com/id/00D.../005...` into organisation and user.
 ///
 /// The host varies, and may have a port.
-fn identity(token: &AccessToken) -> Option<(&str, &str)> {
+fn organization_and_user(token: &AccessToken) -> Option<(&str, &str)> {
     let id = token.get("id").filter(|id| !id.contains(['?', '#']))?;
     let (_scheme, rest) = id.split_once("://")?;
     let (_host, path) = rest.split_once('/')?;

@@ -22,13 +22,14 @@ use crate::message::{MAX_RESPONSE, Request, Response};
 /// It is the agent to use with [`TokenSource::with_transport`](crate::TokenSource::with_transport)
 /// where a proxy or roots of your own are needed. It differs from one that ureq makes:
 ///
-/// - Where a host has several addresses, each is tried after any failure to connect. An address
-///   that does not answer costs 0.8 seconds while others are left.
+/// - Where a host has several addresses, each is tried after any failure to connect. If the first
+///   does not answer, the next is tried after a second, or a quarter of the timeout if that is
+///   shorter. The other addresses share the time that is left.
 /// - Where the operating system refuses a thread, a request fails with an error. ureq's resolver
-///   panics. Addresses are resolved without a thread.
+///   panics. An IP address is used without starting a thread.
 /// - The TLS configuration is read once. With an agent of ureq, each connection of this crate reads
 ///   all roots again and resumes no session.
-/// - A header line that no rule allows is dropped from a response, instead of the response.
+/// - An illegal header line is dropped; ureq would refuse the whole response.
 /// - A SOCKS proxy is refused when a request is sent.
 ///
 /// It is for the requests of this crate and for others. What protects an assertion is set on each
@@ -108,12 +109,7 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let read = body.into_reader().take(limit).read_to_end(&mut bytes);
     read.map_err(|error| to_io_error(Error::from(error)))?;
-    Ok(head.headers.iter().fold(
-        Response::new(head.status.as_u16(), bytes.as_slice()),
-        |response, (name, value)| {
-            response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
-        },
-    ))
+    Ok(http::Response::from_parts(head, bytes.as_slice()).into())
 }
 
 /// Replaces the host `localhost` of plain http by `127.0.0.1`, and keeps the `Host` header.

@@ -54,8 +54,8 @@ impl HeaderLines {
         self.inner.buffers().input_appended(count);
     }
 
-    /// Returns whether more input has to come before ureq may see the head.
-    fn is_incomplete_head(&mut self) -> bool {
+    /// Drops the illegal lines of a complete head. Returns whether more input has to come first.
+    fn needs_more_input(&mut self) -> bool {
         let length = self.withheld.len().min(PREFIX.len());
         let is_head = self.withheld.get(..length) == PREFIX.get(..length);
         is_head && !self.drop_illegal_lines() && self.withheld.len() <= self.max_head
@@ -96,7 +96,7 @@ impl Transport for HeaderLines {
         let has_input = self.inner.await_input(timeout)?;
         if self.expects_head {
             self.withhold();
-            self.expects_head = has_input && self.is_incomplete_head();
+            self.expects_head = has_input && self.needs_more_input();
             if !self.expects_head {
                 self.release();
             }
