@@ -1257,7 +1257,7 @@ fn claim_with_integer_beyond_64_bits_is_refused_and_exact_numbers_are_sent() {
     ] {
         let profile = grant().with_claim("n", number(json));
         let error = profile.assertion(&rsa(), now()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.kind(), Config);
         assert_eq!(
             error.to_string(),
             "claim n holds an integer beyond 64 bits, which would lose digits: give it as a string"
