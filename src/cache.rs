@@ -15,6 +15,7 @@
 //! here. No lock is held while a fetch runs or a clock is read.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,7 @@ struct RememberedFailure {
 /// What a fetching caller may use.
 pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
+    in_flight: Arc<InFlight>,
     /// The best token known so far, even one that has expired.
     pub(crate) best: Option<CachedToken>,
 }
@@ -71,6 +73,11 @@ pub(crate) enum Urgency {
 }
 
 impl FetchContext {
+    /// Whether nobody replaced or cleared this fetch, so that its outcome counts.
+    pub(crate) fn is_current(&self) -> bool {
+        !self.in_flight.is_replaced.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn urgency(&self, now: Moment) -> Urgency {
         let usable = self.best.as_ref().filter(|best| !best.has_expired(now));
         usable.map_or(Urgency::CallersWait, |best| Urgency::Refresh {
@@ -103,6 +110,8 @@ struct InFlight {
     thread: ThreadId,
     /// From this time on the fetch is ignored.
     hangs_after: Instant,
+    /// Another fetch took its place, or the cache was cleared.
+    is_replaced: AtomicBool,
     outcome: Mutex<WaiterOutcome>,
     finished: Condvar,
 }
@@ -215,6 +224,7 @@ impl TokenCache {
         };
         let outcome = fetch(FetchContext {
             deadline,
+            in_flight: guard.in_flight.clone(),
             best: cached,
         });
         let concerns_waiters = match &outcome {
@@ -240,7 +250,9 @@ impl TokenCache {
             return None;
         };
         let in_flight = Arc::new(InFlight::new(deadline));
-        state.in_flight = Some(in_flight.clone());
+        if let Some(replaced) = state.in_flight.replace(in_flight.clone()) {
+            replaced.is_replaced.store(true, Ordering::Relaxed);
+        }
         let guard = FetchGuard {
             cache: self,
             in_flight,
@@ -252,8 +264,10 @@ impl TokenCache {
     /// Puts a token in place of the cached one.
     pub(crate) fn replace(&self, cached: CachedToken) {
         let mut state = self.write();
-        state.failure = None;
+        let failure = state.failure.take();
         state.cached = Some(cached);
+        drop(state);
+        drop(failure); // without the lock: its source is foreign code
     }
 
     /// Removes this very token; a newer one stays. Returns whether it was there.
@@ -267,6 +281,7 @@ impl TokenCache {
     pub(crate) fn clear(&self) {
         let cleared = mem::take(&mut *self.write());
         if let Some(fetch) = cleared.in_flight {
+            fetch.is_replaced.store(true, Ordering::Relaxed);
             fetch.finish(WaiterOutcome::Retry);
         }
     }
@@ -290,6 +305,7 @@ impl InFlight {
         Self {
             thread: thread::current().id(),
             hangs_after: deadline.checked_add(OVERTIME).unwrap_or(deadline),
+            is_replaced: AtomicBool::new(false),
             outcome: Mutex::new(WaiterOutcome::Pending),
             finished: Condvar::new(),
         }
@@ -340,13 +356,19 @@ impl FetchGuard<'_> {
         outcome: Result<CachedToken, FetchFailure>,
         now: Moment,
     ) -> Result<AccessToken, Error> {
+        // Errors are dropped without the lock, since their sources are foreign code.
+        let error = outcome.as_ref().err().map(|failed| failed.error.clone());
         let mut state = self.cache.write();
-        match state.is_in_flight(&self.in_flight) {
+        let earlier_error = state.failure.as_ref().map(|f| f.error.clone());
+        let result = match state.is_in_flight(&self.in_flight) {
             true => state.store_outcome(outcome, now),
             false => outcome
                 .map(|cached| cached.token)
                 .map_err(|failed| failed.error),
-        }
+        };
+        drop(state);
+        drop((error, earlier_error));
+        result
     }
 }
 

@@ -39,18 +39,23 @@ impl Profile {
     /// or names no token endpoint, or one that is not safe;
     /// [`Unavailable`](ErrorKind::Unavailable) where the server cannot answer now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
+        self.resolve(response, &|text| redact(text, &[]))
+    }
+
+    /// Returns the resolved profile. An error shows text of the response only through `redact`.
+    fn resolve(&self, response: &Response, redact: &dyn Fn(&str) -> String) -> Result<Self, Error> {
         if matches!(self.endpoint.kind(), EndpointKind::Token { .. }) {
             return Ok(self.clone());
         }
         let expected = self.expected_issuer()?;
         let (url, issuer) = self
-            .read_metadata(response, expected.as_deref())
+            .read_metadata(response, expected.as_deref(), redact)
             .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))?;
-        let known = Self {
+        let resolved = Self {
             endpoint: Endpoint::found(url, issuer),
             ..self.clone()
         };
-        known.check().map(|()| known)
+        resolved.check().map(|()| resolved)
     }
 
     /// Sends the requests for the metadata until one document works, and returns the same profile
@@ -58,18 +63,24 @@ impl Profile {
     ///
     /// A server with one of the two documents may answer the request for the other one with
     /// anything: a page, an error in JSON with status 200, a closed connection. The error names
-    /// every URL that was tried, and is retryable where one of the failures is.
+    /// every URL that was tried, is retryable where one of the failures is, and repeats no secret.
     pub(crate) fn discover(
         &self,
         mut send: impl FnMut(&Request) -> io::Result<Response>,
+        secrets: &[&str],
+        redact: &dyn Fn(&str) -> String,
     ) -> Result<Option<Self>, Error> {
         let mut failed: Option<Error> = None;
         for request in self.metadata_requests()? {
             let location = format!("{}{}", request.authority(), request.uri().path());
             let error = match send(&request) {
-                Err(cause) => Error::network(&location, cause),
-                Ok(response) => match self.with_metadata(&response) {
-                    Ok(known) => return Ok(Some(known)),
+                Err(cause) => {
+                    let (_, query) = request.url().split_once('?').unwrap_or_default();
+                    let error = Error::network(&location, cause);
+                    error.without_secrets(&[secrets, &[query]].concat())
+                }
+                Ok(response) => match self.resolve(&response, redact) {
+                    Ok(resolved) => return Ok(Some(resolved)),
                     Err(error) => error.with_context(&format!("{location}: ")),
                 },
             };
@@ -85,6 +96,7 @@ impl Profile {
         &self,
         response: &Response,
         expected: Option<&str>,
+        redact: &dyn Fn(&str) -> String,
     ) -> Result<(Url, Option<String>), Error> {
         if response.is_too_long() {
             return Err(Error::protocol("metadata is longer than 64 KiB"));
@@ -94,7 +106,7 @@ impl Profile {
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
         if let Some(host) = response.redirect_host() {
-            let host = redact(&host, &[]);
+            let host = redact(&host);
             let message = format!("metadata redirects to {host}, which is not followed");
             return Err(Error::protocol(message));
         }
@@ -109,7 +121,7 @@ impl Profile {
         let text = |name: &str| document.text(name);
         let issuer = text("issuer");
         if let Some(expected) = expected {
-            self.check_issuer(issuer.as_deref().map(String::as_str), expected)?;
+            self.check_issuer(issuer.as_deref().map(String::as_str), expected, redact)?;
         }
         let Some(token_endpoint) = text("token_endpoint") else {
             return Err(Error::protocol("metadata names no token_endpoint"));
@@ -133,7 +145,12 @@ impl Profile {
     /// Compares the issuer of a document with the one that the caller named. RFC 8414 §3.3 wants
     /// them identical: the audience must never be chosen by a document of somebody else, who would
     /// get an assertion for another server (CVE-2025-27370).
-    fn check_issuer(&self, found: Option<&str>, expected: &str) -> Result<(), Error> {
+    fn check_issuer(
+        &self,
+        found: Option<&str>,
+        expected: &str,
+        redact: &dyn Fn(&str) -> String,
+    ) -> Result<(), Error> {
         // With and without a slash at its end, an issuer has its metadata at the same URL.
         let by_url = matches!(self.endpoint.kind(), EndpointKind::Metadata(_));
         let is_expected = |found: &str| {
@@ -141,7 +158,7 @@ impl Profile {
         };
         let found = match found {
             Some(found) if is_expected(found) => return Ok(()),
-            Some(found) if may_be_shown(found) => format!("the issuer {}", redact(found, &[])),
+            Some(found) if may_be_shown(found) => format!("the issuer {}", redact(found)),
             Some(_) => "an issuer that is no URL".to_owned(),
             None => "no issuer".to_owned(),
         };

@@ -205,8 +205,12 @@ impl Error {
     }
     /// Whether the endpoint is not there any more, so that its metadata must be read again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {
+        // Frameworks write `"error":"Not Found"` into their own pages.
+        let is_oauth_code = |code: &str| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_denial = self.kind() == ErrorKind::Denied && self.code().is_none_or(is_oauth_code);
         let moved = matches!(self.status(), Some(300..=399 | 404 | 410))
-            && self.kind() == ErrorKind::Protocol;
+            && matches!(self.kind(), ErrorKind::Protocol | ErrorKind::Denied)
+            && !is_denial;
         let absent = matches!(
             self.0.io,
             Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)

@@ -222,7 +222,9 @@ impl<'p> Exchange<'p> {
                 };
                 return response_token.map_err(|message| (Protocol, message));
             }
-            401 if reason.code.is_some() => (Denied, "the authorization server refused"),
+            401 if body.is_none() && reason.code.is_some() => {
+                (Denied, "the authorization server refused")
+            }
             // A server was seen to refuse without a reason.
             400 | 401 | 403 if response.body().is_empty() => (
                 Denied,
@@ -304,8 +306,8 @@ impl<'p> Exchange<'p> {
         body: Option<&JsonObject>,
         other_secrets: &[&str],
     ) -> Error {
-        let tokens = TOKEN_MEMBERS.iter();
-        let tokens: Vec<_> = tokens.filter_map(|name| body?.text(name)).collect();
+        let tokens = body.map(|body| body.texts_at_any_depth(TOKEN_MEMBERS));
+        let tokens = tokens.unwrap_or_default();
         let mut secrets = self.secrets();
         secrets.extend(tokens.iter().map(|token| token.as_str()));
         secrets.extend(other_secrets);

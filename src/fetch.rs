@@ -1,8 +1,8 @@
 //! Profile and key to one token, over the network: retries, endpoint rediscovery, clock correction, one exchange.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use std::{io, mem};
 
 use log::{debug, warn};
 
@@ -13,6 +13,7 @@ use crate::exchange::Exchange;
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
+use crate::redact::redact;
 use crate::schedule::{self, CachedToken};
 use crate::signer::Signer;
 use crate::token::AccessToken;
@@ -70,7 +71,7 @@ impl SourceState {
     /// Forgets everything but what protects the server: no assertion is sent twice, and tokens are a second apart.
     pub(crate) fn clear(&mut self) {
         *self = Self {
-            used_iat: std::mem::take(&mut self.used_iat),
+            used_iat: mem::take(&mut self.used_iat),
             last_exchange: self.last_exchange,
             ..Self::default()
         };
@@ -138,7 +139,7 @@ impl Fetcher {
         attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
         match (&outcome, urgency) {
-            (Ok(cached), _) => self.state().last_exchange = Some(cached.received),
+            (Ok(cached), _) => self.record_exchange(cached),
             (Err(failed), Urgency::Refresh { remaining_lifetime }) => warn!(
                 "{:?}: refresh failed, the cached token is served for {remaining_lifetime:?}: {}",
                 self.profile.endpoint, failed.error
@@ -159,13 +160,20 @@ impl Fetcher {
         self.with_retries(attempt, MAX_ATTEMPTS)
     }
 
+    /// Records when the last token for the cache came.
+    pub(crate) fn record_exchange(&self, cached: &CachedToken) {
+        self.state().last_exchange = Some(cached.received);
+    }
+
+    pub(crate) fn time_since_exchange(&self, now: Moment) -> Option<Duration> {
+        self.state().last_exchange.map(|last| now.since(last))
+    }
+
     /// Waits where the last token came a moment ago, for at most half of the time that the caller has.
-    fn keep_interval(&self, deadline: Instant) {
-        let Some(last) = self.state().last_exchange else {
-            return;
-        };
+    pub(crate) fn keep_interval(&self, deadline: Instant) {
         let now = self.now();
-        let pause = MIN_INTERVAL.saturating_sub(now.since(last));
+        let since = self.time_since_exchange(now).unwrap_or(MIN_INTERVAL);
+        let pause = MIN_INTERVAL.saturating_sub(since);
         let pause = pause.min(now.until(deadline).mul_f64(0.5));
         if !pause.is_zero() {
             self.clock.sleep(pause);
@@ -182,9 +190,7 @@ impl Fetcher {
         loop {
             let error = match self.with_rediscovery(&mut attempt) {
                 Ok(cached) => {
-                    let mut state = self.state();
-                    state.exchanges = state.exchanges.saturating_add(1);
-                    state.last_error = None;
+                    self.record(None);
                     return Ok(cached);
                 }
                 Err(error) => error,
@@ -193,6 +199,7 @@ impl Fetcher {
             let earlier_attempts = attempt.number.saturating_sub(1);
             // A server that says zero, or a date that has passed, does not mean: at once.
             let retry_after = error.retry_after().filter(|pause| !pause.is_zero());
+            let retry_after = retry_after.map(|pause| pause.min(schedule::MAX_OBEYED_RETRY_AFTER));
             let pause = retry_after.unwrap_or(schedule::backoff(earlier_attempts, jitter));
             let left = self.now().until(attempt.deadline);
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
@@ -204,9 +211,7 @@ impl Fetcher {
                     true => Concerns::FetchingCaller,
                     false => Concerns::Everybody,
                 };
-                let mut state = self.state();
-                state.failures = state.failures.saturating_add(1);
-                state.last_error = Some(error.clone());
+                self.record(Some(error.clone()));
                 return Err(FetchFailure {
                     error,
                     jitter,
@@ -222,6 +227,17 @@ impl Fetcher {
             );
             self.clock.sleep(pause);
         }
+    }
+
+    fn record(&self, error: Option<Error>) {
+        let mut state = self.state();
+        match error {
+            None => state.exchanges = state.exchanges.saturating_add(1),
+            Some(_) => state.failures = state.failures.saturating_add(1),
+        }
+        let earlier_error = mem::replace(&mut state.last_error, error);
+        drop(state);
+        drop(earlier_error); // without the lock: its source is foreign code
     }
 
     /// Repeats an exchange where the endpoint that was resolved earlier is gone.
@@ -246,7 +262,15 @@ impl Fetcher {
             let sent = self.send(request, attempt);
             sent.map(|(_, response, _)| response)
         };
-        let Some(resolved) = self.profile.discover(send)?.map(Arc::new) else {
+        let mut secrets = attempt.secrets();
+        secrets.extend(self.profile.secret_parameters());
+        let redact = |text: &str| {
+            let words = [redact(text, &secrets), String::new()];
+            let [text, _] = self.signer.redact(words);
+            text
+        };
+        let resolved = self.profile.discover(send, &secrets, &redact)?;
+        let Some(resolved) = resolved.map(Arc::new) else {
             return Ok(self.profile.clone());
         };
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);

@@ -11,7 +11,7 @@ mod rsa_key;
 use std::{fmt, str};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -89,10 +89,15 @@ impl Signer for HmacKey {
         tag
     }
     fn redact(&self, words: [String; 2]) -> [String; 2] {
-        match str::from_utf8(&self.secret) {
-            Ok(secret) => redact_all(words.each_ref().map(String::as_str), &[secret]),
-            Err(_) => words, // no server writes bytes that are not text
-        }
+        // The secret may be written as text, or as the encodings in which servers hand secrets out.
+        let text = str::from_utf8(&self.secret).unwrap_or_default();
+        let hex = self.secret.iter().map(|byte| format!("{byte:02x}"));
+        let hex = Zeroizing::new(hex.collect::<String>());
+        let [base64, base64url] = [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD];
+        let base64 = Zeroizing::new(base64.encode(&self.secret));
+        let base64url = Zeroizing::new(base64url.encode(&self.secret));
+        let secrets = [text, &hex, &base64, &base64url];
+        redact_all(words.each_ref().map(String::as_str), &secrets)
     }
     /// Returns the HMAC-SHA-256 of a fixed text. A plain hash of a weak secret could be looked up.
     fn identity(&self) -> Option<[u8; 32]> {

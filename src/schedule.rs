@@ -18,7 +18,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest backoff of our own: a server that is back is noticed soon.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// The longest `Retry-After` that is obeyed; after that the server is asked all the same.
-const MAX_OBEYED_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+pub(crate) const MAX_OBEYED_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A token and its times.
 #[derive(Clone)]

@@ -3,7 +3,8 @@
 //! A store never costs a token. Its failures are logged, and so is what it invents; a call that takes too long is
 //! not waited for; and whoever waits for another process goes on without it in time for an exchange.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -47,6 +48,16 @@ pub(crate) struct SharedTokens {
     store: Arc<dyn TokenStore>,
     tokens: StoredTokens,
     time_limit: TimeLimit,
+    /// The lock of the current fetch. A fetch that hangs does not keep it from the one that replaces it.
+    lock: Mutex<Option<HeldLock>>,
+    /// Counts sessions, to tell them apart.
+    sessions: AtomicU64,
+}
+
+/// A lock, and the session that took it.
+struct HeldLock {
+    session: u64,
+    lock: StoreLock,
 }
 
 impl SharedTokens {
@@ -63,6 +74,8 @@ impl SharedTokens {
             store: Arc::new(store),
             tokens: StoredTokens::new(identity),
             time_limit: TimeLimit::default(),
+            lock: Mutex::default(),
+            sessions: AtomicU64::default(),
         }))
     }
 
@@ -72,7 +85,21 @@ impl SharedTokens {
             fetcher,
             deadline,
             is_usable: true,
-            lock: None,
+            number: self.sessions.fetch_add(1, Ordering::Relaxed),
+            is_locked: false,
+        }
+    }
+
+    /// Releases the lock if `may_release` says so of the session that took it.
+    fn release(&self, limit: Duration, may_release: impl FnOnce(u64) -> bool) {
+        let held = self
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|held| may_release(held.session));
+        if let Some(HeldLock { lock, .. }) = held {
+            // A release that takes longer continues on its thread. Without a thread it happens on this one.
+            let _ = self.time_limit.run(limit, || drop(lock));
         }
     }
 
@@ -88,7 +115,7 @@ impl SharedTokens {
                 return WaitOutcome::Found(cached);
             }
             let left = fetcher.now().until(give_up_at);
-            if session.lock.is_some() || left.is_zero() {
+            if session.is_locked || left.is_zero() {
                 return WaitOutcome::FetchNow { fallback: found };
             }
             match session.try_lock() {
@@ -152,6 +179,8 @@ impl SharedFetch for SharedTokens {
         mut context: FetchContext,
     ) -> Result<CachedToken, FetchFailure> {
         let mut session = self.session(fetcher, context.deadline);
+        // There is one current fetch: a lock that is still held belongs to one that hangs.
+        self.release(session.limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
             WaitOutcome::Found(cached) => return Ok(cached),
             WaitOutcome::FetchNow { fallback } => fallback,
@@ -161,7 +190,10 @@ impl SharedFetch for SharedTokens {
             fallback: fallback.filter(|found| !self.tokens.is_rejected(&found.token)),
             ..failed
         })?;
-        session.save(&cached);
+        // A fetch that was replaced or cleared must not bring its token back.
+        if context.is_current() {
+            session.save(&cached);
+        }
         Ok(cached)
     }
 
@@ -186,6 +218,7 @@ impl SharedFetch for SharedTokens {
 
     fn remove(&self, fetcher: &Fetcher) {
         let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
+        self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
         if let Some(bytes) = session.load_bytes() {
             session.remove(bytes);
         }
@@ -204,7 +237,8 @@ struct StoreSession<'s> {
     deadline: Instant,
     /// False once a call timed out, panicked or got no thread: the store is not called again in this session.
     is_usable: bool,
-    lock: Option<StoreLock>,
+    number: u64,
+    is_locked: bool,
 }
 
 impl StoreSession<'_> {
@@ -249,7 +283,13 @@ impl StoreSession<'_> {
     fn try_lock(&mut self) -> LockState {
         match self.call("lock", |store, name, time| store.try_lock(name, time)) {
             Some(Some(lock)) => {
-                self.lock = Some(lock);
+                let held = HeldLock {
+                    session: self.number,
+                    lock,
+                };
+                let slot = &self.shared.lock;
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                self.is_locked = true;
                 LockState::Ours
             }
             Some(None) => LockState::OtherProcess,
@@ -286,13 +326,12 @@ impl StoreSession<'_> {
         }
         let (limit, store) = (self.limit(), self.shared.store.clone());
         let name = self.shared.tokens.name().to_owned();
-        let returned = self
-            .shared
-            .time_limit
-            .run(limit, move || call(&*store, &name, limit));
+        let returned = self.shared.time_limit.run(limit, move || {
+            call(&*store, &name, limit).map_err(|error| error.to_string())
+        });
         match returned {
             Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => self.record(what, &error.to_string()),
+            Ok(Err(error)) => self.record(what, &error),
             Err(unfinished) => {
                 self.is_usable = false;
                 self.record(what, &unfinished.to_string());
@@ -319,9 +358,10 @@ impl StoreSession<'_> {
 
 impl Drop for StoreSession<'_> {
     fn drop(&mut self) {
-        if let Some(lock) = self.lock.take() {
-            // A release that takes longer continues on its thread. Without a thread it happens on this one.
-            let _ = self.shared.time_limit.run(self.limit(), || drop(lock));
+        if self.is_locked {
+            let number = self.number;
+            self.shared
+                .release(self.limit(), |session| session == number);
         }
     }
 }

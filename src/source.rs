@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::TokenCache;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Moment, SystemClock};
 use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::profile::Profile;
@@ -125,17 +125,18 @@ impl TokenSource {
 
     /// Returns a token that lives at least this long, or fetches one.
     ///
-    /// A server may grant less: a token that was just fetched is returned whatever its lifetime is.
+    /// A server may grant less: a token that this source fetched less than 10 seconds ago is returned whatever its
+    /// lifetime is.
     ///
     /// # Errors
     /// See [`token`](Self::token).
     pub fn token_with_lifetime(&self, min_lifetime: Duration) -> Result<AccessToken, Error> {
-        let exchanges = self.fetcher.state().exchanges;
         let token = self.token()?;
-        let end = token.expires_at();
-        let left = end.duration_since(self.fetcher.clock.now());
-        let is_new = self.fetcher.state().exchanges != exchanges;
-        match is_new || left.unwrap_or_default() >= min_lifetime {
+        let now = self.fetcher.now();
+        let left = token.expires_at().duration_since(now.wall);
+        let since = self.fetcher.time_since_exchange(now);
+        let is_new = since.is_some_and(|since| since < MIN_AGE_FOR_RETRY);
+        match left.unwrap_or_default() >= min_lifetime || is_new {
             true => Ok(token),
             false => self.refresh(),
         }
@@ -147,7 +148,9 @@ impl TokenSource {
     /// See [`token`](Self::token). The cached token stays then.
     pub fn refresh(&self) -> Result<AccessToken, Error> {
         let deadline = self.fetcher.now().after(self.timeout);
+        self.fetcher.keep_interval(deadline);
         let fetched = self.fetch_until(deadline)?;
+        self.fetcher.record_exchange(&fetched);
         if let Some(shared) = &self.shared {
             shared.save(&self.fetcher, &fetched, deadline);
         }
@@ -191,13 +194,13 @@ impl TokenSource {
     ///
     /// A fetch that hangs is abandoned: the next caller fetches anew.
     pub fn clear(&self) {
+        let cached = self.cache.cached();
+        self.cache.clear();
+        self.fetcher.state().clear();
         if let Some(shared) = &self.shared {
-            let cached = self.cache.cached();
             cached.inspect(|cached| shared.reject(&cached.token));
             shared.remove(&self.fetcher);
         }
-        self.cache.clear();
-        self.fetcher.state().clear();
     }
 
     /// Makes a request with a token, and once more with another token where the response is 401 (RFC 6750 §3.1).
@@ -226,22 +229,25 @@ impl TokenSource {
         if !is_unauthorized(&response) {
             return Ok(response);
         }
-        let cached = self.cache.cached();
-        let cached = cached.filter(|cached| cached.token.is(&token));
-        let now = self.fetcher.now();
-        if cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY) {
+        if self.is_young(&token, self.fetcher.now()) {
             return Ok(response);
         }
         self.invalidate(&token);
         Ok(request(&self.token()?))
     }
 
+    fn is_young(&self, token: &AccessToken, now: Moment) -> bool {
+        let cached = self.cache.cached();
+        let cached = cached.filter(|cached| cached.token.is(token));
+        cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY)
+    }
+
     /// Returns the state of the source, for monitoring. Nothing is sent.
     pub fn status(&self) -> SourceStatus {
         let cached = self.cache.cached();
         let now = self.fetcher.now();
-        let state = self.fetcher.state().clone();
         let freshness = cached.as_ref().map(|cached| cached.freshness(now));
+        let state = self.fetcher.state();
         SourceStatus {
             state: match freshness {
                 None => TokenState::Empty,
@@ -252,8 +258,8 @@ impl TokenSource {
             age: cached.as_ref().map(|cached| now.since(cached.issued)),
             expires_at: cached.as_ref().map(|cached| cached.token.expires_at()),
             clock_offset: state.clock_offset,
-            last_error: state.last_error,
-            store_error: state.store_error,
+            last_error: state.last_error.clone(),
+            store_error: state.store_error.clone(),
             exchanges: state.exchanges,
             failures: state.failures,
         }

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::error::BoxError;
@@ -162,8 +163,8 @@ impl StoredTokens {
     /// Returns what is stored of a token.
     pub(crate) fn encode(&self, token: &AccessToken) -> Result<Zeroizing<Vec<u8>>, BoxError> {
         let issued = token.issued().duration_since(SystemTime::UNIX_EPOCH)?;
-        let members: Vec<_> = token.json_members().collect();
-        let texts = members.iter().flat_map(|(name, json)| [*name, *json]);
+        let members = token.raw_members();
+        let texts = members.iter().flat_map(|(name, json)| [*name, json.get()]);
         let texts = texts.chain([self.identity.text.as_str(), token.secret()]);
         let longest = texts
             .chain(token.scope())
@@ -198,7 +199,7 @@ impl StoredTokens {
             String,
             String,
             Option<String>,
-            Vec<(String, String)>,
+            Vec<(String, Box<RawValue>)>,
             u64,
             u64,
         );
@@ -209,12 +210,10 @@ impl StoredTokens {
         let (format, identity, secret, scope, members, issued, lifetime) =
             stored.map_err(|_| NOT_A_TOKEN)?;
         let secret = Zeroizing::new(secret);
-        let members = members
-            .into_iter()
-            .map(|(name, json)| (name, Zeroizing::new(json)))
-            .collect();
-        let members = JsonObject::from_members(members);
-        let members = members.filter(|_| format == FORMAT).ok_or(NOT_A_TOKEN)?;
+        let members = JsonObject::from_raw(members);
+        if format != FORMAT {
+            return Err(NOT_A_TOKEN);
+        }
         if identity != self.identity.text {
             return Err("it is of another identity");
         }

@@ -1,11 +1,10 @@
 //! Foreign code with a time limit: it runs on a thread of its own, since nothing else ends it in time.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
+use std::{mem, thread};
 
 /// Threads whose calls have not returned: code that hangs for good must not gather them for ever.
 const MAX_UNFINISHED: usize = 8;
@@ -36,20 +35,56 @@ impl TimeLimit {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
         let running = Running::begin(&self.unfinished).ok_or(Unfinished::TooMany)?;
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let outcome = Arc::new((Mutex::new(Outcome::Pending), Condvar::new()));
+        let ours = outcome.clone();
         let run = move || {
+            let mut ends = Ends(ours, Outcome::Panicked);
             let returned = call();
             drop(running);
-            // Nobody receives what comes too late: it is dropped here.
-            let _ = sender.send(returned);
+            ends.1 = Outcome::Returned(returned);
         };
         thread::Builder::new()
             .spawn(run)
             .map_err(Unfinished::NoThread)?;
-        receiver.recv_timeout(limit).map_err(|error| match error {
-            RecvTimeoutError::Timeout => Unfinished::TimedOut,
-            RecvTimeoutError::Disconnected => Unfinished::Panicked,
-        })
+        let (outcome, ended) = &*outcome;
+        let pending = |outcome: &mut Outcome<T>| matches!(outcome, Outcome::Pending);
+        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = ended.wait_timeout_while(outcome, limit, pending);
+        let mut outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match mem::replace(&mut *outcome, Outcome::Abandoned) {
+            Outcome::Returned(returned) => Ok(returned),
+            Outcome::Panicked => Err(Unfinished::Panicked),
+            Outcome::Pending | Outcome::Abandoned => Err(Unfinished::TimedOut),
+        }
+    }
+}
+
+/// Where a call stands.
+enum Outcome<T> {
+    Pending,
+    Returned(T),
+    Panicked,
+    /// Nobody waits any more.
+    Abandoned,
+}
+
+/// Hands an outcome over when it is dropped, which a panic does too.
+struct Ends<T>(Arc<(Mutex<Outcome<T>>, Condvar)>, Outcome<T>);
+
+impl<T> Drop for Ends<T> {
+    fn drop(&mut self) {
+        let (outcome, ended) = &*self.0;
+        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = mem::replace(&mut self.1, Outcome::Panicked);
+        let is_waited_for = matches!(*outcome, Outcome::Pending);
+        if is_waited_for {
+            *outcome = ours;
+            drop(outcome);
+            ended.notify_one();
+        } else {
+            drop(outcome); // what comes too late is dropped here, without the lock
+            drop(ours);
+        }
     }
 }
 
@@ -90,6 +125,8 @@ impl std::fmt::Display for Unfinished {
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     const SOON: Duration = Duration::from_millis(20);
