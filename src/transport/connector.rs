@@ -57,10 +57,10 @@ impl AgentConnector {
         for address in queue {
             let share = all.saturating_sub(elapsed(details)).checked_div(left);
             let Some(share) = share.filter(|share| !share.is_zero()) else {
-                return Err(Error::Timeout(details.timeout.reason));
+                return Err(telling(failure, Error::Timeout(details.timeout.reason)));
             };
             match self.inner.connect(&to_one(details, address, share), None) {
-                Err(error) => failure = error,
+                Err(error) => failure = telling(failure, error),
                 connected => return connected,
             }
             left = left.saturating_sub(1);
@@ -88,6 +88,34 @@ impl Connector for AgentConnector {
         let max_head = details.config.max_response_header_size();
         let transport = self.connect_to_any(&details)?;
         Ok(transport.map(|transport| HeaderLines::new(transport, max_head)))
+    }
+}
+
+/// Returns the failure that says more about the server; the first where both say the same.
+fn telling(first: Error, second: Error) -> Error {
+    match rank(&second) > rank(&first) {
+        true => second,
+        false => first,
+    }
+}
+
+/// Returns how much a failure to connect says about the server: an unreachable address says nothing.
+fn rank(error: &Error) -> u8 {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData,
+        PermissionDenied, TimedOut, UnexpectedEof,
+    };
+    match error {
+        Error::ConnectionFailed => 0,
+        Error::Timeout(_) => 1,
+        Error::Io(error) => match error.kind() {
+            InvalidData => 3, // a certificate, or another failure of TLS
+            ConnectionRefused | ConnectionReset | ConnectionAborted => 2,
+            UnexpectedEof | BrokenPipe | PermissionDenied => 2,
+            TimedOut => 1,
+            _ => 0,
+        },
+        _ => 3, // TLS, the protocol, or the response of a proxy
     }
 }
 
@@ -181,6 +209,10 @@ mod tests {
 
     /// Sends a request to a host that has these addresses.
     fn get(addresses: &[SocketAddr]) -> Result<u16, Error> {
+        get_from("http://as.example.com/", addresses)
+    }
+
+    fn get_from(url: &str, addresses: &[SocketAddr]) -> Result<u16, Error> {
         let config = Agent::config_builder()
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(8)))
@@ -188,7 +220,7 @@ mod tests {
         let connector = AgentConnector::new(config.tls_config());
         let agent = Agent::with_parts(config, connector, Fixed(addresses.to_vec()));
         agent
-            .get("http://as.example.com/")
+            .get(url)
             .call()
             .map(|response| response.status().as_u16())
     }
@@ -239,6 +271,38 @@ mod tests {
         assert!(
             matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
         );
+    }
+
+    #[test]
+    fn connector_reports_the_failure_that_says_most_about_the_server() {
+        let (listener, no_tls) = listen();
+        serve(listener);
+        let refused = listen().1;
+        let invalid: SocketAddr = "[fe80::1]:80".parse().unwrap();
+        for addresses in [
+            vec![no_tls, invalid],
+            vec![invalid, no_tls],
+            vec![no_tls, refused],
+            vec![refused, no_tls, invalid, refused],
+        ] {
+            let error = get_from("https://as.example.com/", &addresses).unwrap_err();
+            assert_eq!(rank(&error), 3, "{addresses:?}: {error:?}");
+        }
+        let error = get(&[refused, invalid]).unwrap_err();
+        assert!(
+            matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused),
+            "{error:?}"
+        );
+        let timeout = || Error::Timeout(ureq::Timeout::Connect);
+        let unreachable = || Error::Io(io::ErrorKind::NetworkUnreachable.into());
+        assert!(matches!(
+            telling(timeout(), unreachable()),
+            Error::Timeout(_)
+        ));
+        assert!(matches!(
+            telling(unreachable(), timeout()),
+            Error::Timeout(_)
+        ));
     }
 
     #[test]
