@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -329,6 +329,51 @@ fn illegal_header_line_is_dropped_however_the_bytes_arrive() {
         assert_eq!(token(plain_agent(), &url).unwrap(), "t1", "{size}");
         server.join().unwrap();
     }
+}
+
+#[test]
+fn illegal_header_line_is_dropped_after_interim_responses_and_empty_lines() {
+    let hints = format!("HTTP/1.1 103 Early Hints\r\n{}Link: a\r\n\r\n", ILLEGAL[0]);
+    for before in [
+        "HTTP/1.1 103 Early Hints\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n",
+        "HTTP/1.1 100\r\n\r\n",
+        &hints,
+        "\r\n",
+        "\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\r\n",
+    ] {
+        let bytes = [before.as_bytes(), &response(ILLEGAL[1])].concat();
+        for size in [1, 7, before.len(), bytes.len()] {
+            let (listener, port) = listen();
+            let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+            let server = serve(listener, pieces);
+            let url = format!("http://127.0.0.1:{port}/token");
+            let fetched = token(plain_agent(), &url);
+            assert_eq!(fetched.unwrap(), "t1", "{before:?} {size}");
+            server.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn head_longer_than_the_input_buffer_ends_in_an_error() {
+    let (listener, port) = listen();
+    let lines = format!("X-Long: {}\r\n", "x".repeat(10 << 10));
+    let server = serve(listener, vec![response(&lines)]);
+    let config = Agent::config_builder()
+        .proxy(None)
+        .input_buffer_size(8 << 10)
+        .timeout_global(Some(Duration::from_secs(2)))
+        .build();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let url = format!("http://127.0.0.1:{port}/");
+        let result = jwt_bearer::agent(config).get(url).call();
+        let _ = sender.send(result.map(|response| response.status()));
+    });
+    let result = receiver.recv_timeout(Duration::from_secs(20));
+    assert!(result.expect("the request never ends").is_err());
+    server.join().unwrap();
 }
 
 /// The body has lines that a head may not have, and the second response comes on the same

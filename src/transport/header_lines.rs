@@ -20,6 +20,8 @@ pub(super) struct HeaderLines {
     expects_head: bool,
     /// Input that ureq does not see yet: an incomplete head, or what its buffer had no room for.
     withheld: Zeroizing<Vec<u8>>,
+    /// How many of these bytes ureq may see as soon as its buffer has room.
+    ready: usize,
 }
 
 impl HeaderLines {
@@ -29,6 +31,7 @@ impl HeaderLines {
             max_head,
             expects_head: false,
             withheld: Zeroizing::default(),
+            ready: 0,
         }
     }
 
@@ -42,39 +45,61 @@ impl HeaderLines {
         buffers.input_consume(count);
     }
 
-    /// Gives ureq as much of the input as its buffer has room for.
-    fn release(&mut self) {
+    /// Gives ureq as much of the ready input as its buffer has room for; returns whether that is any.
+    fn release(&mut self) -> bool {
         let room = self.inner.buffers().input_append_buf();
-        let count = room.len().min(self.withheld.len());
-        let (now, later) = self.withheld.split_at(count);
+        let count = room.len().min(self.ready);
+        let (now, later) = self.withheld.split_at_checked(count).unwrap_or_default();
         for (to, from) in room.iter_mut().zip(now) {
             *to = *from;
         }
+        let count = now.len();
         self.withheld = Zeroizing::new(later.to_vec());
+        self.ready = self.ready.saturating_sub(count);
         self.inner.buffers().input_appended(count);
+        count > 0
     }
 
-    /// Drops the illegal lines of a complete head. Returns whether more input has to come first.
-    fn needs_more_input(&mut self) -> bool {
-        let length = self.withheld.len().min(PREFIX.len());
-        let is_head = self.withheld.get(..length) == PREFIX.get(..length);
-        is_head && !self.drop_illegal_lines() && self.withheld.len() <= self.max_head
+    /// Looks for a complete head without its illegal lines, and sets what is ready.
+    fn find_head(&mut self) {
+        // Before a head, empty lines are ignored (RFC 9112 §2.2).
+        let is_line_end = |b: &&u8| matches!(b, b'\r' | b'\n');
+        let empty = self.withheld.iter().take_while(is_line_end).count();
+        let text = self.withheld.get(empty..).unwrap_or_default();
+        let length = text.len().min(PREFIX.len());
+        let is_head = text.get(..length) == PREFIX.get(..length);
+        let head = is_head.then(|| self.drop_illegal_lines(empty)).flatten();
+        match head {
+            // Further heads follow an interim response. It is passed on at once, since a client may wait for it.
+            Some(length) if is_interim(&self.withheld) => self.ready = length,
+            None if is_head && self.withheld.len() <= self.max_head => {}
+            _ => self.release_all(),
+        }
     }
 
-    /// Drops the illegal lines of a complete head; returns whether the head is complete.
-    fn drop_illegal_lines(&mut self) -> bool {
-        let mut legal = Zeroizing::new(Vec::with_capacity(self.withheld.len()));
-        let mut in_head = true;
-        for (n, line) in self.withheld.split_inclusive(|b| *b == b'\n').enumerate() {
-            if !in_head || n == 0 || is_legal(line) {
+    /// Makes everything ready: no head is expected any more.
+    fn release_all(&mut self) {
+        self.expects_head = false;
+        self.ready = self.withheld.len();
+    }
+
+    /// Drops the illegal lines of a complete head and what is before it; returns the length of the head.
+    fn drop_illegal_lines(&mut self, before: usize) -> Option<usize> {
+        let text = self.withheld.get(before..).unwrap_or_default();
+        let mut legal = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut end = None;
+        for (n, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+            if end.is_some() || n == 0 || is_legal(line) {
                 legal.extend_from_slice(line);
             }
-            in_head &= !is_blank(line);
+            if is_blank(line) {
+                end = end.or(Some(legal.len()));
+            }
         }
-        if !in_head {
+        if end.is_some() {
             self.withheld = legal;
         }
-        !in_head
+        end
     }
 }
 
@@ -89,17 +114,21 @@ impl Transport for HeaderLines {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        if !self.expects_head && !self.withheld.is_empty() {
-            self.release();
-            return Ok(true);
+        if self.expects_head && self.ready == 0 && !self.withheld.is_empty() {
+            self.find_head(); // behind an interim response
+        }
+        if self.ready > 0 {
+            // Without room for a part of it, a claim that there is input would be repeated for ever.
+            return Ok(self.release());
         }
         let has_input = self.inner.await_input(timeout)?;
         if self.expects_head {
             self.withhold();
-            self.expects_head = has_input && self.needs_more_input();
-            if !self.expects_head {
-                self.release();
+            match has_input {
+                true => self.find_head(),
+                false => self.release_all(),
             }
+            self.release();
         }
         Ok(has_input)
     }
@@ -123,6 +152,14 @@ fn is_legal(line: &[u8]) -> bool {
     let is_text = |b: &u8| matches!(b, b'\t' | b' '..=b'~' | 0x80..);
     let value = value.trim_ascii_end();
     !name.is_empty() && name.iter().all(is_token) && value.iter().all(is_text)
+}
+
+/// Returns whether a head is that of an interim response (RFC 9110 §15.2), which another head follows.
+///
+/// After a change of protocol no head follows.
+fn is_interim(head: &[u8]) -> bool {
+    let status = head.split(|b| *b == b' ').nth(1).unwrap_or_default();
+    status.starts_with(b"1") && !status.starts_with(b"101")
 }
 
 fn is_blank(line: &[u8]) -> bool {
