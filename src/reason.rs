@@ -48,23 +48,21 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// Reads the body or, where that is not a JSON object, the challenge in `WWW-Authenticate` (RFC 6750 §3).
+    /// Reads the body and, for what that does not say, the challenges in `WWW-Authenticate` (RFC 6750 §3).
     pub(crate) fn of(response: &Response, body: Option<&JsonObject>) -> Self {
-        let challenge = response.header("WWW-Authenticate").unwrap_or_default();
-        let Some(body) = body else {
-            return Self {
-                code: parameter(challenge, "error"),
-                description: parameter(challenge, "error_description"),
-            };
-        };
-        let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| body.pointer(pointer));
-        let description = match (first(DESCRIPTIONS), body.text("hint")) {
+        let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
+        let challenges = response.headers().filter(|(name, _)| is_challenge(name));
+        let challenges: Vec<_> = challenges.map(|(_, value)| value).collect();
+        let challenge = |name| challenges.iter().find_map(|text| parameter(text, name));
+        let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.pointer(pointer));
+        let hint = body.and_then(|body| body.text("hint"));
+        let description = match (first(DESCRIPTIONS), hint) {
             (Some(text), Some(hint)) => Some(Zeroizing::new([&*text, " ", &*hint].concat())),
             (text, hint) => text.or(hint),
         };
         Self {
-            code: first(CODES),
-            description,
+            code: first(CODES).or_else(|| challenge("error")),
+            description: description.or_else(|| challenge("error_description")),
         }
     }
 
@@ -77,12 +75,19 @@ impl Reason {
     }
 }
 
-/// Returns a quoted parameter of a challenge (RFC 9110 §11.2).
-fn parameter(challenge: &str, name: &str) -> Option<Zeroizing<String>> {
-    let mut rest = challenge;
-    while let Some((before, after)) = rest.split_once("=\"") {
-        let (value, next) = after.split_once('"')?;
-        let is_it = before.rsplit([' ', ',']).next() == Some(name);
+/// Returns a parameter of the challenges in a field, a token or a quoted text (RFC 9110 §11.2).
+fn parameter(field: &str, name: &str) -> Option<Zeroizing<String>> {
+    let mut rest = field;
+    while let Some((before, after)) = rest.split_once('=') {
+        let (value, next) = match after.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => {
+                let after = after.trim_start();
+                after.split_at(after.find([' ', '\t', ',', '=']).unwrap_or(after.len()))
+            }
+        };
+        let before = before.trim_end();
+        let is_it = before.rsplit([' ', '\t', ',']).next() == Some(name);
         if is_it && !value.is_empty() {
             return Some(Zeroizing::new(value.to_owned()));
         }
@@ -158,7 +163,31 @@ mod tests {
     fn reason_of_a_challenge_counts_where_the_body_says_nothing() {
         let challenge = r#"Bearer realm="r", error="c", error_description="d, e""#;
         assert_eq!(reason("", challenge), ("c".to_owned(), "d, e".to_owned()));
-        assert_eq!(reason("", "Basic").0, "");
-        assert_eq!(reason("", "Bearer error=\"c").0, "");
+        for (body, challenge, code, description) in [
+            ("", "Basic", "", ""),
+            ("", "Bearer error=\"c", "", ""),
+            ("", "Bearer error=c", "c", ""),
+            ("", "Bearer error=c, error_description=d", "c", "d"),
+            ("", "Bearer error = c,error_description = \"d\"", "c", "d"),
+            ("", "Bearer realm=\"error=x\", error=c", "c", ""),
+            ("", "Negotiate abc==, Bearer error=\"c\"", "c", ""),
+            ("", "Bearer error=, x_error=\"x\"", "", ""),
+            (r#"{"status":401}"#, "Bearer error=c", "c", ""),
+            (r#"{"error":"b"}"#, challenge, "b", "d, e"),
+            (r#"{"message":"b"}"#, challenge, "c", "b"),
+        ] {
+            let expected = (code.to_owned(), description.to_owned());
+            assert_eq!(reason(body, challenge), expected, "{body} {challenge}");
+        }
+    }
+
+    #[test]
+    fn reason_is_read_in_every_challenge() {
+        let response = Response::new(401, "")
+            .with_header("WWW-Authenticate", "Basic realm=\"r\"")
+            .with_header("www-authenticate", "Bearer error=\"c\"")
+            .with_header("WWW-Authenticate", "DPoP error_description=\"d\"");
+        let reason = Reason::of(&response, None);
+        assert_eq!((reason.code(), reason.description()), ("c", "d"));
     }
 }
