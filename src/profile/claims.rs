@@ -9,15 +9,19 @@ use crate::jwt::Assertion;
 use crate::random;
 use crate::signer::Signer;
 
-/// Parameters whose values are not secret, and help a reader of a server's error text (RFC 6749 §4,
-/// RFC 7521 §4, RFC 8693 §2.1, RFC 8707 §2).
+/// Parameters whose values are not secret, and help a reader of a server's error text.
 const PUBLIC_PARAMETERS: &[&str] = &[
-    "audience",
-    "client_assertion_type",
-    "client_id",
-    "grant_type",
-    "requested_token_type",
-    "resource",
+    "actor_token_type",      // RFC 8693 §2.1
+    "audience",              // RFC 8693 §2.1
+    "client_assertion_type", // RFC 7521 §4.2
+    "client_id",             // RFC 6749 §2.2
+    "grant_type",            // RFC 6749 §4
+    "requested_token_type",  // RFC 8693 §2.1
+    "requested_token_use",   // Microsoft's on-behalf-of request
+    "resource",              // RFC 8707 §2
+    "response_type",         // RFC 6749 §3.1.1
+    "scope",                 // RFC 6749 §3.3
+    "subject_token_type",    // RFC 8693 §2.1
 ];
 
 impl Profile {
@@ -240,6 +244,22 @@ mod tests {
             ours.secret(),
             include_str!("../../tests/data/cylance.jwt").trim_end()
         );
+    }
+
+    #[test]
+    fn public_parameters_are_not_redacted() {
+        let names = [
+            "actor_token_type",
+            "requested_token_use",
+            "response_type",
+            "scope",
+            "subject_token_type",
+        ];
+        let profile = names
+            .iter()
+            .fold(salesforce(), |all, name| all.with_parameter(*name, *name))
+            .with_parameter("subject_token", "secret");
+        assert!(profile.secret_parameters().eq(["secret"]));
     }
 
     #[test]
