@@ -126,6 +126,26 @@ fn remove_deletes_exactly_these_bytes_and_keeps_newer_ones() {
     assert_eq!(fixture.files(), [""; 0]);
 }
 
+/// As on FAT, which has no hard links at all: ext4 refuses one link above 65,000 to the same file.
+#[cfg(target_os = "linux")]
+#[test]
+fn remove_keeps_newer_token_where_hard_links_are_refused() {
+    let fixture = Fixture::new();
+    fixture.save(b"newer");
+    let links = fixture.parent.path().join("links");
+    fs::create_dir(&links).unwrap();
+    let link = |n: u32| fs::hard_link(fixture.path("token"), links.join(n.to_string()));
+    if (0..65_000).all(|n| link(n).is_ok()) {
+        println!("skipped: this file system allows more links");
+        return;
+    }
+    fixture.store.remove(NAME, b"older", TIME).unwrap();
+    fixture.assert_loads(b"newer");
+    assert_eq!(fixture.files(), [format!("{NAME}.token")]);
+    fixture.store.remove(NAME, b"newer", TIME).unwrap();
+    assert_eq!(fixture.files(), [""; 0]);
+}
+
 #[test]
 fn lock_excludes_others_until_it_is_dropped() {
     let fixture = Fixture::new();

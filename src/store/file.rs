@@ -165,15 +165,14 @@ impl TokenStore for FileStore {
         }
         let moved = read(&directory, &temporary).unwrap_or_default();
         let moved = moved.map(Zeroizing::new);
-        let restored = match moved.is_some_and(|moved| *moved != bytes) {
-            true => linkat(&directory, &temporary, &directory, &token, AtFlags::empty()),
-            false => Ok(()),
-        };
-        unlinkat(&directory, &temporary, AtFlags::empty())?;
-        match restored {
-            Err(Errno::EXIST) => Ok(()), // a still newer token was saved
-            other => Ok(other?),
+        if moved.is_some_and(|moved| *moved != bytes) {
+            match linkat(&directory, &temporary, &directory, &token, AtFlags::empty()) {
+                Ok(()) | Err(Errno::EXIST) => {} // a still newer token was saved
+                // A file system without hard links. A token saved since is replaced by one that is newer than `bytes`.
+                Err(_) => return Ok(renameat(&directory, &temporary, &directory, &token)?),
+            }
         }
+        Ok(unlinkat(&directory, &temporary, AtFlags::empty())?)
     }
 
     fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
