@@ -505,6 +505,7 @@ fn run_sandbox_until(signal: &str) {
 /// A server on loopback that gives every connection the same bytes, and keeps what it was sent.
 struct FixedServer {
     port: u16,
+    response: Arc<Mutex<Vec<u8>>>,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -512,8 +513,9 @@ impl FixedServer {
     fn new(response: impl Into<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (response, received) = (response.into(), Arc::<Mutex<Vec<_>>>::default());
-        let log = received.clone();
+        let response = Arc::new(Mutex::new(response.into()));
+        let received = Arc::<Mutex<Vec<_>>>::default();
+        let (sent, log) = (response.clone(), received.clone());
         // Ends with the process of the test.
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
@@ -521,17 +523,26 @@ impl FixedServer {
                 let count = stream.read(&mut bytes).unwrap_or_default();
                 bytes.truncate(count);
                 log.lock().unwrap().push(bytes);
+                let response = sent.lock().unwrap().clone();
                 let _ = stream.write_all(&response);
             }
         });
-        Self { port, received }
+        Self {
+            port,
+            response,
+            received,
+        }
     }
     fn json(status: &str, headers: &str, body: &str) -> Self {
+        Self::new(Self::response(status, headers, body))
+    }
+    fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
         let length = body.len();
-        Self::new(format!(
+        let response = format!(
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
              Connection: close\r\n{headers}\r\n{body}"
-        ))
+        );
+        response.into_bytes()
     }
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/token", self.port)

@@ -110,6 +110,28 @@ fn verbose_shows_whether_cache_has_token() {
 }
 
 #[test]
+fn verbose_hides_stored_tokens_that_server_repeats() {
+    let fixture = Fixture::new();
+    let (access, refresh) = ("stored-access-token", "stored-refresh-token");
+    let issues =
+        format!(r#"{{"access_token":"{access}","refresh_token":"{refresh}","expires_in":60}}"#);
+    let server = FixedServer::json("200 OK", "", &issues);
+    let token = TOKEN.replace("{url}/token", &server.url());
+    fixture.fetch(&format!("{token} --cache"));
+    let refuses =
+        format!(r#"{{"error":"no","error_description":"{access} and {refresh} are old"}}"#);
+    *server.response.lock().unwrap() = FixedServer::response("401 No", "", &refuses);
+    let outcome = fixture.cached_command(&format!("{token} --cache --min-lifetime 90 -v"));
+    let outcome = Outcome::of({ outcome }.output().unwrap());
+    let shown = outcome
+        .err
+        .lines()
+        .find(|line| line.starts_with("response"));
+    let wanted = r#"response  401 {"error":"no","error_description":"..."}"#;
+    assert_eq!(shown, Some(wanted), "{outcome:?}");
+}
+
+#[test]
 fn cache_ignores_expired_token() {
     let fixture = Fixture::new();
     fixture.server.set_lifetime(Duration::from_secs(1));

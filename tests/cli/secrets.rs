@@ -451,6 +451,28 @@ fn verbose_hides_tokens_wherever_a_response_has_them() {
 }
 
 #[test]
+fn verbose_hides_hmac_key_that_server_repeats() {
+    let fixture = Fixture::new();
+    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(SECRET);
+    for repeated in [SECRET, &hex, &base64] {
+        let body = format!(r#"{{"error":"no","error_description":"bad secret {repeated}"}}"#);
+        let url = FixedServer::json("401 No", "", &body).url();
+        for arguments in [
+            format!("token client-credentials --client-id c --token-endpoint {url}"),
+            format!("token cylance --tenant-id t --application-id a --base-url {url}"),
+        ] {
+            let outcome = fixture.run(&format!("{arguments} --secret secret.txt -v"));
+            let wanted = r#"response  401 {"error":"no","error_description":"..."}"#;
+            assert!(
+                outcome.err.lines().any(|line| line == wanted),
+                "{outcome:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn verbose_escapes_characters_that_a_terminal_obeys() {
     let fixture = Fixture::new();
     let body = "{\"error\":\"invalid_client\",\"error_description\":\"a \u{9b}2J\u{202e}b\u{200b}c\u{2028}d\"}";

@@ -13,14 +13,15 @@ use jwt_bearer::{
 use crate::args::CacheOptions;
 use crate::output::{Failure, print_message, print_to_stderr, print_trace};
 use crate::profiles::ProfileAndSigner;
+use crate::trace::SharedSecrets;
 
 /// Returns `source` with a token store if the options ask for one and it can be opened.
 ///
-/// A cache that cannot be opened costs a warning, since a token can be had all the same.
+/// With the secrets of `-v`, shows whether the store has a token. A cache that cannot be opened costs a warning, since a token can be had all the same.
 pub(crate) fn with_cache(
     source: TokenSource,
     options: &CacheOptions,
-    is_verbose: bool,
+    secrets: Option<SharedSecrets>,
 ) -> Result<TokenSource, Failure> {
     if !options.is_used() {
         return Ok(source);
@@ -33,9 +34,9 @@ pub(crate) fn with_cache(
             return Ok(source);
         }
     };
-    Ok(match is_verbose {
-        true => source.with_store(TracedStore(store))?,
-        false => source.with_store(store)?,
+    Ok(match secrets {
+        Some(secrets) => source.with_store(TracedStore { store, secrets })?,
+        None => source.with_store(store)?,
     })
 }
 
@@ -156,14 +157,20 @@ fn describe(directory: &Path, error: &io::Error) -> String {
     }
 }
 
-/// A store that shows, for `-v`, whether it had a token.
-struct TracedStore(FileStore);
+/// A store that shows, for `-v`, whether it had a token, and keeps that token from being shown.
+struct TracedStore {
+    store: FileStore,
+    secrets: SharedSecrets,
+}
 
 impl TokenStore for TracedStore {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        let loaded = self.0.load(name, timeout)?;
-        let text = match loaded {
-            Some(_) => "a token is stored",
+        let loaded = self.store.load(name, timeout)?;
+        let text = match &loaded {
+            Some(bytes) => {
+                self.secrets.add_stored_token(bytes);
+                "a token is stored"
+            }
             None => "no token is stored",
         };
         print_trace(("cache", text.to_owned()));
@@ -176,12 +183,12 @@ impl TokenStore for TracedStore {
         lifetime: Duration,
         timeout: Duration,
     ) -> Result<(), BoxError> {
-        self.0.save(name, bytes, lifetime, timeout)
+        self.store.save(name, bytes, lifetime, timeout)
     }
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
-        self.0.remove(name, bytes, timeout)
+        self.store.remove(name, bytes, timeout)
     }
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
-        self.0.try_lock(name, timeout)
+        self.store.try_lock(name, timeout)
     }
 }

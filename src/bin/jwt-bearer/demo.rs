@@ -13,7 +13,7 @@ use ureq::Agent;
 
 use crate::output::Failure;
 use crate::sandbox;
-use crate::trace;
+use crate::trace::{self, SharedSecrets};
 
 /// The key that RFC 7515 Appendix A.2 publishes. No server may trust it.
 const KEY: &str = include_str!("demo.pem");
@@ -99,7 +99,8 @@ fn agent() -> Agent {
 
 /// Returns a source that shows every request and response.
 fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, Error> {
-    TokenSource::with_transport(trace::traced(agent(), print_labelled), profile, key)
+    let traced = trace::traced(agent(), SharedSecrets::default(), print_labelled);
+    TokenSource::with_transport(traced, profile, key)
 }
 
 fn print_title(text: &str) {

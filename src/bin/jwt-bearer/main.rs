@@ -48,19 +48,21 @@ fn run(command: Command) -> Result<(), Failure> {
             let ProfileAndSigner {
                 profile,
                 signer,
+                secrets,
                 common,
             } = profiles::build(profile)?;
             let agent = ProxyingAgent::new(&common)?;
             let source = match common.verbose {
                 true => {
-                    TokenSource::with_transport(trace::traced(agent, print_trace), profile, signer)
+                    let traced = trace::traced(agent, secrets.clone(), print_trace);
+                    TokenSource::with_transport(traced, profile, signer)
                 }
                 false => TokenSource::with_transport(agent, profile, signer),
             };
             let source = source?.with_timeout(common.timeout());
             #[cfg(unix)]
             let token = {
-                let source = cache::with_cache(source, &cache, common.verbose)?;
+                let source = cache::with_cache(source, &cache, common.verbose.then_some(secrets))?;
                 cache::token(&source, &cache)?
             };
             #[cfg(not(unix))]
@@ -72,6 +74,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 profile,
                 signer,
                 common,
+                ..
             } = profiles::build(profile)?;
             let discovers = !profile.metadata_requests()?.is_empty();
             let assertion = profile

@@ -15,13 +15,15 @@ use crate::args::{
 };
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::output::{Failure, print_message};
-use crate::trace::is_public_parameter;
+use crate::trace::{SharedSecrets, is_public_parameter};
 use crate::usage::is_name;
 
 /// What the arguments of a profile become.
 pub(crate) struct ProfileAndSigner {
     pub(crate) profile: Profile,
     pub(crate) signer: Box<dyn Signer>,
+    /// What `-v` must not show.
+    pub(crate) secrets: SharedSecrets,
     pub(crate) common: CommonOptions,
 }
 
@@ -89,6 +91,7 @@ fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner,
     Ok(ProfileAndSigner {
         profile,
         signer,
+        secrets: SharedSecrets::default(),
         common: a.common,
     })
 }
@@ -106,6 +109,7 @@ fn salesforce(a: args::Salesforce) -> Result<ProfileAndSigner, Failure> {
     Ok(ProfileAndSigner {
         profile,
         signer: read_rsa_key(&a.key, &a.common)?,
+        secrets: SharedSecrets::default(),
         common: a.common,
     })
 }
@@ -123,9 +127,11 @@ fn cylance(a: args::Cylance) -> Result<ProfileAndSigner, Failure> {
     if !a.scope.is_empty() {
         profile = profile.with_scope(a.scope.join(" "));
     }
+    let secrets = SharedSecrets::default();
     Ok(ProfileAndSigner {
         profile,
-        signer: read_hmac_key(&a.secret, a.secret_encoding, &a.common)?,
+        signer: read_hmac_key(&a.secret, a.secret_encoding, &a.common, &secrets)?,
+        secrets,
         common: a.common,
     })
 }
@@ -156,14 +162,16 @@ fn any_server(
     server: ServerOptions,
     common: CommonOptions,
 ) -> Result<ProfileAndSigner, Failure> {
+    let secrets = SharedSecrets::default();
     let signer = match (&server.key, &server.secret) {
         (Some(file), _) => read_rsa_key(file, &common)?,
-        (_, Some(file)) => read_hmac_key(file, server.secret_encoding, &common)?,
+        (_, Some(file)) => read_hmac_key(file, server.secret_encoding, &common, &secrets)?,
         _ => return Err(Failure::usage("--key or --secret is needed")),
     };
     Ok(ProfileAndSigner {
         profile: server.scope.into_iter().fold(profile, Profile::with_scope),
         signer,
+        secrets,
         common,
     })
 }
@@ -240,6 +248,7 @@ fn read_hmac_key(
     file: &Path,
     encoding: SecretEncoding,
     common: &CommonOptions,
+    secrets: &SharedSecrets,
 ) -> Result<Box<dyn Signer>, Failure> {
     let secret = read_encoded_secret("--secret", file, encoding)?;
     if (1..32).contains(&secret.len()) {
@@ -248,6 +257,9 @@ fn read_hmac_key(
             "{}: {length} bytes; RFC 7518 asks for 32 or more",
             file.display()
         ));
+    }
+    if common.verbose {
+        secrets.add_key(&secret);
     }
     let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::in_file(file, error))?;
     Ok(Box::new(

@@ -3,12 +3,15 @@
 //! A value is shown if its name is on a list of harmless ones; a token under a name that nobody has heard of stays
 //! hidden. A harmless text is hidden too if it repeats a piece of a value that is not.
 
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jwt_bearer::{Request, Response, Transport};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -76,22 +79,20 @@ const PUBLIC_MEMBERS: &[&str] = &[
 ];
 
 /// Returns a transport that sends by `transport` and passes every request and response to `print`, as a label and
-/// a text.
+/// a text. What it learns of secrets is added to `secrets`.
 pub(crate) fn traced(
     transport: impl Transport,
+    secrets: SharedSecrets,
     print: impl Fn((&str, String)) + Send + Sync,
 ) -> impl Fn(&Request, Duration) -> io::Result<Response> + Send + Sync {
-    // A server may repeat the assertion of an earlier attempt.
-    let secrets = Mutex::new(Secrets::default());
     move |request: &Request, timeout: Duration| {
         let print = |label: &str, text: String| print((label, escape_invisible(&text)));
-        let mut secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in parameters(request) {
             if ASSERTION_PARAMETERS.contains(&name.as_str()) {
                 decode(&value).for_each(|(label, text)| print(label, text));
             }
             if !is_public_parameter(&name) {
-                secrets.add(&value);
+                secrets.lock().add(&value);
             }
         }
         print(
@@ -102,7 +103,7 @@ pub(crate) fn traced(
             print("body", redact_body(request.body()));
         }
         let response = transport.send(request, timeout)?;
-        let text = redact_response(response.body(), &mut secrets);
+        let text = redact_response(response.body(), &mut secrets.lock());
         print("response", format!("{} {text}", response.status()));
         Ok(response)
     }
@@ -257,15 +258,77 @@ fn hide_repeated(value: &mut Value, secrets: &Secrets) {
     }
 }
 
-/// Values that must not be shown, in the form in which they are compared.
+/// The secrets of a run, for all that print: a server may repeat the assertion of an earlier attempt, a token of an
+/// earlier run, and the key.
+#[derive(Clone, Default)]
+pub(crate) struct SharedSecrets(Arc<Mutex<Secrets>>);
+
+impl SharedSecrets {
+    /// Adds the key of an HMAC, in the encodings that secrets are written in.
+    pub(crate) fn add_key(&self, key: &[u8]) {
+        let hex = |digits: &[u8; 16]| -> Zeroizing<String> {
+            let digit = |n: u8| digits.get(usize::from(n)).copied().map(char::from);
+            let pairs = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+            pairs.filter_map(digit).collect::<String>().into()
+        };
+        let mut secrets = self.lock();
+        secrets.add(std::str::from_utf8(key).unwrap_or_default());
+        secrets.add(&Zeroizing::new(STANDARD_NO_PAD.encode(key)));
+        secrets.add(&Zeroizing::new(URL_SAFE_NO_PAD.encode(key)));
+        secrets.add(&hex(b"0123456789abcdef"));
+        secrets.add(&hex(b"0123456789ABCDEF"));
+    }
+
+    /// Adds a token as the library stores it, and the members that came with it.
+    ///
+    /// The library refuses whatever has another format, so that nothing of it is sent.
+    #[cfg(unix)]
+    pub(crate) fn add_stored_token(&self, bytes: &[u8]) {
+        type Stored = (
+            Value,
+            Value,
+            String,
+            Value,
+            Vec<(String, String)>,
+            Value,
+            Value,
+        );
+        let Ok((_, _, token, _, members, _, _)) = serde_json::from_slice::<Stored>(bytes) else {
+            return;
+        };
+        let mut secrets = self.lock();
+        secrets.add(&Zeroizing::new(token));
+        for (name, json) in members {
+            let json = Zeroizing::new(json);
+            let mut member = Map::new();
+            member.insert(name, serde_json::from_str(&json).unwrap_or_default());
+            hide_members(&mut Value::Object(member), &mut secrets);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Secrets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hashes of the pieces of all values that must not be shown, by the length of the piece in characters.
+///
+/// A text is searched for all of them at once. A server decides how long the texts are, and how many.
 #[derive(Default)]
-struct Secrets(Vec<Zeroizing<String>>);
+struct Secrets {
+    pieces: BTreeMap<usize, HashSet<u64>>,
+    hasher: RandomState,
+}
 
 impl Secrets {
     fn add(&mut self, value: &str) {
-        let comparable = Zeroizing::new(comparable(value));
-        if comparable.chars().count() >= MIN_SEARCHED && !self.0.contains(&comparable) {
-            self.0.push(comparable);
+        let value = comparable(value);
+        let length = value.len().min(PIECE);
+        if length >= MIN_SEARCHED {
+            let pieces = value
+                .windows(length)
+                .map(|piece| self.hasher.hash_one(piece));
+            self.pieces.entry(length).or_default().extend(pieces);
         }
     }
 
@@ -280,22 +343,28 @@ impl Secrets {
 
     /// Whether a piece of one of the values is in the text, as it is or escaped for a URL or for JSON.
     fn are_in(&self, text: &str) -> bool {
-        let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let texts = [text.to_owned(), decoded, unescape(text)].map(|text| comparable(&text));
-        self.0.iter().any(|secret| {
-            let secret: Vec<char> = secret.chars().collect();
-            secret.windows(PIECE.min(secret.len())).any(|piece| {
-                let piece = String::from_iter(piece);
-                texts.iter().any(|text| text.contains(&piece))
-            })
+        if text.len() < MIN_SEARCHED {
+            return false;
+        }
+        let decoded = percent_decode_str(text).decode_utf8_lossy();
+        self.are_literally_in(text)
+            || (decoded != text && self.are_literally_in(&decoded))
+            || (text.contains("\\u") && self.are_literally_in(&unescape(text)))
+    }
+
+    fn are_literally_in(&self, text: &str) -> bool {
+        let text = comparable(text);
+        self.pieces.iter().any(|(length, pieces)| {
+            let mut windows = text.windows(*length);
+            windows.any(|window| pieces.contains(&self.hasher.hash_one(window)))
         })
     }
 }
 
 /// Returns the characters that tokens and passwords are made of: what else is put between them changes nothing.
-fn comparable(text: &str) -> String {
+fn comparable(text: &str) -> Zeroizing<Vec<char>> {
     let is_compared = |c: &char| c.is_alphanumeric() || "-_.~+/=".contains(*c);
-    text.chars().filter(is_compared).collect()
+    Zeroizing::new(text.chars().filter(is_compared).collect())
 }
 
 /// Replaces `\u0022` and the like, which JSON within a JSON string still has.
@@ -380,6 +449,35 @@ mod tests {
         }
         let body = r#"{"error_description":"bad password"}"#;
         assert_eq!(shown(body, secret), body);
+    }
+
+    #[test]
+    fn key_is_hidden_as_text_base64_and_hex() {
+        let key = b"key?>~~\xc3\xbf-of-forty-characters-for-hmac";
+        let secrets = SharedSecrets::default();
+        secrets.add_key(key);
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8_lossy(key).into_owned();
+        let (standard, url_safe) = (STANDARD_NO_PAD.encode(key), URL_SAFE_NO_PAD.encode(key));
+        assert_ne!(standard, url_safe);
+        for shown in [text, standard, url_safe, hex.to_uppercase(), hex] {
+            let body = serde_json::json!({ "error_description": format!("bad {shown}") });
+            let body = redact_response(body.to_string().as_bytes(), &mut secrets.lock());
+            assert_eq!(body, r#"{"error_description":"..."}"#, "{shown}");
+        }
+    }
+
+    #[test]
+    fn long_response_of_many_texts_is_searched_in_a_second() {
+        let unknown: String = (0..6000).map(|n| format!("{n:05}")).collect();
+        let texts = ["", "short", "long enough to be searched"];
+        for (text, count) in texts.into_iter().zip([100_000, 100_000, 2000]) {
+            let body = serde_json::json!({ "unknown": unknown, "errors": vec![text; count] });
+            let start = std::time::Instant::now();
+            let shown = shown(&body.to_string(), "another secret");
+            assert!(start.elapsed() < Duration::from_secs(2), "{text}");
+            assert!(shown.ends_with(r#""unknown":"..."}"#));
+        }
     }
 
     #[test]
