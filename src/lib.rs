@@ -97,6 +97,9 @@ pub use token::AccessToken;
 pub use transport::Transport;
 #[cfg(feature = "ureq")]
 pub use transport::agent::agent;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use transport::agent::agent_with_socks;
 
 /// Compiles the Rust of the other documents.
 #[cfg(all(doctest, feature = "ureq"))]

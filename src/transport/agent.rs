@@ -45,6 +45,14 @@ pub fn agent(config: Config) -> Agent {
     with_resolver(config, SystemResolver)
 }
 
+/// Returns an agent as [`agent`] does, for a SOCKS proxy: ureq's connections, this crate's resolver.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub fn agent_with_socks(config: Config) -> Agent {
+    let connector = ureq::unversioned::transport::DefaultConnector::default();
+    Agent::with_parts(config, connector, SystemResolver)
+}
+
 /// Returns an agent that reads no proxy from the environment.
 pub(crate) fn default_agent() -> Agent {
     let config = Agent::config_builder().proxy(None);

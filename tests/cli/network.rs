@@ -194,6 +194,68 @@ fn socks_proxy_is_asked_for_the_host_by_name() {
     );
 }
 
+/// Runs the command line as a user who may start no thread.
+#[test]
+#[cfg(target_os = "linux")]
+fn socks_proxy_is_reached_where_threads_are_refused() {
+    let has_tools = ["prlimit", "setpriv"]
+        .iter()
+        .all(|tool| Command::new(tool).arg("--version").output().is_ok());
+    if !has_tools {
+        println!("skipped: prlimit and setpriv are not installed");
+        return;
+    }
+    let fixture = Fixture::new();
+    // A copy, since another user may not be allowed to read the directory of the build.
+    let program = fixture.directory.path().join("jwt-bearer");
+    fs::copy(env!("CARGO_BIN_EXE_jwt-bearer"), &program).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(fixture.directory.path(), open).unwrap();
+    let uid = Command::new("id").arg("-u").output().unwrap();
+    let limit = ["prlimit", "--nproc=1:1", "--"];
+    // No limit of threads holds for root. The user id must have no other process.
+    let user = [
+        "setpriv",
+        "--reuid=58216",
+        "--regid=58216",
+        "--clear-groups",
+        "--",
+    ];
+    let user = match uid.stdout.as_slice() {
+        b"0\n" => &user[..],
+        _ => &[],
+    };
+    let run = |host: &str, proxy: &FixedServer| {
+        let mut words = user.iter().chain(&limit);
+        let mut command = Command::new(words.next().unwrap());
+        let url = format!("socks5h://{host}:{}", proxy.port);
+        command.args(words).arg(&program).args(
+            "token client-credentials --client-id c --key key.pem --timeout 2 \
+             --token-endpoint https://as.nowhere.invalid/token"
+                .split_whitespace(),
+        );
+        command.env_clear().env("ALL_PROXY", url);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        Outcome::of(
+            command
+                .current_dir(fixture.directory.path())
+                .output()
+                .unwrap(),
+        )
+    };
+    let proxy = FixedServer::new([5, 0]);
+    let outcome = run("127.0.0.1", &proxy);
+    assert!(proxy.is_used(), "{outcome:?}");
+    let proxy = FixedServer::new([5, 0]);
+    let outcome = run("proxy.nowhere.invalid", &proxy);
+    let wanted = "no thread can be started";
+    assert!(
+        outcome.status == 4 && outcome.err.contains(wanted),
+        "{outcome:?}"
+    );
+    assert!(!outcome.err.contains("panicked"), "{outcome:?}");
+}
+
 #[test]
 fn plain_http_to_loopback_goes_through_no_proxy() {
     let fixture = Fixture::new();

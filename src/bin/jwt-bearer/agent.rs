@@ -37,7 +37,7 @@ impl ProxyingAgent {
                 None | Some(ProxyProtocol::Http | ProxyProtocol::Https) => {
                     jwt_bearer::agent(config)
                 }
-                Some(_) => config.into(), // the library's agent has no SOCKS, ureq's own has
+                Some(_) => jwt_bearer::agent_with_socks(config),
             }
         };
         let proxied = EnvironmentProxy::from_env()?;
