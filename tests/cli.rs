@@ -571,6 +571,16 @@ fn failure_reports_clock_offset_and_requested_pause() {
         outcome.err.contains(&line)
     });
     assert!(outcome.status == 5 && is_reported, "{outcome:?}");
+    let past = FixedServer::json(
+        "503 Busy",
+        "Retry-After: Thu, 01 Jan 1970 00:00:01 GMT\r\n",
+        "{}",
+    );
+    let outcome = run(&past);
+    assert!(
+        outcome.status == 7 && !outcome.err.contains("pause"),
+        "{outcome:?}"
+    );
     let outcome = run(&busy);
     let line = "\n  the server asks for a pause of 4321 s before the next request\n";
     assert!(

@@ -182,6 +182,39 @@ fn parameter_that_may_be_secret_is_wanted_from_a_file() {
 }
 
 #[test]
+fn claim_that_begins_as_json_and_is_none_is_refused_and_not_repeated() {
+    let fixture = Fixture::new();
+    let command = "assertion client-credentials --client-id c --key key.pem \
+                   --token-endpoint https://as.example/t";
+    let digits = "1234567890".repeat(31);
+    for value in [
+        "1e999", "-1e999", &digits, "{S3cr3t", "[S3cr3t", "\"S3cr3t", "[1e999]",
+    ] {
+        for (name, option) in [("level", "--claim level"), ("S3cr3t+/", "--claim NAME")] {
+            let outcome = fixture.run(&format!("{command} --claim {name}={value}"));
+            let start = format!("jwt-bearer: {option}: the ");
+            assert!(outcome.err.starts_with(&start), "{outcome:?}");
+            assert_eq!((outcome.status, outcome.out.as_str()), (2, ""));
+            for secret in ["S3cr3t", "999", "1234567890"] {
+                assert!(!outcome.err.contains(secret), "{outcome:?}");
+            }
+        }
+    }
+    for (value, claim) in [
+        ("7", r#""level":7"#),
+        ("[1,2]", r#""level":[1,2]"#),
+        (r#""7""#, r#""level":"7""#),
+        ("gold", r#""level":"gold""#),
+        ("007", r#""level":"007""#),
+        ("2026-01-01", r#""level":"2026-01-01""#),
+        (SECRET, &format!(r#""level":"{SECRET}""#)), // a UUID may begin as a number does
+    ] {
+        let outcome = fixture.run(&format!("{command} -v --claim level={value}"));
+        assert!(outcome.err.contains(claim), "{outcome:?}");
+    }
+}
+
+#[test]
 fn parameter_begins_with_at_sign_where_two_are_given() {
     let fixture = Fixture::new();
     fixture.write("resource.txt", "from-file");

@@ -370,7 +370,8 @@ pub(crate) struct CommonOptions {
     /// parameter is known to be public, as scope and resource are. NAME=@@VALUE is a public value that begins with @.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) param: Vec<(String, String)>,
-    /// An additional claim; may be repeated. VALUE is JSON, or else a text.
+    /// An additional claim; may be repeated. VALUE is JSON, or else a text. A text that begins with {, [ or " is
+    /// written as a string of JSON.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub(crate) claim: Vec<(String, String)>,
     /// The passphrase of an encrypted key. One line end at the end of a text is dropped.

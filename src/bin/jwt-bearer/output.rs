@@ -136,8 +136,9 @@ fn circumstances(error: &Error) -> impl Iterator<Item = String> {
             let (n, direction) = (seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
             format!("the server's clock is {n} s {direction} this machine's: set the clock that is wrong")
         });
-    let pause = error.retry_after().map(|pause| {
-        let seconds = pause.as_secs();
+    // A date in the past asks for no pause.
+    let pause = error.retry_after().map(|pause| pause.as_secs());
+    let pause = pause.filter(|seconds| *seconds > 0).map(|seconds| {
         format!("the server asks for a pause of {seconds} s before the next request")
     });
     offset.into_iter().chain(pause)

@@ -8,6 +8,7 @@ use jwt_bearer::{
     marketing_cloud_intelligence,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::args::{
@@ -181,8 +182,7 @@ fn apply_common_options(mut profile: Profile, common: &CommonOptions) -> Result<
         profile = profile.with_parameter(name.clone(), parameter_value(name, value)?.as_str());
     }
     for (name, value) in &common.claim {
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()));
-        profile = profile.with_claim(name, value);
+        profile = profile.with_claim(name, claim_value(name, value)?);
     }
     profile = common.typ.iter().fold(profile, Profile::with_typ);
     if let Some(seconds) = common.lifetime {
@@ -191,14 +191,39 @@ fn apply_common_options(mut profile: Profile, common: &CommonOptions) -> Result<
     Ok(profile)
 }
 
+/// Returns the value of `--claim NAME=VALUE`: JSON, or a text that cannot be taken for JSON.
+fn claim_value(name: &str, text: &str) -> Result<Value, Failure> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(value);
+    }
+    // Raw JSON has no range: a number that is only too large is one by its digits.
+    let is_number = serde_json::from_str::<&RawValue>(text).is_ok();
+    if !is_number && !text.trim_start().starts_with(['{', '[', '"']) {
+        return Ok(Value::from(text));
+    }
+    let option = option_name("--claim", name);
+    Err(Failure::usage(match is_number {
+        true => format!("{option}: the number is too large: write a text as \"...\""),
+        false => {
+            format!("{option}: the value begins as JSON does and is none: write a text as \"...\"")
+        }
+    }))
+}
+
+/// Returns an option of a name and a value, as errors show it.
+///
+/// Whoever put a secret in place of the name must not find it on standard error.
+fn option_name(option: &str, name: &str) -> String {
+    match is_name(name) {
+        true => format!("{option} {name}"),
+        false => format!("{option} NAME"),
+    }
+}
+
 /// Returns the value of `--param NAME=VALUE`: `VALUE` itself, what follows the first `@` of `@@`, or the content of
 /// the file that follows a single `@`.
 fn parameter_value(name: &str, value: &str) -> Result<Zeroizing<String>, Failure> {
-    // Whoever put a secret in place of the name must not find it on standard error.
-    let option = match is_name(name) {
-        true => format!("--param {name}"),
-        false => "--param NAME".to_owned(),
-    };
+    let option = option_name("--param", name);
     let literal = match value.strip_prefix('@') {
         Some(rest) if rest.starts_with('@') => rest,
         Some(file) => {
