@@ -160,7 +160,7 @@ mod tests {
             assert!(matches!(panicked, Err::<(), _>(Unfinished::Panicked)));
         }
         let (go, wait) = mpsc::channel::<()>();
-        let wait = Arc::new(std::sync::Mutex::new(wait));
+        let wait = Arc::new(Mutex::new(wait));
         for _ in 0..MAX_UNFINISHED {
             let wait = wait.clone();
             let hung = limit.run(SOON, move || drop(wait.lock().map(|wait| wait.recv())));
