@@ -10,9 +10,16 @@ use std::{mem, thread};
 const MAX_UNFINISHED: usize = 8;
 
 /// Runs calls, each with a time limit.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimeLimit {
     unfinished: Arc<AtomicUsize>,
+    max_unfinished: usize,
+}
+
+impl Default for TimeLimit {
+    fn default() -> Self {
+        Self::new(MAX_UNFINISHED)
+    }
 }
 
 /// Why a call brought nothing.
@@ -28,13 +35,21 @@ pub(crate) enum Unfinished {
 }
 
 impl TimeLimit {
+    /// Returns a limit that refuses a call while so many earlier calls go on.
+    pub(crate) fn new(max_unfinished: usize) -> Self {
+        Self {
+            unfinished: Arc::default(),
+            max_unfinished,
+        }
+    }
+
     /// Returns what `call` returns within `limit`.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         limit: Duration,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
-        let running = Running::begin(&self.unfinished).ok_or(Unfinished::TooMany)?;
+        let running = Running::begin(self).ok_or(Unfinished::TooMany)?;
         let outcome = Arc::new((Mutex::new(Outcome::Pending), Condvar::new()));
         let ours = outcome.clone();
         let run = move || {
@@ -92,16 +107,17 @@ impl<T> Drop for Ends<T> {
 struct Running(Arc<AtomicUsize>);
 
 impl Running {
-    fn begin(unfinished: &Arc<AtomicUsize>) -> Option<Self> {
+    fn begin(limit: &TimeLimit) -> Option<Self> {
         let one_more = |count: usize| {
             count
                 .checked_add(1)
-                .filter(|count| *count <= MAX_UNFINISHED)
+                .filter(|count| *count <= limit.max_unfinished)
         };
-        unfinished
+        limit
+            .unfinished
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()?;
-        Some(Self(unfinished.clone()))
+        Some(Self(limit.unfinished.clone()))
     }
 }
 

@@ -42,7 +42,7 @@ use crate::message::{MAX_RESPONSE, Request, Response};
 /// let agent = jwt_bearer::agent(config);
 /// ```
 pub fn agent(config: Config) -> Agent {
-    with_resolver(config, SystemResolver)
+    with_resolver(config, SystemResolver::default())
 }
 
 /// Returns an agent as [`agent`] does, for a SOCKS proxy: ureq's connections, this crate's resolver.

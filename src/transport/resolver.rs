@@ -12,12 +12,27 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::time_limit::{TimeLimit, Unfinished};
 
+/// Threads whose look-up has not returned: a name service that hangs must not gather one for each attempt.
+///
+/// An agent of a busy program looks up many hosts at once.
+const MAX_UNFINISHED: usize = 64;
+
 /// Asks the operating system.
 ///
 /// ureq's own resolver panics in its caller where no thread can be started, and starts one even for
 /// an address.
 #[derive(Debug)]
-pub(super) struct SystemResolver;
+pub(super) struct SystemResolver {
+    time_limit: TimeLimit,
+}
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self {
+            time_limit: TimeLimit::new(MAX_UNFINISHED),
+        }
+    }
+}
 
 impl Resolver for SystemResolver {
     fn resolve(
@@ -32,7 +47,7 @@ impl Resolver for SystemResolver {
         let host = DefaultResolver::host_and_port(scheme, authority).ok_or(Error::HostNotFound)?;
         let all = match host.parse() {
             Ok(address) => vec![address].into_iter(),
-            Err(_) => within(timeout, move || host.to_socket_addrs())?,
+            Err(_) => within(&self.time_limit, timeout, move || host.to_socket_addrs())?,
         };
         let mut addresses = self.empty();
         for address in config.ip_family().keep_wanted(all) {
@@ -50,11 +65,11 @@ impl Resolver for SystemResolver {
 
 /// Runs `look_up` with a time limit, since the call itself has none.
 fn within(
+    time_limit: &TimeLimit,
     timeout: NextTimeout,
     look_up: impl FnOnce() -> io::Result<IntoIter<SocketAddr>> + Send + 'static,
 ) -> Result<IntoIter<SocketAddr>, Error> {
-    // Each call has a limit of its own: callers may look up any number of hosts at once.
-    match TimeLimit::default().run(*timeout.after, look_up) {
+    match time_limit.run(*timeout.after, look_up) {
         Ok(addresses) => Ok(addresses?),
         Err(Unfinished::TimedOut) => Err(Error::Timeout(timeout.reason)),
         Err(unfinished) => {
@@ -94,7 +109,7 @@ mod tests {
 
     fn resolve(uri: &str, after: Duration) -> Vec<SocketAddr> {
         let uri = uri.parse().unwrap();
-        let addresses = SystemResolver.resolve(&uri, &Config::default(), timeout(after));
+        let addresses = SystemResolver::default().resolve(&uri, &Config::default(), timeout(after));
         addresses.unwrap().to_vec()
     }
 
@@ -128,11 +143,34 @@ mod tests {
     fn resolver_gives_up_at_its_timeout() {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let hang = move || Err(io::Error::other(receiver.recv().unwrap_err()));
-        let result = within(timeout(Duration::from_millis(20)), hang);
+        let limit = TimeLimit::default();
+        let result = within(&limit, timeout(Duration::from_millis(20)), hang);
         assert!(
             matches!(result, Err(Error::Timeout(Timeout::Resolve))),
             "{result:?}"
         );
+        drop(sender);
+    }
+
+    #[test]
+    fn resolver_limits_the_threads_of_look_ups_that_hang() {
+        let resolver = SystemResolver::default();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let receiver = std::sync::Arc::new(std::sync::Mutex::new(receiver));
+        let soon = || timeout(Duration::from_millis(1));
+        for _ in 0..MAX_UNFINISHED {
+            let receiver = receiver.clone();
+            let hang = move || {
+                let _ = receiver.lock().map(|receiver| receiver.recv());
+                Ok(vec![].into_iter())
+            };
+            let result = within(&resolver.time_limit, soon(), hang);
+            assert!(matches!(result, Err(Error::Timeout(_))), "{result:?}");
+        }
+        let uri = "https://localhost/token".parse().unwrap();
+        let error = resolver.resolve(&uri, &Config::default(), soon());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("has not finished earlier calls"), "{error}");
         drop(sender);
     }
 
