@@ -110,8 +110,8 @@ fn rank(error: &Error) -> u8 {
         Error::Timeout(_) => 1,
         Error::Io(error) => match error.kind() {
             InvalidData => 3, // a certificate, or another failure of TLS
-            ConnectionRefused | ConnectionReset | ConnectionAborted => 2,
-            UnexpectedEof | BrokenPipe | PermissionDenied => 2,
+            ConnectionRefused | ConnectionReset | ConnectionAborted | UnexpectedEof
+            | BrokenPipe | PermissionDenied => 2,
             TimedOut => 1,
             _ => 0,
         },
