@@ -118,7 +118,7 @@ impl Transport for HeaderLines {
             self.find_head(); // behind an interim response
         }
         if self.ready > 0 {
-            // Without room for a part of it, a claim that there is input would be repeated for ever.
+            // Without room for a part of it, ureq would ask again without a pause until its timeout.
             return Ok(self.release());
         }
         let has_input = self.inner.await_input(timeout)?;
