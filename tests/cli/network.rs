@@ -169,10 +169,35 @@ fn proxy_variable_that_is_unusable_is_named_without_its_value() {
         let start = format!("jwt-bearer: {variable}: ");
         assert!(outcome.err.starts_with(&start), "{outcome:?}");
         assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
-        // A list of exceptions that has every host makes it harmless.
-        let outcome = Outcome::of(command.env("NO_PROXY", "*").output().unwrap());
-        assert_eq!(outcome.status, 4, "{outcome:?}");
+        // A list of exceptions that has the host makes it harmless.
+        for exceptions in ["*", "nowhere.invalid"] {
+            let outcome = Outcome::of(command.env("NO_PROXY", exceptions).output().unwrap());
+            assert_eq!(outcome.status, 4, "{outcome:?}");
+            assert!(!outcome.err.contains(variable), "{outcome:?}");
+        }
+        let outcome = Outcome::of(command.env("NO_PROXY", "other.invalid").output().unwrap());
+        assert_eq!(outcome.status, 3, "{outcome:?}");
     }
+}
+
+#[test]
+fn proxy_variable_that_is_unusable_is_named_where_discovery_leads_to_its_hosts() {
+    let fixture = Fixture::new();
+    let server = FixedServer::new("");
+    let issuer = format!("http://127.0.0.1:{}", server.port);
+    let metadata =
+        format!(r#"{{"issuer":"{issuer}","token_endpoint":"https://as.nowhere.invalid/token"}}"#);
+    *server.response.lock().unwrap() = FixedServer::response("200 OK", "", &metadata);
+    let mut command = fixture.command(&format!(
+        "token client-credentials --client-id c --key key.pem --discover {issuer}"
+    ));
+    command.env("HTTPS_PROXY", "hunter2 hunter2");
+    let outcome = Outcome::of(command.output().unwrap());
+    assert!(server.is_used(), "{outcome:?}");
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    let wanted = "HTTPS_PROXY: this variable names no usable proxy";
+    assert!(outcome.err.contains(wanted), "{outcome:?}");
+    assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
 }
 
 #[test]

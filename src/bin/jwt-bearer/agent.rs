@@ -1,10 +1,10 @@
 //! The HTTP agents of the command line: one through the environment's proxy, one without it.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Uri;
-use jwt_bearer::{Request, Response, Transport};
+use jwt_bearer::{Error, Exchange, Profile, Request, Response, Signer, Transport};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
@@ -16,15 +16,20 @@ use crate::roots;
 /// Sends each request by the agent that its host asks for.
 pub(crate) struct ProxyingAgent {
     direct: Agent,
-    proxied: Option<(Agent, EnvironmentProxy)>,
+    /// The agent of the proxy, or why the environment names none.
+    proxied: Option<(Result<Agent, String>, EnvironmentProxy)>,
 }
 
 impl ProxyingAgent {
     /// Creates the agents by the options and the environment.
     ///
     /// # Errors
-    /// Where a proxy variable or a file with certificates is unusable.
-    pub(crate) fn new(options: &CommonOptions) -> Result<Self, Failure> {
+    /// Where a file with certificates is unusable, or a proxy variable that the first request needs.
+    pub(crate) fn new(
+        options: &CommonOptions,
+        profile: &Profile,
+        signer: &dyn Signer,
+    ) -> Result<Self, Failure> {
         let roots = roots::build(options.system_roots, options.ca.as_deref())?;
         let tls = TlsConfig::builder().root_certs(roots).build();
         let agent = |proxy: Option<Proxy>| {
@@ -40,21 +45,44 @@ impl ProxyingAgent {
                 Some(_) => jwt_bearer::agent_with_socks(config),
             }
         };
-        let proxied = EnvironmentProxy::from_env()?;
+        let from_env = EnvironmentProxy::from_env();
+        if let Some((from_env, Err(message))) = from_env.as_ref().map(|e| (e, &e.proxy)) {
+            // A host that is reached without a proxy needs none that works, as with curl.
+            let first = first_uri(profile, signer)?;
+            if first.is_none_or(|uri| from_env.applies_to(&uri)) {
+                return Err(Failure::config(message));
+            }
+        }
         Ok(Self {
-            proxied: proxied.map(|from_env| (agent(Some(from_env.proxy.clone())), from_env)),
+            proxied: from_env.map(|from_env| {
+                let proxy = from_env.proxy.clone();
+                (proxy.map(|proxy| agent(Some(proxy))), from_env)
+            }),
             direct: agent(None),
         })
     }
 }
 
+/// Returns the URL of a profile's first request, if it is one.
+fn first_uri(profile: &Profile, signer: &dyn Signer) -> Result<Option<Uri>, Error> {
+    let url = match profile.metadata_requests()?.first() {
+        Some(request) => request.url().to_owned(),
+        None => {
+            let exchange = Exchange::new(profile, signer, SystemTime::now())?;
+            exchange.request().url().to_owned()
+        }
+    };
+    Ok(url.parse().ok())
+}
+
 impl Transport for ProxyingAgent {
     fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
         let uri: Uri = request.url().parse().map_err(io::Error::other)?;
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(443); // plain http never goes through a proxy
         match &self.proxied {
-            Some((agent, proxy)) if proxy.applies_to(host, port) => agent.send(request, timeout),
+            Some((agent, proxy)) if proxy.applies_to(&uri) => match agent {
+                Ok(agent) => agent.send(request, timeout),
+                Err(message) => Err(io::Error::new(io::ErrorKind::InvalidInput, message.clone())),
+            },
             _ => self.direct.send(request, timeout),
         }
     }

@@ -51,7 +51,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 secrets,
                 common,
             } = profiles::build(profile)?;
-            let agent = ProxyingAgent::new(&common)?;
+            let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
             let source = match common.verbose {
                 true => {
                     let traced = trace::traced(agent, secrets.clone(), print_trace);

@@ -6,9 +6,9 @@
 use std::env;
 use std::net::IpAddr;
 
+use http::Uri;
+use http::uri::Scheme;
 use ureq::{Proxy, ProxyProtocol};
-
-use crate::output::Failure;
 
 /// Variables in the order in which they are looked up.
 const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -18,39 +18,39 @@ const DEFAULT_PORT: u16 = 1080;
 
 /// A proxy, and the hosts that are reached without it.
 pub(crate) struct EnvironmentProxy {
-    pub(crate) proxy: Proxy,
+    /// The proxy, or why the variable names none.
+    pub(crate) proxy: Result<Proxy, String>,
     exceptions: String,
 }
 
 impl EnvironmentProxy {
     /// Returns the proxy that the environment names, if any.
     ///
-    /// # Errors
-    /// Where a variable is set that names no usable proxy. Its value is not repeated, since a password may be in it.
-    pub(crate) fn from_env() -> Result<Option<Self>, Failure> {
+    /// The value of a variable that names no usable proxy is not repeated, since a password may be in it.
+    pub(crate) fn from_env() -> Option<Self> {
         let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let Some(variable) = PROXY_VARIABLES.into_iter().find(is_set) else {
-            return Ok(None);
-        };
+        let variable = PROXY_VARIABLES.into_iter().find(is_set)?;
         let exceptions = NO_PROXY_VARIABLES.into_iter().find(is_set);
         let exceptions = exceptions.and_then(|name| env::var(name).ok());
         let exceptions = exceptions.unwrap_or_default();
         if exceptions.trim() == "*" {
-            return Ok(None);
+            return None;
         }
         let value = env::var(variable).unwrap_or_default(); // other than UTF-8, so no URL
-        match parse(&value) {
-            Some(proxy) => Ok(Some(Self { proxy, exceptions })),
-            None => Err(Failure::config(format!(
+        let proxy = parse(&value).ok_or_else(|| {
+            format!(
                 "{variable}: this variable names no usable proxy: expected http://HOST:PORT, or https, socks5 or \
                  socks5h in place of http; \\, @ and : in a name or password are written %5C, %40 and %3A"
-            ))),
-        }
+            )
+        });
+        Some(Self { proxy, exceptions })
     }
 
-    /// Whether requests to this host go through the proxy.
-    pub(crate) fn applies_to(&self, host: &str, port: u16) -> bool {
-        !is_exception(&self.exceptions, host, port)
+    /// Whether requests to this URL go through the proxy. Plain http never does.
+    pub(crate) fn applies_to(&self, uri: &Uri) -> bool {
+        let port = uri.port_u16().unwrap_or(443);
+        uri.scheme() == Some(&Scheme::HTTPS)
+            && !is_exception(&self.exceptions, uri.host().unwrap_or_default(), port)
     }
 }
 
