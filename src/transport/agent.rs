@@ -50,7 +50,7 @@ pub fn agent(config: Config) -> Agent {
 #[doc(hidden)]
 pub fn agent_with_socks(config: Config) -> Agent {
     let connector = ureq::unversioned::transport::DefaultConnector::default();
-    Agent::with_parts(config, connector, SystemResolver)
+    Agent::with_parts(config, connector, SystemResolver::default())
 }
 
 /// Returns an agent that reads no proxy from the environment.
