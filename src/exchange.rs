@@ -199,9 +199,13 @@ impl<'p> Exchange<'p> {
             let value = body.and_then(|body| body.get(name));
             value.is_some_and(|value| is_present(&value))
         };
+        // A token response may have members of these names too.
+        let is_success = |status| (200..=299).contains(&status);
+        let may_be_transient =
+            |status| (has("error") || !is_success(status)) && self.is_transient(reason);
         let is_denied = has("error") || (self.profile.denies_by_message && has("message"));
         Err(match response.status() {
-            _ if response.is_unavailable() || self.is_transient(reason) => {
+            status if response.is_unavailable() || may_be_transient(status) => {
                 (Unavailable, "the authorization server cannot answer now")
             }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
@@ -211,6 +215,14 @@ impl<'p> Exchange<'p> {
                 "the token endpoint redirects, and no assertion is sent there",
             ),
             400..=499 if is_denied => (Denied, "the authorization server refused"),
+            401 if response.body().is_empty() && reason.code.is_some() => {
+                (Denied, "the authorization server refused")
+            }
+            // A server was seen to refuse without a reason.
+            400 | 401 | 403 if response.body().is_empty() => (
+                Denied,
+                "the authorization server refused and gave no reason",
+            ),
             _ if body.is_none() && response.is_encoded() => (
                 Protocol,
                 "the response is compressed, though nobody asked for that",
@@ -225,11 +237,6 @@ impl<'p> Exchange<'p> {
             401 if body.is_none() && reason.code.is_some() => {
                 (Denied, "the authorization server refused")
             }
-            // A server was seen to refuse without a reason.
-            400 | 401 | 403 if response.body().is_empty() => (
-                Denied,
-                "the authorization server refused and gave no reason",
-            ),
             _ => (
                 Protocol,
                 "something other than an authorization server answered",

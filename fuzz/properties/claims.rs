@@ -75,7 +75,11 @@ pub fn claims(input: &[u8]) {
         || has_duplicate(&["typ", "alg", "kid"], &header)
         || claims
             .iter()
-            .any(|(name, value)| name == "nbf" && !is_numeric_date(value));
+            .any(|(name, value)| name == "nbf" && !is_numeric_date(value))
+        || claims
+            .iter()
+            .chain(&header)
+            .any(|(_, value)| has_lost_digits(value));
 
     let assertion = match profile.assertion(&key, now()) {
         Ok(assertion) => assertion,
@@ -118,6 +122,19 @@ pub fn claims(input: &[u8]) {
 
 fn value(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
+/// Whether a number is a float that may have been a longer integer: from 2^53 on floats skip integers.
+fn has_lost_digits(value: &Value) -> bool {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap();
+            float.fract() == 0.0 && float.abs() >= 2_f64.powi(53)
+        }
+        Value::Array(all) => all.iter().any(has_lost_digits),
+        Value::Object(all) => all.values().any(has_lost_digits),
+        _ => false,
+    }
 }
 
 fn text_of<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a String> {

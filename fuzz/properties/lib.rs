@@ -13,6 +13,9 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Error, HmacKey};
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 mod claims;
@@ -107,19 +110,27 @@ fn assert_not_quoted(text: &str, secret: impl AsRef<[u8]>) {
 }
 
 /// The JSON object that is a response, or the first element of an array in an error response.
+///
+/// A byte order mark is skipped, and bytes that are not UTF-8 become replacement characters. A member whose value cannot
+/// be read counts as missing.
 fn json_object(status: u16, body: &[u8]) -> Option<Map<String, Value>> {
     if body.len() > 64 * 1024 {
         return None;
     }
-    let first = |all: Vec<Value>| all.into_iter().next();
-    let value = match serde_json::from_slice(body).ok()? {
-        Value::Array(all) if status >= 400 => first(all)?,
-        value => value,
-    };
-    match value {
-        Value::Object(members) => Some(members),
-        _ => None,
-    }
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let text = String::from_utf8_lossy(body);
+    let members = raw_members(&text).or_else(|| {
+        let all: Vec<Box<RawValue>> = serde_json::from_str(&text).ok()?;
+        let first = all.first().filter(|_| status >= 400)?;
+        raw_members(first.get())
+    })?;
+    let value =
+        |(name, raw): (String, Box<RawValue>)| Some((name, serde_json::from_str(raw.get()).ok()?));
+    Some(members.into_iter().filter_map(value).collect())
+}
+
+fn raw_members(text: &str) -> Option<BTreeMap<String, Box<RawValue>>> {
+    serde_json::from_str(text).ok()
 }
 
 /// Decodes a segment of a JWT. No name is in it twice: without the copy, it would be shorter when written again.
