@@ -289,7 +289,7 @@ impl SharedSecrets {
             Value,
             String,
             Value,
-            Vec<(String, String)>,
+            Vec<(String, Value)>,
             Value,
             Value,
         );
@@ -298,12 +298,8 @@ impl SharedSecrets {
         };
         let mut secrets = self.lock();
         secrets.add(&Zeroizing::new(token));
-        for (name, json) in members {
-            let json = Zeroizing::new(json);
-            let mut member = Map::new();
-            member.insert(name, serde_json::from_str(&json).unwrap_or_default());
-            hide_members(&mut Value::Object(member), &mut secrets);
-        }
+        let members = members.into_iter().collect();
+        hide_members(&mut Value::Object(members), &mut secrets);
     }
 
     fn lock(&self) -> MutexGuard<'_, Secrets> {
