@@ -76,8 +76,18 @@ impl Profile {
             let error = match send(&request) {
                 Err(cause) => {
                     let (_, query) = request.url().split_once('?').unwrap_or_default();
-                    let error = Error::network(&location, cause);
-                    error.without_secrets(&[secrets, &[query]].concat())
+                    // A server that was not reached has no other document either.
+                    let is_unreached = failed.is_none() && !was_reached(&cause);
+                    let place = match is_unreached {
+                        true => request.authority(),
+                        false => &location,
+                    };
+                    let error = Error::network(place, cause);
+                    let error = error.without_secrets(&[secrets, &[query]].concat());
+                    if is_unreached {
+                        return Err(error);
+                    }
+                    error
                 }
                 Ok(response) => match self.resolve(&response, redact) {
                     Ok(resolved) => return Ok(Some(resolved)),
@@ -164,6 +174,19 @@ impl Profile {
         };
         let message = format!("metadata is of {found}, and {expected} is expected");
         Err(Error::protocol(message))
+    }
+}
+
+/// Returns whether a request failed, as far as its error says, after the connection was made.
+fn was_reached(cause: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, TimedOut, UnexpectedEof,
+    };
+    match cause.kind() {
+        // A server may also be silent about one document alone.
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | TimedOut => true,
+        InvalidData => !cause.to_string().contains("certificate"), // else its protocol is wrong
+        _ => false,
     }
 }
 

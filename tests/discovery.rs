@@ -625,8 +625,6 @@ fn missing_metadata_is_named_with_its_status_and_not_retryable() {
 fn failed_metadata_request_is_a_network_error() {
     for (kind, is_retryable) in [
         (io::ErrorKind::TimedOut, true),
-        (io::ErrorKind::ConnectionRefused, true),
-        (io::ErrorKind::NotFound, false),
         (io::ErrorKind::InvalidData, false),
     ] {
         let source = Scripted::new(
@@ -640,6 +638,23 @@ fn failed_metadata_request_is_a_network_error() {
         );
         let text = error.to_string();
         assert!(text.starts_with("as.example.com/.well-known/"), "{text}");
+        source.end();
+    }
+}
+
+#[test]
+fn server_that_is_not_reached_is_not_asked_for_its_second_document() {
+    for (kind, is_retryable) in [
+        (io::ErrorKind::ConnectionRefused, true),
+        (io::ErrorKind::NotFound, false),
+    ] {
+        let source = Scripted::new(by_issuer(), [(RFC_8414, Err(kind.into()))]);
+        let error = source.fails();
+        assert_eq!(
+            (error.kind(), error.is_retryable()),
+            (Network, is_retryable)
+        );
+        assert!(error.to_string().starts_with("as.example.com: "), "{error}");
         source.end();
     }
 }

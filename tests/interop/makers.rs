@@ -39,7 +39,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("openssl-encrypted-aes-256-cbc-SHA512-256.pem", UNSUPPORTED),
     (
         "keytool.p12",
-        "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes",
+        "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes (an old store also needs -legacy)",
     ),
     ("ssh-own.pem", OPENSSH),
     ("ssh-encrypted-proc-type.pem", PROC_TYPE),

@@ -56,8 +56,11 @@ fn command_line_ca_option_is_needed_to_trust_a_private_root() {
             "jwt-bearer: {authority}: its TLS certificate is not accepted: \
              invalid peer certificate: UnknownIssuer\n"
         );
+        let hint = "  trust the CA that issued the certificate with --ca FILE, or the roots of this machine with \
+            --system-roots; behind a proxy that inspects TLS it is the proxy's CA\n";
         assert_eq!(output.status.code(), Some(4));
-        assert_eq!((text(&output.stderr), output.stdout.len()), (refused, 0));
+        let printed = (text(&output.stderr), output.stdout.len());
+        assert_eq!(printed, (refused + hint, 0));
     }
 }
 

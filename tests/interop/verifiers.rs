@@ -671,7 +671,9 @@ fn number() -> impl Strategy<Value = Value> {
         any::<f64>().prop_filter_map("not read exactly", |number| {
             let value = Value::from(number);
             let read: Value = serde_json::from_str(&value.to_string()).unwrap();
-            (number.is_finite() && read == value).then_some(value)
+            // From 2^53 on a float may be an integer that lost digits, which is refused.
+            let is_exact = number.fract() != 0.0 || number.abs() < 2_f64.powi(53);
+            (number.is_finite() && is_exact && read == value).then_some(value)
         }),
     ]
 }
