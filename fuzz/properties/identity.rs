@@ -38,6 +38,9 @@ pub fn identity(input: &[u8]) {
 fn last_two_ids(id: &str) -> Option<(&str, &str)> {
     let uri: Uri = id.parse().ok()?;
     uri.scheme()?;
+    if id.contains(['?', '#']) {
+        return None; // the ids of a query are not those of the path
+    }
     let segments: Vec<_> = uri.path().split('/').map(str::to_owned).collect();
     let [.., organization, user] = &segments[..] else {
         return None;
