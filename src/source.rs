@@ -496,7 +496,7 @@ mod simulation {
         assert_eq!(without.peak, fleet, "all in one second");
         assert!(with.peak * 5 < fleet, "{with:?}");
         assert!(with.peak_after * 4 < without.peak_after, "{with:?}");
-        // A token that was renewed in time outlives the first minute; a failure stands half a minute.
+        // A token that was renewed in time outlives the first minute; a failure is remembered for half a minute.
         let longest = (OUTAGE.end - OUTAGE.start - 60 + 36) / 2;
         assert!(
             with.errors < without.errors.min(fleet * longest),

@@ -74,7 +74,7 @@ impl TimeLimit {
     }
 }
 
-/// Where a call stands.
+/// How far a call got.
 enum Outcome<T> {
     Pending,
     Returned(T),
