@@ -354,6 +354,10 @@ fn discovery_error_shows_a_found_issuer_only_where_it_is_a_url() {
         let text = format!("metadata is of an issuer that is no URL, {expected}");
         assert_eq!(error_for(issuer), text);
     }
+    assert_eq!(
+        error_for(""),
+        format!("metadata is of no issuer, {expected}")
+    );
     let long = error_for(&format!("https://evil.example/{}", "a".repeat(10_000)));
     assert!(long.starts_with("metadata is of the issuer https://evil.example/aaa"));
     assert!(long.ends_with(expected) && long.len() < 512, "{long}");
