@@ -556,7 +556,7 @@ impl FixedServer {
 fn failure_reports_clock_offset_and_requested_pause() {
     let fixture = Fixture::new();
     let now = SystemTime::now() + Duration::from_secs(3600);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let date = format!("Date: {}\r\n", httpdate::fmt_http_date(now));
     let ahead = FixedServer::json("400 Bad Request", &date, r#"{"error":"invalid_grant"}"#);
     let busy = FixedServer::json("503 Busy", "Retry-After: 4321\r\n", "{}");
