@@ -35,11 +35,13 @@ mod time_limit;
 
 mod random;
 
-mod pem;
-
-mod der;
-
 mod signer;
+
+#[cfg_attr(
+    not(feature = "ring"),
+    allow(dead_code, reason = "only `ring` signs with some kinds of keys")
+)]
+mod key;
 
 mod jwt;
 
@@ -80,7 +82,13 @@ pub use clock::{Clock, ManualClock};
 pub use endpoint::Endpoint;
 pub use error::{BoxError, Error, ErrorKind};
 pub use exchange::Exchange;
-pub use jwt::{Assertion, HmacKey, RsaKey};
+#[cfg(any(feature = "rsa", feature = "ring"))]
+pub use jwt::RsaAlgorithm;
+#[cfg(feature = "rsa")]
+pub use jwt::RsaKey;
+pub use jwt::{Assertion, HmacAlgorithm, HmacKey, Key, ecdsa_signature_from_der};
+#[cfg(feature = "ring")]
+pub use jwt::{EcKey, Ed25519Key, RingRsaKey};
 pub use message::{Request, Response};
 pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,

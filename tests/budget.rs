@@ -7,9 +7,12 @@ use std::process::Command;
 
 /// Packages of a normal build, this one included.
 #[cfg(feature = "ureq")]
-const MAX_PACKAGES: usize = 58;
+const MAX_PACKAGES: usize = 56;
+/// Packages with `ring` in place of `rsa`.
+#[cfg(feature = "ureq")]
+const MAX_PACKAGES_WITH_RING: usize = 36;
 /// Packages without ureq, which leaves the part without I/O.
-const MAX_PACKAGES_WITHOUT_UREQ: usize = 47;
+const MAX_PACKAGES_WITHOUT_UREQ: usize = 45;
 
 /// The crate needs no async runtime, no second TLS library and no procedural macros.
 const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive syn tokio";
@@ -18,7 +21,7 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_json \
     sha2 ureq zeroize";
 /// Dependencies of the features `sandbox`, `cli`, `file-store` and `redis`.
-const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem redis ring \
+const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem pkcs8 redis ring \
     rustix rustls-native-certs tempfile webpki-root-certs";
 
 /// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
@@ -30,9 +33,18 @@ fn default_features_stay_within_package_budget() {
     assert!(names(&tree).contains("ureq"), "{tree}");
 }
 
+/// RUSTSEC-2023-0071 is an advisory on `rsa` that names no fixed version.
+#[cfg(feature = "ureq")]
 #[test]
-fn no_default_features_stay_within_package_budget() {
-    let tree = cargo_tree(&["--no-default-features"]);
+fn ring_without_rsa_stays_within_package_budget() {
+    let tree = cargo_tree(&["--no-default-features", "--features=ureq,ring"]);
+    check(&tree, MAX_PACKAGES_WITH_RING);
+    assert!(!names(&tree).contains("rsa"), "{tree}");
+}
+
+#[test]
+fn rsa_without_ureq_stays_within_package_budget() {
+    let tree = cargo_tree(&["--no-default-features", "--features=rsa"]);
     check(&tree, MAX_PACKAGES_WITHOUT_UREQ);
     assert!(!names(&tree).contains("ureq"), "{tree}");
 }
@@ -40,11 +52,11 @@ fn no_default_features_stay_within_package_budget() {
 #[test]
 fn direct_dependencies_match_the_list() {
     let mut listed = section("dependencies");
-    let ureq = listed.remove("ureq").unwrap();
+    // Optional, but in a default build.
+    let default = ["rsa", "ureq"].map(|name| (name.to_owned(), listed.remove(name).unwrap()));
     let (optional, mut always): (Vec<_>, Vec<_>) =
         (listed.iter()).partition(|(_, value)| value.contains("optional = true"));
-    let ureq = ("ureq".to_owned(), ureq);
-    always.push((&ureq.0, &ureq.1));
+    always.extend(default.iter().map(|(name, value)| (name, value)));
     always.sort();
     assert!(
         always.iter().map(|(name, _)| *name).eq(DIRECT.split(' ')),

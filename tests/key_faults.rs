@@ -442,7 +442,11 @@ fn public_keys_and_certificates_in_der_are_named() {
     let public = der(include_str!("data/keys/public-pkcs1.pem"));
     pem_and_read_refuse(&public, "this is a public key");
     let ec = der(include_str!("data/keys/ec-pkcs8.pem"));
-    pem_and_read_refuse(&ec, "this is an EC key; RS256 needs RSA");
+    is_refused(
+        &RsaKey::read(&ec).unwrap_err(),
+        &ec,
+        "this is an EC key; RS256 needs RSA",
+    );
     let dsa = der(include_str!("data/keys/dsa.pem"));
     pem_and_read_refuse(&dsa, "this is a DSA key; RS256 needs RSA");
 }

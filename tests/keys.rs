@@ -419,19 +419,22 @@ fn key_id_is_returned_and_does_not_change_the_signature() {
 }
 
 #[test]
-fn debug_of_a_key_shows_key_id_and_repairs_only() {
+fn debug_of_a_key_shows_algorithm_key_id_and_repairs_only() {
     assert_eq!(
         format!("{:?}", rs256()),
-        "RsaKey { key_id: None, repairs: [], .. }"
+        "RsaKey { algorithm: Rs256, key_id: None, repairs: [], .. }"
     );
     let pem = format!("\u{feff}{}", rfc7515_pem("pkcs8_pem"));
     let repaired = RsaKey::from_pem(pem).unwrap().with_key_id("k1");
     assert_eq!(
         format!("{repaired:?}"),
-        "RsaKey { key_id: Some(\"k1\"), \
+        "RsaKey { algorithm: Rs256, key_id: Some(\"k1\"), \
          repairs: [\"there was a byte order mark before the key\"], .. }"
     );
-    assert_eq!(format!("{:?}", hs256()), "HmacKey { key_id: None, .. }");
+    assert_eq!(
+        format!("{:?}", hs256()),
+        "HmacKey { algorithm: Hs256, key_id: None, .. }"
+    );
     let with_id = hs256().with_key_id("k2");
     assert_eq!(
         format!("{with_id:#?}"),

@@ -8,7 +8,7 @@ use std::{fs, mem};
 /// Crates and the files that name them. Any file may name `base64`, `serde_json` and `zeroize`.
 const CRATES: &[(&str, &[&str])] = &[
     ("getrandom", &["random"]),
-    ("hmac", &["jwt"]),
+    ("hmac", &["jwt/hmac_key"]),
     (
         "http",
         &[
@@ -24,10 +24,14 @@ const CRATES: &[(&str, &[&str])] = &[
     ("log", &["fetch", "shared"]),
     ("percent_encoding", &["message"]),
     ("redis", &["store/redis"]),
-    ("ring", &[]),
-    ("rsa", &["der", "jwt/rsa_key"]),
+    ("pkcs8", &["key/encrypted"]),
+    ("ring", &["jwt/ring_keys", "jwt/rsa_algorithm"]),
+    ("rsa", &["jwt/rsa_algorithm", "jwt/rsa_key"]),
     ("rustix", &["store/file"]),
-    ("sha2", &["jwt", "jwt/rsa_key"]),
+    (
+        "sha2",
+        &["jwt", "jwt/hmac_key", "jwt/rsa_algorithm", "key/public_key"],
+    ),
     (
         "ureq",
         &[

@@ -323,7 +323,6 @@ fn key_error_quotes_no_key_material() {
                 "old encryption",
                 pem.replacen("-----\n", "-----\nProc-Type: 4,ENCRYPTED\n\n", 1),
             ),
-            ("EC", labelled("EC PRIVATE KEY")),
             ("certificate", labelled("CERTIFICATE")),
             ("public", labelled("PUBLIC KEY")),
             ("OpenSSH", labelled("OPENSSH PRIVATE KEY")),

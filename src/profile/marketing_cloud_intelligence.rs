@@ -4,12 +4,15 @@
 //! - Assertion, request, response: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_jwt.htm>
 //! - Using the token: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_use.htm>
 
+#[cfg(feature = "rsa")]
 use serde_json::Value;
 
 use super::hint::Hint;
 use super::{Audience, Jti, Profile};
 use crate::endpoint::Endpoint;
+#[cfg(feature = "rsa")]
 use crate::error::Error;
+#[cfg(feature = "rsa")]
 use crate::jwt::RsaKey;
 
 /// AWS US. The document prints this URL, and says that it may change.
@@ -62,6 +65,7 @@ impl Profile {
 /// [`Config`](crate::ErrorKind::Config) where the text is no such file,
 /// [`Key`](crate::ErrorKind::Key) where its key cannot be read. The error quotes nothing of the
 /// file.
+#[cfg(feature = "rsa")]
 pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     let json = json.as_ref();
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);

@@ -4,80 +4,123 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
 use ring::{hmac, signature};
-use rsa::pkcs8::SubjectPublicKeyInfoRef;
 use serde_json::{Map, Value};
 
 use super::strict_json::{JsonError, parse_object};
 use crate::error::Error;
-use crate::jwt::RsaKey;
+use crate::key::der;
+use crate::signer::Algorithm;
+#[cfg(feature = "rsa")]
+use crate::signer::Signer as _;
 
 /// Seconds by which a client's clock may be ahead of this machine's.
 const CLOCK_LEEWAY: u64 = 30;
 /// Bytes of the longest accepted `jti`, since the server keeps it until the assertion expires.
 const MAX_JTI_LENGTH: usize = 1024;
 
-/// The verification key that a client registers: a public key or a shared secret.
+/// The verification key that a client registers: a public key or a shared secret, and its algorithm.
 #[derive(Clone)]
-pub struct Key(KeyMaterial);
-
-#[derive(Clone)]
-enum KeyMaterial {
-    /// PKCS#1 DER, the form that `ring` reads.
-    Rsa(Vec<u8>),
-    Secret(Vec<u8>),
+pub struct Key {
+    /// PKCS#1 DER of an RSA key, the point of another, or the secret.
+    bytes: Vec<u8>,
+    algorithm: Algorithm,
 }
 
 impl Key {
-    /// Registers the bytes of an HMAC secret.
+    /// Registers the bytes of an HMAC secret, for HS256.
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
-        Self(KeyMaterial::Secret(secret.into()))
+        Self {
+            bytes: secret.into(),
+            algorithm: Algorithm::Hs256,
+        }
     }
-    /// Registers the public half of an [`RsaKey`].
-    pub fn public(key: &RsaKey) -> Self {
-        Self(KeyMaterial::Rsa(key.public_key_pkcs1()))
+    /// Registers the public half of an [`RsaKey`](crate::RsaKey), for the algorithm that it signs.
+    #[cfg(feature = "rsa")]
+    pub fn public(key: &crate::RsaKey) -> Self {
+        let info = key.public_key().der();
+        let (_, key_bytes) = public_key(&info).unwrap_or((Algorithm::Rs256, &[]));
+        Self {
+            bytes: key_bytes.to_owned(),
+            algorithm: key.algorithm(),
+        }
     }
-    /// Registers an RSA public key in PEM (`PUBLIC KEY` or `RSA PUBLIC KEY`).
+    /// Registers a public key in PEM: RSA for RS256, EC on P-256 for ES256, EC on P-384 for ES384, or
+    /// Ed25519 for EdDSA.
     ///
     /// # Errors
     /// [`Key`](crate::ErrorKind::Key) when `text` is anything else.
     pub fn public_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let error = |()| Error::key("this is not an RSA public key in PEM");
-        let block = pem::parse(text).map_err(|_| error(()))?;
-        let der = block.contents();
-        match block.tag() {
-            "RSA PUBLIC KEY" => Ok(Self(KeyMaterial::Rsa(der.to_owned()))),
-            _ => {
-                let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| error(()))?;
-                Ok(Self(KeyMaterial::Rsa(
-                    info.subject_public_key.raw_bytes().to_owned(),
-                )))
-            }
-        }
+        let block = pem::parse(text).ok();
+        let key = block.as_ref().and_then(|block| match block.tag() {
+            "RSA PUBLIC KEY" => Some((Algorithm::Rs256, block.contents())),
+            _ => public_key(block.contents()),
+        });
+        let (algorithm, bytes) =
+            key.ok_or_else(|| Error::key("this is not a public key in PEM"))?;
+        Ok(Self {
+            bytes: bytes.to_owned(),
+            algorithm,
+        })
+    }
+    /// Sets the one algorithm that the client may use. It must fit the key, or nothing verifies.
+    #[must_use]
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
     }
 
-    fn alg(&self) -> &'static str {
-        match self.0 {
-            KeyMaterial::Rsa(_) => "RS256",
-            KeyMaterial::Secret(_) => "HS256",
-        }
-    }
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.0 {
-            KeyMaterial::Rsa(key) => {
-                signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key)
-                    .verify(message, signature)
-                    .is_ok()
-            }
-            KeyMaterial::Secret(secret) => hmac::verify(
-                &hmac::Key::new(hmac::HMAC_SHA256, secret),
-                message,
-                signature,
-            )
-            .is_ok(),
-        }
+        let how: &'static dyn VerificationAlgorithm = match self.algorithm {
+            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Algorithm::EdDsa => &signature::ED25519,
+            Algorithm::Hs256 => return self.has_tag(hmac::HMAC_SHA256, message, signature),
+            Algorithm::Hs384 => return self.has_tag(hmac::HMAC_SHA384, message, signature),
+            Algorithm::Hs512 => return self.has_tag(hmac::HMAC_SHA512, message, signature),
+            Algorithm::Es512 => return false, // `ring` does not have P-521
+        };
+        let key = UnparsedPublicKey::new(how, &self.bytes);
+        key.verify(message, signature).is_ok()
+    }
+    fn has_tag(&self, hash: hmac::Algorithm, message: &[u8], tag: &[u8]) -> bool {
+        hmac::verify(&hmac::Key::new(hash, &self.bytes), message, tag).is_ok()
     }
 }
+
+/// Returns the key in a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7) and the usual algorithm for it.
+fn public_key(info: &[u8]) -> Option<(Algorithm, &[u8])> {
+    let info = der::sequence(info).ok()?;
+    let [algorithm, bits] = info.as_slice() else {
+        return None;
+    };
+    let key = bits.value.get(1..)?; // the first byte of a BIT STRING counts the unused bits
+    let algorithm = der::elements(algorithm.value).ok()?;
+    let algorithm = match (
+        algorithm.first()?.value,
+        algorithm.get(1).map(|curve| curve.value),
+    ) {
+        (RSA, _) => Algorithm::Rs256,
+        (EC, Some(P256)) => Algorithm::Es256,
+        (EC, Some(P384)) => Algorithm::Es384,
+        (ED25519, None) => Algorithm::EdDsa,
+        _ => return None,
+    };
+    Some((algorithm, key))
+}
+
+/// Object identifiers (RFC 3279 §2.3.1, RFC 5480 §2.1.1, RFC 8410 §3).
+const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
+const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
+const ED25519: &[u8] = b"\x2b\x65\x70";
 
 /// Why a request is refused. Each grant has its own error response for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +218,8 @@ impl<'a> UnverifiedJwt<'a> {
         if self.header.get("b64").is_some_and(|b64| b64 != true) {
             return Err(Refusal::Header("b64"));
         }
-        if self.header.get("alg").and_then(Value::as_str) != Some(key.alg()) {
+        let alg = self.header.get("alg").and_then(Value::as_str);
+        if alg != Some(key.algorithm.name()) {
             return Err(Refusal::Algorithm);
         }
         match key.verifies(self.message.as_bytes(), &self.signature) {
@@ -255,7 +299,7 @@ impl Claims {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Key").field(&self.alg()).finish()
+        f.debug_tuple("Key").field(&self.algorithm).finish()
     }
 }
 

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
+use super::material::{CUT_OFF, EC_KEY, OPENSSH_KEY, PUBLIC_KEY, TOO_LONG};
 use crate::error::Error;
 
 /// The longest text that is searched for a key, in bytes. A bundle of all public root certificates
@@ -24,23 +25,15 @@ const DASHES: &str = "-----";
 /// Columns of the base64 in a PEM (RFC 7468 §2).
 const COLUMNS: usize = 64;
 
-pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
-pub(crate) const TOO_LONG: &str = "this is too long for a key";
-pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
-pub(crate) const PUBLIC_KEY: &str = "this is a public key";
-pub(crate) const OPENSSH_KEY: &str =
-    "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
-
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
     pub(crate) repairs: Vec<&'static str>,
 }
 
-/// Messages for labels that are no RSA private key. Where a text has several blocks, the first row
+/// Messages for labels that are not those of a private key. Where a text has several blocks, the first row
 /// that matches is reported, so a key of another kind is named before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
-    ("EC PRIVATE KEY", EC_KEY),
     ("EC PARAMETERS", EC_KEY),
     ("DSA PRIVATE KEY", "this is a DSA key; RS256 needs RSA"),
     ("OPENSSH PRIVATE KEY", OPENSSH_KEY),
@@ -214,8 +207,10 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     while let Some(block) = Block::next(rest) {
         let block = block?;
         match normalized(block.label).as_str() {
-            // The DER shows which of the three it is, so a wrong label of the three does no harm.
-            "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => return block.decode(),
+            // The DER shows which of them it is, so a wrong label of them does no harm.
+            "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
+                return block.decode();
+            }
             other => seen.push(other.to_owned()),
         }
         rest = block.after;

@@ -1,0 +1,240 @@
+//! A key of whichever kind a file turns out to hold.
+
+use super::hmac_key::{HmacAlgorithm, HmacKey};
+#[cfg(feature = "ring")]
+use super::ring_keys::{EcKey, Ed25519Key, RingRsaKey};
+#[cfg(any(feature = "rsa", feature = "ring"))]
+use super::rsa_algorithm::RsaAlgorithm;
+#[cfg(feature = "rsa")]
+use super::rsa_key::RsaKey;
+use crate::error::{BoxError, Error};
+use crate::key;
+use crate::key::material::{KeyMaterial, KeyParts};
+use crate::key::public_key::PublicKey;
+use crate::signer::{Algorithm, Signer};
+
+/// A key of any kind, for programs that learn at run time which one they are given.
+///
+/// A program that knows the kind is smaller with the type of that kind.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Key {
+    /// An RSA key that signs by the `rsa` crate.
+    #[cfg(feature = "rsa")]
+    Rsa(RsaKey),
+    /// An RSA key that signs by `ring`. [`read`](Self::read) returns it where the feature `rsa` is off.
+    #[cfg(feature = "ring")]
+    RingRsa(RingRsaKey),
+    /// A key on P-256 or P-384.
+    #[cfg(feature = "ring")]
+    Ec(EcKey),
+    /// An Ed25519 key.
+    #[cfg(feature = "ring")]
+    Ed25519(Ed25519Key),
+    /// A shared secret in a JWK. Other files of secrets cannot be told from any text: see [`HmacKey`].
+    Hmac(HmacKey),
+}
+
+impl Key {
+    /// Reads a private key of whichever kind and format: PEM, DER or JWK.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the bytes are no private key that can be used. The message
+    /// names what they are instead, how to convert them, and quotes nothing of them.
+    pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::new(key::read(bytes.as_ref(), None)?)
+    }
+    /// Reads a private key of whichever kind and format, also one that a passphrase protects.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and of the same kind: the passphrase is wrong, the encryption is
+    /// unknown, or the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt.
+    #[cfg(feature = "encrypted-keys")]
+    pub fn read_encrypted(
+        bytes: impl AsRef<[u8]>,
+        passphrase: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        Self::new(key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
+    }
+
+    fn new(material: KeyMaterial) -> Result<Self, Error> {
+        match material.parts {
+            #[cfg(feature = "rsa")]
+            KeyParts::Rsa(_) => RsaKey::new(material).map(Self::Rsa),
+            #[cfg(all(feature = "ring", not(feature = "rsa")))]
+            KeyParts::Rsa(_) => RingRsaKey::new(material).map(Self::RingRsa),
+            #[cfg(not(any(feature = "rsa", feature = "ring")))]
+            KeyParts::Rsa(_) => Err(Error::key(
+                "this is an RSA key: turn on the feature rsa or ring of this crate",
+            )),
+            #[cfg(feature = "ring")]
+            KeyParts::Ec(_) => EcKey::new(material).map(Self::Ec),
+            #[cfg(feature = "ring")]
+            KeyParts::Ed25519(_) => Ed25519Key::new(material).map(Self::Ed25519),
+            #[cfg(not(feature = "ring"))]
+            KeyParts::Ec(_) => Err(Error::key(
+                "this is an EC key: turn on the feature ring of this crate",
+            )),
+            #[cfg(not(feature = "ring"))]
+            KeyParts::Ed25519(_) => Err(Error::key(
+                "this is an Ed25519 key: turn on the feature ring of this crate",
+            )),
+            KeyParts::Hmac(_) => HmacKey::from_material(material).map(Self::Hmac),
+        }
+    }
+
+    /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).
+    ///
+    /// Defaults to the `kid` of a JWK, and to none for other files.
+    #[must_use]
+    pub fn with_key_id(self, key_id: impl Into<String>) -> Self {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(key) => Self::Rsa(key.with_key_id(key_id)),
+            #[cfg(feature = "ring")]
+            Self::RingRsa(key) => Self::RingRsa(key.with_key_id(key_id)),
+            #[cfg(feature = "ring")]
+            Self::Ec(key) => Self::Ec(key.with_key_id(key_id)),
+            #[cfg(feature = "ring")]
+            Self::Ed25519(key) => Self::Ed25519(key.with_key_id(key_id)),
+            Self::Hmac(key) => Self::Hmac(key.with_key_id(key_id)),
+        }
+    }
+    /// Sets the algorithm, and with it `alg`.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the algorithm is not one of
+    /// [`algorithms`](Self::algorithms).
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, Error> {
+        if !self.algorithms().contains(&algorithm) {
+            let fitting: Vec<_> = self.algorithms().iter().map(|name| name.name()).collect();
+            let fitting = fitting.join(", ");
+            return Err(Error::key(format!(
+                "this key does not sign {algorithm}; it signs {fitting}"
+            )));
+        }
+        Ok(match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(key) => Self::Rsa(match RsaAlgorithm::named(algorithm) {
+                Some(algorithm) => key.with_algorithm(algorithm),
+                None => key,
+            }),
+            #[cfg(feature = "ring")]
+            Self::RingRsa(key) => Self::RingRsa(match RsaAlgorithm::named(algorithm) {
+                Some(algorithm) => key.with_algorithm(algorithm),
+                None => key,
+            }),
+            #[cfg(feature = "ring")]
+            Self::Ec(_) | Self::Ed25519(_) => self, // they have one algorithm
+            Self::Hmac(key) => Self::Hmac(match HmacAlgorithm::named(algorithm) {
+                Some(algorithm) => key.with_algorithm(algorithm),
+                None => key,
+            }),
+        })
+    }
+    /// Returns the algorithms that this key can sign, the usual one first.
+    pub fn algorithms(&self) -> &'static [Algorithm] {
+        #[cfg(any(feature = "rsa", feature = "ring"))]
+        const RSA: &[Algorithm] = &[
+            Algorithm::Rs256,
+            Algorithm::Rs384,
+            Algorithm::Rs512,
+            Algorithm::Ps256,
+            Algorithm::Ps384,
+            Algorithm::Ps512,
+        ];
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(_) => RSA,
+            #[cfg(feature = "ring")]
+            Self::RingRsa(_) => RSA,
+            #[cfg(feature = "ring")]
+            Self::Ec(key) => match key.algorithm() {
+                Algorithm::Es256 => &[Algorithm::Es256],
+                _ => &[Algorithm::Es384],
+            },
+            #[cfg(feature = "ring")]
+            Self::Ed25519(_) => &[Algorithm::EdDsa],
+            Self::Hmac(_) => &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512],
+        }
+    }
+    /// Returns what a strict reader of PEM and DER would have refused, one clause each.
+    pub fn repairs(&self) -> &[&'static str] {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(key) => key.repairs(),
+            #[cfg(feature = "ring")]
+            Self::RingRsa(key) => key.repairs(),
+            #[cfg(feature = "ring")]
+            Self::Ec(key) => key.repairs(),
+            #[cfg(feature = "ring")]
+            Self::Ed25519(key) => key.repairs(),
+            Self::Hmac(_) => &[],
+        }
+    }
+
+    /// Returns the public key in PEM, or `None` for a secret: see [`RsaKey::public_pem`].
+    pub fn public_pem(&self) -> Option<String> {
+        self.public_key().map(|key| key.pem())
+    }
+    /// Returns the public key as a JWK, or `None` for a secret: see [`RsaKey::public_jwk`].
+    pub fn public_jwk(&self) -> Option<String> {
+        let key = self.public_key()?;
+        Some(key.jwk(self.algorithm(), self.key_id()))
+    }
+    /// Returns the thumbprint of the public key (RFC 7638) with SHA-256, in base64url, or `None` for a
+    /// secret.
+    pub fn thumbprint(&self) -> Option<String> {
+        self.public_key().map(|key| key.thumbprint())
+    }
+    /// Returns the fingerprint of the public key, or `None` for a secret: see
+    /// [`RsaKey::fingerprint`].
+    pub fn fingerprint(&self) -> Option<String> {
+        self.public_key().map(|key| key.fingerprint())
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(key) => Some(key.public_key()),
+            #[cfg(feature = "ring")]
+            Self::RingRsa(key) => Some(key.public_key()),
+            #[cfg(feature = "ring")]
+            Self::Ec(key) => Some(key.public_key()),
+            #[cfg(feature = "ring")]
+            Self::Ed25519(key) => Some(key.public_key()),
+            Self::Hmac(_) => None,
+        }
+    }
+    fn signer(&self) -> &dyn Signer {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Rsa(key) => key,
+            #[cfg(feature = "ring")]
+            Self::RingRsa(key) => key,
+            #[cfg(feature = "ring")]
+            Self::Ec(key) => key,
+            #[cfg(feature = "ring")]
+            Self::Ed25519(key) => key,
+            Self::Hmac(key) => key,
+        }
+    }
+}
+
+impl Signer for Key {
+    fn algorithm(&self) -> Algorithm {
+        self.signer().algorithm()
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.signer().key_id()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        self.signer().sign(message)
+    }
+    fn identity(&self) -> Option<[u8; 32]> {
+        self.signer().identity()
+    }
+    fn redact(&self, words: [String; 2]) -> [String; 2] {
+        self.signer().redact(words)
+    }
+}

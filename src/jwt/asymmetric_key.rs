@@ -1,0 +1,127 @@
+//! What every type of asymmetric keys can do: be read from a file, and show its public half.
+
+/// Implements the readers and the public half of a key type.
+///
+/// The type has the fields `key_id` and `repairs`, `public_key(&self) -> PublicKey`, and two
+/// constructors that take a [`KeyMaterial`](crate::key::material::KeyMaterial): `$any` follows the
+/// algorithm that the file names, `$usual` signs with the usual one.
+macro_rules! asymmetric_key {
+    ($type:ident, $any:ident, $usual:ident) => {
+        impl $type {
+            /// Reads a private key of whichever format: PEM or DER, PKCS#1 or PKCS#8, or a JWK.
+            ///
+            /// This is the reader for the content of a key file whose format you do not know. UTF-16 text is
+            /// read too. A key that is restricted to PSS signs PS256, or what it is restricted to.
+            ///
+            /// # Errors
+            /// Kind [`Key`](crate::error::ErrorKind::Key): the bytes are no RSA private key that can be used. The
+            /// message names what they are instead and quotes nothing of them.
+            pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
+                Self::$any(crate::key::read(bytes.as_ref(), None)?)
+            }
+            /// Reads a private key of whichever format as [`read`](Self::read) does, also one that a
+            /// passphrase protects.
+            ///
+            /// # Errors
+            /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem).
+            #[cfg(feature = "encrypted-keys")]
+            pub fn read_encrypted(
+                bytes: impl AsRef<[u8]>,
+                passphrase: impl AsRef<[u8]>,
+            ) -> Result<Self, crate::error::Error> {
+                Self::$any(crate::key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
+            }
+            /// Reads a private key in PEM, PKCS#1 or PKCS#8, and repairs what copying does to it.
+            ///
+            /// Of several blocks the first private key is read. Wipe the text yourself.
+            ///
+            /// # Errors
+            /// Those of [`read`](Self::read). A key that is restricted to PSS is refused, since it does not
+            /// sign RS256.
+            pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
+                Self::$usual(crate::key::from_pem(text.as_ref(), None)?)
+            }
+            /// Reads a private key in DER, PKCS#1 or PKCS#8.
+            ///
+            /// # Errors
+            /// Those of [`from_pem`](Self::from_pem).
+            pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
+                Self::$usual(crate::key::from_der(der.as_ref(), None)?)
+            }
+            /// Reads a PKCS#8 key in PEM that a passphrase protects, or a key without one.
+            ///
+            /// # Errors
+            /// Those of [`from_pem`](Self::from_pem), and of the same kind:
+            /// - the passphrase is wrong;
+            /// - the encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt (RFC 8018, RFC
+            ///   7914);
+            /// - the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt (128 N r p bytes).
+            #[cfg(feature = "encrypted-keys")]
+            pub fn from_encrypted_pem(
+                text: impl AsRef<[u8]>,
+                passphrase: impl AsRef<[u8]>,
+            ) -> Result<Self, crate::error::Error> {
+                Self::$usual(crate::key::from_pem(
+                    text.as_ref(),
+                    Some(passphrase.as_ref()),
+                )?)
+            }
+            /// Reads a PKCS#8 key in DER that a passphrase protects, or a key without one.
+            ///
+            /// # Errors
+            /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem).
+            #[cfg(feature = "encrypted-keys")]
+            pub fn from_encrypted_der(
+                der: impl AsRef<[u8]>,
+                passphrase: impl AsRef<[u8]>,
+            ) -> Result<Self, crate::error::Error> {
+                Self::$usual(crate::key::from_der(
+                    der.as_ref(),
+                    Some(passphrase.as_ref()),
+                )?)
+            }
+            /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).
+            ///
+            /// Defaults to the `kid` of a JWK, and to none for other files: the header has no `kid`.
+            #[must_use]
+            pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+                self.key_id = Some(key_id.into());
+                self
+            }
+            /// Returns what a strict reader of PEM and DER would have refused, one clause each.
+            pub fn repairs(&self) -> &[&'static str] {
+                &self.repairs
+            }
+
+            /// Returns the public key in PEM (`SubjectPublicKeyInfo`), to register it at a server.
+            ///
+            /// It is what `openssl pkey -pubout` writes.
+            pub fn public_pem(&self) -> String {
+                self.public_key().pem()
+            }
+            /// Returns the public key as a JWK (RFC 7517 §4, RFC 7518 §6.3.1), to register it at a server.
+            ///
+            /// Its members are `kty`, `use`, `alg`, `kid`, and the numbers of the key. `kid` is the
+            /// [key id](Self::with_key_id) or, where none is set, the [thumbprint](Self::thumbprint). Some
+            /// servers find the key by it, so give such a server an assertion with the same key id.
+            pub fn public_jwk(&self) -> String {
+                self.public_key().jwk(self.algorithm(), self.key_id())
+            }
+            /// Returns the thumbprint of the public key (RFC 7638) with SHA-256, in base64url.
+            ///
+            /// Auth0 and others use it as the key id: see [`with_key_id`](Self::with_key_id).
+            pub fn thumbprint(&self) -> String {
+                self.public_key().thumbprint()
+            }
+            /// Returns the fingerprint of the public key: `SHA256:` and its SHA-256 hash in base64.
+            ///
+            /// GitHub and Snowflake show this text for a registered key, so it tells whether the server has
+            /// the public half of this one. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
+            pub fn fingerprint(&self) -> String {
+                self.public_key().fingerprint()
+            }
+        }
+    };
+}
+
+pub(super) use asymmetric_key;

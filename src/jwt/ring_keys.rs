@@ -1,0 +1,307 @@
+//! Private keys that sign by `ring`, in constant time: EC, Ed25519, and RSA.
+//!
+//! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. Of an RSA key it
+//! takes 2048, 3072 or 4096 bits and an exponent of 65537 or more, and does not validate d.
+
+use std::fmt;
+
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPairComponents, PublicKeyComponents};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RsaKeyPair,
+};
+use zeroize::Zeroizing;
+
+use super::asymmetric_key::asymmetric_key;
+use super::rsa_algorithm::RsaAlgorithm;
+use crate::error::{BoxError, Error};
+use crate::key::der::without_leading_zeros;
+use crate::key::material::{Curve, EC_MISFIT, KeyMaterial, KeyParts, MISFIT};
+use crate::key::public_key::{PublicKey, UNCOMPRESSED};
+use crate::signer::{Algorithm, Signer};
+
+const NO_POINT: &str =
+    "this EC key lacks its public half: write it with openssl ec -in KEY -out NEW";
+const COMPRESSED: &str = "the public half of this EC key is compressed: write it in full with openssl \
+    ec -in KEY -conv_form uncompressed -out NEW";
+const ED25519_MISFIT: &str = "the parts of this Ed25519 key do not belong together";
+const NO_CRT: &str = "this RSA key lacks its primes or the numbers after them, and ring does not \
+    compute them: RsaKey reads it";
+
+/// An EC private key on P-256 or P-384, which signs ES256 or ES384 (RFC 7518 §3.4) by `ring`.
+///
+/// The curve decides the algorithm. `ring` does not wipe its copy of the key.
+pub struct EcKey {
+    key: EcdsaKeyPair,
+    curve: Curve,
+    key_id: Option<String>,
+    repairs: Vec<&'static str>,
+}
+
+asymmetric_key!(EcKey, new, new);
+
+impl EcKey {
+    pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
+        let parts = match material.parts {
+            KeyParts::Ec(parts) => parts.map_err(Error::key)?,
+            other => return Err(another_kind(&other, "EC")),
+        };
+        let curve = parts.curve;
+        let (how, algorithm, length) = match curve {
+            Curve::P256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::Es256, 32_usize),
+            Curve::P384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::Es384, 48),
+        };
+        check_algorithm(material.algorithm, algorithm)?;
+        let point = parts.point.ok_or_else(|| Error::key(NO_POINT))?;
+        if matches!(point.first(), Some(2 | 3)) {
+            return Err(Error::key(COMPRESSED));
+        }
+        // Some tools leave out zeros in front of the number, some add them.
+        let digits = without_leading_zeros(&parts.d);
+        let zeros = length.checked_sub(digits.len());
+        let zeros = zeros.ok_or_else(|| Error::key(EC_MISFIT))?;
+        let mut d = Zeroizing::new(Vec::with_capacity(length));
+        d.resize(zeros, 0);
+        d.extend_from_slice(digits);
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_private_key_and_public_key(how, &d, &point, &random);
+        Ok(Self {
+            key: key.map_err(|_| Error::key(EC_MISFIT))?,
+            curve,
+            key_id: material.key_id,
+            repairs: material.repairs,
+        })
+    }
+    pub(crate) fn public_key(&self) -> PublicKey {
+        let point = self.key.public_key().as_ref();
+        let coordinates = point.strip_prefix(&[UNCOMPRESSED]).unwrap_or_default();
+        let middle = coordinates.len().wrapping_div(2);
+        let (x, y) = coordinates.split_at_checked(middle).unwrap_or_default();
+        PublicKey::Ec {
+            curve: self.curve,
+            x: x.to_vec(),
+            y: y.to_vec(),
+        }
+    }
+}
+
+impl Signer for EcKey {
+    fn algorithm(&self) -> Algorithm {
+        match self.curve {
+            Curve::P256 => Algorithm::Es256,
+            Curve::P384 => Algorithm::Es384,
+        }
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let signature = self.key.sign(&SystemRandom::new(), message);
+        Ok(signature.map_err(|_| RING_FAILED)?.as_ref().to_vec())
+    }
+    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    fn identity(&self) -> Option<[u8; 32]> {
+        Some(self.public_key().identity())
+    }
+}
+
+/// An Ed25519 private key, which signs EdDSA (RFC 8037 §3.1) by `ring`.
+///
+/// `ring` does not wipe its copy of the key.
+pub struct Ed25519Key {
+    key: Ed25519KeyPair,
+    key_id: Option<String>,
+    repairs: Vec<&'static str>,
+}
+
+asymmetric_key!(Ed25519Key, new, new);
+
+impl Ed25519Key {
+    pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
+        let parts = match material.parts {
+            KeyParts::Ed25519(parts) => parts,
+            other => return Err(another_kind(&other, "Ed25519")),
+        };
+        check_algorithm(material.algorithm, Algorithm::EdDsa)?;
+        let key = match parts.public {
+            None => Ed25519KeyPair::from_seed_unchecked(&parts.seed),
+            Some(public) => Ed25519KeyPair::from_seed_and_public_key(&parts.seed, &public),
+        };
+        Ok(Self {
+            key: key.map_err(|_| Error::key(ED25519_MISFIT))?,
+            key_id: material.key_id,
+            repairs: material.repairs,
+        })
+    }
+    pub(crate) fn public_key(&self) -> PublicKey {
+        PublicKey::Ed25519 {
+            x: self.key.public_key().as_ref().to_vec(),
+        }
+    }
+}
+
+impl Signer for Ed25519Key {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDsa
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(self.key.sign(message).as_ref().to_vec())
+    }
+    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    fn identity(&self) -> Option<[u8; 32]> {
+        Some(self.public_key().identity())
+    }
+}
+
+/// An RSA private key of 2048, 3072 or 4096 bits that signs by `ring`.
+///
+/// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). It signs in a third
+/// of the time of `RsaKey` and in constant time. In return it takes fewer keys: the exponent must be 65537 or
+/// more, the primes and the numbers after them must be in the file, d is not validated, and `ring` does
+/// not wipe its copy of the key.
+pub struct RingRsaKey {
+    key: RsaKeyPair,
+    algorithm: RsaAlgorithm,
+    key_id: Option<String>,
+    repairs: Vec<&'static str>,
+}
+
+asymmetric_key!(RingRsaKey, new, new);
+
+impl RingRsaKey {
+    /// Sets the algorithm, and with it `alg`. Defaults to RS256.
+    #[must_use]
+    pub fn with_algorithm(mut self, algorithm: RsaAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
+        let algorithm = RsaAlgorithm::of_file(material.algorithm)?;
+        let parts = material.parts.rsa().map_err(Error::key)?;
+        let ([p, q], Some([dp, dq, q_inverse])) = (parts.primes.as_slice(), parts.crt.as_ref())
+        else {
+            return Err(Error::key(NO_CRT));
+        };
+        let components = KeyPairComponents {
+            public_key: PublicKeyComponents {
+                n: parts.n.as_slice(),
+                e: parts.e.as_slice(),
+            },
+            d: parts.d.as_slice(),
+            p,
+            q,
+            dP: dp,
+            dQ: dq,
+            qInv: q_inverse,
+        };
+        let key = RsaKeyPair::from_components(&components).map_err(|error| {
+            match error.to_string().as_str() {
+                "InconsistentComponents" => Error::key(MISFIT),
+                reason => Error::key(format!(
+                    "ring does not take this RSA key of {} bits ({reason}): it signs with 2048, \
+                     3072 or 4096 bits and an exponent of 65537 or more; RsaKey takes others",
+                    bits(&parts.n)
+                )),
+            }
+        })?;
+        Ok(Self {
+            key,
+            algorithm,
+            key_id: material.key_id,
+            repairs: material.repairs,
+        })
+    }
+    pub(crate) fn public_key(&self) -> PublicKey {
+        let public = PublicKeyComponents::<Vec<u8>>::from(self.key.public());
+        PublicKey::Rsa {
+            n: public.n,
+            e: public.e,
+        }
+    }
+}
+
+impl Signer for RingRsaKey {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm.name()
+    }
+    fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let mut signature = vec![0; self.key.public().modulus_len()];
+        let random = SystemRandom::new();
+        let signed = (self.key).sign(self.algorithm.encoding, &random, message, &mut signature);
+        signed.map_err(|_| RING_FAILED)?;
+        Ok(signature)
+    }
+    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    fn identity(&self) -> Option<[u8; 32]> {
+        Some(self.public_key().identity())
+    }
+}
+
+/// `ring` gives no reason: the system has no random numbers, or the numbers of the key are wrong.
+const RING_FAILED: &str = "ring did not sign: the parts of the key do not belong together, or the \
+    system has no random numbers";
+
+/// Checks the `alg` of a JWK, if it has one.
+fn check_algorithm(found: Option<Algorithm>, fitting: Algorithm) -> Result<(), Error> {
+    match found.filter(|found| *found != fitting) {
+        None => Ok(()),
+        Some(found) => Err(Error::key(format!(
+            "the alg of this JWK is {found}, and its key signs {fitting}"
+        ))),
+    }
+}
+
+fn another_kind(found: &KeyParts, wanted: &str) -> Error {
+    let found = match found {
+        KeyParts::Rsa(_) => "an RSA key",
+        KeyParts::Ec(_) => "an EC key",
+        KeyParts::Ed25519(_) => "an Ed25519 key",
+        KeyParts::Hmac(_) => "the secret of an HMAC",
+    };
+    Error::key(format!("this is {found}; {wanted} is wanted"))
+}
+
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.first().map_or(0, |first| first.leading_zeros());
+    let bits = number.len().saturating_mul(8);
+    bits.saturating_sub(zeros.try_into().unwrap_or_default())
+}
+
+impl fmt::Debug for EcKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "EcKey", self, &self.repairs)
+    }
+}
+
+impl fmt::Debug for Ed25519Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "Ed25519Key", self, &self.repairs)
+    }
+}
+
+impl fmt::Debug for RingRsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "RingRsaKey", self, &self.repairs)
+    }
+}
+
+fn debug(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    key: &dyn Signer,
+    repairs: &[&str],
+) -> fmt::Result {
+    f.debug_struct(name)
+        .field("algorithm", &key.algorithm())
+        .field("key_id", &key.key_id())
+        .field("repairs", &repairs)
+        .finish_non_exhaustive()
+}

@@ -1,0 +1,135 @@
+//! The signature algorithms of RSA keys, each with the code that signs.
+
+use std::fmt;
+
+#[cfg(feature = "rsa")]
+use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, pkcs8::AssociatedOid, rand_core::OsRng};
+#[cfg(feature = "rsa")]
+use sha2::{Digest, Sha256, Sha384, Sha512, digest::DynDigest};
+
+use crate::error::Error;
+use crate::signer::Algorithm;
+
+/// A signature algorithm of RSA keys (RFC 7518 §3.3 and §3.5).
+///
+/// A program contains the code of RS256 and of the algorithms that it names, and of no others.
+#[derive(Clone, Copy)]
+pub struct RsaAlgorithm {
+    name: Algorithm,
+    #[cfg(feature = "rsa")]
+    pub(super) sign: fn(&RsaPrivateKey, &[u8]) -> rsa::Result<Vec<u8>>,
+    #[cfg(feature = "ring")]
+    pub(super) encoding: &'static dyn ring::signature::RsaEncoding,
+}
+
+impl RsaAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256, deterministic.
+    pub const RS256: Self = Self {
+        name: Algorithm::Rs256,
+        #[cfg(feature = "rsa")]
+        sign: pkcs1_v1_5::<Sha256>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PKCS1_SHA256,
+    };
+    /// RSASSA-PKCS1-v1_5 with SHA-384, deterministic.
+    pub const RS384: Self = Self {
+        name: Algorithm::Rs384,
+        #[cfg(feature = "rsa")]
+        sign: pkcs1_v1_5::<Sha384>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PKCS1_SHA384,
+    };
+    /// RSASSA-PKCS1-v1_5 with SHA-512, deterministic.
+    pub const RS512: Self = Self {
+        name: Algorithm::Rs512,
+        #[cfg(feature = "rsa")]
+        sign: pkcs1_v1_5::<Sha512>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PKCS1_SHA512,
+    };
+    /// RSASSA-PSS with SHA-256 and a salt as long as the hash.
+    pub const PS256: Self = Self {
+        name: Algorithm::Ps256,
+        #[cfg(feature = "rsa")]
+        sign: pss::<Sha256>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PSS_SHA256,
+    };
+    /// RSASSA-PSS with SHA-384 and a salt as long as the hash.
+    pub const PS384: Self = Self {
+        name: Algorithm::Ps384,
+        #[cfg(feature = "rsa")]
+        sign: pss::<Sha384>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PSS_SHA384,
+    };
+    /// RSASSA-PSS with SHA-512 and a salt as long as the hash.
+    pub const PS512: Self = Self {
+        name: Algorithm::Ps512,
+        #[cfg(feature = "rsa")]
+        sign: pss::<Sha512>,
+        #[cfg(feature = "ring")]
+        encoding: &ring::signature::RSA_PSS_SHA512,
+    };
+
+    /// Returns the name that stands in `alg`.
+    pub fn name(self) -> Algorithm {
+        self.name
+    }
+
+    /// Returns the algorithm of this name, or `None` where it is not one of RSA keys.
+    pub fn named(name: Algorithm) -> Option<Self> {
+        let all = [
+            Self::RS256,
+            Self::RS384,
+            Self::RS512,
+            Self::PS256,
+            Self::PS384,
+            Self::PS512,
+        ];
+        all.into_iter().find(|algorithm| algorithm.name == name)
+    }
+}
+
+impl RsaAlgorithm {
+    /// Returns the algorithm that a key file names, or RS256 where it names none.
+    pub(super) fn of_file(name: Option<Algorithm>) -> Result<Self, Error> {
+        match name {
+            None => Ok(Self::RS256),
+            Some(name) => Self::named(name).ok_or_else(|| {
+                Error::key(format!(
+                    "the alg of this JWK is {name}, which is not one of RSA keys"
+                ))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for RsaAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaAlgorithm::{}", self.name)
+    }
+}
+
+/// Signs with PKCS#1 v1.5 (RFC 8017 §8.2).
+///
+/// The random numbers blind the private-key operation, so that its time says nothing about the key.
+/// The signature is the same with any numbers.
+#[cfg(feature = "rsa")]
+fn pkcs1_v1_5<D: Digest + AssociatedOid>(
+    key: &RsaPrivateKey,
+    message: &[u8],
+) -> rsa::Result<Vec<u8>> {
+    let hash = D::digest(message);
+    key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new::<D>(), &hash)
+}
+
+/// Signs with PSS (RFC 8017 §8.1). The random numbers are the salt, and they blind as above.
+#[cfg(feature = "rsa")]
+fn pss<D: Digest + DynDigest + Send + Sync + 'static>(
+    key: &RsaPrivateKey,
+    message: &[u8],
+) -> rsa::Result<Vec<u8>> {
+    let hash = <D as Digest>::digest(message);
+    key.sign_with_rng(&mut OsRng, Pss::new_blinded::<D>(), &hash)
+}

@@ -1,0 +1,67 @@
+//! The bytes of a key file of any format to the parts of a key, or to the name of what they are
+//! instead.
+//!
+//! Whether the parts belong together is checked where a key is made of them.
+
+pub(crate) mod der;
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
+pub(crate) mod material;
+mod pem;
+mod private_key;
+pub(crate) mod public_key;
+
+use self::material::{ENCRYPTED, KeyMaterial};
+use crate::error::Error;
+
+/// Reads a key of whichever format.
+///
+/// # Errors
+/// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message names what there is.
+pub(crate) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    match pem::private_key(bytes)? {
+        Some(found) => from_block(&found, passphrase),
+        None => from_der(bytes, passphrase),
+    }
+}
+
+/// Reads a key in PEM.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    let found = pem::private_key(text)?;
+    let found = found.ok_or_else(|| Error::key(private_key::instead_of_pem(text)))?;
+    from_block(&found, passphrase)
+}
+
+/// Reads a key in DER. The passphrase is not used where the key is not encrypted.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    match private_key::private_key(der).map_err(Error::key)? {
+        private_key::PrivateKey::Plain(material) => Ok(*material),
+        private_key::PrivateKey::Encrypted(encrypted) => match passphrase {
+            None => Err(Error::key(ENCRYPTED)),
+            Some(passphrase) => decrypt(encrypted, passphrase),
+        },
+    }
+}
+
+/// Puts the repairs of the text before those of the DER in it.
+fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    let mut material = from_der(&found.der, passphrase)?;
+    material.repairs.splice(..0, found.repairs.iter().copied());
+    Ok(material)
+}
+
+#[cfg(feature = "encrypted-keys")]
+fn decrypt(encrypted: &[u8], passphrase: &[u8]) -> Result<KeyMaterial, Error> {
+    from_der(encrypted::decrypt(encrypted, passphrase)?.as_bytes(), None)
+}
+
+#[cfg(not(feature = "encrypted-keys"))]
+fn decrypt(_: &[u8], _: &[u8]) -> Result<KeyMaterial, Error> {
+    Err(Error::key(ENCRYPTED))
+}

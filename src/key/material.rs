@@ -1,0 +1,111 @@
+//! The parts of a key, as a file has them, and the words for what is not one.
+
+use zeroize::Zeroizing;
+
+use crate::signer::Algorithm;
+
+/// A number or a secret of a key. It is wiped when it is dropped.
+pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
+
+pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
+pub(crate) const ED25519_KEY: &str = "this is an Ed25519 key; RS256 needs RSA";
+#[cfg(feature = "rsa")]
+pub(crate) const PSS_KEY: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
+pub(crate) const PUBLIC_KEY: &str = "this is a public key";
+pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
+pub(crate) const TOO_LONG: &str = "this is too long for a key";
+pub(crate) const OPENSSH_KEY: &str =
+    "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+pub(crate) const MISFIT: &str = "the parts of this RSA key do not belong together";
+pub(crate) const EC_MISFIT: &str = "the parts of this EC key do not belong together";
+pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
+
+/// A private key or a shared secret, as a file has it.
+pub(crate) struct KeyMaterial {
+    pub(crate) parts: KeyParts,
+    /// The `kid` of a JWK.
+    pub(crate) key_id: Option<String>,
+    /// The `alg` of a JWK, or the one algorithm that the key is restricted to.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// What a strict reader would have refused, one clause each.
+    pub(crate) repairs: Vec<&'static str>,
+}
+
+pub(crate) enum KeyParts {
+    Rsa(RsaParts),
+    /// Or why this EC key cannot be used.
+    Ec(Result<EcParts, &'static str>),
+    Ed25519(Ed25519Parts),
+    /// The secret of an HMAC.
+    Hmac(SecretBytes),
+}
+
+#[cfg(any(feature = "rsa", feature = "ring"))]
+impl KeyParts {
+    /// Returns the parts of an RSA key, or the message for a key of another kind.
+    pub(crate) fn rsa(self) -> Result<RsaParts, &'static str> {
+        match self {
+            Self::Rsa(parts) => Ok(parts),
+            Self::Ec(_) => Err(EC_KEY),
+            Self::Ed25519(_) => Err(ED25519_KEY),
+            Self::Hmac(_) => Err("this JWK is the secret of an HMAC; RS256 needs RSA"),
+        }
+    }
+}
+
+/// The numbers of an RSA private key (RFC 8017 §A.1.2), big-endian without leading zeros.
+#[derive(Default)]
+pub(crate) struct RsaParts {
+    pub(crate) n: Vec<u8>,
+    pub(crate) e: Vec<u8>,
+    pub(crate) d: SecretBytes,
+    /// Two numbers, or none where they were left out.
+    pub(crate) primes: Vec<SecretBytes>,
+    /// d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, where they are there.
+    pub(crate) crt: Option<[SecretBytes; 3]>,
+}
+
+impl RsaParts {
+    /// Takes p, q, d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, as far as they are
+    /// there. An empty number is one that is missing.
+    pub(crate) fn set_factors(&mut self, factors: Vec<SecretBytes>) {
+        let mut factors = factors.into_iter();
+        let primes: Vec<_> = factors.by_ref().take(2).collect();
+        let crt: Vec<_> = factors.filter(|number| !number.is_empty()).collect();
+        if primes.len() == 2 && primes.iter().all(|prime| !prime.is_empty()) {
+            self.primes = primes;
+            self.crt = crt.try_into().ok();
+        }
+    }
+}
+
+/// The scalar of an EC private key (RFC 5915 §3), and its point where it is there.
+pub(crate) struct EcParts {
+    pub(crate) curve: Curve,
+    pub(crate) d: SecretBytes,
+    /// As SEC 1 §2.3.3 writes a point.
+    pub(crate) point: Option<Vec<u8>>,
+}
+
+/// A curve of RFC 7518 §6.2.1.1 that signs here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+}
+
+impl Curve {
+    /// Returns the value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+        }
+    }
+}
+
+/// An Ed25519 private key (RFC 8032 §5.1.5), and its public half where it is there.
+pub(crate) struct Ed25519Parts {
+    pub(crate) seed: SecretBytes,
+    pub(crate) public: Option<Vec<u8>>,
+}

@@ -1,0 +1,310 @@
+//! DER to the parts of a private key, or to the name of what the bytes are instead: PKCS#8 (RFC
+//! 5958), PKCS#1 (RFC 8017 §A.1.2) and SEC 1 (RFC 5915).
+//!
+//! A missing NULL, bytes after the end and primes that were left out do not change which key it is,
+//! so such a key is read and the difference reported as a repair. Whether the numbers are those of
+//! a key is checked where the key is made. Nothing here copies or quotes key material.
+
+use super::der::{
+    BIT_STRING, CONTEXT_0, CONTEXT_1, DerError, Element, INTEGER, OCTET_STRING, SEQUENCE, elements,
+    sequence, split_first, without_leading_zeros,
+};
+use super::material::{
+    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MISFIT, OPENSSH_KEY,
+    PUBLIC_KEY, RsaParts, TOO_LONG,
+};
+use crate::signer::Algorithm;
+
+/// The longest DER that is read, in bytes. A key has 5 thousand at most; a PKCS#12 store that is to
+/// be named has more.
+const MAX_DER: usize = 1024 * 1024;
+
+const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
+const DSA_KEY: &str = "this is a DSA key; RS256 needs RSA";
+const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes \
+    (an old store also needs -legacy)";
+const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
+
+/// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410
+/// §3).
+const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+const ED25519: &[u8] = b"\x2b\x65\x70";
+/// RFC 3279 §2.3.2.
+const DSA: &[u8] = b"\x2a\x86\x48\xce\x38\x04\x01";
+
+/// Algorithms by the object identifier of the hash that a key is restricted to (RFC 4055 §2.1).
+const PSS_HASHES: &[(&[u8], Algorithm)] = &[
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x01", Algorithm::Ps256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x02", Algorithm::Ps384),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x03", Algorithm::Ps512),
+];
+
+/// Curves by object identifier (RFC 5480 §2.1.1.1). Others are named in an error.
+const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
+    (b"\x2a\x86\x48\xce\x3d\x03\x01\x07", Ok(Curve::P256)),
+    (b"\x2b\x81\x04\x00\x22", Ok(Curve::P384)),
+    (
+        b"\x2b\x81\x04\x00\x23",
+        Err("this EC key is on the curve P-521; P-256 and P-384 are supported"),
+    ),
+    (
+        b"\x2b\x81\x04\x00\x0a",
+        Err("this EC key is on the curve secp256k1; P-256 and P-384 are supported"),
+    ),
+    (
+        b"\x2b\x81\x04\x00\x21",
+        Err("this EC key is on the curve P-224; P-256 and P-384 are supported"),
+    ),
+];
+const OTHER_CURVE: &str = "this EC key is on another curve; P-256 and P-384 are supported";
+
+/// Messages for files that are neither text nor DER, by their first bytes.
+const OTHER_FILES: &[(&[u8], &str)] = &[
+    (
+        b"\xfe\xed\xfe\xed",
+        "this is a Java key store (JKS): convert it with keytool -importkeystore -srckeystore FILE \
+         -destkeystore key.p12 -deststoretype PKCS12, then export its key with openssl pkcs12 -in \
+         key.p12 -nocerts -nodes",
+    ),
+    (
+        b"\xce\xce\xce\xce",
+        "this is a Java key store (JCEKS): convert it with keytool -importkeystore -srcstoretype \
+         JCEKS -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12, then export its key \
+         with openssl pkcs12 -in key.p12 -nocerts -nodes",
+    ),
+    // Firefox writes PKCS#12 in BER with indefinite lengths; this is its version.
+    (b"\x30\x80\x02\x01\x03", PKCS12),
+    (b"openssh-key-v1\0", OPENSSH_KEY),
+    (
+        b"\0\0\0\x07ssh-rsa",
+        "this is a key in the format of SSH agents: take the key file, converted with ssh-keygen -p \
+         -m PEM",
+    ),
+    (
+        b"\x1e\xf1\xb5\xb0",
+        "this is a PVK file of Microsoft: convert it with openssl rsa -inform PVK",
+    ),
+    (
+        b"\x07\x02\0\0\0\xa4\0\0RSA2",
+        "this is a key blob of Microsoft: convert it with openssl rsa -inform MSBLOB",
+    ),
+    (
+        b"\x1f\x8b",
+        "this is a gzip file: decompress it with gunzip",
+    ),
+    (b"PK\x03\x04", "this is a ZIP archive: unpack it with unzip"),
+];
+
+/// A private key in DER.
+pub(crate) enum PrivateKey<'d> {
+    Plain(Box<KeyMaterial>),
+    /// The bytes of an `EncryptedPrivateKeyInfo` (RFC 5958 §3).
+    Encrypted(&'d [u8]),
+}
+
+/// Reads a private key of whichever structure.
+///
+/// # Errors
+/// A message that names what the bytes are instead.
+pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> {
+    if bytes.len() > MAX_DER {
+        return Err(TOO_LONG);
+    }
+    let (elements, rest) = split(bytes).map_err(|error| name_of_other_file(bytes, error))?;
+    let tags: Vec<_> = elements.iter().map(|element| element.tag).collect();
+    let mut material = match (tags.as_slice(), elements.as_slice()) {
+        ([INTEGER, SEQUENCE, OCTET_STRING, ..], [_, algorithm, key, ..]) => pkcs8(algorithm, key)?,
+        ([INTEGER, OCTET_STRING, ..], elements) => plain(KeyParts::Ec(sec1(elements, None))),
+        ([INTEGER, INTEGER], _) => return Err(PUBLIC_KEY), // n and e (RFC 8017 §A.1.1)
+        ([INTEGER, INTEGER, ..], elements) => pkcs1(elements)?,
+        // RFC 7292 §4
+        ([INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE], _) => return Err(PKCS12),
+        ([SEQUENCE, BIT_STRING], _) => return Err(PUBLIC_KEY), // RFC 5280 §4.1.2.7
+        ([SEQUENCE, OCTET_STRING], _) => {
+            let length = bytes.len().saturating_sub(rest.len());
+            return Ok(PrivateKey::Encrypted(bytes.get(..length).unwrap_or(bytes)));
+        }
+        ([SEQUENCE, SEQUENCE, ..], [first, ..]) => return Err(certificate_or_request(first)),
+        _ => return Err(NO_KEY),
+    };
+    if !rest.is_empty() {
+        material.repairs.push(TRAILING_BYTES);
+    }
+    Ok(PrivateKey::Plain(material.into()))
+}
+
+/// Returns the elements of the first SEQUENCE, and the bytes after it.
+fn split(bytes: &[u8]) -> Result<(Vec<Element<'_>>, &[u8]), DerError> {
+    match split_first(bytes)? {
+        (first, rest) if first.tag == SEQUENCE => Ok((elements(first.value)?, rest)),
+        _ => Err(DerError::Malformed),
+    }
+}
+
+fn plain(parts: KeyParts) -> KeyMaterial {
+    KeyMaterial {
+        parts,
+        key_id: None,
+        algorithm: None,
+        repairs: Vec::new(),
+    }
+}
+
+/// Returns the message for bytes that are not text where PEM was expected.
+pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
+    match private_key(bytes) {
+        Err(name) if ![NO_KEY, MISFIT, CUT_OFF].contains(&name) => name,
+        _ if bytes.starts_with(&[0x30]) => "this is DER, not PEM text",
+        _ => "this is not text",
+    }
+}
+
+/// Reads algorithm and key of a PKCS#8 structure (RFC 5958 §2).
+fn pkcs8(algorithm: &Element<'_>, key: &Element<'_>) -> Result<KeyMaterial, &'static str> {
+    let algorithm = elements(algorithm.value).map_err(|_| NO_KEY)?;
+    let (oid, parameters) = match algorithm.as_slice() {
+        [oid, parameters @ ..] => (oid.value, parameters.first()),
+        [] => return Err(NO_KEY),
+    };
+    match oid {
+        RSA | RSA_PSS => {
+            let (elements, rest) = split(key.value).map_err(|_| MISFIT)?;
+            let mut material = pkcs1(&elements)?;
+            match (oid, parameters) {
+                (RSA_PSS, parameters) => material.algorithm = Some(pss_algorithm(parameters)?),
+                // RFC 3279 §2.3.1 requires it, and early versions of the `rsa` crate did not write it.
+                (_, None) => (material.repairs).push("the NULL of the algorithm was missing"),
+                (_, Some(_)) => {}
+            }
+            if !rest.is_empty() {
+                material.repairs.push(TRAILING_BYTES);
+            }
+            Ok(material)
+        }
+        EC => {
+            let elements = sequence(key.value).map_err(|_| EC_MISFIT);
+            let parts = elements.and_then(|elements| sec1(&elements, parameters));
+            Ok(plain(KeyParts::Ec(parts)))
+        }
+        // RFC 8410 §7: an OCTET STRING in the OCTET STRING.
+        ED25519 => {
+            let seed = split_first(key.value).map_or(&[][..], |(seed, _)| seed.value);
+            Ok(plain(KeyParts::Ed25519(Ed25519Parts {
+                seed: seed.to_vec().into(),
+                public: None, // it follows from the seed
+            })))
+        }
+        DSA => Err(DSA_KEY),
+        _ => Err("this is a key of another kind; RS256 needs RSA"),
+    }
+}
+
+/// Returns the algorithm that a key restricted to PSS may be used with (RFC 4055 §3.1).
+fn pss_algorithm(parameters: Option<&Element<'_>>) -> Result<Algorithm, &'static str> {
+    let Some(parameters) = parameters else {
+        return Ok(Algorithm::Ps256); // the key is restricted to no hash
+    };
+    let hash = || {
+        let parameters = elements(parameters.value).ok()?;
+        let hash = parameters.iter().find(|element| element.tag == CONTEXT_0)?;
+        let algorithm = sequence(hash.value).ok()?;
+        let oid = algorithm.first()?.value;
+        let row = PSS_HASHES.iter().find(|(hash, _)| *hash == oid)?;
+        Some(row.1)
+    };
+    // Without [0] the hash is SHA-1.
+    hash().ok_or("this RSA key is restricted to PSS with a hash other than SHA-256, -384 and -512")
+}
+
+/// Reads version, scalar, curve and point of an EC private key (RFC 5915 §3).
+fn sec1(
+    elements: &[Element<'_>],
+    parameters: Option<&Element<'_>>,
+) -> Result<EcParts, &'static str> {
+    let [_version, d, others @ ..] = elements else {
+        return Err(EC_MISFIT);
+    };
+    let explicit = |tag| {
+        let element = others.iter().find(|element| element.tag == tag)?;
+        split_first(element.value).ok().map(|(inner, _)| inner)
+    };
+    let oid = (parameters.copied()).or_else(|| explicit(CONTEXT_0));
+    let oid = oid.ok_or("this EC key does not name its curve")?.value;
+    let row = CURVES.iter().find(|(curve, _)| *curve == oid);
+    let curve = row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)?;
+    // The first byte of a BIT STRING is the number of unused bits.
+    let point = explicit(CONTEXT_1).and_then(|bits| bits.value.get(1..));
+    Ok(EcParts {
+        curve,
+        d: d.value.to_vec().into(),
+        point: point.map(<[u8]>::to_vec),
+    })
+}
+
+/// Reads version, n, e, d, and the five numbers after them if they are there.
+fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
+    if let [_, _, subgroup, _, _, _] = elements {
+        // OpenSSL's format of DSA keys: version, p, q, g and two more, q with 160 bits or more.
+        if subgroup.value.len() >= 20 {
+            return Err(DSA_KEY);
+        }
+    }
+    let [version, n, e, d, others @ ..] = elements else {
+        return Err(MISFIT);
+    };
+    match version.value {
+        [0] => (),
+        [1] => return Err("this RSA key has more than two primes; keys of two are taken"),
+        _ => return Err(MISFIT),
+    }
+    if others.len() > 5 || elements.iter().any(|element| element.tag != INTEGER) {
+        return Err(MISFIT);
+    }
+    let [n, e, d] = [n, e, d].map(|number| without_leading_zeros(number.value).to_vec());
+    let mut parts = RsaParts {
+        n,
+        e,
+        d: d.into(),
+        ..RsaParts::default()
+    };
+    let others = others
+        .iter()
+        .map(|number| without_leading_zeros(number.value));
+    let others: Vec<_> = others.map(|number| number.to_vec().into()).collect();
+    let mut repairs = Vec::new();
+    parts.set_factors(others);
+    if parts.primes.is_empty() {
+        repairs.push("the primes were missing");
+    }
+    Ok(KeyMaterial {
+        repairs,
+        ..plain(KeyParts::Rsa(parts))
+    })
+}
+
+/// Names a certificate or a request by the number of elements in its first part: a request has four
+/// at most (RFC 2986 §4.1), a certificate six or more (RFC 5280 §4.1).
+fn certificate_or_request(first: &Element<'_>) -> &'static str {
+    match elements(first.value) {
+        Ok(elements) if elements.len() <= 4 => "this is a certificate request",
+        _ => "this is a certificate",
+    }
+}
+
+/// Names what is no DER, by its first bytes and the error of the DER reader.
+fn name_of_other_file(bytes: &[u8], error: DerError) -> &'static str {
+    let row = OTHER_FILES
+        .iter()
+        .find(|(first, _)| bytes.starts_with(first));
+    match (row, bytes, error) {
+        (Some((_, name)), _, _) => name,
+        (None, [] | [0x30, ..], DerError::CutOff) => CUT_OFF,
+        // A file system that lost power keeps the length of a file and not its content.
+        _ if bytes.iter().all(|byte| *byte == 0) => {
+            "this is nothing but zero bytes: copy the file again"
+        }
+        _ => NO_KEY,
+    }
+}
