@@ -20,7 +20,7 @@ use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::reason::Reason;
 use crate::redact::redact_all;
-use crate::signer::Signer;
+use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 
 /// The latest time that is read, in seconds, the year 5138: no token lives longer.
@@ -63,7 +63,7 @@ const UNUSABLE_TOKEN: &str =
 /// ```
 pub struct Exchange<'p> {
     profile: &'p Profile,
-    signer: &'p dyn Signer,
+    signer: CurrentSigner<'p>,
     assertion: Arc<Assertion>,
     request: Request,
     /// The local time; `iat` and `exp` may go by the server's.
@@ -96,7 +96,8 @@ impl<'p> Exchange<'p> {
                 "the token endpoint is known by discovery only: read the metadata first",
             ));
         };
-        let assertion = profile.assertion(signer, server_now)?;
+        let signer = CurrentSigner::of(signer);
+        let assertion = profile.assertion(&*signer, server_now)?;
         let parameters = profile.parameters(&assertion);
         let request = match profile.placement {
             Placement::Form => Request::post_form(url, &parameters),
@@ -117,6 +118,10 @@ impl<'p> Exchange<'p> {
     /// Returns the assertion that the request carries.
     pub fn assertion(&self) -> &Assertion {
         &self.assertion
+    }
+    /// Returns the `kid` of the key that signed.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.signer.key_id()
     }
     pub(crate) fn shared_assertion(&self) -> Arc<Assertion> {
         self.assertion.clone()

@@ -15,7 +15,7 @@ use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
 use crate::redact::redact;
 use crate::schedule::{self, CachedToken};
-use crate::signer::Signer;
+use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
@@ -266,7 +266,7 @@ impl Fetcher {
         secrets.extend(self.profile.secret_parameters());
         let redact = |text: &str| {
             let words = [redact(text, &secrets), String::new()];
-            let [text, _] = self.signer.redact(words);
+            let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
             text
         };
         let resolved = self.profile.discover(send, &secrets, &redact)?;
@@ -320,6 +320,7 @@ impl Fetcher {
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;
         let assertion = exchange.shared_assertion();
+        let kid = exchange.key_id().unwrap_or("-").to_owned();
         let begun = self.now();
         let (issued, outcome) = match self.send(exchange.request(), attempt) {
             Ok((sent, response, offset)) => {
@@ -330,7 +331,6 @@ impl Fetcher {
         };
         let received = self.now();
         let jti = assertion.jti().unwrap_or("-");
-        let kid = self.signer.key_id().unwrap_or("-");
         let took = received.since(begun);
         match &outcome {
             Ok(token) => debug!(

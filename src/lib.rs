@@ -45,6 +45,9 @@ mod key;
 
 mod jwt;
 
+#[expect(clippy::disallowed_methods, reason = "the file that its caller names")]
+mod key_file;
+
 mod token;
 
 mod endpoint;
@@ -89,6 +92,7 @@ pub use jwt::RsaKey;
 pub use jwt::{Assertion, HmacAlgorithm, HmacKey, Key, ecdsa_signature_from_der};
 #[cfg(feature = "ring")]
 pub use jwt::{EcKey, Ed25519Key, RingRsaKey};
+pub use key_file::KeyFile;
 pub use message::{Request, Response};
 pub use profile::{
     Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,

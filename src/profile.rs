@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use self::hint::Hint;
 use crate::endpoint::Endpoint;
+use crate::signer::Algorithm;
 
 mod check;
 mod claims;
@@ -43,6 +44,8 @@ pub struct Profile {
     /// The server refuses an assertion whose `exp` lies further after its `iat`.
     pub(crate) max_exp_after_iat: Duration,
     pub(crate) jti: Jti,
+    /// The algorithms that the server accepts, the best first; none where it is not known.
+    pub(crate) algorithms: Cow<'static, [Algorithm]>,
     /// Names with their values in JSON, sorted by name.
     pub(crate) claims: Vec<(String, String)>,
     pub(crate) typ: Option<String>,
@@ -174,6 +177,7 @@ impl Profile {
             assertion_lifetime: Some(Duration::from_secs(60)),
             max_exp_after_iat: Duration::MAX,
             jti: Jti::Uuid,
+            algorithms: Cow::Borrowed(&[]),
             claims: Vec::new(),
             typ: Some("JWT".to_owned()),
             header: Vec::new(),
@@ -232,6 +236,21 @@ impl Profile {
         }
     }
 
+    /// Sets the algorithms that the server accepts, the best first.
+    ///
+    /// A key that signs another one is refused before anything is sent. Defaults to what the provider
+    /// documents, and to all with the generic constructors.
+    #[must_use]
+    pub fn with_algorithms(self, algorithms: impl Into<Vec<Algorithm>>) -> Self {
+        Self {
+            algorithms: algorithms.into().into(),
+            ..self
+        }
+    }
+    /// Returns the algorithms that the server accepts, the best first. An empty list means all.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
     /// Adds a claim that has the same value in every assertion.
     ///
     /// A value of `null` adds nothing. A name that is added twice, or that has a setting of its

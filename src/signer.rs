@@ -1,14 +1,15 @@
 //! The trait of everything that can sign, and the algorithms it can name in `alg`.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::BoxError;
 
 /// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1, as the `alg` header names it.
 ///
-/// [`RsaKey`](crate::RsaKey) signs RS256 and [`HmacKey`](crate::HmacKey) HS256. The others are for
-/// [`Signer`]s of your own. `Display` writes the value of `alg`.
+/// The keys of this crate sign all of them but ES512, which is for [`Signer`]s of your own. `Display`
+/// writes the value of `alg`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -29,6 +30,29 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    const ALL: [Self; 13] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+    ];
+
+    /// Returns the algorithm whose `alg` is `name`, such as `RS256`, or `None` for any other text.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+    }
+
     /// Returns the value of `alg`, such as `RS256`.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,43 +112,66 @@ pub trait Signer: Send + Sync {
     fn identity(&self) -> Option<[u8; 32]> {
         None
     }
-}
-
-impl<S: Signer + ?Sized> Signer for Arc<S> {
-    fn algorithm(&self) -> Algorithm {
-        (**self).algorithm()
-    }
-    fn key_id(&self) -> Option<&str> {
-        (**self).key_id()
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        (**self).sign(message)
-    }
-    fn identity(&self) -> Option<[u8; 32]> {
-        (**self).identity()
-    }
-    fn redact(&self, words: [String; 2]) -> [String; 2] {
-        (**self).redact(words)
+    /// Returns the signer of the next assertion, for a key that changes while the program runs.
+    ///
+    /// It is asked before each assertion, and its algorithm, key id, signature and identity are used
+    /// together. Defaults to `None`: this signer itself.
+    fn current(&self) -> Option<Arc<dyn Signer>> {
+        None
     }
 }
 
-impl<S: Signer + ?Sized> Signer for Box<S> {
-    fn algorithm(&self) -> Algorithm {
-        (**self).algorithm()
-    }
-    fn key_id(&self) -> Option<&str> {
-        (**self).key_id()
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        (**self).sign(message)
-    }
-    fn identity(&self) -> Option<[u8; 32]> {
-        (**self).identity()
-    }
-    fn redact(&self, words: [String; 2]) -> [String; 2] {
-        (**self).redact(words)
+/// The signer of one assertion: [`Signer::current`], or the signer that has none.
+pub(crate) struct CurrentSigner<'s> {
+    signer: &'s dyn Signer,
+    current: Option<Arc<dyn Signer>>,
+}
+
+impl<'s> CurrentSigner<'s> {
+    pub(crate) fn of(signer: &'s dyn Signer) -> Self {
+        let current = signer.current();
+        Self { signer, current }
     }
 }
+
+impl<'s> Deref for CurrentSigner<'s> {
+    type Target = dyn Signer + 's;
+    fn deref(&self) -> &Self::Target {
+        match &self.current {
+            Some(current) => &**current,
+            None => self.signer,
+        }
+    }
+}
+
+/// Implements the trait for a pointer to a signer.
+macro_rules! forward_signer {
+    ($pointer:ident) => {
+        impl<S: Signer + ?Sized> Signer for $pointer<S> {
+            fn algorithm(&self) -> Algorithm {
+                (**self).algorithm()
+            }
+            fn key_id(&self) -> Option<&str> {
+                (**self).key_id()
+            }
+            fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+                (**self).sign(message)
+            }
+            fn identity(&self) -> Option<[u8; 32]> {
+                (**self).identity()
+            }
+            fn redact(&self, words: [String; 2]) -> [String; 2] {
+                (**self).redact(words)
+            }
+            fn current(&self) -> Option<Arc<dyn Signer>> {
+                (**self).current()
+            }
+        }
+    };
+}
+
+forward_signer!(Arc);
+forward_signer!(Box);
 
 #[cfg(test)]
 mod tests {

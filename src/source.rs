@@ -38,7 +38,8 @@ impl TokenSource {
     /// Makes a source with an agent of its own, which reads no proxy from the environment.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work;
+    /// [`Key`](crate::ErrorKind::Key) where the server does not accept what the key signs.
     #[cfg(feature = "ureq")]
     pub fn new(profile: Profile, signer: impl Signer + 'static) -> Result<Self, Error> {
         Self::with_transport(crate::transport::agent::default_agent(), profile, signer)
@@ -47,13 +48,14 @@ impl TokenSource {
     /// Makes a source with your `ureq::Agent` (for its proxy, its roots), another HTTP client, or a closure.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
+    /// Those of [`new`](Self::new).
     pub fn with_transport(
         transport: impl Transport + 'static,
         profile: Profile,
         signer: impl Signer + 'static,
     ) -> Result<Self, Error> {
         profile.check()?;
+        profile.check_algorithm(signer.algorithm())?;
         Ok(Self {
             fetcher: Fetcher {
                 profile: profile.into(),

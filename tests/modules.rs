@@ -21,7 +21,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("httpdate", &["message"]),
-    ("log", &["fetch", "shared"]),
+    ("log", &["fetch", "key_file", "shared"]),
     ("percent_encoding", &["message"]),
     ("redis", &["store/redis"]),
     ("pkcs8", &["key/encrypted"]),

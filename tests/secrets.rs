@@ -390,11 +390,11 @@ fn key_error_of_short_rsa_key_quotes_no_key_material() {
 #[cfg(feature = "encrypted-keys")]
 #[test]
 fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
-    use rsa::pkcs8::{EncodePrivateKey as _, pkcs5::pbes2::Parameters};
+    use rsa::pkcs8::{EncodePrivateKey as _, PrivateKeyInfo, pkcs5::pbes2::Parameters};
     let mut secrets = Secrets::shared();
     let key = RsaPrivateKey::from_pkcs1_der(&der()).unwrap();
     let plain = key.to_pkcs8_der().unwrap();
-    let plain = rsa::pkcs8::PrivateKeyInfo::try_from(plain.as_bytes()).unwrap();
+    let plain = PrivateKeyInfo::try_from(plain.as_bytes()).unwrap();
     let (salt, iv) = ([7; 16], [9; 16]);
     let scheme = Parameters::pbkdf2_sha256_aes256cbc(2048, &salt, &iv).unwrap();
     let sealed = plain.encrypt_with_params(scheme, PASSPHRASE).unwrap();

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
+use crate::signer::Algorithm;
 
 /// Claims that have a setting of their own. RFC 7519 §4 allows no claim name twice.
 const RESERVED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
@@ -35,6 +36,23 @@ impl Profile {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
             _ => self.expected_issuer().map(drop),
         }
+    }
+
+    /// Checks that the server accepts what a key signs.
+    ///
+    /// # Errors
+    /// [`Key`](crate::ErrorKind::Key) where it does not.
+    pub(crate) fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), Error> {
+        let accepted = self.algorithms();
+        if accepted.is_empty() || accepted.contains(&algorithm) {
+            return Ok(());
+        }
+        let accepted: Vec<_> = accepted.iter().map(|accepted| accepted.name()).collect();
+        Err(Error::key(format!(
+            "this server accepts {}, and the key signs {algorithm}: choose another algorithm of the \
+             key, or another key",
+            accepted.join(", ")
+        )))
     }
 
     /// Returns the issuer that the metadata must name, `None` where any will do.

@@ -7,7 +7,7 @@ use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::jwt::Assertion;
 use crate::random;
-use crate::signer::Signer;
+use crate::signer::{CurrentSigner, Signer};
 
 /// Parameters whose values are not secret, and help a reader of a server's error text.
 const PUBLIC_PARAMETERS: &[&str] = &[
@@ -39,7 +39,7 @@ impl Profile {
             Jti::Uuid => Some(random::uuid(true)?),
             Jti::Hex => Some(random::uuid(false)?),
         };
-        self.assertion_at(signer, now, jti)
+        self.assertion_at(&*CurrentSigner::of(signer), now, jti)
     }
 
     /// Returns the assertion with this `jti`, so that tests can compare it byte for byte.
@@ -69,6 +69,7 @@ impl Profile {
             .as_ref()
             .map(|(name, _)| sorted_position(&self.claims, name));
         let (before, after) = self.claims.split_at(at.unwrap_or_default());
+        self.check_algorithm(signer.algorithm())?;
         let assertion = Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
             claims.text("iss", Some(&self.issuer));
             claims.text("sub", self.subject.as_deref());

@@ -7,12 +7,14 @@
 //! - Request: <https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Generate-the-authentication-and-access-tokens>
 //! - Token: <https://docs.arcticwolf.com/en/developer-and-oem/aurora-endpoint-defense-api/restful-api/authorization/access-token>
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::hint::Hint;
 use super::{Audience, Placement, Profile, ScopePlacement};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::signer::Algorithm;
 
 /// North America.
 pub const NORTH_AMERICA: &str = "https://protectapi.cylance.com";
@@ -62,6 +64,7 @@ impl Profile {
             token_lifetime: MAX_LIFETIME,
             reads_token: true,
             denies_by_message: true,
+            algorithms: Cow::Borrowed(&[Algorithm::Hs256]),
             hints: HINTS,
             ..Self::new(endpoint, "auth_token", "http://cylance.com", Audience::Omit)
         };

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{Audience, Placement, Profile, ScopePlacement};
 use crate::endpoint::EndpointKind;
 use crate::jwt;
-use crate::signer::Signer;
+use crate::signer::{CurrentSigner, Signer};
 
 /// Identifies one token among all others.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Profile {
             assertion_lifetime: _,
             max_exp_after_iat: _,
             jti: _,
+            algorithms: _,
             claims,
             typ,
             header,
@@ -51,6 +52,7 @@ impl Profile {
             transient_errors: _,
             hints: _,
         } = self;
+        let signer = CurrentSigner::of(signer);
         let key = signer.identity()?;
         let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {

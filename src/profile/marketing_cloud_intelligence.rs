@@ -4,6 +4,8 @@
 //! - Assertion, request, response: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_jwt.htm>
 //! - Using the token: <https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_use.htm>
 
+use std::borrow::Cow;
+
 #[cfg(feature = "rsa")]
 use serde_json::Value;
 
@@ -14,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 #[cfg(feature = "rsa")]
 use crate::jwt::RsaKey;
+use crate::signer::Algorithm;
 
 /// AWS US. The document prints this URL, and says that it may change.
 pub const US1: &str = "https://idp.intelligence.salesforce.com/us1/token";
@@ -46,6 +49,7 @@ impl Profile {
         Self {
             assertion_lifetime: None,
             jti: Jti::Hex,
+            algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             hints: HINTS,
             ..Self::client_credentials(
                 endpoint,

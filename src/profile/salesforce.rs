@@ -6,12 +6,14 @@
 //! - `id`: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_openid.htm>
 //! - Tokens that are JWTs: <https://help.salesforce.com/s/articleView?id=xcloud.jwt_access_tokens.htm>
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::hint::Hint;
 use super::{Audience, Profile};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::signer::Algorithm;
 use crate::token::AccessToken;
 
 impl Profile {
@@ -45,6 +47,7 @@ impl Profile {
             token_lifetime: Duration::from_secs(15 * 60),
             reads_token: true,
             transient_errors: &[("unknown_error", "retry your request")],
+            algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             hints: HINTS,
             ..Self::jwt_bearer(
                 endpoint,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jwt_bearer::Algorithm;
 
 const TOKEN_OPTIONS: &str = "Token options";
 
@@ -195,7 +196,7 @@ pub(crate) struct MarketingCloudIntelligence {
     /// The service account: serviceAccountId in the credential file.
     #[arg(long, value_name = "ID")]
     pub(crate) service_account_id: Option<String>,
-    /// The private key in PEM or DER.
+    /// The private key in PEM, DER or as a JWK.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
     /// Sends the parameters in the query string, as the documentation shows it; proxies may log them.
@@ -221,7 +222,7 @@ pub(crate) struct Salesforce {
     /// The user to log in as.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: String,
-    /// The private key in PEM or DER; the app holds its certificate.
+    /// The private key in PEM, DER or as a JWK; the app holds its certificate.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: PathBuf,
     /// The login URL: login.salesforce.com, test.salesforce.com, or a My Domain.
@@ -329,10 +330,10 @@ pub(crate) struct JwtBearer {
 #[command(group = exactly_one("credential", ["key", "secret"]))]
 #[command(group = exactly_one("server", ["discover", "token_endpoint"]))]
 pub(crate) struct ServerOptions {
-    /// The private key in PEM or DER, for RS256.
+    /// The private key: RSA, EC or Ed25519 in PEM, DER or as a JWK.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// The shared secret, for HS256. One line end at the end of a text is dropped.
+    /// The shared secret of an HMAC. One line end at the end of a text is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) secret: Option<PathBuf>,
     /// How the secret is written in the file.
@@ -360,6 +361,9 @@ pub(crate) struct CommonOptions {
     /// The key ID: header member kid.
     #[arg(long, value_name = "KID")]
     pub(crate) key_id: Option<String>,
+    /// The algorithm, if the key can sign several [default: the server's, or else RS256 or HS256]
+    #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
+    pub(crate) alg: Option<Algorithm>,
     /// The header member typ [default: JWT]
     #[arg(long)]
     pub(crate) typ: Option<String>,
@@ -401,6 +405,11 @@ impl CommonOptions {
 /// Returns a group of which exactly one argument is required.
 fn exactly_one<const N: usize>(id: &'static str, arguments: [&'static str; N]) -> ArgGroup {
     ArgGroup::new(id).required(true).args(arguments)
+}
+
+fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
+    Algorithm::named(text)
+        .ok_or("expected an algorithm such as RS256, PS256, ES256, EdDSA or HS256")
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), &'static str> {
