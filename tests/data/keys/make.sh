@@ -94,3 +94,26 @@ for key in rsa-2048 rsa-8192 e-3; do
   openssl pkey -inform DER -in "$key.der" -pubout -out "$key.pub.pem"
 done
 chmod 644 ./*
+
+# Keys on curves, in the other formats, and what OpenSSL derives from them.
+openssl ecparam -name secp384r1 -genkey -noout -out ec-384.pem
+openssl pkcs8 -topk8 -nocrypt -in ec-384.pem -out ec-384-pkcs8.pem
+openssl ecparam -name secp521r1 -genkey -noout -out ec-521.pem
+openssl ecparam -name secp256k1 -genkey -noout -out ec-secp256k1.pem
+openssl ec -in ec.pem -no_public -out ec-no-public.pem
+openssl ec -in ec.pem -conv_form compressed -out ec-compressed.pem
+for key in ec ec-384 ed25519; do
+  openssl pkey -in "$key.pem" -pubout -out "$key.pub.pem"
+done
+for bits in 384 512; do
+  printf 'header.claims' |
+    openssl dgst "-sha$bits" -sign rsa-2048.der -keyform DER -out "rsa-2048.sha$bits.sig"
+done
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 \
+  -pkeyopt rsa_pss_keygen_md:sha384 -pkeyopt rsa_pss_keygen_mgf1_md:sha384 -pkeyopt rsa_pss_keygen_saltlen:48 \
+  -out rsa-pss-sha384.pem
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 \
+  -pkeyopt rsa_pss_keygen_md:sha1 -pkeyopt rsa_pss_keygen_mgf1_md:sha1 -pkeyopt rsa_pss_keygen_saltlen:20 \
+  -out rsa-pss-sha1.pem
+# ES256 over `header.claims` in DER, as a KMS returns it.
+printf 'header.claims' | openssl dgst -sha256 -sign ec.pem -out ec.der.sig

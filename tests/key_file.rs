@@ -1,0 +1,138 @@
+//! `KeyFile`: a key that is replaced while the program runs.
+#![cfg(feature = "rsa")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{fs, io};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::{
+    Audience, Endpoint, ErrorKind, KeyFile, Profile, Request, Response, RsaKey, Signer as _,
+    TokenSource, Transport,
+};
+
+const FIRST: &[u8] = include_bytes!("data/keys/rsa-2048.der");
+const SECOND: &[u8] = include_bytes!("data/keys/rsa-3072.der");
+
+/// A key file in a directory of its own.
+struct Fixture {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.der");
+        fs::write(&path, FIRST).unwrap();
+        Self {
+            _directory: directory,
+            path,
+        }
+    }
+    /// The key id is the key's thumbprint, so that it follows the file.
+    fn key(&self) -> KeyFile {
+        KeyFile::new(&self.path, |bytes| {
+            let key = RsaKey::read(bytes)?;
+            let thumbprint = key.thumbprint();
+            Ok(key.with_key_id(thumbprint))
+        })
+        .unwrap()
+    }
+}
+
+fn thumbprint(der: &[u8]) -> String {
+    RsaKey::from_der(der).unwrap().thumbprint()
+}
+
+fn identity(der: &[u8]) -> Option<[u8; 32]> {
+    RsaKey::from_der(der).unwrap().identity()
+}
+
+/// A server that records the `kid` of each assertion, denies the first key, and issues a token for the second.
+#[derive(Clone, Default)]
+struct Server(Arc<Mutex<Vec<String>>>);
+
+impl Transport for Server {
+    fn send(&self, request: &Request, _timeout: Duration) -> io::Result<Response> {
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        let (_, assertion) = body.split_once("client_assertion=").unwrap();
+        let header = URL_SAFE_NO_PAD
+            .decode(assertion.split('.').next().unwrap())
+            .unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+        let kid = header["kid"].as_str().unwrap().to_owned();
+        let is_first = kid == thumbprint(FIRST);
+        self.0.lock().unwrap().push(kid);
+        Ok(match is_first {
+            true => Response::new(401, r#"{"error":"invalid_client"}"#),
+            false => Response::new(200, r#"{"access_token":"t","expires_in":3600}"#),
+        })
+    }
+}
+
+#[test]
+fn replaced_key_signs_the_next_assertion_with_its_key_id() {
+    let fixture = Fixture::new();
+    let server = Server::default();
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let source = TokenSource::with_transport(server.clone(), profile, fixture.key()).unwrap();
+    assert_eq!(
+        source.fetch_uncached().unwrap_err().kind(),
+        ErrorKind::Denied
+    );
+    fs::write(&fixture.path, SECOND).unwrap();
+    assert_eq!(source.fetch_uncached().unwrap().secret(), "t");
+    assert_eq!(
+        *server.0.lock().unwrap(),
+        [thumbprint(FIRST), thumbprint(SECOND)]
+    );
+}
+
+#[test]
+fn identity_follows_the_file() {
+    let fixture = Fixture::new();
+    let key = fixture.key();
+    assert_eq!(key.identity(), identity(FIRST));
+    fs::write(&fixture.path, SECOND).unwrap();
+    assert_eq!(key.identity(), identity(SECOND));
+}
+
+/// Whoever replaces a file does not always do it at once: it is missing, empty or half written for a while.
+#[test]
+fn former_key_signs_while_the_file_holds_none() {
+    let fixture = Fixture::new();
+    let key = fixture.key();
+    for content in [&b""[..], &SECOND[..400]] {
+        fs::write(&fixture.path, content).unwrap();
+        assert_eq!(key.identity(), identity(FIRST));
+    }
+    fs::remove_file(&fixture.path).unwrap();
+    assert_eq!(key.identity(), identity(FIRST));
+    fs::write(&fixture.path, SECOND).unwrap();
+    assert_eq!(key.identity(), identity(SECOND));
+}
+
+#[test]
+fn file_that_holds_no_key_at_first_is_an_error() {
+    let fixture = Fixture::new();
+    let read = || KeyFile::new(&fixture.path, |bytes| RsaKey::read(bytes));
+    fs::write(&fixture.path, "").unwrap();
+    assert_eq!(read().unwrap_err().to_string(), "this is empty");
+    fs::write(&fixture.path, vec![b'-'; 1024 * 1024 + 1]).unwrap();
+    assert_eq!(
+        read().unwrap_err().to_string(),
+        "the key file is longer than 1 MiB: this is not a key"
+    );
+    fs::remove_file(&fixture.path).unwrap();
+    let error = read().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Key, "the key file cannot be read")
+    );
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.to_string().contains("No such file"), "{source}");
+}
