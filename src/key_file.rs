@@ -37,9 +37,12 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// ```
 pub struct KeyFile {
     path: PathBuf,
-    read: Box<dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync>,
+    read: Box<Read>,
     current: Mutex<Current>,
 }
+
+/// Makes a key of the bytes of its file.
+type Read = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 
 /// A key and the hash of the file that it was read from.
 #[derive(Clone)]

@@ -45,7 +45,7 @@ mod key;
 
 mod jwt;
 
-#[expect(clippy::disallowed_methods, reason = "the file that its caller names")]
+#[expect(clippy::disallowed_types, reason = "the file that its caller names")]
 mod key_file;
 
 mod token;
@@ -114,7 +114,7 @@ pub use transport::agent::agent;
 pub use transport::agent::agent_with_socks;
 
 /// Compiles the Rust of the other documents.
-#[cfg(all(doctest, feature = "ureq"))]
+#[cfg(all(doctest, feature = "rsa", feature = "ureq"))]
 mod documents {
     #[doc = include_str!("../README.md")]
     struct Readme;

@@ -384,3 +384,38 @@ fn profile_refuses_a_key_whose_algorithm_its_server_does_not_accept() {
     let own = profile().with_algorithms([Algorithm::Hs256, Algorithm::Rs256]);
     assert!(own.assertion(&key, SystemTime::now()).is_ok());
 }
+
+/// The example signs by the command `openssl`, as a KMS would: jsonwebtoken accepts what it prints.
+#[test]
+#[ignore = "needs openssl: .ci/run has it"]
+fn assertions_of_the_example_over_openssl_verify() {
+    let file = |name| format!("{}/tests/data/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    let assertion = |alg: &str, key: &str| {
+        let run = std::process::Command::new(env!("CARGO"))
+            .args([
+                "run",
+                "--quiet",
+                "--locked",
+                "--example",
+                "openssl_signer",
+                alg,
+                &file(key),
+            ])
+            .output()
+            .unwrap();
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        String::from_utf8(run.stdout).unwrap().trim_end().to_owned()
+    };
+    let rsa = DecodingKey::from_rsa_pem(RSA_PUBLIC.as_bytes()).unwrap();
+    let ec = DecodingKey::from_ec_pem(P256_PUBLIC.as_bytes()).unwrap();
+    for (alg, key, public) in [("RS256", "rsa-2048.der", rsa), ("ES256", "ec.pem", ec)] {
+        let mut validation = Validation::new(alg.parse().unwrap());
+        validation.set_audience(&["https://as.example.com/token"]);
+        let verified = decode::<serde_json::Value>(&assertion(alg, key), &public, &validation);
+        assert_eq!(verified.unwrap().claims["iss"], "client-1");
+    }
+}

