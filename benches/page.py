@@ -63,6 +63,7 @@ def cold_table(seen):
 NAMES = {
     OURS: "**ten lines on this library**",
     CLI: "**its command line**",
+    "with ring": "ten lines with `ring` in place of `rsa`",
     "the packages alone": "its packages without it",
     "jsonwebtoken, reqwest": "`jsonwebtoken`, blocking `reqwest`",
     "the same, rust_crypto": "the same with feature `rust_crypto`",
@@ -255,6 +256,7 @@ def main():
         counts=table(["", "instructions"], [[name.replace("_", " "), f"{int(count):,}"] for name, count in counts()]),
         time=(RESULTS / "time.txt").read_text().strip(),
         signing=signing_table(signed),
+        algorithms=algorithms_table(),
         growth=table(
             ["more", "from", "to", "time, exponent", "memory, exponent", "time at the end", "memory at the end"],
             [[what, low, high, f"{time:.2f}", memory, ended, most] for time, memory, what, low, high, ended, most in growth.values()],
@@ -265,6 +267,18 @@ def main():
         short=short(http, signed, machine["date"]),
     )
     (HERE / "README.md").write_text(page)
+
+
+def algorithms_table():
+    times = {}
+    for kind, algorithm, nanoseconds in rows("algorithms.tsv"):
+        times.setdefault((algorithm, kind), []).append(int(nanoseconds))
+    usual = median(times["RS256", "RsaKey"])
+    body = [
+        [algorithm, f"`{kind}`", figure(median(all_of) / 1000), f"{median(all_of) / usual:.3f}"]
+        for (algorithm, kind), all_of in sorted(times.items())
+    ]
+    return table(["", "key", "us", "of RS256 by `RsaKey`"], body, ["---", "---", "---:", "---:"])
 
 
 def counts():
@@ -283,6 +297,7 @@ def pictures(http, tls, sizes):
 
 def name_of(who):
     return {OURS: "ten lines on this library", CLI: "its command line", "the packages alone": "its packages without it",
+            "with ring": "ten lines with ring",
             "the same, rust_crypto": "jsonwebtoken (rust_crypto), reqwest"}.get(who, who)
 
 
@@ -326,7 +341,7 @@ def signing_table(signed):
     body = []
     for name in signed[2048]:
         cells = [f"{signed[bits][name][n]:.2f}" for bits in (2048, 4096) for n in (0, 2, 3)]
-        shown = {"ours": "**this crate**", "ring": "`ring`, as in `examples/ring_signer.rs`"}.get(name, f"`{name}`")
+        shown = {"ours": "**this crate**", "ring": "`RingRsaKey`, this crate with `ring`"}.get(name, f"`{name}`")
         body.append([shown, *cells])
     head = ["ms", "2048: warm", "first in the process", "reading the key", "4096: warm", "first", "reading the key"]
     return table(head, body)
@@ -420,7 +435,7 @@ def short(http, signed, date):
         f"Where others are faster: a warm RSA signature takes {signed[2048]['ours'][0]:.1f} ms here; "
         f"{', '.join(faster[:-1])} and {faster[-1]}. "
         f"(In a new process the first one of `aws-lc-rs` takes {slow:.0f} ms.) For thousands of signatures a second there is "
-        "`examples/ring_signer.rs`."
+        "`RingRsaKey`."
     )
     return wrapped(text)
 
@@ -528,8 +543,12 @@ calls, as `cargo bench --bench time` prints them:
 
 This crate signs with `rsa`, blinded: pure Rust, as fast at the first signature as at any other, and slower than
 `ring`, `aws-lc-rs` and OpenSSL once they are warm. A token needs one signature every few minutes, for which this does
-not matter. For thousands of signatures a second write a `Signer` over `ring`, as `examples/ring_signer.rs` does; it adds no
+not matter. For thousands of signatures a second there is `RingRsaKey`, with the feature `ring`, which adds no
 package.
+
+Every algorithm, warm, a message of 300 bytes, keys of 2048 bits where they are of RSA:
+
+{algorithms}
 
 ## Growth
 

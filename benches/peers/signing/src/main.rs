@@ -3,16 +3,20 @@
 //! ```sh
 //! signing warm  KEY.der ROUNDS   # prints a line for each signature, in rotating order: name, nanoseconds
 //! signing first KEY.der NAME     # the first signature of the process: name, nanoseconds to read the key, to sign
+//! signing algorithms KEYS ROUNDS # a line for each signature of each algorithm: type of key, algorithm, nanoseconds
 //! ```
 //!
-//! KEY.der is PKCS#8. All sign the same message, and their signatures must be equal.
+//! KEY.der is PKCS#8; KEYS is a folder with rsa-2048.der, ec.pem, ec-384.pem and ed25519.pem. The first two modes sign
+//! RS256, whose signatures must be equal.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 use std::{env, fs};
 
-use jwt_bearer::{RsaKey, Signer as _};
+use jwt_bearer::{
+    EcKey, Ed25519Key, HmacAlgorithm, HmacKey, RingRsaKey, RsaAlgorithm, RsaKey, Signer as _,
+};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Signer as _};
 
@@ -44,21 +48,8 @@ const ALL: &[(&str, Load)] = &[
         Ok(Box::new(move || key.sign(MESSAGE).to_vec()))
     }),
     ("ring", |der| {
-        // The same as in examples/ring_signer.rs.
-        let key =
-            ring::signature::RsaKeyPair::from_pkcs8(der).map_err(|error| error.to_string())?;
-        Ok(Box::new(move || {
-            let mut signature = vec![0; key.public().modulus_len()];
-            let random = ring::rand::SystemRandom::new();
-            key.sign(
-                &ring::signature::RSA_PKCS1_SHA256,
-                &random,
-                MESSAGE,
-                &mut signature,
-            )
-            .unwrap();
-            signature
-        }))
+        let key = RingRsaKey::from_der(der)?;
+        Ok(Box::new(move || key.sign(MESSAGE).unwrap()))
     }),
     ("aws-lc-rs", |der| {
         let key =
@@ -89,13 +80,17 @@ const ALL: &[(&str, Load)] = &[
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let [mode, file, argument] = arguments.as_slice() else {
-        return Err("usage: signing warm KEY.der ROUNDS | first KEY.der NAME".into());
+        return Err(
+            "usage: signing warm KEY.der ROUNDS | first KEY.der NAME | algorithms KEYS ROUNDS"
+                .into(),
+        );
     };
-    let der = fs::read(file)?;
+    let der = fs::read(file).unwrap_or_default();
     match mode.as_str() {
         "warm" => warm(&der, argument.parse()?),
         "first" => first(&der, argument),
-        _ => Err("the first argument is neither warm nor first".into()),
+        "algorithms" => algorithms(file, argument.parse()?),
+        _ => Err("the first argument is no mode".into()),
     }
 }
 
@@ -134,5 +129,50 @@ fn first(der: &[u8], wanted: &str) -> Result<(), Box<dyn Error>> {
         loaded.as_nanos(),
         (began.elapsed() - loaded).as_nanos()
     );
+    Ok(())
+}
+
+fn algorithms(folder: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
+    let read = |name: &str| fs::read(format!("{folder}/{name}"));
+    let rsa = read("rsa-2048.der")?;
+    let mut all: Vec<(&str, Box<dyn jwt_bearer::Signer>)> = Vec::new();
+    for algorithm in [
+        RsaAlgorithm::RS256,
+        RsaAlgorithm::RS384,
+        RsaAlgorithm::RS512,
+        RsaAlgorithm::PS256,
+        RsaAlgorithm::PS384,
+        RsaAlgorithm::PS512,
+    ] {
+        let key = RsaKey::from_der(&rsa)?.with_algorithm(algorithm);
+        all.push(("RsaKey", Box::new(key)));
+        let key = RingRsaKey::from_der(&rsa)?.with_algorithm(algorithm);
+        all.push(("RingRsaKey", Box::new(key)));
+    }
+    for file in ["ec.pem", "ec-384.pem"] {
+        all.push(("EcKey", Box::new(EcKey::read(read(file)?)?)));
+    }
+    let key = Ed25519Key::read(read("ed25519.pem")?)?;
+    all.push(("Ed25519Key", Box::new(key)));
+    for algorithm in [
+        HmacAlgorithm::HS256,
+        HmacAlgorithm::HS384,
+        HmacAlgorithm::HS512,
+    ] {
+        let key = HmacKey::new([7; 64])?.with_algorithm(algorithm);
+        all.push(("HmacKey", Box::new(key)));
+    }
+    for _ in 0..rounds {
+        for (name, key) in &all {
+            let began = Instant::now();
+            black_box(key.sign(MESSAGE).map_err(|error| error.to_string())?);
+            println!(
+                "{name}\t{}\t{}",
+                key.algorithm(),
+                began.elapsed().as_nanos()
+            );
+        }
+        all.rotate_left(1);
+    }
     Ok(())
 }
