@@ -389,7 +389,7 @@ fn profile_refuses_a_key_whose_algorithm_its_server_does_not_accept() {
 #[test]
 #[ignore = "needs openssl: .ci/run has it"]
 fn assertions_of_the_example_over_openssl_verify() {
-    let file = |name| format!("{}/tests/data/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    let file = |name: &str| format!("{}/tests/data/keys/{name}", env!("CARGO_MANIFEST_DIR"));
     let assertion = |alg: &str, key: &str| {
         let run = std::process::Command::new(env!("CARGO"))
             .args([

@@ -18,6 +18,8 @@ mod network;
 #[path = "cli/secrets.rs"]
 mod secrets;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::RsaKey;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use serde_json::Value;
@@ -227,6 +229,37 @@ fn assertion_command_sends_no_request() {
     assert_eq!(fixture.server.requests(), 0);
 }
 
+/// The header of an assertion says which algorithm signed.
+#[test]
+fn key_of_any_kind_signs_and_alg_chooses_among_its_algorithms() {
+    let fixture = Fixture::new();
+    fixture.write("ec.pem", include_str!("data/keys/ec.pem"));
+    fixture.write("ec-384.pem", include_str!("data/keys/ec-384-pkcs8.pem"));
+    fixture.write("ed25519.pem", include_str!("data/keys/ed25519.pem"));
+    fixture.write("pss.pem", include_str!("data/keys/rsa-pss.pem"));
+    fixture.write("rsa.der", include_bytes!("data/keys/rsa-2048.der"));
+    fixture.write("rsa-8192.der", include_bytes!("data/keys/rsa-8192.der")); // `ring` does not take it
+    fixture.write("secret.txt", "a secret of at least thirty-two bytes");
+    for (arguments, alg) in [
+        ("--key ec.pem", "ES256"),
+        ("--key ec-384.pem", "ES384"),
+        ("--key ed25519.pem", "EdDSA"),
+        ("--key pss.pem", "PS256"),
+        ("--key rsa.der", "RS256"),
+        ("--key rsa.der --alg PS384", "PS384"),
+        ("--key rsa-8192.der --alg RS512", "RS512"),
+        ("--secret secret.txt", "HS256"),
+        ("--secret secret.txt --alg HS512", "HS512"),
+    ] {
+        let server = "assertion client-credentials --client-id c --token-endpoint https://as.example.com/token";
+        let run = fixture.run(&format!("{server} {arguments}"));
+        let header = run.only_line().split('.').next().unwrap();
+        let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header["alg"], alg, "{arguments}");
+    }
+}
+
 #[test]
 fn failure_sets_exit_status_and_prints_message_and_hint() {
     let fixture = Fixture::new();
@@ -243,7 +276,17 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
              standard input",
         ),
         (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
-        (format!("{key} ec.pem"), 3, "ec.pem: this is an EC key; RS256 needs RSA"),
+        (
+            "token salesforce --client-id c --username u --login-url {url} --key ec.pem".to_owned(),
+            3,
+            "this server accepts RS256, and the key signs ES256: choose another algorithm of the \
+             key, or another key",
+        ),
+        (
+            format!("{key} ec.pem --alg RS256"),
+            3,
+            "ec.pem: this key does not sign RS256; it signs ES256",
+        ),
         (format!("{key} garbage"), 3, "garbage: this is too long for a key or a secret"),
         (
             format!("{key} key.pem --param client_secret={CLIENT_SECRET}"),
