@@ -56,7 +56,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("give RS256 or ES256, and a key file in PEM".into());
     };
     let signer = OpenSsl {
-        algorithm: Algorithm::named(algorithm).ok_or("this is no algorithm")?,
+        algorithm: match algorithm.as_str() {
+            "RS256" => Algorithm::Rs256,
+            "ES256" => Algorithm::Es256,
+            _ => return Err("the algorithm is neither RS256 nor ES256".into()),
+        },
         key: key.into(),
     };
     let endpoint = Endpoint::token("https://as.example.com/token")?;

@@ -97,7 +97,7 @@ impl<'p> Exchange<'p> {
             ));
         };
         let signer = CurrentSigner::of(signer);
-        let assertion = profile.assertion(&*signer, server_now)?;
+        let assertion = profile.assertion_of(&signer, server_now)?;
         let parameters = profile.parameters(&assertion);
         let request = match profile.placement {
             Placement::Form => Request::post_form(url, &parameters),

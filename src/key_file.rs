@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::warn;
@@ -15,16 +15,19 @@ use crate::signer::{Algorithm, Signer};
 
 /// The longest file that is read, in bytes. No key and no certificate chain is longer.
 const MAX_FILE: u64 = 1024 * 1024;
+/// Bytes that are enough for most key files, also where the system does not know their length.
+const USUAL_FILE: usize = 8 * 1024;
 
 /// A [`Signer`] whose key is in a file, such as a mounted secret, that is replaced from time to time.
 ///
-/// The file is read again before each assertion, so that the first assertion after a replacement is
-/// signed with the new key: also the repetition of a request that the server denied. Key id and
-/// [identity](Signer::identity) follow the file, and with them the names under which a
-/// [`TokenStore`](crate::TokenStore) keeps tokens. A token that was issued for the former key stays in
-/// use until it is refreshed, or the server rejects it.
+/// The file is read again before each assertion, so the first assertion after a replacement, such as
+/// the one after a denial, is signed with the new key. Key id and [identity](Signer::identity) follow
+/// the file, and with them the name under which a [`TokenStore`](crate::TokenStore) keeps tokens. A
+/// token that was issued for the former key is used until it is refreshed, or the server rejects it.
 ///
-/// While the file is missing or does not hold a key, the former key signs, and a warning is logged.
+/// While the file is missing or does not hold a key, the former key signs, and a warning is logged
+/// once. Replace the file by renaming another one: the beginning of a secret is a secret too, and would
+/// be used as one.
 ///
 /// ```no_run
 /// # #[cfg(all(feature = "rsa", feature = "ureq"))] fn run() -> Result<(), jwt_bearer::Error> {
@@ -37,24 +40,26 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// ```
 pub struct KeyFile {
     path: PathBuf,
-    read: Box<Read>,
-    current: Mutex<Current>,
+    read: Box<ReadKey>,
+    state: Mutex<State>,
 }
 
 /// Makes a key of the bytes of its file.
-type Read = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
+type ReadKey = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 
-/// A key and the hash of the file that it was read from.
-#[derive(Clone)]
-struct Current {
+struct State {
+    /// The last key that could be read.
     signer: Arc<dyn Signer>,
+    /// The hash of the file that was looked at last, whether or not it holds a key.
     hash: [u8; 32],
+    /// Why the file cannot be used, so that each reason is logged once.
+    problem: Option<String>,
 }
 
 impl KeyFile {
-    /// Reads the key in a file. `read` makes a key of the file's bytes, now and after each change:
-    /// [`RsaKey::read`](crate::RsaKey::read), [`Key::read`](crate::Key::read), or a closure that also
-    /// sets algorithm, key id or passphrase.
+    /// Reads the key in a file. `read` makes a key of the file's bytes, now and after each change.
+    /// It is a closure such as `|bytes| Key::read(bytes)`, which may also set algorithm and key id, or
+    /// use a passphrase.
     ///
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): the file cannot be read, with the system's error as the
@@ -65,52 +70,62 @@ impl KeyFile {
     ) -> Result<Self, Error> {
         let path = path.into();
         let bytes = read_file(&path)?;
-        let current = Current {
+        let state = State {
             signer: Arc::new(read(&bytes)?),
             hash: sha256(&bytes),
+            problem: None,
         };
         Ok(Self {
             path,
             read: Box::new(move |bytes| Ok(Arc::new(read(bytes)?))),
-            current: Mutex::new(current),
+            state: Mutex::new(state),
         })
     }
 
     /// Returns the key that is in the file now, or the former one where that is not possible.
     fn signer(&self) -> Arc<dyn Signer> {
-        let former = self.lock().clone();
-        let read = || {
-            let bytes = read_file(&self.path)?;
-            let hash = sha256(&bytes);
-            let is_new = hash != former.hash;
-            let signer = is_new.then(|| (self.read)(&bytes)).transpose()?;
-            Ok::<_, Error>(signer.map(|signer| Current { signer, hash }))
+        // No lock is held while the file is read and parsed.
+        let read = read_file(&self.path).map(|bytes| (sha256(&bytes), bytes));
+        let outcome = match read {
+            Ok((hash, _)) if hash == self.state().hash => return self.state().signer.clone(),
+            Ok((hash, bytes)) => {
+                let signer = (self.read)(&bytes);
+                self.state().hash = hash; // a file that holds no key is parsed once
+                signer
+            }
+            Err(error) => Err(error),
         };
-        match read() {
-            Ok(None) => former.signer,
-            Ok(Some(new)) => {
-                *self.lock() = new.clone();
-                new.signer
+        let mut state = self.state();
+        match outcome {
+            Ok(signer) => {
+                state.problem = None;
+                state.signer = signer;
             }
             Err(error) => {
-                warn!("the key file cannot be used, and the former key signs: {error}");
-                former.signer
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                let problem = format!("{error}{cause}");
+                if state.problem.as_ref() != Some(&problem) {
+                    warn!("{}: {problem}: the former key signs", self.path.display());
+                    state.problem = Some(problem);
+                }
             }
         }
+        state.signer.clone()
     }
-    fn lock(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads a file without leaving copies of it in freed memory.
-fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// Reads a file. A regular file that does not grow meanwhile leaves no copies in freed memory.
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let read = || {
         let file = File::open(path)?;
-        let length = file.metadata()?.len().min(MAX_FILE);
-        let capacity = usize::try_from(length).unwrap_or_default();
-        // One more byte than there should be, so that the end is found without growing.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(capacity.saturating_add(1)));
+        let length = usize::try_from(file.metadata()?.len().min(MAX_FILE)).unwrap_or_default();
+        // More than the file has, so that its end is found without growing.
+        let capacity = length.saturating_add(USUAL_FILE);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
         file.take(MAX_FILE.saturating_add(1))
             .read_to_end(&mut bytes)?;
         Ok::<_, io::Error>(bytes)
@@ -149,6 +164,6 @@ impl Signer for KeyFile {
 
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyFile(..)")
+        f.debug_tuple("KeyFile").field(&self.path).finish()
     }
 }

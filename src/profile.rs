@@ -238,8 +238,8 @@ impl Profile {
 
     /// Sets the algorithms that the server accepts, the best first.
     ///
-    /// A key that signs another one is refused before anything is sent. Defaults to what the provider
-    /// documents, and to all with the generic constructors.
+    /// A key that signs another one is refused before anything is sent. An empty list accepts all.
+    /// Defaults to what the provider documents, and to all with the generic constructors.
     #[must_use]
     pub fn with_algorithms(self, algorithms: impl Into<Vec<Algorithm>>) -> Self {
         Self {

@@ -114,8 +114,8 @@ pub trait Signer: Send + Sync {
     }
     /// Returns the signer of the next assertion, for a key that changes while the program runs.
     ///
-    /// It is asked before each assertion, and its algorithm, key id, signature and identity are used
-    /// together. Defaults to `None`: this signer itself.
+    /// It is asked before each assertion, and the returned signer's algorithm, key id and signature are
+    /// used together; its own `current` is not asked. Defaults to `None`: this signer itself.
     fn current(&self) -> Option<Arc<dyn Signer>> {
         None
     }

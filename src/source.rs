@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::random;
 use crate::schedule::{CachedToken, Freshness};
 use crate::shared::{SharedFetch, SharedTokens};
-use crate::signer::Signer;
+use crate::signer::{CurrentSigner, Signer};
 use crate::store::TokenStore;
 use crate::token::AccessToken;
 use crate::transport::Transport;
@@ -55,7 +55,7 @@ impl TokenSource {
         signer: impl Signer + 'static,
     ) -> Result<Self, Error> {
         profile.check()?;
-        profile.check_algorithm(signer.algorithm())?;
+        profile.check_algorithm(CurrentSigner::of(&signer).algorithm())?;
         Ok(Self {
             fetcher: Fetcher {
                 profile: profile.into(),

@@ -30,7 +30,7 @@ const RSA_ALGORITHMS: [RsaAlgorithm; 6] = [
     RsaAlgorithm::PS512,
 ];
 
-/// jsonwebtoken accepts an assertion of this signer, and refuses it with another last character.
+/// jsonwebtoken accepts an assertion of this signer, and refuses it with another signature.
 #[track_caller]
 fn jsonwebtoken_verifies(signer: &dyn Signer, public: &DecodingKey) {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
@@ -42,10 +42,6 @@ fn jsonwebtoken_verifies(signer: &dyn Signer, public: &DecodingKey) {
     let verify = |jwt: &str| decode::<serde_json::Value>(jwt, public, &validation);
     let token = verify(assertion.secret()).unwrap();
     assert_eq!(token.claims["iss"], "client-1", "{name}");
-    assert_eq!(
-        format!("{:?}", token.header.alg).to_uppercase(),
-        name.to_uppercase()
-    );
     let (message, signature) = assertion.secret().rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let changed = format!("{message}.{first}{}", &signature[1..]);
@@ -112,6 +108,37 @@ fn pkcs1_signatures_are_those_of_openssl() {
         assert!(
             key.sign(b"header.claims").unwrap() == signature,
             "{algorithm:?}"
+        );
+    }
+}
+
+/// jsonwebtoken verifies PSS by the crate that signed it, so `ring` does it too.
+#[test]
+fn ring_verifies_the_pss_signatures_of_rsa() {
+    use ring::signature::{
+        RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+        UnparsedPublicKey,
+    };
+    let block = RSA_PUBLIC
+        .lines()
+        .filter(|line| !line.starts_with('-'))
+        .collect::<String>();
+    let info = base64::engine::general_purpose::STANDARD
+        .decode(block)
+        .unwrap();
+    let pkcs1 = &info[24..]; // behind the algorithm of a key with 2048 bits
+    for (algorithm, how) in [
+        (RsaAlgorithm::PS256, &RSA_PSS_2048_8192_SHA256),
+        (RsaAlgorithm::PS384, &RSA_PSS_2048_8192_SHA384),
+        (RsaAlgorithm::PS512, &RSA_PSS_2048_8192_SHA512),
+    ] {
+        let key = RsaKey::from_der(RSA).unwrap().with_algorithm(algorithm);
+        let signature = key.sign(b"message").unwrap();
+        let public = UnparsedPublicKey::new(how, pkcs1);
+        assert!(public.verify(b"message", &signature).is_ok(), "{algorithm}");
+        assert!(
+            public.verify(b"massage", &signature).is_err(),
+            "{algorithm}"
         );
     }
 }
@@ -256,39 +283,142 @@ fn ec_keys_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn ring_names_the_rsa_keys_that_it_does_not_take() {
+fn ec_key_that_writes_out_its_curve_is_named_with_the_command() {
     refuses(
-        RingRsaKey::from_der(include_bytes!("data/keys/rsa-8192.der")),
-        "ring does not take this RSA key of 8192 bits (TooLarge): it signs with 2048, 3072 or 4096 bits and an \
-         exponent of 65537 or more; RsaKey takes others",
-    );
-    refuses(
-        RingRsaKey::from_der(include_bytes!("data/keys/e-3.der")),
-        "ring does not take this RSA key of 2048 bits (TooSmall): it signs with 2048, 3072 or 4096 bits and an \
-         exponent of 65537 or more; RsaKey takes others",
-    );
-    refuses(
-        RingRsaKey::from_der(include_bytes!("data/keys/crt-absent.der")),
-        "this RSA key lacks its primes or the numbers after them, and ring does not compute them: RsaKey reads it",
+        EcKey::from_pem(include_str!("data/keys/ec-explicit.pem")),
+        "this EC key writes out its curve: name it with openssl ec -in KEY -param_enc named_curve -out NEW",
     );
 }
 
-/// RFC 4055 §3.1: such a key must not be used with PKCS#1 v1.5, or with another hash.
+/// PKCS#8 around the SEC 1 structure of P-256 that `openssl pkcs8` wrote: the curve is at 20, the scalar at 36.
+#[test]
+fn ec_parts_that_do_not_belong_together_are_refused() {
+    let pem = include_str!("data/keys/ec-pkcs8.pem");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = base64::engine::general_purpose::STANDARD
+        .decode(body)
+        .unwrap();
+    assert!(EcKey::from_der(&der).is_ok());
+    let misfit = "the parts of this EC key do not belong together";
+    let scalar = der.windows(2).position(|run| run == [4, 32]).unwrap();
+    for (at, byte) in [
+        (scalar + 5, 0xff), // another scalar
+        (scalar, 0x02),     // the scalar as INTEGER
+        (scalar - 1, 0x63), // another version
+        (der.len() - 1, 0), // another point
+    ] {
+        let mut changed = der.clone();
+        changed[at] ^= byte;
+        refuses(EcKey::from_der(&changed), misfit);
+    }
+}
+
+/// The second version of PKCS#8 has the public half too (RFC 8410 §10.3, its example).
+#[test]
+fn ed25519_key_with_its_public_half_is_read_and_one_with_another_is_refused() {
+    let der = base64::engine::general_purpose::STANDARD
+        .decode(
+            "MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhCoB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
+        )
+        .unwrap();
+    let key = Ed25519Key::from_der(&der).unwrap();
+    let jwk: serde_json::Value = serde_json::from_str(&key.public_jwk()).unwrap();
+    assert_eq!(jwk["x"], "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE");
+    let mut other = der;
+    *other.last_mut().unwrap() ^= 1;
+    refuses(
+        Ed25519Key::from_der(&other),
+        "the parts of this Ed25519 key do not belong together",
+    );
+}
+
+#[test]
+fn ring_names_the_rsa_keys_that_it_does_not_take() {
+    refuses(
+        RingRsaKey::from_der(include_bytes!("data/keys/rsa-8192.der")),
+        "this RSA key has 8192 bits; ring takes 2048, 3072 and 4096",
+    );
+    // Two primes of 1024 bits: `ring` would round up.
+    refuses(
+        RingRsaKey::from_der(include_bytes!("data/keys/rsa-2047-of-1024.der")),
+        "this RSA key has 2047 bits; ring takes 2048, 3072 and 4096",
+    );
+    refuses(
+        RsaKey::from_der(include_bytes!("data/keys/rsa-2047-of-1024.der")),
+        "this RSA key has 2047 bits; 2048 to 8192 are taken",
+    );
+    refuses(
+        RingRsaKey::from_der(include_bytes!("data/keys/e-3.der")),
+        "the public exponent of this RSA key is below 65537, which ring does not take",
+    );
+    refuses(
+        RingRsaKey::from_der(include_bytes!("data/keys/crt-absent.der")),
+        "this RSA key lacks its primes or the numbers after them, and ring does not compute them: write them with \
+         openssl rsa, or use the feature rsa",
+    );
+    refuses(
+        RingRsaKey::from_der(include_bytes!("data/keys/prime-3.der")),
+        "the parts of this RSA key do not belong together",
+    );
+}
+
+/// RFC 4055 §1.2: such a key must not be used with PKCS#1 v1.5, or with other parameters.
 #[test]
 fn key_restricted_to_pss_signs_what_it_is_restricted_to() {
     let pss = include_str!("data/keys/rsa-pss.pem");
     assert_eq!(RsaKey::read(pss).unwrap().algorithm(), Algorithm::Ps256);
     assert_eq!(RingRsaKey::read(pss).unwrap().algorithm(), Algorithm::Ps256);
+    let any = Key::read(pss).unwrap();
+    assert_eq!(
+        any.algorithms(),
+        [Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512]
+    );
     let sha384 = include_str!("data/keys/rsa-pss-sha384.pem");
-    assert_eq!(RsaKey::read(sha384).unwrap().algorithm(), Algorithm::Ps384);
+    assert_eq!(Key::read(sha384).unwrap().algorithms(), [Algorithm::Ps384]);
     refuses(
-        RsaKey::read(include_str!("data/keys/rsa-pss-sha1.pem")),
-        "this RSA key is restricted to PSS with a hash other than SHA-256, -384 and -512",
+        any.with_algorithm(Algorithm::Rs256),
+        "this key does not sign RS256; it signs PS256, PS384, PS512",
     );
     refuses(
         RsaKey::from_pem(pss),
         "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5",
     );
+    refuses(
+        RingRsaKey::from_pem(pss),
+        "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5",
+    );
+}
+
+#[test]
+fn key_restricted_to_pss_does_not_sign_rs256_whatever_the_caller_says() {
+    let pss = include_str!("data/keys/rsa-pss.pem");
+    let rsa = RsaKey::read(pss)
+        .unwrap()
+        .with_algorithm(RsaAlgorithm::RS256);
+    let ring = RingRsaKey::read(pss)
+        .unwrap()
+        .with_algorithm(RsaAlgorithm::RS256);
+    for key in [&rsa as &dyn Signer, &ring] {
+        assert_eq!(
+            key.sign(b"message").unwrap_err().to_string(),
+            "this RSA key is restricted to PSS, and its algorithm is another one"
+        );
+    }
+}
+
+#[test]
+fn key_restricted_to_parameters_that_jws_does_not_have_is_refused() {
+    for pem in [
+        include_str!("data/keys/rsa-pss-sha1.pem"),
+        include_str!("data/keys/rsa-pss-mgf1-sha1.pem"),
+        include_str!("data/keys/rsa-pss-salt-64.pem"),
+    ] {
+        refuses(
+            RsaKey::read(pem),
+            "this RSA key is restricted to PSS parameters that JWS does not have: it wants SHA-256, -384 or -512 for \
+             hash and MGF1, and a salt as long as the hash",
+        );
+    }
 }
 
 #[test]

@@ -438,7 +438,7 @@ fn debug_of_a_key_shows_algorithm_key_id_and_repairs_only() {
     let with_id = hs256().with_key_id("k2");
     assert_eq!(
         format!("{with_id:#?}"),
-        "HmacKey {\n    key_id: Some(\n        \"k2\",\n    ),\n    ..\n}"
+        "HmacKey {\n    algorithm: Hs256,\n    key_id: Some(\n        \"k2\",\n    ),\n    ..\n}"
     );
 }
 

@@ -19,10 +19,11 @@ use crate::signer::{Algorithm, Signer};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Key {
-    /// An RSA key that signs by the `rsa` crate.
+    /// An RSA key that signs with the `rsa` crate.
     #[cfg(feature = "rsa")]
     Rsa(RsaKey),
-    /// An RSA key that signs by `ring`. [`read`](Self::read) returns it where the feature `rsa` is off.
+    /// An RSA key that signs with `ring`. [`read`](Self::read) makes it only in a build without the feature
+    /// `rsa`, which another crate may turn on: use `RingRsaKey` where it has to be `ring`.
     #[cfg(feature = "ring")]
     RingRsa(RingRsaKey),
     /// A key on P-256 or P-384.
@@ -55,6 +56,17 @@ impl Key {
         passphrase: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
         Self::new(key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
+    }
+
+    /// Reads a key as [`read`](Self::read) does, and signs RSA with `ring` where that takes the key.
+    #[cfg(all(feature = "cli", feature = "ring"))]
+    #[doc(hidden)]
+    pub fn read_preferring_ring(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
+        let material = key::read(bytes, passphrase)?;
+        match RingRsaKey::try_new(&material) {
+            Some(key) => Ok(Self::RingRsa(key)),
+            None => Self::new(material),
+        }
     }
 
     fn new(material: KeyMaterial) -> Result<Self, Error> {
@@ -134,20 +146,11 @@ impl Key {
     }
     /// Returns the algorithms that this key can sign, the usual one first.
     pub fn algorithms(&self) -> &'static [Algorithm] {
-        #[cfg(any(feature = "rsa", feature = "ring"))]
-        const RSA: &[Algorithm] = &[
-            Algorithm::Rs256,
-            Algorithm::Rs384,
-            Algorithm::Rs512,
-            Algorithm::Ps256,
-            Algorithm::Ps384,
-            Algorithm::Ps512,
-        ];
         match self {
             #[cfg(feature = "rsa")]
-            Self::Rsa(_) => RSA,
+            Self::Rsa(key) => key.algorithms(),
             #[cfg(feature = "ring")]
-            Self::RingRsa(_) => RSA,
+            Self::RingRsa(key) => key.algorithms(),
             #[cfg(feature = "ring")]
             Self::Ec(key) => match key.algorithm() {
                 Algorithm::Es256 => &[Algorithm::Es256],
@@ -238,3 +241,24 @@ impl Signer for Key {
         self.signer().redact(words)
     }
 }
+
+/// Makes a key of any kind from one of a known kind.
+macro_rules! from_kind {
+    ($kind:ident, $variant:ident) => {
+        impl From<$kind> for Key {
+            fn from(key: $kind) -> Self {
+                Self::$variant(key)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "rsa")]
+from_kind!(RsaKey, Rsa);
+#[cfg(feature = "ring")]
+from_kind!(RingRsaKey, RingRsa);
+#[cfg(feature = "ring")]
+from_kind!(EcKey, Ec);
+#[cfg(feature = "ring")]
+from_kind!(Ed25519Key, Ed25519);
+from_kind!(HmacKey, Hmac);

@@ -8,14 +8,14 @@
 macro_rules! asymmetric_key {
     ($type:ident, $any:ident, $usual:ident) => {
         impl $type {
-            /// Reads a private key of whichever format: PEM or DER, PKCS#1 or PKCS#8, or a JWK.
+            /// Reads a private key of whichever format: PEM, DER (PKCS#8, PKCS#1, SEC 1) or JWK.
             ///
             /// This is the reader for the content of a key file whose format you do not know. UTF-16 text is
-            /// read too. A key that is restricted to PSS signs PS256, or what it is restricted to.
+            /// read too.
             ///
             /// # Errors
-            /// Kind [`Key`](crate::error::ErrorKind::Key): the bytes are no RSA private key that can be used. The
-            /// message names what they are instead and quotes nothing of them.
+            /// Kind [`Key`](crate::ErrorKind::Key): the bytes are no private key of this type that can be
+            /// used. The message names what they are instead and quotes nothing of them.
             pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$any(crate::key::read(bytes.as_ref(), None)?)
             }
@@ -29,19 +29,20 @@ macro_rules! asymmetric_key {
                 bytes: impl AsRef<[u8]>,
                 passphrase: impl AsRef<[u8]>,
             ) -> Result<Self, crate::error::Error> {
-                Self::$any(crate::key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
+                let passphrase = Some(passphrase.as_ref());
+                Self::$any(crate::key::read(bytes.as_ref(), passphrase)?)
             }
-            /// Reads a private key in PEM, PKCS#1 or PKCS#8, and repairs what copying does to it.
+            /// Reads a private key in PEM, and repairs what copying does to it.
             ///
             /// Of several blocks the first private key is read. Wipe the text yourself.
             ///
             /// # Errors
-            /// Those of [`read`](Self::read). A key that is restricted to PSS is refused, since it does not
-            /// sign RS256.
+            /// Those of [`read`](Self::read). An RSA key that is restricted to PSS is refused, since it does
+            /// not sign RS256: `read` takes it.
             pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$usual(crate::key::from_pem(text.as_ref(), None)?)
             }
-            /// Reads a private key in DER, PKCS#1 or PKCS#8.
+            /// Reads a private key in DER.
             ///
             /// # Errors
             /// Those of [`from_pem`](Self::from_pem).
@@ -55,16 +56,15 @@ macro_rules! asymmetric_key {
             /// - the passphrase is wrong;
             /// - the encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt (RFC 8018, RFC
             ///   7914);
-            /// - the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt (128 N r p bytes).
+            /// - the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt (128 N r p
+            ///   bytes).
             #[cfg(feature = "encrypted-keys")]
             pub fn from_encrypted_pem(
                 text: impl AsRef<[u8]>,
                 passphrase: impl AsRef<[u8]>,
             ) -> Result<Self, crate::error::Error> {
-                Self::$usual(crate::key::from_pem(
-                    text.as_ref(),
-                    Some(passphrase.as_ref()),
-                )?)
+                let passphrase = Some(passphrase.as_ref());
+                Self::$usual(crate::key::from_pem(text.as_ref(), passphrase)?)
             }
             /// Reads a PKCS#8 key in DER that a passphrase protects, or a key without one.
             ///
@@ -75,10 +75,8 @@ macro_rules! asymmetric_key {
                 der: impl AsRef<[u8]>,
                 passphrase: impl AsRef<[u8]>,
             ) -> Result<Self, crate::error::Error> {
-                Self::$usual(crate::key::from_der(
-                    der.as_ref(),
-                    Some(passphrase.as_ref()),
-                )?)
+                let passphrase = Some(passphrase.as_ref());
+                Self::$usual(crate::key::from_der(der.as_ref(), passphrase)?)
             }
             /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).
             ///
@@ -95,11 +93,12 @@ macro_rules! asymmetric_key {
 
             /// Returns the public key in PEM (`SubjectPublicKeyInfo`), to register it at a server.
             ///
-            /// It is what `openssl pkey -pubout` writes.
+            /// It is what `openssl pkey -pubout` writes, but for an RSA key that is restricted to PSS: the
+            /// restriction is left out.
             pub fn public_pem(&self) -> String {
                 self.public_key().pem()
             }
-            /// Returns the public key as a JWK (RFC 7517 §4, RFC 7518 §6.3.1), to register it at a server.
+            /// Returns the public key as a JWK (RFC 7517 §4), to register it at a server.
             ///
             /// Its members are `kty`, `use`, `alg`, `kid`, and the numbers of the key. `kid` is the
             /// [key id](Self::with_key_id) or, where none is set, the [thumbprint](Self::thumbprint). Some

@@ -1,7 +1,7 @@
 //! ECDSA signatures in DER, as a KMS returns them, to the form of JWS.
 
 use crate::error::Error;
-use crate::key::der::{INTEGER, sequence, without_leading_zeros};
+use crate::key::der::{Element, INTEGER, sequence};
 use crate::signer::Algorithm;
 
 /// Converts an ECDSA signature from DER to R and S side by side, as RFC 7518 §3.4 requires it.
@@ -30,13 +30,23 @@ pub fn ecdsa_signature_from_der(
         let numbers = sequence(signature.as_ref()).ok()?;
         let mut fixed = Vec::with_capacity(length.saturating_mul(2));
         for number in &numbers {
-            let digits = without_leading_zeros(number.value);
+            let digits = positive(number)?;
             let zeros = length.checked_sub(digits.len())?;
             fixed.resize(fixed.len().saturating_add(zeros), 0);
             fixed.extend_from_slice(digits);
         }
-        let is_signature = numbers.len() == 2 && numbers.iter().all(|number| number.tag == INTEGER);
-        is_signature.then_some(fixed)
+        (numbers.len() == 2).then_some(fixed)
     };
     fixed().ok_or_else(|| Error::key(format!("this is not a signature of {algorithm} in DER")))
+}
+
+/// Returns the digits of an INTEGER above zero, which has a zero in front only where it would be
+/// negative without (X.690 §8.3).
+fn positive<'d>(number: &Element<'d>) -> Option<&'d [u8]> {
+    match number.value {
+        _ if number.tag != INTEGER => None,
+        digits @ [1..=0x7f, ..] => Some(digits),
+        [0, digits @ ..] if matches!(digits, [0x80..=0xff, ..]) => Some(digits),
+        _ => None,
+    }
 }

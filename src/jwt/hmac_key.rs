@@ -1,6 +1,7 @@
 //! A shared secret that signs by HMAC.
 
-use std::{fmt, str};
+use std::fmt::{self, Write as _};
+use std::str;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -31,20 +32,20 @@ impl HmacAlgorithm {
     /// HMAC with SHA-256.
     pub const HS256: Self = Self {
         name: Algorithm::Hs256,
-        tag: tag::<Hmac<Sha256>>,
+        tag: compute_tag::<Hmac<Sha256>>,
     };
     /// HMAC with SHA-384.
     pub const HS384: Self = Self {
         name: Algorithm::Hs384,
-        tag: tag::<Hmac<Sha384>>,
+        tag: compute_tag::<Hmac<Sha384>>,
     };
     /// HMAC with SHA-512.
     pub const HS512: Self = Self {
         name: Algorithm::Hs512,
-        tag: tag::<Hmac<Sha512>>,
+        tag: compute_tag::<Hmac<Sha512>>,
     };
 
-    /// Returns the name that stands in `alg`.
+    /// Returns the name, which is the value of `alg`.
     pub fn name(self) -> Algorithm {
         self.name
     }
@@ -56,6 +57,21 @@ impl HmacAlgorithm {
     }
 }
 
+/// Algorithms are equal if their names are.
+impl PartialEq for HmacAlgorithm {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for HmacAlgorithm {}
+
+impl fmt::Display for HmacAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
 impl fmt::Debug for HmacAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HmacAlgorithm::{}", self.name)
@@ -64,7 +80,7 @@ impl fmt::Debug for HmacAlgorithm {
 
 /// Computes a tag in a part of the stack that is overwritten after the call.
 #[inline(never)]
-fn tag<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, InvalidLength> {
+fn compute_tag<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, InvalidLength> {
     let mut mac = <M as Mac>::new_from_slice(secret)?;
     mac.update(message);
     Ok(mac.finalize().into_bytes().to_vec())
@@ -73,7 +89,7 @@ fn tag<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, Inval
 /// A shared secret. It signs HS256 unless it is asked for another
 /// [algorithm](Self::with_algorithm).
 ///
-/// RFC 7518 §3.2 requires 32 bytes or more. Shorter secrets are accepted because servers issue them,
+/// RFC 7518 §3.2 requires as many bytes as the hash has: 32 for HS256, 48 for HS384, 64 for HS512. Shorter secrets are accepted because servers issue them,
 /// but whoever sees an assertion can find a short secret by guessing. The secret is wiped when it is
 /// dropped.
 pub struct HmacKey {
@@ -151,8 +167,11 @@ impl Signer for HmacKey {
     fn redact(&self, words: [String; 2]) -> [String; 2] {
         // The secret may be written as text, or as the encodings in which servers hand secrets out.
         let text = str::from_utf8(&self.secret).unwrap_or_default();
-        let hex = self.secret.iter().map(|byte| format!("{byte:02x}"));
-        let hex = Zeroizing::new(hex.collect::<String>());
+        // A text that grows leaves pieces in freed memory.
+        let mut hex = Zeroizing::new(String::with_capacity(self.secret.len().saturating_mul(2)));
+        for byte in self.secret.iter() {
+            let _ = write!(hex, "{byte:02x}"); // writing to a string cannot fail
+        }
         let [base64, base64url] = [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD];
         let base64 = Zeroizing::new(base64.encode(&self.secret));
         let base64url = Zeroizing::new(base64url.encode(&self.secret));

@@ -1,4 +1,4 @@
-//! Private keys that sign by `ring`, in constant time: EC, Ed25519, and RSA.
+//! Private keys that sign with `ring`, in constant time: EC, Ed25519, and RSA.
 //!
 //! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. Of an RSA key it
 //! takes 2048, 3072 or 4096 bits and an exponent of 65537 or more, and does not validate d.
@@ -14,10 +14,10 @@ use ring::signature::{
 use zeroize::Zeroizing;
 
 use super::asymmetric_key::asymmetric_key;
-use super::rsa_algorithm::RsaAlgorithm;
+use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use crate::error::{BoxError, Error};
 use crate::key::der::without_leading_zeros;
-use crate::key::material::{Curve, EC_MISFIT, KeyMaterial, KeyParts, MISFIT};
+use crate::key::material::{Curve, EC_MISFIT, KeyMaterial, KeyParts, MISFIT, PSS_KEY, RsaParts};
 use crate::key::public_key::{PublicKey, UNCOMPRESSED};
 use crate::signer::{Algorithm, Signer};
 
@@ -27,7 +27,7 @@ const COMPRESSED: &str = "the public half of this EC key is compressed: write it
     ec -in KEY -conv_form uncompressed -out NEW";
 const ED25519_MISFIT: &str = "the parts of this Ed25519 key do not belong together";
 const NO_CRT: &str = "this RSA key lacks its primes or the numbers after them, and ring does not \
-    compute them: RsaKey reads it";
+    compute them: write them with openssl rsa, or use the feature rsa";
 
 /// An EC private key on P-256 or P-384, which signs ES256 or ES384 (RFC 7518 §3.4) by `ring`.
 ///
@@ -165,56 +165,56 @@ impl Signer for Ed25519Key {
 /// not wipe its copy of the key.
 pub struct RingRsaKey {
     key: RsaKeyPair,
-    algorithm: RsaAlgorithm,
+    usage: RsaUse,
     key_id: Option<String>,
     repairs: Vec<&'static str>,
 }
 
-asymmetric_key!(RingRsaKey, new, new);
+asymmetric_key!(RingRsaKey, new, with_rs256);
 
 impl RingRsaKey {
     /// Sets the algorithm, and with it `alg`. Defaults to RS256.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: RsaAlgorithm) -> Self {
-        self.algorithm = algorithm;
+        self.usage.algorithm = algorithm;
         self
     }
 
+    /// Makes a key that signs what its file says, or RS256.
     pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
-        let algorithm = RsaAlgorithm::of_file(material.algorithm)?;
+        let usage = RsaUse::of_file(&material)?;
         let parts = material.parts.rsa().map_err(Error::key)?;
-        let ([p, q], Some([dp, dq, q_inverse])) = (parts.primes.as_slice(), parts.crt.as_ref())
-        else {
-            return Err(Error::key(NO_CRT));
-        };
-        let components = KeyPairComponents {
-            public_key: PublicKeyComponents {
-                n: parts.n.as_slice(),
-                e: parts.e.as_slice(),
-            },
-            d: parts.d.as_slice(),
-            p,
-            q,
-            dP: dp,
-            dQ: dq,
-            qInv: q_inverse,
-        };
-        let key = RsaKeyPair::from_components(&components).map_err(|error| {
-            match error.to_string().as_str() {
-                "InconsistentComponents" => Error::key(MISFIT),
-                reason => Error::key(format!(
-                    "ring does not take this RSA key of {} bits ({reason}): it signs with 2048, \
-                     3072 or 4096 bits and an exponent of 65537 or more; RsaKey takes others",
-                    bits(&parts.n)
-                )),
-            }
-        })?;
         Ok(Self {
-            key,
-            algorithm,
+            key: key_pair(&parts)?,
+            usage,
             key_id: material.key_id,
             repairs: material.repairs,
         })
+    }
+    /// Makes a key that is known to sign: a wrong dP or dQ shows in the first signature.
+    #[cfg(feature = "cli")]
+    pub(super) fn try_new(material: &KeyMaterial) -> Option<Self> {
+        let KeyParts::Rsa(parts) = &material.parts else {
+            return None;
+        };
+        let key = Self {
+            key: key_pair(parts).ok()?,
+            usage: RsaUse::of_file(material).ok()?,
+            key_id: material.key_id.clone(),
+            repairs: material.repairs.clone(),
+        };
+        key.sign(b"").is_ok().then_some(key)
+    }
+    /// Makes a key that signs RS256.
+    fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {
+        match material.restriction {
+            None => Self::new(material),
+            Some(_) => Err(Error::key(PSS_KEY)),
+        }
+    }
+    /// Returns the algorithms that the key may sign, the usual one first.
+    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+        self.usage.allowed
     }
     pub(crate) fn public_key(&self) -> PublicKey {
         let public = PublicKeyComponents::<Vec<u8>>::from(self.key.public());
@@ -227,15 +227,15 @@ impl RingRsaKey {
 
 impl Signer for RingRsaKey {
     fn algorithm(&self) -> Algorithm {
-        self.algorithm.name()
+        self.usage.algorithm.name()
     }
     fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let encoding = self.usage.check()?.encoding;
         let mut signature = vec![0; self.key.public().modulus_len()];
-        let random = SystemRandom::new();
-        let signed = (self.key).sign(self.algorithm.encoding, &random, message, &mut signature);
+        let signed = (self.key).sign(encoding, &SystemRandom::new(), message, &mut signature);
         signed.map_err(|_| RING_FAILED)?;
         Ok(signature)
     }
@@ -268,6 +268,45 @@ fn another_kind(found: &KeyParts, wanted: &str) -> Error {
     };
     Error::key(format!("this is {found}; {wanted} is wanted"))
 }
+
+/// `ring` rounds a size up to whole bytes, so it is checked here. d is not used, and dP and dQ are
+/// checked by each signature.
+fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
+    let bits = bits(&parts.n);
+    if ![2048, 3072, 4096].contains(&bits) {
+        return Err(Error::key(format!(
+            "this RSA key has {bits} bits; ring takes 2048, 3072 and 4096"
+        )));
+    }
+    let length = parts.e.len().cmp(&MIN_EXPONENT.len());
+    if length
+        .then_with(|| parts.e.as_slice().cmp(&MIN_EXPONENT))
+        .is_lt()
+    {
+        return Err(Error::key(
+            "the public exponent of this RSA key is below 65537, which ring does not take",
+        ));
+    }
+    let ([p, q], Some([dp, dq, q_inverse])) = (parts.primes.as_slice(), parts.crt.as_ref()) else {
+        return Err(Error::key(NO_CRT));
+    };
+    let key = RsaKeyPair::from_components(&KeyPairComponents {
+        public_key: PublicKeyComponents {
+            n: parts.n.as_slice(),
+            e: parts.e.as_slice(),
+        },
+        d: parts.d.as_slice(),
+        p,
+        q,
+        dP: dp,
+        dQ: dq,
+        qInv: q_inverse,
+    });
+    key.map_err(|_| Error::key(MISFIT))
+}
+
+/// 65537, big-endian.
+const MIN_EXPONENT: [u8; 3] = [1, 0, 1];
 
 fn bits(number: &[u8]) -> usize {
     let zeros = number.first().map_or(0, |first| first.leading_zeros());

@@ -7,7 +7,8 @@ use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, pkcs8::AssociatedOid, rand_core::OsR
 #[cfg(feature = "rsa")]
 use sha2::{Digest, Sha256, Sha384, Sha512, digest::DynDigest};
 
-use crate::error::Error;
+use crate::error::{BoxError, Error};
+use crate::key::material::KeyMaterial;
 use crate::signer::Algorithm;
 
 /// A signature algorithm of RSA keys (RFC 7518 §3.3 and §3.5).
@@ -72,10 +73,20 @@ impl RsaAlgorithm {
         encoding: &ring::signature::RSA_PSS_SHA512,
     };
 
-    /// Returns the name that stands in `alg`.
+    /// Returns the name, which is the value of `alg`.
     pub fn name(self) -> Algorithm {
         self.name
     }
+
+    /// The names of all of them.
+    pub(super) const ALL: &'static [Algorithm] = &[
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+    ];
 
     /// Returns the algorithm of this name, or `None` where it is not one of RSA keys.
     pub fn named(name: Algorithm) -> Option<Self> {
@@ -91,17 +102,58 @@ impl RsaAlgorithm {
     }
 }
 
-impl RsaAlgorithm {
-    /// Returns the algorithm that a key file names, or RS256 where it names none.
-    pub(super) fn of_file(name: Option<Algorithm>) -> Result<Self, Error> {
-        match name {
-            None => Ok(Self::RS256),
-            Some(name) => Self::named(name).ok_or_else(|| {
-                Error::key(format!(
-                    "the alg of this JWK is {name}, which is not one of RSA keys"
-                ))
-            }),
+/// What an RSA key signs: the algorithm that its file or its caller chose, and which ones it may sign.
+#[derive(Clone, Copy)]
+pub(super) struct RsaUse {
+    pub(super) algorithm: RsaAlgorithm,
+    pub(super) allowed: &'static [Algorithm],
+}
+
+impl RsaUse {
+    /// RS256, and whatever else the caller chooses.
+    #[cfg(feature = "rsa")]
+    pub(super) const RS256: Self = Self {
+        algorithm: RsaAlgorithm::RS256,
+        allowed: RsaAlgorithm::ALL,
+    };
+
+    /// Returns what a file says of its key, or RS256 where it says nothing.
+    pub(super) fn of_file(material: &KeyMaterial) -> Result<Self, Error> {
+        let allowed = material.restriction.unwrap_or(RsaAlgorithm::ALL);
+        let name = material.algorithm.or(allowed.first().copied());
+        let algorithm = name.filter(|name| allowed.contains(name));
+        match algorithm.and_then(RsaAlgorithm::named) {
+            Some(algorithm) => Ok(Self { algorithm, allowed }),
+            None => Err(Error::key(format!(
+                "the alg of this JWK is {}, which is not one of RSA keys",
+                name.map_or("", Algorithm::name)
+            ))),
         }
+    }
+
+    /// Checks that the key may sign what the caller chose.
+    pub(super) fn check(self) -> Result<RsaAlgorithm, BoxError> {
+        match self.allowed.contains(&self.algorithm.name) {
+            true => Ok(self.algorithm),
+            false => Err(PSS_ONLY.into()),
+        }
+    }
+}
+
+const PSS_ONLY: &str = "this RSA key is restricted to PSS, and its algorithm is another one";
+
+/// Algorithms are equal if their names are.
+impl PartialEq for RsaAlgorithm {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for RsaAlgorithm {}
+
+impl fmt::Display for RsaAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
     }
 }
 

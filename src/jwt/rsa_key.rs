@@ -11,7 +11,7 @@ use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 
 use super::asymmetric_key::asymmetric_key;
-use super::rsa_algorithm::RsaAlgorithm;
+use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use crate::error::{BoxError, Error};
 use crate::key::material::{KeyMaterial, MISFIT, PSS_KEY, RsaParts};
 use crate::key::public_key::PublicKey;
@@ -41,7 +41,7 @@ const NO_PRIMES: &str = "the primes of this RSA key are missing and do not follo
 /// is wiped when it is dropped.
 pub struct RsaKey {
     key: RsaPrivateKey,
-    algorithm: RsaAlgorithm,
+    usage: RsaUse,
     key_id: Option<String>,
     repairs: Vec<&'static str>,
 }
@@ -50,7 +50,7 @@ impl RsaKey {
     /// Sets the algorithm, and with it `alg`. Defaults to RS256.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: RsaAlgorithm) -> Self {
-        self.algorithm = algorithm;
+        self.usage.algorithm = algorithm;
         self
     }
     pub(crate) fn public_key(&self) -> PublicKey {
@@ -61,26 +61,29 @@ impl RsaKey {
     }
 
     /// Makes a key that signs what its file says, or RS256.
-    pub(crate) fn new(material: KeyMaterial) -> Result<Self, Error> {
-        let algorithm = RsaAlgorithm::of_file(material.algorithm)?;
-        Self::with_rs256(KeyMaterial {
-            algorithm: None,
-            ..material
-        })
-        .map(|key| key.with_algorithm(algorithm))
+    pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
+        let usage = RsaUse::of_file(&material)?;
+        Self::with_use(material, usage)
     }
     /// Makes a key that signs RS256, so that a program does not contain the other algorithms.
     fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {
-        let parts = material.parts.rsa().map_err(Error::key)?;
-        match material.algorithm {
-            None | Some(Algorithm::Rs256) => Ok(Self {
-                key: from_parts(&parts)?,
-                algorithm: RsaAlgorithm::RS256,
-                key_id: material.key_id,
-                repairs: material.repairs,
-            }),
+        match material.restriction {
+            None => Self::with_use(material, RsaUse::RS256),
             Some(_) => Err(Error::key(PSS_KEY)),
         }
+    }
+    fn with_use(material: KeyMaterial, usage: RsaUse) -> Result<Self, Error> {
+        let parts = material.parts.rsa().map_err(Error::key)?;
+        Ok(Self {
+            key: from_parts(&parts)?,
+            usage,
+            key_id: material.key_id,
+            repairs: material.repairs,
+        })
+    }
+    /// Returns the algorithms that the key may sign, the usual one first.
+    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+        self.usage.allowed
     }
 }
 
@@ -154,13 +157,13 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
 
 impl Signer for RsaKey {
     fn algorithm(&self) -> Algorithm {
-        self.algorithm.name()
+        self.usage.algorithm.name()
     }
     fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok((self.algorithm.sign)(&self.key, message)?)
+        Ok((self.usage.check()?.sign)(&self.key, message)?)
     }
     /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
@@ -171,7 +174,7 @@ impl Signer for RsaKey {
 impl fmt::Debug for RsaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RsaKey")
-            .field("algorithm", &self.algorithm.name())
+            .field("algorithm", &self.algorithm())
             .field("key_id", &self.key_id)
             .field("repairs", &self.repairs)
             .finish_non_exhaustive()

@@ -5,9 +5,13 @@ pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const SEQUENCE: u8 = 0x30;
-/// The first two context-specific tags of a constructed element, which ASN.1 writes as `[0]` and `[1]`.
+pub(crate) const NULL: u8 = 0x05;
+/// Context-specific tags of constructed elements, which ASN.1 writes as `[0]`, `[1]` and `[2]`.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
 pub(crate) const CONTEXT_1: u8 = 0xa1;
+pub(crate) const CONTEXT_2: u8 = 0xa2;
+/// The tag `[1]` in place of that of a BIT STRING.
+pub(crate) const IMPLICIT_1: u8 = 0x81;
 
 /// A tag and the bytes of its value.
 #[derive(Clone, Copy)]

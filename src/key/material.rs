@@ -9,7 +9,6 @@ pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
 
 pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
 pub(crate) const ED25519_KEY: &str = "this is an Ed25519 key; RS256 needs RSA";
-#[cfg(feature = "rsa")]
 pub(crate) const PSS_KEY: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
 pub(crate) const PUBLIC_KEY: &str = "this is a public key";
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
@@ -25,8 +24,10 @@ pub(crate) struct KeyMaterial {
     pub(crate) parts: KeyParts,
     /// The `kid` of a JWK.
     pub(crate) key_id: Option<String>,
-    /// The `alg` of a JWK, or the one algorithm that the key is restricted to.
+    /// The `alg` of a JWK.
     pub(crate) algorithm: Option<Algorithm>,
+    /// The only algorithms that an RSA key restricted to PSS may be used with (RFC 4055 §1.2).
+    pub(crate) restriction: Option<&'static [Algorithm]>,
     /// What a strict reader would have refused, one clause each.
     pub(crate) repairs: Vec<&'static str>,
 }

@@ -3,11 +3,11 @@
 //!
 //! A missing NULL, bytes after the end and primes that were left out do not change which key it is,
 //! so such a key is read and the difference reported as a repair. Whether the numbers are those of
-//! a key is checked where the key is made. Nothing here copies or quotes key material.
+//! a key is checked where the key is made. What is copied is wiped, and nothing is quoted.
 
 use super::der::{
-    BIT_STRING, CONTEXT_0, CONTEXT_1, DerError, Element, INTEGER, OCTET_STRING, SEQUENCE, elements,
-    sequence, split_first, without_leading_zeros,
+    BIT_STRING, CONTEXT_0, CONTEXT_1, CONTEXT_2, DerError, Element, IMPLICIT_1, INTEGER, NULL,
+    OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
 };
 use super::material::{
     CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MISFIT, OPENSSH_KEY,
@@ -31,15 +31,31 @@ const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
 const ED25519: &[u8] = b"\x2b\x65\x70";
+const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
 /// RFC 3279 §2.3.2.
 const DSA: &[u8] = b"\x2a\x86\x48\xce\x38\x04\x01";
 
-/// Algorithms by the object identifier of the hash that a key is restricted to (RFC 4055 §2.1).
-const PSS_HASHES: &[(&[u8], Algorithm)] = &[
-    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x01", Algorithm::Ps256),
-    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x02", Algorithm::Ps384),
-    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x03", Algorithm::Ps512),
+/// Hashes of PSS by object identifier (RFC 4055 §2.1), with their length in bytes.
+const PSS_HASHES: &[(&[u8], u8, &[Algorithm])] = &[
+    (
+        b"\x60\x86\x48\x01\x65\x03\x04\x02\x01",
+        32,
+        &[Algorithm::Ps256],
+    ),
+    (
+        b"\x60\x86\x48\x01\x65\x03\x04\x02\x02",
+        48,
+        &[Algorithm::Ps384],
+    ),
+    (
+        b"\x60\x86\x48\x01\x65\x03\x04\x02\x03",
+        64,
+        &[Algorithm::Ps512],
+    ),
 ];
+const ANY_PSS: &[Algorithm] = &[Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512];
+const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS does not have: it \
+    wants SHA-256, -384 or -512 for hash and MGF1, and a salt as long as the hash";
 
 /// Curves by object identifier (RFC 5480 §2.1.1.1). Others are named in an error.
 const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
@@ -58,6 +74,8 @@ const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
         Err("this EC key is on the curve P-224; P-256 and P-384 are supported"),
     ),
 ];
+const EXPLICIT_CURVE: &str = "this EC key writes out its curve: name it with openssl ec -in KEY \
+    -param_enc named_curve -out NEW";
 const OTHER_CURVE: &str = "this EC key is on another curve; P-256 and P-384 are supported";
 
 /// Messages for files that are neither text nor DER, by their first bytes.
@@ -115,7 +133,9 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> 
     let (elements, rest) = split(bytes).map_err(|error| name_of_other_file(bytes, error))?;
     let tags: Vec<_> = elements.iter().map(|element| element.tag).collect();
     let mut material = match (tags.as_slice(), elements.as_slice()) {
-        ([INTEGER, SEQUENCE, OCTET_STRING, ..], [_, algorithm, key, ..]) => pkcs8(algorithm, key)?,
+        ([INTEGER, SEQUENCE, OCTET_STRING, ..], [_, algorithm, key, others @ ..]) => {
+            pkcs8(algorithm, key, others)?
+        }
         ([INTEGER, OCTET_STRING, ..], elements) => plain(KeyParts::Ec(sec1(elements, None))),
         ([INTEGER, INTEGER], _) => return Err(PUBLIC_KEY), // n and e (RFC 8017 §A.1.1)
         ([INTEGER, INTEGER, ..], elements) => pkcs1(elements)?,
@@ -148,6 +168,7 @@ fn plain(parts: KeyParts) -> KeyMaterial {
         parts,
         key_id: None,
         algorithm: None,
+        restriction: None,
         repairs: Vec::new(),
     }
 }
@@ -161,8 +182,15 @@ pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Reads algorithm and key of a PKCS#8 structure (RFC 5958 §2).
-fn pkcs8(algorithm: &Element<'_>, key: &Element<'_>) -> Result<KeyMaterial, &'static str> {
+/// Reads algorithm and key of a PKCS#8 structure (RFC 5958 §2), and the public key that its second
+/// version may have.
+fn pkcs8(
+    algorithm: &Element<'_>,
+    key: &Element<'_>,
+    others: &[Element<'_>],
+) -> Result<KeyMaterial, &'static str> {
+    let public = others.iter().find(|element| element.tag == IMPLICIT_1);
+    let public = public.copied().and_then(bits);
     let algorithm = elements(algorithm.value).map_err(|_| NO_KEY)?;
     let (oid, parameters) = match algorithm.as_slice() {
         [oid, parameters @ ..] => (oid.value, parameters.first()),
@@ -173,7 +201,9 @@ fn pkcs8(algorithm: &Element<'_>, key: &Element<'_>) -> Result<KeyMaterial, &'st
             let (elements, rest) = split(key.value).map_err(|_| MISFIT)?;
             let mut material = pkcs1(&elements)?;
             match (oid, parameters) {
-                (RSA_PSS, parameters) => material.algorithm = Some(pss_algorithm(parameters)?),
+                (RSA_PSS, parameters) => {
+                    material.restriction = Some(pss_algorithms(parameters).ok_or(OTHER_PSS)?);
+                }
                 // RFC 3279 §2.3.1 requires it, and early versions of the `rsa` crate did not write it.
                 (_, None) => (material.repairs).push("the NULL of the algorithm was missing"),
                 (_, Some(_)) => {}
@@ -186,14 +216,20 @@ fn pkcs8(algorithm: &Element<'_>, key: &Element<'_>) -> Result<KeyMaterial, &'st
         EC => {
             let elements = sequence(key.value).map_err(|_| EC_MISFIT);
             let parts = elements.and_then(|elements| sec1(&elements, parameters));
-            Ok(plain(KeyParts::Ec(parts)))
+            Ok(plain(KeyParts::Ec(parts.map(|parts| EcParts {
+                point: parts.point.or(public),
+                ..parts
+            }))))
         }
         // RFC 8410 §7: an OCTET STRING in the OCTET STRING.
         ED25519 => {
-            let seed = split_first(key.value).map_or(&[][..], |(seed, _)| seed.value);
+            let seed = match split_first(key.value) {
+                Ok((seed, [])) if seed.tag == OCTET_STRING => seed.value,
+                _ => &[],
+            };
             Ok(plain(KeyParts::Ed25519(Ed25519Parts {
                 seed: seed.to_vec().into(),
-                public: None, // it follows from the seed
+                public,
             })))
         }
         DSA => Err(DSA_KEY),
@@ -201,46 +237,68 @@ fn pkcs8(algorithm: &Element<'_>, key: &Element<'_>) -> Result<KeyMaterial, &'st
     }
 }
 
-/// Returns the algorithm that a key restricted to PSS may be used with (RFC 4055 §3.1).
-fn pss_algorithm(parameters: Option<&Element<'_>>) -> Result<Algorithm, &'static str> {
+/// Returns the algorithms of RFC 7518 §3.5 that a key restricted to PSS may be used with (RFC 4055
+/// §3.1). Without parameters it is restricted to no hash.
+fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorithm]> {
     let Some(parameters) = parameters else {
-        return Ok(Algorithm::Ps256); // the key is restricted to no hash
+        return Some(ANY_PSS);
     };
-    let hash = || {
-        let parameters = elements(parameters.value).ok()?;
-        let hash = parameters.iter().find(|element| element.tag == CONTEXT_0)?;
-        let algorithm = sequence(hash.value).ok()?;
-        let oid = algorithm.first()?.value;
-        let row = PSS_HASHES.iter().find(|(hash, _)| *hash == oid)?;
-        Some(row.1)
+    let parameters = elements(parameters.value)
+        .ok()
+        .filter(|_| parameters.tag == SEQUENCE)?;
+    // Hash and mask are SHA-1 where they are left out, and a salt has at least 20 bytes.
+    let field = |tag| parameters.iter().find(|element| element.tag == tag);
+    let hash = sequence(field(CONTEXT_0)?.value).ok()?;
+    let mask = sequence(field(CONTEXT_1)?.value).ok()?;
+    let mask_hash = elements(mask.get(1)?.value).ok()?;
+    let (hash, mask_hash) = (hash.first()?.value, mask_hash.first()?.value);
+    let (_, length, algorithms) = PSS_HASHES.iter().find(|(oid, ..)| *oid == hash)?;
+    let salt = field(CONTEXT_2)
+        .map(|salt| split_first(salt.value))
+        .transpose()
+        .ok()?;
+    let fits = match salt.map(|(salt, _)| without_leading_zeros(salt.value)) {
+        None | Some([]) => true,
+        Some([salt]) => salt <= length,
+        Some(_) => false,
     };
-    // Without [0] the hash is SHA-1.
-    hash().ok_or("this RSA key is restricted to PSS with a hash other than SHA-256, -384 and -512")
+    (mask.first()?.value == MGF1 && mask_hash == hash && fits).then_some(algorithms)
 }
 
-/// Reads version, scalar, curve and point of an EC private key (RFC 5915 §3).
-fn sec1(
-    elements: &[Element<'_>],
-    parameters: Option<&Element<'_>>,
-) -> Result<EcParts, &'static str> {
-    let [_version, d, others @ ..] = elements else {
+/// Reads version, scalar, curve and point of an EC private key (RFC 5915 §3). In PKCS#8 the curve is
+/// named outside of it.
+fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts, &'static str> {
+    let [version, d, others @ ..] = elements else {
         return Err(EC_MISFIT);
     };
+    if version.value != [1] || d.tag != OCTET_STRING {
+        return Err(EC_MISFIT);
+    }
     let explicit = |tag| {
         let element = others.iter().find(|element| element.tag == tag)?;
         split_first(element.value).ok().map(|(inner, _)| inner)
     };
-    let oid = (parameters.copied()).or_else(|| explicit(CONTEXT_0));
-    let oid = oid.ok_or("this EC key does not name its curve")?.value;
-    let row = CURVES.iter().find(|(curve, _)| *curve == oid);
+    let names = [outer.copied(), explicit(CONTEXT_0)];
+    let mut names = names.into_iter().flatten().filter(|name| name.tag != NULL);
+    let name = names.next().ok_or("this EC key does not name its curve")?;
+    if names.any(|other| other.value != name.value) {
+        return Err(EC_MISFIT);
+    }
+    if name.tag == SEQUENCE {
+        return Err(EXPLICIT_CURVE);
+    }
+    let row = CURVES.iter().find(|(curve, _)| *curve == name.value);
     let curve = row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)?;
-    // The first byte of a BIT STRING is the number of unused bits.
-    let point = explicit(CONTEXT_1).and_then(|bits| bits.value.get(1..));
     Ok(EcParts {
         curve,
         d: d.value.to_vec().into(),
-        point: point.map(<[u8]>::to_vec),
+        point: explicit(CONTEXT_1).and_then(bits),
     })
+}
+
+/// Returns the bytes of a BIT STRING, whose first byte is the number of unused bits.
+fn bits(element: Element<'_>) -> Option<Vec<u8>> {
+    element.value.get(1..).map(<[u8]>::to_vec)
 }
 
 /// Reads version, n, e, d, and the five numbers after them if they are there.

@@ -34,12 +34,21 @@ impl Profile {
     /// [`Config`](crate::ErrorKind::Config) where the profile cannot work, or its audience needs
     /// metadata that has not been read; [`Key`](crate::ErrorKind::Key) where the signer fails.
     pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
+        self.assertion_of(&CurrentSigner::of(signer), now)
+    }
+
+    /// Signs with the signer of this assertion.
+    pub(crate) fn assertion_of(
+        &self,
+        signer: &CurrentSigner<'_>,
+        now: SystemTime,
+    ) -> Result<Assertion, Error> {
         let jti = match self.jti {
             Jti::Omit => None,
             Jti::Uuid => Some(random::uuid(true)?),
             Jti::Hex => Some(random::uuid(false)?),
         };
-        self.assertion_at(&*CurrentSigner::of(signer), now, jti)
+        self.assertion_at(&**signer, now, jti)
     }
 
     /// Returns the assertion with this `jti`, so that tests can compare it byte for byte.

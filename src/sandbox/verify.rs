@@ -23,28 +23,48 @@ const MAX_JTI_LENGTH: usize = 1024;
 /// The verification key that a client registers: a public key or a shared secret, and its algorithm.
 #[derive(Clone)]
 pub struct Key {
-    /// PKCS#1 DER of an RSA key, the point of another, or the secret.
+    kind: KeyKind,
     bytes: Vec<u8>,
     algorithm: Algorithm,
+}
+
+/// What the bytes of a key are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyKind {
+    /// PKCS#1 DER, as `ring` reads it.
+    Rsa,
+    /// A point with both coordinates.
+    P256,
+    P384,
+    /// A point.
+    Ed25519,
+    Secret,
+}
+
+impl KeyKind {
+    /// Returns the algorithm that is registered where the client names none.
+    fn usual_algorithm(self) -> Algorithm {
+        match self {
+            Self::Rsa => Algorithm::Rs256,
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::Ed25519 => Algorithm::EdDsa,
+            Self::Secret => Algorithm::Hs256,
+        }
+    }
 }
 
 impl Key {
     /// Registers the bytes of an HMAC secret, for HS256.
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: secret.into(),
-            algorithm: Algorithm::Hs256,
-        }
+        Self::new(KeyKind::Secret, secret.into())
     }
     /// Registers the public half of an [`RsaKey`](crate::RsaKey), for the algorithm that it signs.
     #[cfg(feature = "rsa")]
     pub fn public(key: &crate::RsaKey) -> Self {
         let info = key.public_key().der();
-        let (_, key_bytes) = public_key(&info).unwrap_or((Algorithm::Rs256, &[]));
-        Self {
-            bytes: key_bytes.to_owned(),
-            algorithm: key.algorithm(),
-        }
+        let (kind, bytes) = public_key(&info).unwrap_or((KeyKind::Rsa, &[]));
+        Self::new(kind, bytes.to_owned()).with_algorithm(key.algorithm())
     }
     /// Registers a public key in PEM: RSA for RS256, EC on P-256 for ES256, EC on P-384 for ES384, or
     /// Ed25519 for EdDSA.
@@ -54,37 +74,47 @@ impl Key {
     pub fn public_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
         let block = pem::parse(text).ok();
         let key = block.as_ref().and_then(|block| match block.tag() {
-            "RSA PUBLIC KEY" => Some((Algorithm::Rs256, block.contents())),
+            "RSA PUBLIC KEY" => Some((KeyKind::Rsa, block.contents())),
             _ => public_key(block.contents()),
         });
-        let (algorithm, bytes) =
-            key.ok_or_else(|| Error::key("this is not a public key in PEM"))?;
-        Ok(Self {
-            bytes: bytes.to_owned(),
-            algorithm,
-        })
+        let (kind, bytes) = key.ok_or_else(|| Error::key("this is not a public key in PEM"))?;
+        Ok(Self::new(kind, bytes.to_owned()))
     }
-    /// Sets the one algorithm that the client may use. It must fit the key, or nothing verifies.
+    fn new(kind: KeyKind, bytes: Vec<u8>) -> Self {
+        Self {
+            kind,
+            bytes,
+            algorithm: kind.usual_algorithm(),
+        }
+    }
+    /// Sets the one algorithm that the client may use. Nothing verifies if it does not fit the key.
     #[must_use]
     pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
         Self { algorithm, ..self }
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let how: &'static dyn VerificationAlgorithm = match self.algorithm {
-            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
-            Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
-            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
-            Algorithm::EdDsa => &signature::ED25519,
-            Algorithm::Hs256 => return self.has_tag(hmac::HMAC_SHA256, message, signature),
-            Algorithm::Hs384 => return self.has_tag(hmac::HMAC_SHA384, message, signature),
-            Algorithm::Hs512 => return self.has_tag(hmac::HMAC_SHA512, message, signature),
-            Algorithm::Es512 => return false, // `ring` does not have P-521
+        // The kind is matched too, or a public key could serve as the secret of an HMAC.
+        let how: &'static dyn VerificationAlgorithm = match (self.kind, self.algorithm) {
+            (KeyKind::Rsa, Algorithm::Rs256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (KeyKind::Rsa, Algorithm::Rs384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (KeyKind::Rsa, Algorithm::Rs512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            (KeyKind::Rsa, Algorithm::Ps256) => &signature::RSA_PSS_2048_8192_SHA256,
+            (KeyKind::Rsa, Algorithm::Ps384) => &signature::RSA_PSS_2048_8192_SHA384,
+            (KeyKind::Rsa, Algorithm::Ps512) => &signature::RSA_PSS_2048_8192_SHA512,
+            (KeyKind::P256, Algorithm::Es256) => &signature::ECDSA_P256_SHA256_FIXED,
+            (KeyKind::P384, Algorithm::Es384) => &signature::ECDSA_P384_SHA384_FIXED,
+            (KeyKind::Ed25519, Algorithm::EdDsa) => &signature::ED25519,
+            (KeyKind::Secret, algorithm) => {
+                let hash = match algorithm {
+                    Algorithm::Hs256 => hmac::HMAC_SHA256,
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    _ => return false,
+                };
+                return self.has_tag(hash, message, signature);
+            }
+            _ => return false,
         };
         let key = UnparsedPublicKey::new(how, &self.bytes);
         key.verify(message, signature).is_ok()
@@ -94,25 +124,25 @@ impl Key {
     }
 }
 
-/// Returns the key in a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7) and the usual algorithm for it.
-fn public_key(info: &[u8]) -> Option<(Algorithm, &[u8])> {
+/// Returns the key in a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7) and its kind.
+fn public_key(info: &[u8]) -> Option<(KeyKind, &[u8])> {
     let info = der::sequence(info).ok()?;
     let [algorithm, bits] = info.as_slice() else {
         return None;
     };
     let key = bits.value.get(1..)?; // the first byte of a BIT STRING counts the unused bits
     let algorithm = der::elements(algorithm.value).ok()?;
-    let algorithm = match (
+    let kind = match (
         algorithm.first()?.value,
         algorithm.get(1).map(|curve| curve.value),
     ) {
-        (RSA, _) => Algorithm::Rs256,
-        (EC, Some(P256)) => Algorithm::Es256,
-        (EC, Some(P384)) => Algorithm::Es384,
-        (ED25519, None) => Algorithm::EdDsa,
+        (RSA, _) => KeyKind::Rsa,
+        (EC, Some(P256)) => KeyKind::P256,
+        (EC, Some(P384)) => KeyKind::P384,
+        (ED25519, None) => KeyKind::Ed25519,
         _ => return None,
     };
-    Some((algorithm, key))
+    Some((kind, key))
 }
 
 /// Object identifiers (RFC 3279 §2.3.1, RFC 5480 §2.1.1, RFC 8410 §3).
@@ -368,6 +398,18 @@ mod tests {
         verify_each!(ecdsa, EcdsaSecp256r1Sha256P1363, Es256);
         verify_each!(ecdsa, EcdsaSecp384r1Sha384P1363, Es384);
         verify_each!(eddsa, Ed25519, EdDsa);
+    }
+
+    /// RFC 8725 §2.1: a public key is no secret, so a MAC with it as the key proves nothing.
+    #[test]
+    fn algorithm_of_another_kind_of_key_verifies_nothing() {
+        let tag = |key: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"message");
+        let public = Key::public_pem(include_str!("../../tests/data/keys/rsa-2048.pub.pem"));
+        let confused = public.unwrap().with_algorithm(Algorithm::Hs256);
+        let forged = tag(&confused.bytes);
+        assert!(!confused.verifies(b"message", forged.as_ref()));
+        let secret = Key::secret(confused.bytes);
+        assert!(secret.verifies(b"message", forged.as_ref()));
     }
 
     #[test]

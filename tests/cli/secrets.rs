@@ -315,7 +315,7 @@ fn secret_encoding_is_decoded() {
     };
     let hex: String = BINARY.iter().map(|byte| format!("{byte:02X}")).collect();
     let base64 = base64::engine::general_purpose::STANDARD.encode(BINARY);
-    let base64url = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(BINARY);
+    let base64url = URL_SAFE_NO_PAD.encode(BINARY);
     assert!(
         base64.contains(['+', '/']) && base64.contains('='),
         "{base64}"

@@ -38,14 +38,16 @@ pub(crate) const TOKEN_URL: &str = "https://as.example.com/token";
 
 pub(crate) fn marketing() -> Profile {
     let endpoint = Endpoint::token(marketing_cloud_intelligence::US1).unwrap();
-    Profile::marketing_cloud_intelligence(endpoint, "svc-0001")
+    Profile::marketing_cloud_intelligence(endpoint, "svc-0001").with_algorithms([])
 }
 pub(crate) fn salesforce() -> Profile {
     let login = "https://login.salesforce.com";
-    Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap()
+    let profile = Profile::salesforce(login, "3MVG9TESTKEY", "ci@example.com").unwrap();
+    profile.with_algorithms([])
 }
 pub(crate) fn cylance() -> Profile {
-    Profile::cylance(cylance::NORTH_AMERICA, "tenant-1", "app-1").unwrap()
+    let profile = Profile::cylance(cylance::NORTH_AMERICA, "tenant-1", "app-1").unwrap();
+    profile.with_algorithms([])
 }
 pub(crate) fn client() -> Profile {
     client_at(Endpoint::token(TOKEN_URL).unwrap())

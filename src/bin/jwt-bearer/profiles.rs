@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jwt_bearer::{
-    Algorithm, Audience, Endpoint, HmacKey, Key, Placement, Profile, RingRsaKey, RsaKey, Signer,
-    cylance, marketing_cloud_intelligence,
+    Algorithm, Audience, Endpoint, HmacKey, Key, Placement, Profile, Signer, cylance,
+    marketing_cloud_intelligence,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -65,7 +65,9 @@ fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner,
                 marketing_cloud_intelligence::credentials(&*read("--credentials", &file)?)
                     .map_err(|error| Failure::in_file(&file, error))?;
             warn_of_repairs(&file, key.repairs());
-            let key = a.common.key_id.iter().fold(key, RsaKey::with_key_id);
+            let key = with_algorithm(key.into(), &profile, a.common.alg);
+            let key = key.map_err(|error| Failure::in_file(&file, error))?;
+            let key = a.common.key_id.iter().fold(key, Key::with_key_id);
             (profile, Box::new(key) as Box<dyn Signer>)
         }
         (None, Some(id), Some(file)) => {
@@ -256,15 +258,7 @@ fn read_key(
         Some(file) => Some(read_secret("--passphrase-file", file)?),
         None => None,
     };
-    // `ring` signs faster and takes fewer keys. Its errors are of no use: the others say more.
-    let key = match &passphrase {
-        None => RingRsaKey::read(&*bytes)
-            .map(Key::RingRsa)
-            .or_else(|_| Key::read(&*bytes)),
-        Some(passphrase) => RingRsaKey::read_encrypted(&*bytes, &**passphrase)
-            .map(Key::RingRsa)
-            .or_else(|_| Key::read_encrypted(&*bytes, &**passphrase)),
-    };
+    let key = Key::read_preferring_ring(&bytes, passphrase.as_ref().map(|text| text.as_slice()));
     let key = key.map_err(|error| Failure::in_file(file, error))?;
     warn_of_repairs(file, key.repairs());
     let key = common.key_id.iter().fold(key, Key::with_key_id);
@@ -299,19 +293,24 @@ fn read_hmac_key(
     secrets: &SharedSecrets,
 ) -> Result<Box<dyn Signer>, Failure> {
     let secret = read_encoded_secret("--secret", file, encoding)?;
-    if (1..32).contains(&secret.len()) {
-        let length = secret.len();
-        print_message(&format!(
-            "{}: {length} bytes; RFC 7518 asks for 32 or more",
-            file.display()
-        ));
-    }
     if common.verbose {
         secrets.add_key(&secret);
     }
     let key = HmacKey::new(secret.to_vec()).map(Key::Hmac);
     let key = key.and_then(|key| with_algorithm(key, profile, common.alg));
     let key = key.map_err(|error| Failure::in_file(file, error))?;
+    let wanted = match key.algorithm() {
+        Algorithm::Hs384 => 48,
+        Algorithm::Hs512 => 64,
+        _ => 32,
+    };
+    if secret.len() < wanted {
+        let length = secret.len();
+        print_message(&format!(
+            "{}: {length} bytes; RFC 7518 asks for {wanted} or more",
+            file.display()
+        ));
+    }
     Ok(Box::new(common.key_id.iter().fold(key, Key::with_key_id)))
 }
 

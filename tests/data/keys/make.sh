@@ -117,3 +117,27 @@ openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 \
   -out rsa-pss-sha1.pem
 # ES256 over `header.claims` in DER, as a KMS returns it.
 printf 'header.claims' | openssl dgst -sha256 -sign ec.pem -out ec.der.sig
+
+# Keys that are refused, or nearly.
+openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout -out ec-2.pub.pem
+openssl ec -in ec.pem -param_enc explicit -out ec-explicit.pem
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256 \
+  -pkeyopt rsa_pss_keygen_mgf1_md:sha1 -pkeyopt rsa_pss_keygen_saltlen:32 -out rsa-pss-mgf1-sha1.pem
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256 \
+  -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:64 -out rsa-pss-salt-64.pem
+# Two primes of 1024 bits, whose product has 2047.
+python3 - >"$scratch/2047.asn1" <<'END'
+import secrets
+def prime():
+    while True:  # the second bit is 0, so that the product is short
+        p = 1 << 1023 | secrets.randbits(1022) | 1
+        if (p - 1) % 65537 and all(pow(a, p - 1, p) == 1 for a in (2, 3, 5)):
+            return p
+p, q = prime(), prime()
+while (p * q).bit_length() != 2047:
+    q = prime()
+d = pow(65537, -1, (p - 1) * (q - 1))
+numbers = [0, p * q, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)]
+print("asn1=SEQUENCE:key\n[key]", *(f"n{i}=INTEGER:{n:#x}" for i, n in enumerate(numbers)), sep="\n")
+END
+openssl asn1parse -genconf "$scratch/2047.asn1" -noout -out rsa-2047-of-1024.der
