@@ -19,7 +19,7 @@ use crate::message::{Request, Response};
 use crate::profile::hint::hint;
 use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::reason::Reason;
-use crate::redact::redact_all;
+use crate::redact::{redact_all, shorten};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 
@@ -326,7 +326,7 @@ impl<'p> Exchange<'p> {
         let host = response.response.redirect_host();
         let words = host.as_deref().unwrap_or(reason.description());
         let words = redact_all([reason.code(), words], &secrets);
-        let words = self.signer.redact(words);
+        let words = self.signer.redact(words).map(|text| shorten(&text));
         let [code, description] = words.map(|words| Some(words).filter(|w| !w.is_empty()));
         // Only the authorization server itself says what it wants.
         let hints = match kind {

@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
-use crate::redact::redact;
+use crate::redact::{redact_all, shorten};
 use crate::schedule::{self, CachedToken};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
@@ -265,9 +265,9 @@ impl Fetcher {
         let mut secrets = attempt.secrets();
         secrets.extend(self.profile.secret_parameters());
         let redact = |text: &str| {
-            let words = [redact(text, &secrets), String::new()];
+            let words = redact_all([text, ""], &secrets);
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
-            text
+            shorten(&text)
         };
         let resolved = self.profile.discover(send, &secrets, &redact)?;
         let Some(resolved) = resolved.map(Arc::new) else {

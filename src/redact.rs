@@ -9,8 +9,6 @@ use std::collections::HashSet;
 const RUN: usize = 16;
 /// Characters of the shortest secret that is searched for: a shorter one occurs in any sentence.
 const SHORTEST: usize = 6;
-/// Characters that are read; what follows is dropped.
-const MAX_READ: usize = 8 * 1024;
 /// Characters that are returned of a text: a sentence, and the identifiers for a support case behind it.
 const MAX_LENGTH: usize = 256;
 /// Characters from the end of a longer text that are returned: servers put trace identifiers there.
@@ -44,13 +42,14 @@ pub(crate) fn repeats(text: &str, secret: &str) -> bool {
 /// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     let [redacted] = redact_all([text], secrets);
-    redacted
+    shorten(&redacted)
 }
 
 /// Removes runs of `secrets` from texts that belong together, also where a run begins in one and ends in another.
+///
+/// The texts keep their length: a cut through a secret that is still to be removed would leave a part of it.
 pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> [String; N] {
-    let texts =
-        texts.map(|text| -> Vec<char> { without_escapes(text.chars().take(MAX_READ)).collect() });
+    let texts = texts.map(|text| -> Vec<char> { without_escapes(text.chars()).collect() });
     // The characters of all texts that may belong to a token, in one row.
     let all = texts.iter().flatten();
     let positions = all.clone().enumerate();
@@ -81,7 +80,7 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
             }
             masks = is_secret;
         }
-        shorten(&visible(&kept))
+        visible(&kept)
     })
 }
 
@@ -103,7 +102,8 @@ fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = cha
     })
 }
 
-fn shorten(text: &str) -> String {
+/// Shortens a text in the middle, once all secrets are removed from it.
+pub(crate) fn shorten(text: &str) -> String {
     let length = text.chars().count();
     let Some(too_much) = length.checked_sub(MAX_LENGTH).filter(|n| *n > 0) else {
         return text.to_owned();
@@ -232,6 +232,26 @@ mod tests {
         assert!(short.starts_with("begin é") && short.ends_with("é Trace ID: 1234"));
         assert!(short.contains(ELLIPSIS));
         assert_eq!(redact(&"é".repeat(MAX_LENGTH), &[]), "é".repeat(MAX_LENGTH));
+    }
+
+    #[test]
+    fn redact_reads_a_text_to_its_end_and_cuts_secrets_everywhere_in_it() {
+        let filler = "a ".repeat(60_000);
+        let long = format!("{SECRET} {filler} {SECRET} and {SECRET} Trace ID: 1234");
+        let short = redact(&long, &[SECRET]);
+        assert!(short.starts_with("[..] a a "), "{short}");
+        assert!(
+            short.ends_with(" a [..] and [..] Trace ID: 1234"),
+            "{short}"
+        );
+        assert!(repeats(&long, SECRET));
+        // Secrets, line ends and zero-width spaces shrink, so that what is far apart is shown together.
+        for filler in ["\n", "\u{200b}", SECRET] {
+            let long = filler.repeat(70_000 / filler.len());
+            let secret = format!("{long}hunter2{long}");
+            assert!(!redact(&secret, &[SECRET, "hunter2"]).contains("hunter"));
+            assert!(repeats(&secret, "hunter2"));
+        }
     }
 
     #[test]

@@ -963,6 +963,27 @@ fn denial_repeats_no_hmac_secret() {
     assert!(description.contains("bad secret"), "{description}");
 }
 
+/// A long description loses its middle, and may lose a part of a secret with it.
+#[test]
+fn denial_repeats_no_piece_of_hmac_secret_where_a_long_text_is_cut() {
+    let (profile, secret) = (generic_profile(), "hunter2!");
+    let key = HmacKey::new(secret).unwrap();
+    for length in [200, 60_000] {
+        for position in 80..180 {
+            let [front, back] = [position, length - position].map(|n| "o".repeat(n));
+            let text = format!("{front}{secret}{back}{secret}{front} Trace ID: 1234");
+            let body = serde_json::json!({"error": "invalid_client", "error_description": text});
+            let exchange = Exchange::new(&profile, &key, unix_time(1_700_000_000)).unwrap();
+            let error = exchange.read(Response::new(400, body.to_string()));
+            let error = error.unwrap_err();
+            let description = error.description().unwrap();
+            let without_mask = description.replace(['[', '.', ']', 'o', ' '], "");
+            assert_eq!(without_mask, "TraceID:1234", "{description}");
+            assert!(description.chars().count() <= 256, "{description}");
+        }
+    }
+}
+
 #[test]
 fn denial_repeats_no_secret_in_pieces_over_two_members() {
     let scripted = Scripted::new(|assertions| {
