@@ -111,7 +111,7 @@ pub use transport::Transport;
 pub use transport::agent::agent;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use transport::agent::agent_with_socks;
+pub use transport::agent::agent_with_connector;
 
 /// Compiles the Rust of the other documents.
 #[cfg(all(doctest, feature = "rsa", feature = "ureq"))]

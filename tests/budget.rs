@@ -22,7 +22,7 @@ const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding r
     sha2 ureq zeroize";
 /// Dependencies of the features `sandbox`, `cli`, `file-store` and `redis`.
 const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem pkcs8 redis ring \
-    rustix rustls-native-certs tempfile webpki-root-certs";
+    rustix rustls rustls-native-certs tempfile webpki-root-certs";
 
 /// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
 #[cfg(feature = "ureq")]

@@ -8,7 +8,7 @@ use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use ureq::config::Config;
-use ureq::unversioned::resolver::Resolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector, Transport as Connection};
 use ureq::{Agent, AsSendBody, Body, Error, Proxy};
 use zeroize::Zeroizing;
 
@@ -42,15 +42,21 @@ use crate::message::{MAX_RESPONSE, Request, Response};
 /// let agent = jwt_bearer::agent(config);
 /// ```
 pub fn agent(config: Config) -> Agent {
-    with_resolver(config, SystemResolver::default())
+    with_connector(config, DefaultConnector::default())
 }
 
-/// Returns an agent as [`agent`] does, for a SOCKS proxy: ureq's connections, this crate's resolver.
+/// Returns an agent as [`agent`] does, with another connector. A SOCKS proxy gets each connection as it is.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub fn agent_with_socks(config: Config) -> Agent {
-    let connector = ureq::unversioned::transport::DefaultConnector::default();
-    Agent::with_parts(config, connector, SystemResolver::default())
+pub fn agent_with_connector(
+    config: Config,
+    connector: impl Connector<Out = Box<dyn Connection>>,
+) -> Agent {
+    use ureq::ProxyProtocol::{Http, Https};
+    match config.proxy().map(Proxy::protocol) {
+        None | Some(Http | Https) => with_connector(config, connector),
+        Some(_) => Agent::with_parts(config, connector, SystemResolver::default()),
+    }
 }
 
 /// Returns an agent that reads no proxy from the environment.
@@ -71,9 +77,9 @@ pub(crate) fn default_agent() -> Agent {
     agent(config.build())
 }
 
-fn with_resolver(config: Config, resolver: impl Resolver) -> Agent {
-    let connector = AgentConnector::new(config.tls_config());
-    Agent::with_parts(config, connector, resolver)
+fn with_connector(config: Config, connector: impl Connector<Out = Box<dyn Connection>>) -> Agent {
+    let connector = AgentConnector::new(connector, config.tls_config());
+    Agent::with_parts(config, connector, SystemResolver::default())
 }
 
 /// The agent decides about proxy, roots and middleware. What protects an assertion is set on

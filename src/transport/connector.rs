@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::time::{Duration as Limit, Instant};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, Transport};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport};
 use ureq::{Error, Proxy, ProxyProtocol};
 
 use super::header_lines::HeaderLines;
@@ -17,20 +17,18 @@ use super::header_lines::HeaderLines;
 /// A route that drops packets costs this much. An address that is only slow gets a second try.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 
-/// Connects as ureq does, and keeps one TLS configuration for an agent.
+/// Connects as `inner` does, and keeps one TLS configuration for an agent.
 #[derive(Debug)]
-pub(super) struct AgentConnector {
-    inner: DefaultConnector,
+pub(super) struct AgentConnector<C> {
+    inner: C,
     /// The hash of the agent's TLS settings, which have no comparison.
     tls: u64,
 }
 
-impl AgentConnector {
-    pub(super) fn new(tls: &TlsConfig) -> Self {
-        Self {
-            inner: DefaultConnector::default(),
-            tls: hash(tls),
-        }
+impl<C: Connector<Out = Box<dyn Transport>>> AgentConnector<C> {
+    pub(super) fn new(inner: C, tls: &TlsConfig) -> Self {
+        let tls = hash(tls);
+        Self { inner, tls }
     }
 
     /// Connects to the first address that accepts a connection, after any failure of another.
@@ -69,7 +67,7 @@ impl AgentConnector {
     }
 }
 
-impl Connector for AgentConnector {
+impl<C: Connector<Out = Box<dyn Transport>>> Connector for AgentConnector<C> {
     type Out = HeaderLines;
 
     fn connect(
@@ -186,7 +184,7 @@ mod tests {
     use ureq::Agent;
     use ureq::config::Config;
     use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-    use ureq::unversioned::transport::NextTimeout;
+    use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
     use super::*;
 
@@ -217,7 +215,7 @@ mod tests {
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(8)))
             .build();
-        let connector = AgentConnector::new(config.tls_config());
+        let connector = AgentConnector::new(DefaultConnector::default(), config.tls_config());
         let agent = Agent::with_parts(config, connector, Fixed(addresses.to_vec()));
         agent
             .get(url)

@@ -394,7 +394,9 @@ fn ca_option_takes_pem_bundle_and_der() {
         let outcome = server.run(&fixture, options);
         assert_eq!(outcome.status, 4, "{options}: {outcome:?}");
         assert!(
-            outcome.err.contains("UnknownIssuer\n  trust the CA"),
+            outcome
+                .err
+                .contains("UnknownIssuer; the certificate is for localhost\n  trust the CA"),
             "{outcome:?}"
         );
     }
@@ -494,4 +496,124 @@ fn certificate_error_names_the_cause_and_what_to_do() {
     let server = TlsServer::with(certificate.der().clone(), key);
     fixture.write("self.der", &server.certificate);
     assert_eq!(server.run(&fixture, "--ca self.der").only_line(), "t0ken");
+}
+
+/// Every refused certificate is named by the names that it is for, with what to do.
+#[test]
+fn certificate_error_of_any_kind_names_the_names_of_the_certificate() {
+    type Change = fn(&mut CertificateParams);
+    let fixture = Fixture::new();
+    let (root, other) = (authority("root"), authority("other"));
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.name_constraints = Some(rcgen::NameConstraints {
+        permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.com".to_owned())],
+        excluded_subtrees: vec![],
+    });
+    let constrained = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    fixture.write("root.pem", pem_of(&root) + &pem_of(&constrained));
+    let far = |year| rcgen::date_time_ymd(year, 1, 1);
+    let good: Change = |_| {};
+    let expired: Change = |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let not_yet_valid: Change = |params| params.not_before = rcgen::date_time_ymd(4000, 1, 1);
+    let for_clients: Change = |params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let of_a_ca: Change = |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let many: Change = |params| {
+        let names = (1..9).map(|n| format!("as{n}.example").try_into().unwrap());
+        params
+            .subject_alt_names
+            .extend(names.map(rcgen::SanType::DnsName));
+    };
+    let all = "localhost, *.as.example, 192.0.2.1, 2001:db8::1";
+    for (issuer, change, error, names, advice) in [
+        (&other, good, "UnknownIssuer", all, "trust the CA"),
+        (
+            &root,
+            expired,
+            "certificate expired",
+            all,
+            "renew the server's certificate",
+        ),
+        (
+            &root,
+            not_yet_valid,
+            "not valid yet",
+            all,
+            "set this machine's clock",
+        ),
+        (
+            &root,
+            for_clients,
+            "extended key usage",
+            all,
+            "with the purpose serverAuth",
+        ),
+        (
+            &root,
+            of_a_ca,
+            "CaUsedAsEndEntity",
+            all,
+            "a CA certificate as its own",
+        ),
+        (
+            &constrained,
+            good,
+            "NameConstraintViolation",
+            all,
+            "openssl s_client -showcerts",
+        ),
+        (
+            &other,
+            many,
+            "UnknownIssuer",
+            "localhost, *.as.example, 192.0.2.1, 2001:db8::1, as1.example and 7 more",
+            "trust the CA",
+        ),
+        (
+            &other,
+            |params| params.subject_alt_names.clear(),
+            "UnknownIssuer",
+            "no name, since it has no subjectAltName",
+            "trust the CA",
+        ),
+    ] {
+        let names_in = ["localhost", "*.as.example", "192.0.2.1", "2001:db8::1"];
+        let mut params = CertificateParams::new(names_in.map(str::to_owned)).unwrap();
+        params.not_after = far(4096);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, issuer).unwrap();
+        let server = TlsServer::with(certificate.der().clone(), key);
+        let outcome = server.run(&fixture, "--ca root.pem");
+        assert_eq!(outcome.status, 4, "{outcome:?}");
+        let (message, hint) = outcome.err.split_once('\n').unwrap();
+        assert!(message.contains(error), "{error} in {message}");
+        let end = format!("; the certificate is for {names}");
+        assert!(message.ends_with(&end), "{end} in {message}");
+        assert!(hint.starts_with("  ") && hint.contains(advice), "{hint}");
+    }
+}
+
+#[test]
+fn certificate_error_of_a_wrong_signature_says_that_another_ca_signed() {
+    let fixture = Fixture::new();
+    let (root, twin) = (authority("root"), authority("root"));
+    fixture.write("root.pem", pem_of(&root));
+    let run = |certificate: &[u8], key: KeyPair| {
+        let server = TlsServer::with(certificate.to_vec().into(), key);
+        server.run(&fixture, "--ca root.pem")
+    };
+    // Another CA of the same name: the signature is not that of the trusted one.
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &twin).unwrap();
+    let outcome = run(certificate.der(), key);
+    assert!(
+        outcome.err.contains(
+            "BadSignature; the certificate is for localhost\n  the certificate was not signed"
+        ),
+        "{outcome:?}"
+    );
 }

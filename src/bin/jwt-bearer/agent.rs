@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use http::Uri;
 use jwt_bearer::{Error, Exchange, Profile, Request, Response, Signer, Transport};
-use ureq::tls::TlsConfig;
-use ureq::{Agent, Proxy, ProxyProtocol};
+use ureq::{Agent, Proxy};
 
 use crate::args::CommonOptions;
 use crate::output::Failure;
 use crate::proxy::EnvironmentProxy;
 use crate::roots;
+use crate::tls::TlsConnector;
 
 /// Sends each request by the agent that its host asks for.
 pub(crate) struct ProxyingAgent {
@@ -31,19 +31,10 @@ impl ProxyingAgent {
         signer: &dyn Signer,
     ) -> Result<Self, Failure> {
         let roots = roots::build(options.system_roots, options.ca.as_deref())?;
-        let tls = TlsConfig::builder().root_certs(roots).build();
+        let tls = TlsConnector::new(roots)?;
         let agent = |proxy: Option<Proxy>| {
-            let protocol = proxy.as_ref().map(Proxy::protocol);
-            let config = Agent::config_builder()
-                .proxy(proxy)
-                .tls_config(tls.clone())
-                .build();
-            match protocol {
-                None | Some(ProxyProtocol::Http | ProxyProtocol::Https) => {
-                    jwt_bearer::agent(config)
-                }
-                Some(_) => jwt_bearer::agent_with_socks(config),
-            }
+            let config = Agent::config_builder().proxy(proxy).build();
+            jwt_bearer::agent_with_connector(config, tls.with_proxies())
         };
         let from_env = EnvironmentProxy::from_env();
         if let Some((from_env, Err(message))) = from_env.as_ref().map(|e| (e, &e.proxy)) {

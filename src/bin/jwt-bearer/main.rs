@@ -11,6 +11,7 @@ mod profiles;
 mod proxy;
 mod roots;
 mod sandbox;
+mod tls;
 mod trace;
 mod usage;
 

@@ -45,6 +45,24 @@ const CERTIFICATE_HINTS: &[(&str, &str)] = &[
         "certificate not valid yet",
         "set this machine's clock, or wait until the certificate is valid",
     ),
+    (
+        "BadSignature",
+        "the certificate was not signed by the CA that it names: trust the CA that did with --ca FILE; one of the same \
+         name may be trusted already",
+    ),
+    (
+        "extended key usage",
+        "the server needs a certificate with the purpose serverAuth",
+    ),
+    (
+        "Revoked",
+        "the server needs a new certificate, since its CA has revoked this one",
+    ),
+    (
+        "invalid peer certificate",
+        "see the certificate with openssl s_client -showcerts -connect HOST:PORT, and ask whoever runs the server for \
+         another one",
+    ),
 ];
 
 /// Why the command failed: an exit status for scripts, a message and hints for people.

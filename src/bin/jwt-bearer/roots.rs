@@ -3,7 +3,9 @@
 use std::env;
 use std::path::Path;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use ureq::tls::{PemItem, parse_pem};
 
 use crate::files;
 use crate::output::{Failure, print_message};
@@ -18,27 +20,23 @@ const SEQUENCE: u8 = 0x30;
 ///
 /// # Errors
 /// Where a file that is named holds no certificate.
-pub(crate) fn build(uses_system_roots: bool, ca: Option<&Path>) -> Result<RootCerts, Failure> {
+pub(crate) fn build(uses_system_roots: bool, ca: Option<&Path>) -> Result<RootCertStore, Failure> {
     let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let variables: Vec<_> = VARIABLES.into_iter().filter(is_set).collect();
-    if variables.is_empty() && !uses_system_roots && ca.is_none() {
-        return Ok(RootCerts::WebPki);
-    }
-    let mut roots = match variables.is_empty() && !uses_system_roots {
-        true => webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .map(|der| Certificate::from_der(der).to_owned())
-            .collect(),
+    let mut certificates = match variables.is_empty() && !uses_system_roots {
+        true => webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(),
         false => system_roots(&variables)?,
     };
     if let Some(file) = ca {
-        roots.extend(read_certificates(file)?);
+        certificates.extend(read_certificates(file)?);
     }
-    Ok(roots.into())
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    Ok(roots)
 }
 
 /// Returns the machine's roots, or those of the variables, which the library reads itself.
-fn system_roots(variables: &[&str]) -> Result<Vec<Certificate<'static>>, Failure> {
+fn system_roots(variables: &[&str]) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = rustls_native_certs::load_native_certs();
     let origin = match variables {
         [] => "--system-roots".to_owned(),
@@ -66,24 +64,21 @@ fn system_roots(variables: &[&str]) -> Result<Vec<Certificate<'static>>, Failure
         }
         (false, true) => {}
     }
-    let roots = found.certs.iter();
-    Ok(roots
-        .map(|der| Certificate::from_der(der).to_owned())
-        .collect())
+    Ok(found.certs)
 }
 
 /// Returns the certificates of a file: one or many in PEM, or one in DER.
-fn read_certificates(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let bytes = files::read("--ca", file)?;
     if is_der_certificate(&bytes) {
-        return Ok(vec![Certificate::from_der(&bytes).to_owned()]);
+        return Ok(vec![bytes.to_vec().into()]);
     }
     let mut certificates = Vec::new();
     let failure = |text: &str| Failure::config(format!("{}: {text}", file.display()));
     for item in parse_pem(&bytes) {
         match item {
             Ok(PemItem::Certificate(certificate)) if is_der_certificate(certificate.der()) => {
-                certificates.push(certificate);
+                certificates.push(certificate.der().to_vec().into());
             }
             Ok(PemItem::Certificate(_)) | Err(_) => {
                 return Err(failure("a certificate in this is damaged"));
@@ -97,7 +92,7 @@ fn read_certificates(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> 
     }
 }
 
-/// Whether the bytes are one SEQUENCE that begins with another, as a certificate does (RFC 5280 §4.1).
+/// Returns whether the bytes are one SEQUENCE that begins with another, as a certificate does (RFC 5280 §4.1).
 fn is_der_certificate(bytes: &[u8]) -> bool {
     let Some(content) = sequence_content(bytes) else {
         return false;

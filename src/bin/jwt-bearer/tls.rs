@@ -1,0 +1,251 @@
+//! TLS that says of a refused certificate what names it has.
+//!
+//! ureq makes rustls' settings itself, and shows nobody a certificate that is refused. So the command line makes them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, StreamOwned,
+};
+use ureq::Error;
+use ureq::unversioned::transport::time::{Duration, Instant};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout,
+    SocksConnector, TcpConnector, Transport, TransportAdapter,
+};
+
+use crate::output::Failure;
+
+/// Names of a certificate that are shown: one of a content network has hundreds.
+const MAX_NAMES: usize = 5;
+/// A name that no certificate has (RFC 2606 §2). rustls lists the names that a certificate has instead.
+const OTHER_NAME: &str = "nobody.invalid";
+
+/// Adds TLS to the connection for an https URL.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsConnector {
+    config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+}
+
+impl TlsConnector {
+    /// Returns a connector that trusts these roots.
+    ///
+    /// # Errors
+    /// Where there is no root.
+    pub(crate) fn new(roots: RootCertStore) -> Result<Self, Failure> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let inner = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
+        let inner = inner.build().map_err(|error| {
+            Failure::config(format!("no root certificate can be used: {error}"))
+        })?;
+        let refused = Mutex::default();
+        let verifier = Arc::new(Verifier { inner, refused });
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::config(error.to_string()))?
+            .dangerous() // rustls' word for any verifier but its own
+            .with_custom_certificate_verifier(verifier.clone())
+            .with_no_client_auth();
+        let config = Arc::new(config);
+        Ok(Self { config, verifier })
+    }
+
+    /// Returns a connector for an agent, through a proxy if the agent has one.
+    pub(crate) fn with_proxies(&self) -> impl Connector<Out = Box<dyn Transport>> {
+        ().chain(SocksConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(self.clone())
+    }
+}
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(transport) = chained else {
+            return Ok(None);
+        };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Box::new(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Error::Tls("the host is not a name that a certificate can have"))?;
+        let connection = ClientConnection::new(self.config.clone(), name)?;
+        let transport: Box<dyn Transport> = Box::new(transport);
+        let socket = TransportAdapter::new(transport, details.current_time.clone());
+        let mut stream = StreamOwned::new(connection, socket);
+        stream.sock.set_timeout(remaining(details));
+        if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+            return Err(match self.verifier.take_refused() {
+                Some(names) => io::Error::new(error.kind(), format!("{error}; {names}")).into(),
+                None => error.into(),
+            });
+        }
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Box::new(TlsTransport { stream, buffers })))
+    }
+}
+
+/// Returns what is left of the time to connect.
+fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
+    let mut timeout = details.timeout;
+    let times = (details.now, (details.current_time)());
+    if let (Duration::Exact(all), (Instant::Exact(start), Instant::Exact(now))) =
+        (timeout.after, times)
+    {
+        let elapsed = now.saturating_duration_since(start);
+        timeout.after = Duration::Exact(all.saturating_sub(elapsed));
+    }
+    timeout
+}
+
+struct TlsTransport {
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    buffers: LazyBuffers,
+}
+
+/// Shows the connection and none of its text.
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsTransport")
+            .field(self.stream.sock.inner())
+            .finish()
+    }
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = &self.buffers.output()[..amount];
+        Ok(io::Write::write_all(&mut self.stream, output)?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.sock.set_timeout(timeout);
+        let input = self.buffers.input_append_buf();
+        let count = io::Read::read(&mut self.stream, input)?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+/// Decides as rustls does, and keeps the names of a certificate that is refused.
+#[derive(Debug)]
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    /// The names of the last refused certificate, in words.
+    refused: Mutex<Option<String>>,
+}
+
+impl Verifier {
+    fn take_refused(&self) -> Option<String> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.take()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let (inner, name) = (&self.inner, server_name);
+        let verified =
+            inner.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        let names = match &verified {
+            // This error lists the names itself.
+            Err(error) if names_in(error).is_none() => names_of(end_entity),
+            _ => None,
+        };
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Returns in words what a certificate is for, if it can be read.
+fn names_of(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = ParsedCertificate::try_from(certificate).ok()?;
+    let other_name = ServerName::try_from(OTHER_NAME).ok()?;
+    let error = rustls::client::verify_server_name(&certificate, &other_name).err()?;
+    let names: Vec<_> = names_in(&error)?.collect();
+    if names.is_empty() {
+        return Some("the certificate is for no name, since it has no subjectAltName".to_owned());
+    }
+    let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<_>>();
+    let more = match names.len().saturating_sub(MAX_NAMES) {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    Some(format!("the certificate is for {}{more}", shown.join(", ")))
+}
+
+/// Returns the host names and addresses that an error of a wrong name lists.
+fn names_in(error: &rustls::Error) -> Option<impl Iterator<Item = &str>> {
+    let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+        presented,
+        ..
+    }) = error
+    else {
+        return None;
+    };
+    // rustls lists them as `DnsName("as.example.com")` and `IpAddress(192.0.2.1)`, among others.
+    Some(presented.iter().filter_map(|name| {
+        let inner = |start, end| name.strip_prefix(start)?.strip_suffix(end);
+        inner("DnsName(\"", "\")").or_else(|| inner("IpAddress(", ")"))
+    }))
+}
