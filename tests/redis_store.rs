@@ -211,25 +211,27 @@ fn value_of_another_type_is_an_error_and_save_replaces_it() {
 
 #[test]
 fn error_does_not_repeat_the_token_that_redis_quotes() {
-    let redis = Redis::with(&["--rename-command", "SET", ""]);
+    let mut redis = Redis::start();
+    let store = redis.store();
+    redis.kill();
+    let without_set = ["--rename-command", "SET", ""];
+    redis.options.extend(without_set.map(str::to_owned));
+    redis.restart();
     let text = redis.cli(&["SET", "k", "the-token"]);
     assert!(
         text.contains("the-token"),
         "without it this test proves nothing: {text}"
     );
-    let error = redis
-        .store()
-        .save(NAME, b"the-token", MINUTE, TIME)
-        .unwrap_err();
+    let error = store.save(NAME, b"the-token", MINUTE, TIME).unwrap_err();
     assert_eq!(error.to_string(), UNKNOWN_COMMAND);
     assert!(!format!("{error:?}").contains("the-token"));
 }
 const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANGE, SET or EVAL, as a Sentinel does \
     not: give the address of the primary";
 
-/// A server that gives this reply to every command of the store. It closes the connection at any other command, as
-/// twemproxy does at `CLIENT SETINFO`.
-fn store_with_reply(reply: &'static [u8]) -> RedisStore {
+/// A server that gives the first reply to what a new store asks, and the second to every later command of the store.
+/// It closes the connection at any other command, as twemproxy does at `CLIENT SETINFO`.
+fn server_with_replies(first: &'static [u8], reply: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -243,6 +245,11 @@ fn store_with_reply(reply: &'static [u8]) -> RedisStore {
                         let words: Vec<_> = text.split("\r\n").take(3).collect();
                         words.get(2) == Some(name)
                     });
+                    let reply = if text.contains("\r\nXX\r\n") {
+                        first
+                    } else {
+                        reply
+                    };
                     if !is_known || connection.write_all(reply).is_err() {
                         break;
                     }
@@ -250,7 +257,11 @@ fn store_with_reply(reply: &'static [u8]) -> RedisStore {
             });
         }
     });
-    RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap()
+    format!("redis://127.0.0.1:{port}")
+}
+
+fn store_with_reply(reply: &'static [u8]) -> RedisStore {
+    RedisStore::new(server_with_replies(b"$-1\r\n", reply)).unwrap()
 }
 
 #[test]
@@ -373,22 +384,94 @@ fn sentinel_is_refused_by_name() {
         .stdout(Stdio::null());
     let mut sentinel = command.spawn().unwrap();
     wait_until_listening(port);
-    let store = RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap();
-    let error = store.load(NAME, TIME).unwrap_err();
+    let store = RedisStore::new(format!("redis://127.0.0.1:{port}"));
     sentinel.kill().unwrap();
     sentinel.wait().unwrap();
+    let error = store.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
     assert_eq!(error.to_string(), UNKNOWN_COMMAND);
 }
 
+/// A node answers for its own part of the keys, so that a single key does not tell.
 #[test]
-fn cluster_node_and_replica_are_refused_by_name() {
-    let node = Redis::with(&["--cluster-enabled", "yes"]);
-    let error = node.store().load(NAME, TIME).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Redis answered with CLUSTERDOWN: it is a node of a cluster, which this store does not support: \
-         give a Redis that is not in a cluster"
+fn cluster_node_is_refused_by_name() {
+    let node = Redis::with(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-require-full-coverage",
+        "no",
+    ]);
+    let slots = |range: [u16; 2]| range.map(|slot| slot.to_string());
+    let add = |range: [u16; 2]| {
+        let [first, last] = slots(range);
+        assert_eq!(node.cli(&["cluster", "addslotsrange", &first, &last]), "OK");
+    };
+    for range in [None, Some([0, 1000]), Some([1001, 12_287])] {
+        range.map(add);
+        let error = RedisStore::new(node.url()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(
+            error.to_string(),
+            "Redis answered with CLUSTERDOWN: it is a node of a cluster, which this store does not support: \
+             give a Redis that is not in a cluster"
+        );
+    }
+    // A cluster of one node has all keys.
+    add([12_288, 16_383]);
+    thread::sleep(Duration::from_secs(2));
+    node.store().save(NAME, b"token", MINUTE, TIME).unwrap();
+}
+
+#[test]
+fn new_refuses_what_can_never_work_and_nothing_that_may_pass() {
+    for (reply, is_refused) in [
+        (&b"-MOVED 3999 127.0.0.1:6381\r\n"[..], true),
+        (b"-ASK 3999 127.0.0.1:6381\r\n", true),
+        (b"-CLUSTERDOWN Hash slot not served\r\n", true),
+        (
+            b"-ERR unknown command 'SET', with args beginning with:\r\n",
+            true,
+        ),
+        (
+            b"-READONLY You can't write against a read only replica.\r\n",
+            false,
+        ),
+        (b"-WRONGPASS invalid username-password pair\r\n", false),
+        (
+            b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+            false,
+        ),
+        (
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            false,
+        ),
+        (b"-ERR the-token\r\n", false),
+        (b"*-1\r\n", false),
+        (b"the-token\r\n", false),
+    ] {
+        let store = RedisStore::new(server_with_replies(reply, b"$5\r\ntoken\r\n"));
+        let text = String::from_utf8_lossy(reply);
+        assert_eq!(store.is_err(), is_refused, "{text}");
+        if let Ok(store) = store {
+            assert!(store.load(NAME, TIME).is_ok(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn new_leaves_no_key_behind() {
+    let redis = Redis::start();
+    let _ = redis.store();
+    assert_eq!(redis.cli(&["keys", "*"]), "");
+    assert!(
+        redis
+            .cli(&["info", "commandstats"])
+            .contains("cmdstat_set:calls=")
     );
+}
+
+#[test]
+fn replica_is_refused_by_name_at_its_first_use() {
     let primary = Redis::start();
     let replica = Redis::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     let error = replica
@@ -497,7 +580,9 @@ fn invalid_url_is_refused_and_not_quoted() {
 fn silent_or_absent_redis_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
+    let begun = Instant::now();
     let store = RedisStore::new(format!("redis://127.0.0.1:{port}")).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3));
     let begun = Instant::now();
     assert!(store.load(NAME, Duration::from_millis(200)).is_err());
     assert!(begun.elapsed() < Duration::from_secs(5));

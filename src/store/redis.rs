@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use redis::{
     Client, Cmd, Connection, ErrorKind, FromRedisValue, IntoConnectionInfo as _, RedisError,
-    RedisResult, cmd,
+    RedisResult, Value, cmd,
 };
 
 use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::{BoxError, Error};
 use crate::random;
+use crate::time_limit::TimeLimit;
 
 /// A lock expires after this time if its owner has died or never received the reply: later than an attempt ends, and
 /// before others stop waiting for the lock.
@@ -20,6 +21,12 @@ const LOCK_TTL: Duration = Duration::from_secs(15);
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The number of idle connections: sources that share a store seldom call it at the same time.
 const MAX_IDLE: usize = 8;
+
+/// The time limit for finding out whether Redis can be a store.
+const CHECK_TIME: Duration = Duration::from_secs(1);
+/// Keys that nobody has. In a cluster they are in slots 889 to 14,521, one in each eighth of all slots, so that no
+/// node with a part of the slots has all of them.
+const CHECK_KEYS: [&str; 8] = ["3", "10", "2", "11", "1", "12", "0", "13"];
 
 const BAD_URL: &str =
     "the URL of Redis is not redis://, rediss:// or unix://, with its password percent-encoded";
@@ -39,9 +46,9 @@ const REMOVE: &str =
 
 /// Keeps tokens in Redis 2.6.12 or newer, for many machines.
 ///
-/// Redis may be behind a proxy that knows `GETRANGE`, `SET` and `EVAL`, such as twemproxy. A node of a Redis Cluster,
-/// a Sentinel and a replica are refused at the first use, with an error that says so: give the address of a primary,
-/// or of a proxy or a name that leads to it.
+/// Redis may be behind a proxy that knows `GETRANGE`, `SET` and `EVAL`, such as twemproxy. A node of a Redis Cluster
+/// and a Sentinel are refused by [`new`](Self::new), and a replica at the first use, with an error that says so: give
+/// the address of a primary, or of a proxy or a name that leads to it.
 ///
 /// Keys are `jwt-bearer:` and 64 hexadecimal digits, with `:lock` behind them for locks. Values contain access tokens
 /// and are not encrypted: whoever can read that database can use the tokens. Give the store a password or an ACL of
@@ -53,13 +60,17 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Returns a store that connects at its first use.
+    /// Returns a store, and connects to see whether it can work.
+    ///
+    /// That takes at most a second. If Redis is down, slow or refuses the password, the store is returned all the same
+    /// and connects again when it is used: a source gets its token without it.
     ///
     /// `url` is `redis://[[user]:password@]host[:port][/database]`, `rediss://` over TLS with the roots of the
     /// operating system (or of the file that `SSL_CERT_FILE` names), or `unix:///path`. A password is percent-encoded.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these. The error does not quote it.
+    /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these, or leads to a Sentinel or to a node of a
+    /// cluster that has only a part of the keys. The error does not quote it.
     pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
         let client = url.as_ref().into_connection_info().and_then(|info| {
             // Proxies such as twemproxy close the connection at `CLIENT SETINFO`, which names the library.
@@ -69,9 +80,14 @@ impl RedisStore {
         // The error of the parser is dropped, because the URL contains a password.
         let client = client.map_err(|_| Error::config(BAD_URL))?;
         let idle = Mutex::default();
-        Ok(Self {
-            connections: Arc::new(Connections { client, idle }),
-        })
+        let connections = Arc::new(Connections { client, idle });
+        let asking = connections.clone();
+        let refusal = TimeLimit::default().run(CHECK_TIME, move || asking.refusal());
+        match refusal {
+            Ok(Some(refusal)) => Err(Error::config(refusal)),
+            // What takes too long may be faster when it is needed.
+            Ok(None) | Err(_) => Ok(Self { connections }),
+        }
     }
 }
 
@@ -82,22 +98,38 @@ struct Connections {
 }
 
 impl Connections {
+    /// Returns why this Redis can never be a store. Commands that change nothing tell: they replace keys that nobody
+    /// has.
+    fn refusal(&self) -> Option<String> {
+        let replies = CHECK_KEYS.iter().map(|key| {
+            let mut replace = cmd("SET");
+            replace
+                .arg(self::key(key))
+                .arg("")
+                .arg("XX")
+                .arg("PX")
+                .arg(1);
+            self.query::<Value>(&replace, CHECK_TIME)
+        });
+        let error = replies.filter_map(Result::err).next()?;
+        is_permanent(&error).then(|| into_error(error).to_string())
+    }
+
     /// Sends a command over an idle connection, or over a new one if that is closed. Each command may arrive twice.
-    fn query<T: FromRedisValue>(&self, command: &Cmd, time: Duration) -> Result<T, BoxError> {
+    fn query<T: FromRedisValue>(&self, command: &Cmd, time: Duration) -> RedisResult<T> {
         // One third each for the idle connection, for connecting, and for the new connection.
         let step = time.mul_f64(1.0 / 3.0).max(Duration::from_millis(1));
         let idle = self.idle().pop();
         match idle.map(|idle| self.query_over(idle, command, step)) {
             Some(Err(error)) if error.is_io_error() => {}
-            Some(answer) => return answer.map_err(into_error),
+            Some(reply) => return reply,
             None => {}
         }
-        let new = self.client.get_connection_with_timeout(step);
-        let answer = new.and_then(|new| self.query_over(new, command, step));
-        answer.map_err(into_error)
+        let new = self.client.get_connection_with_timeout(step)?;
+        self.query_over(new, command, step)
     }
 
-    /// Keeps the connection if it still works.
+    /// Keeps the connection if it brought a reply. After anything else its next reply could be another command's.
     fn query_over<T: FromRedisValue>(
         &self,
         mut connection: Connection,
@@ -106,13 +138,15 @@ impl Connections {
     ) -> RedisResult<T> {
         connection.set_read_timeout(Some(time))?;
         connection.set_write_timeout(Some(time))?;
-        let answer = command.query(&mut connection);
-        let is_closed = answer.as_ref().is_err_and(RedisError::is_io_error);
+        let reply = command.query(&mut connection);
+        let is_reply = reply
+            .as_ref()
+            .map_or_else(|error| error.code().is_some(), |_| true);
         let mut idle = self.idle();
-        if !is_closed && idle.len() < MAX_IDLE {
+        if is_reply && idle.len() < MAX_IDLE {
             idle.push(connection);
         }
-        answer
+        reply
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -124,7 +158,7 @@ impl TokenStore for RedisStore {
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError> {
         let mut load = cmd("GETRANGE"); // of a value above the limit, one byte too many
         load.arg(key(name)).arg(0).arg(MAX_STORED);
-        let bytes: Vec<u8> = self.connections.query(&load, timeout)?;
+        let bytes: Vec<u8> = self.connections.query(&load, timeout).map_err(into_error)?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
@@ -140,13 +174,13 @@ impl TokenStore for RedisStore {
             .arg(bytes)
             .arg("PX")
             .arg(milliseconds(lifetime));
-        self.connections.query(&save, timeout)
+        self.connections.query(&save, timeout).map_err(into_error)
     }
 
     fn remove(&self, name: &str, bytes: &[u8], timeout: Duration) -> Result<(), BoxError> {
         let mut remove = cmd("EVAL");
         remove.arg(REMOVE).arg(1).arg(key(name)).arg(bytes);
-        self.connections.query(&remove, timeout)
+        self.connections.query(&remove, timeout).map_err(into_error)
     }
 
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
@@ -157,7 +191,7 @@ impl TokenStore for RedisStore {
             .arg(&key)
             .arg(&owner)
             .arg(milliseconds(LOCK_TTL));
-        let is_ours: bool = self.connections.query(&take, timeout)?;
+        let is_ours: bool = self.connections.query(&take, timeout).map_err(into_error)?;
         Ok(is_ours.then(|| -> StoreLock {
             Box::new(RedisLock {
                 connections: self.connections.clone(),
@@ -180,7 +214,7 @@ impl Drop for RedisLock {
         let mut release = cmd("EVAL");
         release.arg(REMOVE).arg(1).arg(&self.key).arg(&self.owner);
         // If this fails, the lock expires.
-        let _: Result<(), BoxError> = self.connections.query(&release, UNLOCK_TIMEOUT);
+        let _: RedisResult<()> = self.connections.query(&release, UNLOCK_TIMEOUT);
     }
 }
 
@@ -196,10 +230,8 @@ fn milliseconds(time: Duration) -> u64 {
 /// Drops the text of the server, which may repeat the token that it was sent. A code is kept if Redis documents it.
 fn into_error(error: RedisError) -> BoxError {
     if let Some(code) = error.code() {
-        // A Sentinel, some proxies and a renamed command. The text is looked at and dropped.
-        let is_unknown = |text: &str| text.starts_with("unknown command");
         return match meaning(code) {
-            Some(_) if error.detail().is_some_and(is_unknown) => UNKNOWN_COMMAND.into(),
+            Some(_) if is_unknown_command(&error) => UNKNOWN_COMMAND.into(),
             Some("") => format!("Redis answered with {code}").into(),
             Some(meaning) => format!("Redis answered with {code}: {meaning}").into(),
             None => "Redis answered with an error".into(),
@@ -220,6 +252,17 @@ fn into_error(error: RedisError) -> BoxError {
         }
         _ => format!("Redis: {}", error.category()).into(),
     }
+}
+
+/// Returns whether a Sentinel, a proxy, or a Redis that renamed the command says so.
+fn is_unknown_command(error: &RedisError) -> bool {
+    let text = error.detail().unwrap_or_default(); // looked at and dropped
+    error.code() == Some("ERR") && text.starts_with("unknown command")
+}
+
+/// Returns whether the same Redis gives this error for ever. Everything else may pass, even a wrong password.
+fn is_permanent(error: &RedisError) -> bool {
+    is_unknown_command(error) || error.code().and_then(meaning) == Some(CLUSTER)
 }
 
 /// Returns what a code of Redis means, which may be nothing more than the code. `None` is a code that Redis does not
