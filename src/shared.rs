@@ -39,8 +39,8 @@ pub(crate) trait SharedFetch: Send + Sync {
     fn reject(&self, token: &AccessToken);
     /// Removes a rejected token from the store.
     fn remove_rejected(&self, fetcher: &Fetcher);
-    /// Removes the stored token, whatever it is.
-    fn remove(&self, fetcher: &Fetcher);
+    /// Removes the stored token, whatever it is. Returns whether there was one.
+    fn remove(&self, fetcher: &Fetcher) -> bool;
 }
 
 /// The tokens of one identity in a store.
@@ -216,12 +216,11 @@ impl SharedFetch for SharedTokens {
         }
     }
 
-    fn remove(&self, fetcher: &Fetcher) {
+    fn remove(&self, fetcher: &Fetcher) -> bool {
         let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
         self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
-        if let Some(bytes) = session.load_bytes() {
-            session.remove(bytes);
-        }
+        let bytes = session.load_bytes();
+        bytes.is_some_and(|bytes| session.remove(bytes).is_some())
     }
 }
 
@@ -309,10 +308,10 @@ impl StoreSession<'_> {
         }
     }
 
-    fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) {
+    fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Option<()> {
         self.call("remove", move |store, name, time| {
             store.remove(name, &bytes, time)
-        });
+        })
     }
 
     /// Calls the store within a time limit. A failure is recorded, and that is all that comes of it.

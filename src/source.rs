@@ -194,15 +194,18 @@ impl TokenSource {
     /// Removes the token (from the store too), the remembered failure, the discovered endpoint, the clock correction
     /// and the counters of [`status`](Self::status).
     ///
-    /// A fetch that hangs is abandoned: the next caller fetches anew.
-    pub fn clear(&self) {
+    /// Returns whether there was a token, be it expired. A fetch that hangs is abandoned: the next caller fetches anew.
+    pub fn clear(&self) -> bool {
         let cached = self.cache.cached();
         self.cache.clear();
         self.fetcher.state().clear();
-        if let Some(shared) = &self.shared {
-            cached.inspect(|cached| shared.reject(&cached.token));
-            shared.remove(&self.fetcher);
-        }
+        let was_stored = self.shared.as_ref().is_some_and(|shared| {
+            cached
+                .iter()
+                .for_each(|cached| shared.reject(&cached.token));
+            shared.remove(&self.fetcher)
+        });
+        was_stored || cached.is_some()
     }
 
     /// Makes a request with a token, and once more with another token where the response is 401 (RFC 6750 §3.1).

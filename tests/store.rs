@@ -979,9 +979,12 @@ fn call_after_a_401_fetches_once_for_all_processes() {
 fn clear_removes_the_stored_token() {
     let fixture = Fixture::new();
     let process = fixture.process();
+    assert!(!process.clear());
     get_token(&process);
-    process.clear();
+    assert!(fixture.process().clear(), "another process's token");
     assert!(fixture.store.is_empty());
+    assert!(process.clear(), "the cached token");
+    assert!(!process.clear());
     assert_eq!(get_token(&process), "t2");
 }
 

@@ -321,6 +321,47 @@ fn forget_with_profile_removes_the_token_of_one_identity() {
 }
 
 #[test]
+fn forget_with_profile_neither_signs_nor_waits_and_removes_whatever_is_stored() {
+    let fixture = Fixture::new();
+    let profile = TOKEN.strip_prefix("token ").unwrap();
+    let forget = || {
+        let mut command = fixture.cached_command(&format!("forget {profile}"));
+        Outcome::of(command.output().unwrap()).err
+    };
+    let path = |extension: &str| {
+        let entries = fs::read_dir(fixture.directory.path().join("cache/jwt-bearer"));
+        let mut paths = entries.unwrap().map(|entry| entry.unwrap().path());
+        paths.find(|path| path.extension() == Some(OsStr::new(extension)))
+    };
+    fixture.fetch(&format!("{TOKEN} --cache"));
+    fs::write(path("token").unwrap(), "not a token").unwrap();
+    assert_eq!(forget(), "1 token removed\n");
+    assert_eq!(path("token"), None);
+
+    fixture.server.set_lifetime(Duration::from_secs(1));
+    fixture.fetch(&format!("{TOKEN} --cache"));
+    thread::sleep(Duration::from_millis(1100));
+    assert_eq!(forget(), "1 token removed\n", "an expired token");
+
+    fixture.server.set_lifetime(Duration::from_secs(300));
+    fixture.fetch(&format!("{TOKEN} --cache"));
+    // Another process fetches.
+    let mut command = Command::new("flock");
+    command
+        .arg("-F")
+        .arg(path("lock").unwrap())
+        .args(["sleep", "60"]);
+    let mut other = command.spawn().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    assert_eq!(forget(), "1 token removed\n");
+    assert_eq!(forget(), "0 tokens removed\n");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
 fn refreshable_token_is_used_with_a_warning_while_the_server_is_down() {
     let fixture = Fixture::new();
     fixture.server.set_lifetime(Duration::from_secs(12));

@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime};
 use std::{env, fs, io};
 
 use jwt_bearer::{
-    AccessToken, BoxError, FileStore, Request, Response, StoreLock, TokenSource, TokenState,
-    TokenStore,
+    AccessToken, BoxError, FileStore, Request, StoreLock, TokenSource, TokenState, TokenStore,
 };
 
 use crate::args::CacheOptions;
@@ -103,25 +102,15 @@ pub(crate) fn forget(
     Ok(())
 }
 
-/// Removes the token of one profile. Returns whether there was one that has not expired.
+/// Removes the token of one profile. Returns whether there was one.
 fn forget_profile(store: FileStore, profile: ProfileAndSigner) -> Result<bool, Failure> {
-    let offline = |_: &Request, _: Duration| -> io::Result<Response> {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "nothing is sent",
-        ))
-    };
+    let offline = |_: &Request, _: Duration| Err(io::ErrorKind::Unsupported.into());
     let source = TokenSource::with_transport(offline, profile.profile, profile.signer)?;
     let source = source.with_store(store)?;
-    let stored = source.token().ok();
-    if let Some(token) = &stored {
-        source.invalidate(token);
-    }
-    let store_error = source.status().store_error;
-    source.clear(); // removes a token that has expired
-    match store_error {
+    let is_removed = source.clear();
+    match source.status().store_error {
         Some(error) => Err(Failure::config(format!("cache: {error}"))),
-        None => Ok(stored.is_some()),
+        None => Ok(is_removed),
     }
 }
 
