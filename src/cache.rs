@@ -58,6 +58,8 @@ struct RememberedFailure {
 /// What a fetching caller may use.
 pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
+    /// The time of the whole call. It may have passed in part.
+    pub(crate) timeout: Duration,
     in_flight: Arc<InFlight>,
     /// The best token known so far, even one that has expired.
     pub(crate) best: Option<CachedToken>,
@@ -224,6 +226,7 @@ impl TokenCache {
         };
         let outcome = fetch(FetchContext {
             deadline,
+            timeout,
             in_flight: guard.in_flight.clone(),
             best: cached,
         });

@@ -23,6 +23,8 @@ use crate::transport::Transport;
 pub(crate) const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(10);
 /// The shortest time for one request: with less it would only time out, and hide why the last one failed.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(50);
+/// A caller that begins to fetch with less than this part of its time says nothing about the server by timing out.
+const ENOUGH_TIME: f64 = 0.25;
 /// How often a request that did not complete is sent, each time newly signed.
 const MAX_ATTEMPTS: u32 = 3;
 /// The shortest time between two tokens: calling `invalidate` and `token` in a loop must not flood a server.
@@ -96,6 +98,8 @@ struct Attempts {
     deadline: Instant,
     /// The longest time for one request.
     max_time: Duration,
+    /// Time in which the server would have failed everybody, if it is silent for so long.
+    enough_time: Duration,
     /// The assertions of this fetch: a server's words may repeat any of them.
     assertions: Vec<Arc<Assertion>>,
     /// The cached token, which a server's words may repeat too.
@@ -109,6 +113,7 @@ impl Attempts {
             number: 1,
             deadline,
             max_time,
+            enough_time: max_time,
             assertions: Vec::new(),
             cached: None,
         }
@@ -136,6 +141,7 @@ impl Fetcher {
             ),
         };
         let mut attempt = Attempts::first(purpose, context.deadline, max_time);
+        attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(max_time);
         attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
         match (&outcome, urgency) {
@@ -186,7 +192,7 @@ impl Fetcher {
         mut attempt: Attempts,
         max_attempts: u32,
     ) -> Result<CachedToken, FetchFailure> {
-        let has_little_time = self.now().until(attempt.deadline) < attempt.max_time;
+        let has_little_time = self.now().until(attempt.deadline) < attempt.enough_time;
         loop {
             let error = match self.with_rediscovery(&mut attempt) {
                 Ok(cached) => {
@@ -204,7 +210,6 @@ impl Fetcher {
             let left = self.now().until(attempt.deadline);
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
             if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
-                // A server that was silent for a whole attempt would have failed everybody.
                 let is_first = earlier_attempts == 0;
                 let out_of_time = error.is_timeout() && left.is_zero();
                 let concerns = match has_little_time && is_first && out_of_time {

@@ -523,18 +523,17 @@ fn waiters_elect_a_new_fetching_caller_after_a_panic() {
     assert_eq!(fixture.request_count(), 2);
 }
 
+/// All callers of a source have the same time, so a server that is silent for all of it would have failed any of them.
 #[test]
-fn waiter_fetches_after_the_fetching_caller_times_out() {
+fn silence_for_a_whole_call_is_shared_with_waiters_and_has_a_failure_ttl() {
     let (started, start) = mpsc::channel();
-    let requests = AtomicUsize::new(0);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
     let transport = move |_: &Request, timeout: Duration| {
-        let n = requests.fetch_add(1, SeqCst) + 1;
+        count.fetch_add(1, SeqCst);
         started.send(()).unwrap();
-        if n == 1 {
-            thread::sleep(timeout);
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(token_response(n))
+        thread::sleep(timeout);
+        Err(io::ErrorKind::TimedOut.into())
     };
     let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
     let source = source.with_timeout(SHORT_WAIT * 6);
@@ -542,27 +541,41 @@ fn waiter_fetches_after_the_fetching_caller_times_out() {
         let fetching_caller = scope.spawn(|| source.token());
         start.recv_timeout(TEST_TIMEOUT).unwrap();
         thread::sleep(SHORT_WAIT * 3);
-        assert_eq!(source.token().unwrap().secret(), "t2");
+        assert_eq!(source.token().unwrap_err().kind(), Network);
         assert_eq!(fetching_caller.join().unwrap().unwrap_err().kind(), Network);
     });
+    let begun = Instant::now();
+    let error = source.token().unwrap_err();
+    assert!(begun.elapsed() < SHORT_WAIT * 6);
+    assert!(error.is_timeout() && error.retry_after().unwrap() > secs(0));
+    assert_eq!(requests.load(SeqCst), 1);
 }
 
 #[test]
-fn timeout_of_the_fetching_caller_has_no_failure_ttl() {
+fn timeout_of_a_caller_with_little_time_left_has_no_failure_ttl() {
+    let (started, start) = mpsc::channel();
     let requests = AtomicUsize::new(0);
-    let transport = move |_: &Request, timeout: Duration| {
-        let n = requests.fetch_add(1, SeqCst) + 1;
-        thread::sleep(if n == 1 { timeout } else { secs(0) });
-        if n == 1 {
-            Err(io::ErrorKind::TimedOut.into())
-        } else {
-            Ok(token_response(n))
+    let transport = move |_: &Request, timeout: Duration| match requests.fetch_add(1, SeqCst) + 1 {
+        1 => {
+            started.send(()).unwrap();
+            thread::sleep(timeout.mul_f64(0.8));
+            panic!("on purpose");
         }
+        2 => {
+            thread::sleep(timeout);
+            Err(io::ErrorKind::TimedOut.into())
+        }
+        n => Ok(token_response(n)),
     };
     let source = TokenSource::with_transport(transport, client(), hmac()).unwrap();
-    let source = source.with_timeout(SHORT_WAIT);
-    assert_eq!(source.token().unwrap_err().kind(), Network);
-    assert_eq!(source.token().unwrap().secret(), "t2");
+    let source = source.with_timeout(SHORT_WAIT * 20);
+    thread::scope(|scope| {
+        let panics = scope.spawn(|| catch_unwind(AssertUnwindSafe(|| source.token())));
+        start.recv_timeout(TEST_TIMEOUT).unwrap();
+        assert_eq!(source.token().unwrap_err().kind(), Network);
+        assert!(panics.join().unwrap().is_err());
+    });
+    assert_eq!(source.token().unwrap().secret(), "t3");
 }
 
 #[test]
