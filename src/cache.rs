@@ -75,7 +75,7 @@ pub(crate) enum Urgency {
 }
 
 impl FetchContext {
-    /// Whether nobody replaced or cleared this fetch, so that its outcome counts.
+    /// Returns whether nobody replaced or cleared this fetch, so that its outcome counts.
     pub(crate) fn is_current(&self) -> bool {
         !self.in_flight.is_replaced.load(Ordering::Relaxed)
     }
@@ -276,7 +276,9 @@ impl TokenCache {
     /// Removes this very token; a newer one stays. Returns whether it was there.
     pub(crate) fn invalidate(&self, token: &AccessToken) -> bool {
         let mut state = self.write();
-        let removed = state.cached.take_if(|cached| cached.token.is(token));
+        let removed = state
+            .cached
+            .take_if(|cached| cached.token.is_clone_of(token));
         removed.is_some()
     }
 

@@ -114,11 +114,11 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         self.error_response()?.hint
     }
-    /// Whether time ran out: for the request, or for waiting for another caller.
+    /// Returns whether time ran out: for the request, or for waiting for another caller.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout || self.0.io == Some(io::ErrorKind::TimedOut)
     }
-    /// Whether the same call may succeed later with nothing changed.
+    /// Returns whether the same call may succeed later with nothing changed.
     pub fn is_retryable(&self) -> bool {
         use io::ErrorKind::{InvalidData, InvalidInput, NotFound};
         match self.kind() {
@@ -203,7 +203,7 @@ impl Error {
         }
         self
     }
-    /// Whether the endpoint is not there any more, so that its metadata must be read again.
+    /// Returns whether the endpoint is not there any more, so that its metadata must be read again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {
         // Frameworks write `"error":"Not Found"` into their own pages.
         let is_oauth_code = |code: &str| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');

@@ -33,7 +33,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const NEXT_SECOND_POLL: Duration = Duration::from_millis(100);
 /// A `Date` that took longer to arrive says too little about the server's clock.
 const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
-/// Seconds: servers tolerate less than that, and more than a day is no skew but a wrong clock.
+/// Seconds: servers tolerate less than that, and more than a day is not skew but a wrong clock.
 const CORRECTABLE_SKEW: std::ops::Range<u64> = 31..24 * 3600;
 
 /// Fetches tokens for one profile and one key.

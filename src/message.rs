@@ -203,13 +203,13 @@ impl Response {
         self.body.len() > MAX_RESPONSE
     }
 
-    /// Whether `Content-Encoding` says that the body is compressed.
+    /// Returns whether `Content-Encoding` says that the body is compressed.
     pub(crate) fn is_encoded(&self) -> bool {
         let encoding = self.header("Content-Encoding").map(str::trim);
         encoding.is_some_and(|name| !name.eq_ignore_ascii_case("identity"))
     }
 
-    /// Whether the status says that the server may answer later.
+    /// Returns whether the status says that the server may answer later.
     pub(crate) fn is_unavailable(&self) -> bool {
         match self.status {
             501 | 505 => false, // it will never answer this

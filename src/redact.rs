@@ -32,7 +32,7 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Whether `text` repeats a run of `secret`, however it is spread over the text.
+/// Returns whether `text` repeats a run of `secret`, however it is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
     let text: Vec<u8> = text.chars().filter_map(token_character).collect();
     let (run, runs) = runs(secret);
@@ -50,16 +50,16 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
 /// The texts keep their length: a cut through a secret that is still to be removed would leave a part of it.
 pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> [String; N] {
     let texts = texts.map(|text| -> Vec<char> { without_escapes(text.chars()).collect() });
-    // The characters of all texts that may belong to a token, in one row.
+    // The characters of all texts that may belong to a token, one after another.
     let all = texts.iter().flatten();
     let positions = all.clone().enumerate();
-    let (row, positions): (Vec<u8>, Vec<usize>) = positions
+    let (characters, positions): (Vec<u8>, Vec<usize>) = positions
         .filter_map(|(at, c)| Some((token_character(*c)?, at)))
         .unzip();
     let mut is_secret = vec![false; all.count()];
     for secret in secrets {
         let (run, runs) = runs(secret);
-        for (window, at) in row.windows(run).zip(positions.windows(run)) {
+        for (window, at) in characters.windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
                 // Whatever separates its characters goes with it.

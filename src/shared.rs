@@ -256,11 +256,11 @@ impl StoreSession<'_> {
         // Only the other process's wall clock dates it.
         let age = now.wall.duration_since(token.issued()).unwrap_or_default();
         // A token that this process already has keeps its own times and jitter.
-        let known = context.best.as_ref().filter(|known| {
-            known.token.secret() == token.secret() && token.issued() <= known.token.issued()
+        let same = context.best.as_ref().filter(|best| {
+            best.token.secret() == token.secret() && token.issued() <= best.token.issued()
         });
-        let cached = match known {
-            Some(known) => known.clone(),
+        let cached = match same {
+            Some(same) => same.clone(),
             None => fetcher.cached_token(token, now.ago(age), now.ago(age)),
         };
         if cached.has_expired(now) || tokens.is_rejected(&cached.token) {
@@ -286,8 +286,8 @@ impl StoreSession<'_> {
                     session: self.number,
                     lock,
                 };
-                let slot = &self.shared.lock;
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                let lock = &self.shared.lock;
+                *lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 self.is_locked = true;
                 LockState::Ours
             }
@@ -331,9 +331,9 @@ impl StoreSession<'_> {
         match returned {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => self.record(what, &error),
-            Err(unfinished) => {
+            Err(error) => {
                 self.is_usable = false;
-                self.record(what, &unfinished.to_string());
+                self.record(what, &error.to_string());
             }
         }
         None

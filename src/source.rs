@@ -243,7 +243,7 @@ impl TokenSource {
 
     fn is_young(&self, token: &AccessToken, now: Moment) -> bool {
         let cached = self.cache.cached();
-        let cached = cached.filter(|cached| cached.token.is(token));
+        let cached = cached.filter(|cached| cached.token.is_clone_of(token));
         cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY)
     }
 
@@ -367,9 +367,9 @@ mod simulation {
         peak: u64,
         peak_after: u64,
         mean: f64,
-        /// Calls that got an error, and the sources they were made of.
+        /// Calls that got an error, and the sources that had one.
         errors: u64,
-        struck: usize,
+        failed_sources: usize,
     }
 
     /// Counts requests by the second, and answers none of them in an outage.
@@ -430,7 +430,7 @@ mod simulation {
             peak_after: at(OUTAGE.end..END).max().unwrap(),
             mean: f64::from(u32::try_from(at(0..END).sum::<u64>()).unwrap()) / 7_200.0,
             errors: failed.iter().sum(),
-            struck: failed.iter().filter(|n| **n > 0).count(),
+            failed_sources: failed.iter().filter(|n| **n > 0).count(),
         }
     }
 
@@ -472,7 +472,7 @@ mod simulation {
     }
 
     #[test]
-    fn a_shared_store_makes_the_exchanges_of_a_fleet_those_of_one() {
+    fn shared_store_reduces_the_exchanges_of_a_fleet_to_those_of_one() {
         for processes in [1, 10, 100, FLEET] {
             let (without, with) = std::thread::scope(|runs| {
                 let without = runs.spawn(|| hour(processes, None));
@@ -490,14 +490,17 @@ mod simulation {
     }
 
     #[test]
-    fn a_fleet_that_was_started_together_spreads_and_comes_back_from_an_outage() {
+    fn fleet_started_together_spreads_its_requests_also_after_an_outage() {
         let (without, with) = std::thread::scope(|runs| {
             let with = runs.spawn(|| run(drawn));
             (run(not_drawn), with.join().unwrap())
         });
         println!("without jitter: {without:?}\nwith jitter:    {with:?}");
         let fleet = u64::try_from(FLEET).unwrap();
-        assert!(with.mean < without.mean && with.struck <= FLEET, "{with:?}");
+        assert!(
+            with.mean < without.mean && with.failed_sources <= FLEET,
+            "{with:?}"
+        );
         assert_eq!(without.peak, fleet, "all in one second");
         assert!(with.peak * 5 < fleet, "{with:?}");
         assert!(with.peak_after * 4 < without.peak_after, "{with:?}");

@@ -22,9 +22,9 @@ impl Default for TimeLimit {
     }
 }
 
-/// Why a call brought nothing.
+/// Why a call returned nothing.
 #[derive(Debug)]
-pub(crate) enum Unfinished {
+pub(crate) enum CallError {
     /// The call goes on. It still takes effect when it returns, and what it returns is dropped then.
     TimedOut,
     Panicked,
@@ -48,19 +48,20 @@ impl TimeLimit {
         &self,
         limit: Duration,
         call: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Unfinished> {
-        let running = Running::begin(self).ok_or(Unfinished::TooMany)?;
+    ) -> Result<T, CallError> {
+        let running = Running::begin(self).ok_or(CallError::TooMany)?;
         let outcome = Arc::new((Mutex::new(Outcome::Pending), Condvar::new()));
-        let ours = outcome.clone();
+        let to = outcome.clone();
         let run = move || {
-            let mut ends = Ends(ours, Outcome::Panicked);
+            let outcome = Outcome::Panicked;
+            let mut handover = Handover { to, outcome };
             let returned = call();
             drop(running);
-            ends.1 = Outcome::Returned(returned);
+            handover.outcome = Outcome::Returned(returned);
         };
         thread::Builder::new()
             .spawn(run)
-            .map_err(Unfinished::NoThread)?;
+            .map_err(CallError::NoThread)?;
         let (outcome, ended) = &*outcome;
         let pending = |outcome: &mut Outcome<T>| matches!(outcome, Outcome::Pending);
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,8 +69,8 @@ impl TimeLimit {
         let mut outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
         match mem::replace(&mut *outcome, Outcome::Abandoned) {
             Outcome::Returned(returned) => Ok(returned),
-            Outcome::Panicked => Err(Unfinished::Panicked),
-            Outcome::Pending | Outcome::Abandoned => Err(Unfinished::TimedOut),
+            Outcome::Panicked => Err(CallError::Panicked),
+            Outcome::Pending | Outcome::Abandoned => Err(CallError::TimedOut),
         }
     }
 }
@@ -83,14 +84,17 @@ enum Outcome<T> {
     Abandoned,
 }
 
-/// Hands an outcome over when it is dropped, which a panic does too.
-struct Ends<T>(Arc<(Mutex<Outcome<T>>, Condvar)>, Outcome<T>);
+/// Hands the outcome of a call over to the caller when it is dropped, which a panic does too.
+struct Handover<T> {
+    to: Arc<(Mutex<Outcome<T>>, Condvar)>,
+    outcome: Outcome<T>,
+}
 
-impl<T> Drop for Ends<T> {
+impl<T> Drop for Handover<T> {
     fn drop(&mut self) {
-        let (outcome, ended) = &*self.0;
+        let (outcome, ended) = &*self.to;
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let ours = mem::replace(&mut self.1, Outcome::Panicked);
+        let ours = mem::replace(&mut self.outcome, Outcome::Panicked);
         let is_waited_for = matches!(*outcome, Outcome::Pending);
         if is_waited_for {
             *outcome = ours;
@@ -127,7 +131,7 @@ impl Drop for Running {
     }
 }
 
-impl std::fmt::Display for Unfinished {
+impl std::fmt::Display for CallError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TimedOut => f.write_str("it takes too long"),
@@ -162,7 +166,7 @@ mod tests {
             let _ = wait.recv();
             Lock(dropped)
         });
-        assert!(matches!(late, Err(Unfinished::TimedOut)));
+        assert!(matches!(late, Err(CallError::TimedOut)));
         assert!(seen.try_recv().is_err());
         go.send(()).unwrap();
         seen.recv_timeout(LONG).unwrap();
@@ -173,16 +177,16 @@ mod tests {
         let limit = TimeLimit::default();
         for _ in 0..20 {
             let panicked = limit.run(LONG, || panic!("on purpose"));
-            assert!(matches!(panicked, Err::<(), _>(Unfinished::Panicked)));
+            assert!(matches!(panicked, Err::<(), _>(CallError::Panicked)));
         }
         let (go, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         for _ in 0..MAX_UNFINISHED {
             let wait = wait.clone();
             let hung = limit.run(SOON, move || drop(wait.lock().map(|wait| wait.recv())));
-            assert!(matches!(hung, Err(Unfinished::TimedOut)));
+            assert!(matches!(hung, Err(CallError::TimedOut)));
         }
-        assert!(matches!(limit.run(LONG, || ()), Err(Unfinished::TooMany)));
+        assert!(matches!(limit.run(LONG, || ()), Err(CallError::TooMany)));
         drop(go);
     }
 }

@@ -122,7 +122,7 @@ impl AccessToken {
         self.0.lifetime
     }
     /// Returns whether both are clones of one token. A server may issue the same text twice.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

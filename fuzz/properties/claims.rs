@@ -124,7 +124,7 @@ fn value(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
-/// Whether a number is a float that may have been a longer integer: from 2^53 on floats skip integers.
+/// Returns whether a number is a float that may have been a longer integer: from 2^53 on floats skip integers.
 fn has_lost_digits(value: &Value) -> bool {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -145,7 +145,7 @@ fn text_of<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a String>
     }
 }
 
-/// Whether `text` may be an identifier: no quotation mark, control character or outer white space, which come
+/// Returns whether `text` may be an identifier: no quotation mark, control character or outer white space, which come
 /// from copying.
 fn is_valid_name(text: &str) -> bool {
     let ends = [text.chars().next(), text.chars().next_back()];
@@ -162,7 +162,7 @@ fn has_duplicate(own: &[&str], members: &[(String, Value)]) -> bool {
     names.iter().collect::<BTreeSet<_>>().len() < names.len()
 }
 
-/// Whether `value` is a NumericDate (RFC 7519 §2) in whole seconds, up to the year 5138.
+/// Returns whether `value` is a NumericDate (RFC 7519 §2) in whole seconds, up to the year 5138.
 fn is_numeric_date(value: &Value) -> bool {
     value
         .as_u64()

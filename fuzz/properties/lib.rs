@@ -156,7 +156,7 @@ fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
-/// Whether `text` is a scope (RFC 6749 §3.3).
+/// Returns whether `text` is a scope (RFC 6749 §3.3).
 fn is_scope(text: &str) -> bool {
     text.split(' ')
         .all(|name| !name.is_empty() && is_visible(name) && !name.contains(['"', '\\']))

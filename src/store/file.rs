@@ -34,7 +34,7 @@ const TEMPORARY_TTL: Duration = Duration::from_secs(60);
 const MAX_LINKS: usize = 8;
 /// The user who may replace any link.
 const ROOT: u32 = 0;
-const WHAT: &str = "the directory of the tokens";
+const DIRECTORY: &str = "the directory of the tokens";
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
@@ -80,7 +80,7 @@ impl FileStore {
     pub fn clear(&self) -> io::Result<usize> {
         let directory = self.open()?;
         let (mut tokens, mut failed) = (0_usize, None);
-        for (name, kind) in own_files(&directory)? {
+        for (name, kind) in store_files(&directory)? {
             let deleted = match kind {
                 LOCK => delete_lock(&directory, &name),
                 _ => unlinkat(&directory, &name, AtFlags::empty()).map_err(io::Error::from),
@@ -109,7 +109,9 @@ impl FileStore {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(refused(&format!("{WHAT} is behind too many links")))
+        Err(permission_denied(&format!(
+            "{DIRECTORY} is behind too many links"
+        )))
     }
 }
 
@@ -136,17 +138,17 @@ impl TokenStore for FileStore {
         )?);
         let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
-            // `sweep` takes the modification time for the end of the token. A network file system may refuse to set it:
-            // then tokens are kept for as long as any token can live.
-            let has_end = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
+            // `sweep` takes the modification time for the expiry of the token. A network file system may refuse to set
+            // it: then tokens are kept for as long as any token can live.
+            let marked = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
             renameat(&directory, &temporary, &directory, file_name(name, TOKEN))?;
-            Ok((now, has_end.is_ok()))
+            Ok((now, marked.is_ok()))
         });
         if saved.is_err() {
             let _ = unlinkat(&directory, &temporary, AtFlags::empty()); // the first error is the cause
         }
-        let (now, has_end) = saved?;
-        let token_ttl = if has_end {
+        let (now, has_expiry_time) = saved?;
+        let token_ttl = if has_expiry_time {
             Duration::ZERO
         } else {
             MAX_TOKEN_LIFETIME
@@ -202,10 +204,10 @@ fn temporary_name(name: &str) -> Result<String, BoxError> {
 }
 
 /// Returns names and kinds of the files of this store.
-fn own_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
+fn store_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
     let names = names(directory)?.into_iter();
-    let own = names.filter_map(|name| own_kind(&name).map(|kind| (name, kind)));
-    Ok(own.collect())
+    let files = names.filter_map(|name| kind_of(&name).map(|kind| (name, kind)));
+    Ok(files.collect())
 }
 
 fn names(directory: &OwnedFd) -> io::Result<Vec<String>> {
@@ -220,11 +222,11 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<String>> {
 }
 
 /// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
-fn own_kind(name: &str) -> Option<&'static str> {
+fn kind_of(name: &str) -> Option<&'static str> {
     let (stem, kind) = name.rsplit_once('.')?;
     let kind = [TOKEN, LOCK, TEMPORARY]
         .into_iter()
-        .find(|own| *own == kind)?;
+        .find(|known| *known == kind)?;
     let lengths: &[usize] = if kind == TEMPORARY { &[64, 32] } else { &[64] };
     let parts = stem.split('.').map(|part| {
         let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -238,12 +240,12 @@ fn own_kind(name: &str) -> Option<&'static str> {
 fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH);
     let now = seconds.unwrap_or_default().as_secs();
-    let is_over = |name: &str, ttl: Duration| {
+    let has_expired = |name: &str, ttl: Duration| {
         let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let modified = stat.map(|stat| u64::try_from(stat.st_mtime).unwrap_or_default());
         modified.is_ok_and(|modified| modified.saturating_add(ttl.as_secs()) < now)
     };
-    let (locks, others): (Vec<_>, Vec<_>) = own_files(directory)
+    let (locks, others): (Vec<_>, Vec<_>) = store_files(directory)
         .unwrap_or_default()
         .into_iter()
         .partition(|(_, kind)| *kind == LOCK);
@@ -254,7 +256,7 @@ fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
         } else {
             TEMPORARY_TTL
         };
-        if is_over(name, ttl) {
+        if has_expired(name, ttl) {
             let _ = unlinkat(directory, name, AtFlags::empty());
         } else if *kind == TOKEN {
             tokens.insert(stem(name));
@@ -262,7 +264,7 @@ fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
     }
     // A new lock may belong to a fetch that has saved no token yet.
     for (name, _) in &locks {
-        if !tokens.contains(stem(name)) && is_over(name, TEMPORARY_TTL) {
+        if !tokens.contains(stem(name)) && has_expired(name, TEMPORARY_TTL) {
             let _ = delete_lock(directory, name);
         }
     }
@@ -306,12 +308,12 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match openat(directory, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(refused("a token's file is a link")),
+        Err(Errno::LOOP) => return Err(permission_denied("a token's file is a link")),
         other => other?,
     };
     let stat = fstat(&file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(refused("a token's file is not a regular file"));
+        return Err(permission_denied("a token's file is not a regular file"));
     }
     check("a token's file", &stat, OTHERS)?;
     let length = usize::try_from(stat.st_size)
@@ -328,7 +330,7 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
 fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
     check_owner(what, stat)?;
     match Mode::from_raw_mode(stat.st_mode).intersects(rights) {
-        true => Err(refused(&format!("{what} is open to others"))),
+        true => Err(permission_denied(&format!("{what} is open to others"))),
         false => Ok(()),
     }
 }
@@ -336,7 +338,9 @@ fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
 fn check_owner(what: &str, stat: &Stat) -> io::Result<()> {
     match stat.st_uid == geteuid().as_raw() {
         true => Ok(()),
-        false => Err(refused(&format!("{what} belongs to another user"))),
+        false => Err(permission_denied(&format!(
+            "{what} belongs to another user"
+        ))),
     }
 }
 
@@ -344,27 +348,24 @@ fn check_owner(what: &str, stat: &Stat) -> io::Result<()> {
 /// away if no other program can need them, and deletes the files that they made.
 fn make_private(directory: &OwnedFd) -> io::Result<()> {
     let stat = fstat(directory)?;
-    check_owner(WHAT, &stat).map_err(|error| refused(&format!("{error}: give one of your own")))?;
-    if check(WHAT, &stat, LIST_OR_WRITE).is_ok() {
+    check_owner(DIRECTORY, &stat)
+        .map_err(|error| permission_denied(&format!("{error}: give one of your own")))?;
+    if check(DIRECTORY, &stat, LIST_OR_WRITE).is_ok() {
         return Ok(());
     }
     let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
-    if is_shared
-        || names(directory)?
-            .iter()
-            .any(|name| own_kind(name).is_none())
-    {
-        return Err(refused(&format!(
-            "{WHAT} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
+    if is_shared || names(directory)?.iter().any(|name| kind_of(name).is_none()) {
+        return Err(permission_denied(&format!(
+            "{DIRECTORY} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
         )));
     }
     // Some file systems report success and keep the mode.
     let changed = fchmod(directory, Mode::RWXU);
-    check(WHAT, &fstat(directory)?, LIST_OR_WRITE).map_err(|error| {
+    check(DIRECTORY, &fstat(directory)?, LIST_OR_WRITE).map_err(|error| {
         let why = changed
             .err()
             .map_or_else(String::new, |errno| format!(" ({errno})"));
-        refused(&format!(
+        permission_denied(&format!(
             "{error}, and its mode cannot be changed{why}: give another one"
         ))
     })?;
@@ -382,18 +383,20 @@ fn make_private(directory: &OwnedFd) -> io::Result<()> {
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     let metadata = path.symlink_metadata()?;
     if !metadata.is_symlink() {
-        return Err(refused(&format!("{WHAT} is not a directory")));
+        return Err(permission_denied(&format!(
+            "{DIRECTORY} is not a directory"
+        )));
     }
     if ![geteuid().as_raw(), ROOT].contains(&metadata.uid()) {
-        return Err(refused(&format!(
-            "{WHAT} is a link of another user: give one of your own"
+        return Err(permission_denied(&format!(
+            "{DIRECTORY} is a link of another user: give one of your own"
         )));
     }
     let parent = path.parent().unwrap_or(path);
     Ok(parent.join(path.read_link()?).components().collect())
 }
 
-fn refused(why: &str) -> io::Error {
+fn permission_denied(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 

@@ -18,9 +18,9 @@ pub(super) struct HeaderLines {
     /// The longest head that is waited for, in bytes.
     max_head: usize,
     expects_head: bool,
-    /// Input that ureq does not see yet: an incomplete head, or what its buffer had no room for.
+    /// Input that ureq does not see yet: an incomplete head, or what its buffer had no space for.
     withheld: Zeroizing<Vec<u8>>,
-    /// How many of these bytes ureq may see as soon as its buffer has room.
+    /// How many of these bytes ureq may see as soon as its buffer has space.
     ready: usize,
 }
 
@@ -45,12 +45,12 @@ impl HeaderLines {
         buffers.input_consume(count);
     }
 
-    /// Gives ureq as much of the ready input as its buffer has room for; returns whether that is any.
+    /// Gives ureq as much of the ready input as its buffer has space for; returns whether that is any.
     fn release(&mut self) -> bool {
-        let room = self.inner.buffers().input_append_buf();
-        let count = room.len().min(self.ready);
+        let free = self.inner.buffers().input_append_buf();
+        let count = free.len().min(self.ready);
         let (now, later) = self.withheld.split_at_checked(count).unwrap_or_default();
-        for (to, from) in room.iter_mut().zip(now) {
+        for (to, from) in free.iter_mut().zip(now) {
             *to = *from;
         }
         let count = now.len();
@@ -118,7 +118,7 @@ impl Transport for HeaderLines {
             self.find_head(); // behind an interim response
         }
         if self.ready > 0 {
-            // Without room for a part of it, ureq would ask again without a pause until its timeout.
+            // Without space for a part of it, ureq would ask again without a pause until its timeout.
             return Ok(self.release());
         }
         let has_input = self.inner.await_input(timeout)?;

@@ -10,7 +10,7 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::time_limit::{TimeLimit, Unfinished};
+use crate::time_limit::{CallError, TimeLimit};
 
 /// Threads whose look-up has not returned: a name service that hangs must not gather one for each attempt.
 ///
@@ -71,9 +71,9 @@ fn within(
 ) -> Result<IntoIter<SocketAddr>, Error> {
     match time_limit.run(*timeout.after, look_up) {
         Ok(addresses) => Ok(addresses?),
-        Err(Unfinished::TimedOut) => Err(Error::Timeout(timeout.reason)),
-        Err(unfinished) => {
-            let message = format!("the host name is not resolved: {unfinished}");
+        Err(CallError::TimedOut) => Err(Error::Timeout(timeout.reason)),
+        Err(error) => {
+            let message = format!("the host name is not resolved: {error}");
             Err(io::Error::other(message).into())
         }
     }

@@ -46,7 +46,7 @@ impl EnvironmentProxy {
         Some(Self { proxy, exceptions })
     }
 
-    /// Whether requests to this URL go through the proxy. Plain http never does.
+    /// Returns whether requests to this URL go through the proxy. Plain http never does.
     pub(crate) fn applies_to(&self, uri: &Uri) -> bool {
         let port = uri.port_u16().unwrap_or(443);
         uri.scheme() == Some(&Scheme::HTTPS)
@@ -78,7 +78,7 @@ fn parse(value: &str) -> Option<Proxy> {
     builder.build().ok()
 }
 
-/// Whether a list of exceptions names this host: the host itself, a domain that it is in, or a network of addresses.
+/// Returns whether a list of exceptions names this host: the host itself, a domain that it is in, or a network of addresses.
 /// Commas and blanks separate the entries. An entry with a port names that port alone.
 fn is_exception(exceptions: &str, host: &str, port: u16) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');

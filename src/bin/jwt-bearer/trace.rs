@@ -178,14 +178,14 @@ fn redact_body(body: &[u8]) -> String {
 fn redact_form(form: &str) -> String {
     let pairs = form.split('&').map(|pair| match pair.split_once('=') {
         Some((name, value)) => format!("{name}={}", redact_parameter(name, value)),
-        None => HIDDEN.to_owned(), // a query that is no form may be all secret
+        None => HIDDEN.to_owned(), // a query that is not a form may be all secret
     });
     pairs.collect::<Vec<_>>().join("&")
 }
 
 /// Returns a JSON response without what may be spent.
 ///
-/// Of any other response it returns the length alone, since there is no telling where it holds a secret.
+/// Of any other response it returns the length alone, since nothing says where a secret is in it.
 fn redact_response(body: &[u8], secrets: &mut Secrets) -> String {
     let text = String::from_utf8_lossy(body);
     let json = serde_json::from_str(text.trim_start_matches('\u{feff}'));
@@ -337,7 +337,7 @@ impl Secrets {
         }
     }
 
-    /// Whether a piece of one of the values is in the text, as it is or escaped for a URL or for JSON.
+    /// Returns whether a piece of one of the values is in the text, as it is or escaped for a URL or for JSON.
     fn are_in(&self, text: &str) -> bool {
         if text.len() < MIN_SEARCHED {
             return false;
