@@ -27,7 +27,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,99 +34,24 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
-use ring::rand::SecureRandom as _;
-use serde_json::json;
-
 mod connection;
 mod expiring;
 mod resource;
+mod state;
 mod strict_json;
 mod token_endpoint;
 mod verify;
 
 use connection::{HttpRequest, HttpResponse};
-use expiring::{ExpiringMap, MAX_ENTRIES};
 use resource::IssuedTokens;
+use state::State;
+pub use state::{Client, Fault};
 pub use verify::Key;
 
 use crate::redact::visible;
 
-/// Marketing Cloud Intelligence documents this lifetime.
-const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
-
 /// The largest number of connections at the same time, since each has a thread. A test with a hundred threads fits.
 const MAX_CONNECTIONS: usize = 256;
-
-/// The registration of a client, or of the issuer of a grant.
-#[derive(Clone, Debug)]
-pub struct Client {
-    id: String,
-    key: Key,
-    users: Vec<String>,
-    tenant: Option<String>,
-    scopes: Vec<String>,
-}
-
-impl Client {
-    /// Registers a client under its id: service account, consumer key, application id or issuer.
-    pub fn new(id: impl Into<String>, key: Key) -> Self {
-        Self {
-            id: id.into(),
-            key,
-            users: Vec::new(),
-            tenant: None,
-            scopes: Vec::new(),
-        }
-    }
-    /// Adds a user on whose behalf the client may request tokens: the `sub` of a grant.
-    #[must_use]
-    pub fn with_user(mut self, user: impl Into<String>) -> Self {
-        self.users.push(user.into());
-        self
-    }
-    /// Sets the tenant of the client: the `tid` of Cylance.
-    #[must_use]
-    pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
-        Self {
-            tenant: Some(tenant.into()),
-            ..self
-        }
-    }
-    /// Adds a scope that the client may request.
-    #[must_use]
-    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
-        self.scopes.push(scope.into());
-        self
-    }
-}
-
-/// A failure that the server injects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Status 429 with `Retry-After` in seconds.
-    TooManyRequests(u64),
-    /// Status 503 without a body.
-    Unavailable,
-    /// No response, until the client closes the connection.
-    Silence,
-    /// The request is processed, and half of the response body is sent.
-    CutBody,
-    /// Status 200 with an HTML page, as a proxy or a wrong path answers.
-    Html,
-}
-
-/// The faults that [`Server::fail_every`] cycles through.
-const FAULTS: [Fault; 5] = [
-    Fault::Unavailable,
-    Fault::CutBody,
-    Fault::TooManyRequests(1),
-    Fault::Silence,
-    Fault::Html,
-];
 
 /// A running authorization server. Dropping it stops the server and its threads.
 pub struct Server {
@@ -141,25 +65,6 @@ struct Shared {
     state: Mutex<State>,
     stopped: Condvar,
     log: Box<dyn Fn(&str) + Send + Sync>,
-}
-
-/// What the threads of the server share.
-struct State {
-    url: String,
-    clients: Vec<Client>,
-    token_lifetime: Duration,
-    issued_tokens: IssuedTokens,
-    /// How many requests still fail, and how.
-    next_faults: Option<(u32, Fault)>,
-    /// Every how many requests one fails, and the number of requests when counting began.
-    fault_interval: (usize, usize),
-    requests: usize,
-    /// The `jti` of the latest accepted assertions, at most [`MAX_ENTRIES`].
-    accepted_jtis: VecDeque<String>,
-    /// Client id and `jti` of every accepted assertion that has not expired.
-    used_jtis: ExpiringMap<(String, String), ()>,
-    random: ring::rand::SystemRandom,
-    is_stopped: bool,
 }
 
 impl Server {
@@ -385,105 +290,5 @@ impl Shared {
     }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn new(url: String) -> Self {
-        Self {
-            url,
-            clients: Vec::new(),
-            token_lifetime: DEFAULT_TOKEN_LIFETIME,
-            issued_tokens: IssuedTokens::new(),
-            next_faults: None,
-            fault_interval: (0, 0),
-            requests: 0,
-            accepted_jtis: VecDeque::new(),
-            used_jtis: ExpiringMap::new(),
-            random: ring::rand::SystemRandom::new(),
-            is_stopped: false,
-        }
-    }
-    /// Returns the fault of the current request, if any, and counts it.
-    fn injected_fault(&mut self) -> Option<Fault> {
-        let count_down = |(left, fault): (u32, Fault)| Some((left.checked_sub(1)?, fault));
-        self.next_faults = self.next_faults.and_then(count_down);
-        let next = self.next_faults.map(|(_, fault)| fault);
-        next.or_else(|| self.periodic_fault())
-    }
-    fn periodic_fault(&self) -> Option<Fault> {
-        let (interval, start) = self.fault_interval;
-        let count = self.requests.saturating_sub(start);
-        let is_nth = count.checked_rem(interval) == Some(0);
-        let number = count.checked_div(interval).filter(|_| is_nth)?;
-        let mut faults = FAULTS.iter().copied().cycle();
-        faults.nth(number.checked_sub(1)?)
-    }
-    fn now(&self) -> u64 {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since_epoch.unwrap_or_default().as_secs()
-    }
-    /// Records the `jti` of an accepted assertion until its `exp`. Returns false for a replay.
-    fn record_jti(&mut self, client: &str, jti: &str, exp: Option<u64>, now: SystemTime) -> bool {
-        let expires_at =
-            exp.and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(exp)));
-        let key = (client.to_owned(), jti.to_owned());
-        let is_new = self.used_jtis.insert(key, (), expires_at, now);
-        if is_new {
-            self.accepted_jtis.push_back(jti.to_owned());
-        }
-        if self.accepted_jtis.len() > MAX_ENTRIES {
-            self.accepted_jtis.pop_front();
-        }
-        is_new
-    }
-    fn opaque_access_token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.random_bytes())
-    }
-    /// Makes an access token that is a JWT. Its secret is dropped, since only the issuer verifies it.
-    fn jwt_access_token(&self, subject: &str, scope: Option<&str>) -> String {
-        let iat = self.now();
-        let exp = iat.saturating_add(self.token_lifetime.as_secs());
-        let claims = json!({ "sub": subject, "scp": scope, "iat": iat, "exp": exp });
-        let parts = [json!({ "typ": "JWT", "alg": "HS256" }), claims];
-        let message = parts
-            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-            .join(".");
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.random_bytes());
-        let tag = hmac::sign(&key, message.as_bytes());
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
-    }
-    fn random_bytes(&self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        // Without random numbers the tokens can be guessed, which a sandbox accepts.
-        let _ = self.random.fill(&mut bytes);
-        bytes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_jti_refuses_replay_until_assertion_expires() {
-        let mut state = State::new(String::new());
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert!(state.record_jti("client", "jti", Some(60), at(0)));
-        assert!(!state.record_jti("client", "jti", Some(60), at(59)));
-        assert!(state.record_jti("other", "jti", None, at(59)));
-        assert!(state.record_jti("client", "jti", Some(120), at(60)));
-        assert!(!state.record_jti("other", "jti", None, at(1_000_000)));
-        assert_eq!(state.accepted_jtis, ["jti"; 3]);
-    }
-
-    #[test]
-    fn record_jti_bounds_what_it_keeps() {
-        let mut state = State::new(String::new());
-        for n in 0..MAX_ENTRIES + 5 {
-            assert!(state.record_jti("client", &n.to_string(), None, SystemTime::now()));
-        }
-        assert_eq!(state.accepted_jtis.len(), MAX_ENTRIES);
-        assert_eq!(state.accepted_jtis.front().map(String::as_str), Some("5"));
     }
 }

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::connection::{HttpRequest, HttpResponse};
+use super::state::{Client, State};
 use super::strict_json::{JsonError, parse_object};
 use super::verify::{Claims, Refusal, UnverifiedJwt};
-use super::{Client, State};
 
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
