@@ -230,13 +230,9 @@ impl TokenCache {
             in_flight: guard.in_flight.clone(),
             best: cached,
         });
-        let concerns_waiters = match &outcome {
-            Ok(_) => true,
-            Err(failed) => failed.concerns == Concerns::Everybody,
-        };
-        let now = Moment::now(clock);
-        let result = guard.store_outcome(outcome, now);
-        if concerns_waiters {
+        let concerns = outcome.as_ref().err().map(|failed| failed.concerns);
+        let result = guard.store_outcome(outcome, Moment::now(clock));
+        if concerns != Some(Concerns::FetchingCaller) {
             guard.outcome = WaiterOutcome::Completed(result.clone());
         }
         result

@@ -210,9 +210,8 @@ impl Fetcher {
             let left = self.now().until(attempt.deadline);
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
             if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
-                let is_first = earlier_attempts == 0;
-                let out_of_time = error.is_timeout() && left.is_zero();
-                let concerns = match has_little_time && is_first && out_of_time {
+                let is_out_of_time = error.is_timeout() && left.is_zero();
+                let concerns = match has_little_time && earlier_attempts == 0 && is_out_of_time {
                     true => Concerns::FetchingCaller,
                     false => Concerns::Everybody,
                 };
@@ -248,25 +247,19 @@ impl Fetcher {
     /// Repeats an exchange where the endpoint that was resolved earlier is gone.
     fn with_rediscovery(&self, attempt: &mut Attempts) -> Result<CachedToken, Error> {
         let resolved = self.state().resolved.clone();
-        let Some(resolved) = resolved else {
-            let resolved = self.resolve(attempt)?;
-            return self.with_clock_correction(&resolved, attempt);
-        };
-        match self.with_clock_correction(&resolved, attempt) {
-            Err(error) if error.endpoint_is_gone() => {
-                let resolved = self.resolve(attempt)?;
-                self.with_clock_correction(&resolved, attempt)
+        if let Some(resolved) = resolved {
+            let outcome = self.with_clock_correction(&resolved, attempt);
+            if !outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
+                return outcome;
             }
-            outcome => outcome,
         }
+        let resolved = self.resolve(attempt)?;
+        self.with_clock_correction(&resolved, attempt)
     }
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
     fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
-        let send = |request: &Request| {
-            let sent = self.send(request, attempt);
-            sent.map(|(_, response, _)| response)
-        };
+        let send = |request: &Request| Ok(self.send(request, attempt)?.0);
         let mut secrets = attempt.secrets();
         secrets.extend(self.profile.secret_parameters());
         let redact = |text: &str| {
@@ -289,12 +282,10 @@ impl Fetcher {
         profile: &Profile,
         attempt: &mut Attempts,
     ) -> Result<CachedToken, Error> {
-        let error = match self.exchange_once(profile, attempt) {
-            Err(error) => error,
-            token => return token,
-        };
-        let Some(offset) = self.correctable_offset(&error) else {
-            return Err(error);
+        let outcome = self.exchange_once(profile, attempt);
+        let error = outcome.as_ref().err();
+        let Some(offset) = error.and_then(|error| self.correctable_offset(error)) else {
+            return outcome;
         };
         warn!(
             "{:?}: its clock differs from ours by {offset:+} s: signing by it",
@@ -326,26 +317,21 @@ impl Fetcher {
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;
         let assertion = exchange.shared_assertion();
         let kid = exchange.key_id().unwrap_or("-").to_owned();
-        let begun = self.now();
-        let (issued, outcome) = match self.send(exchange.request(), attempt) {
-            Ok((sent, response, offset)) => {
-                let outcome = exchange.read_with(response, offset, &attempt.secrets());
-                (sent, outcome)
-            }
-            Err(cause) => (begun, Err(exchange.failed(cause, &attempt.secrets()))),
+        let issued = self.now();
+        let outcome = match self.send(exchange.request(), attempt) {
+            Ok((response, offset)) => exchange.read_with(response, offset, &attempt.secrets()),
+            Err(cause) => Err(exchange.failed(cause, &attempt.secrets())),
         };
         let received = self.now();
         let jti = assertion.jti().unwrap_or("-");
-        let took = received.since(begun);
-        match &outcome {
-            Ok(token) => debug!(
-                "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: a token for {:?}",
-                token.lifetime()
-            ),
-            Err(error) => debug!(
-                "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: {error}"
-            ),
-        }
+        let took = received.since(issued);
+        debug!(
+            "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: {}",
+            match &outcome {
+                Ok(token) => format!("a token for {:?}", token.lifetime()),
+                Err(error) => error.to_string(),
+            }
+        );
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
             self.state().resolved = None;
         }
@@ -367,12 +353,8 @@ impl Fetcher {
         }
     }
 
-    /// Returns when the request was sent, the response, and how far the server's clock is ahead.
-    fn send(
-        &self,
-        request: &Request,
-        attempt: &Attempts,
-    ) -> io::Result<(Moment, Response, Option<i64>)> {
+    /// Returns the response, and by how many seconds the server's clock is ahead.
+    fn send(&self, request: &Request, attempt: &Attempts) -> io::Result<(Response, Option<i64>)> {
         let sent = self.now();
         let time = sent.until(attempt.deadline).min(attempt.max_time);
         if time.is_zero() {
@@ -387,7 +369,7 @@ impl Fetcher {
         if offset.is_some() {
             self.state().clock_offset = offset;
         }
-        Ok((sent, response, offset))
+        Ok((response, offset))
     }
 
     /// Returns the time by our clock and by the server's.

@@ -23,6 +23,8 @@ use crate::token::AccessToken;
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
 /// A call gets at most this fraction of the caller's remaining time.
 const PARTS_OF_TIME_LEFT: u32 = 8;
+/// The time for calls outside a fetch: each gets [`MAX_CALL_TIME`].
+const TIME_WITHOUT_FETCH: Duration = MAX_CALL_TIME.saturating_mul(PARTS_OF_TIME_LEFT);
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(10);
 /// The longest pause while another process fetches: its token is soon noticed.
@@ -111,10 +113,11 @@ impl SharedTokens {
         let mut poll = FIRST_POLL;
         let mut found = session.load(context);
         loop {
-            if let Some(cached) = found.take_if(|found| is_fresh(fetcher, found)) {
+            let now = fetcher.now();
+            if let Some(cached) = found.take_if(|found| found.freshness(now) == Freshness::Fresh) {
                 return WaitOutcome::Found(cached);
             }
-            let left = fetcher.now().until(give_up_at);
+            let left = now.until(give_up_at);
             if session.is_locked || left.is_zero() {
                 return WaitOutcome::FetchNow { fallback: found };
             }
@@ -151,10 +154,6 @@ enum LockState {
     Ours,
     OtherProcess,
     StoreFailed,
-}
-
-fn is_fresh(fetcher: &Fetcher, cached: &CachedToken) -> bool {
-    cached.freshness(fetcher.now()) == Freshness::Fresh
 }
 
 /// Returns how long to wait for another process: the time left minus one exchange, but at least half of it. In a
@@ -206,7 +205,7 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
-        let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
+        let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
         let Some(bytes) = session.load_bytes() else {
             return;
         };
@@ -217,16 +216,11 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove(&self, fetcher: &Fetcher) -> bool {
-        let mut session = self.session(fetcher, fetcher.now().after(time_for_calls()));
+        let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
         self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
         let bytes = session.load_bytes();
         bytes.is_some_and(|bytes| session.remove(bytes).is_some())
     }
-}
-
-/// Returns a time of which an eighth is [`MAX_CALL_TIME`].
-fn time_for_calls() -> Duration {
-    MAX_CALL_TIME.saturating_mul(PARTS_OF_TIME_LEFT)
 }
 
 /// The calls of one fetch to a store. Dropping it releases the lock.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::TokenCache;
-use crate::clock::{Clock, Moment, SystemClock};
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::profile::Profile;
@@ -231,17 +231,15 @@ impl TokenSource {
     ) -> Result<R, Error> {
         let token = self.token()?;
         let response = request(&token);
-        if !is_unauthorized(&response) {
-            return Ok(response);
-        }
-        if self.is_young(&token, self.fetcher.now()) {
+        if !is_unauthorized(&response) || self.is_young(&token) {
             return Ok(response);
         }
         self.invalidate(&token);
         Ok(request(&self.token()?))
     }
 
-    fn is_young(&self, token: &AccessToken, now: Moment) -> bool {
+    fn is_young(&self, token: &AccessToken) -> bool {
+        let now = self.fetcher.now();
         let cached = self.cache.cached();
         let cached = cached.filter(|cached| cached.token.is_clone_of(token));
         cached.is_some_and(|cached| now.since(cached.received) < MIN_AGE_FOR_RETRY)
