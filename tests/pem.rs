@@ -1015,7 +1015,7 @@ fn base64_of_a_mangled_pem_lists_both_repairs() {
 }
 
 #[test]
-fn pem_inside_a_json_credential_file_is_repaired() {
+fn pem_inside_a_json_credential_file_needs_no_repair() {
     let text = "{
   \"serviceAccountId\": \"svc-0001\",
   \"privateKey\": \"\
@@ -1051,8 +1051,15 @@ ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56\\n\
 }
 ";
     serde_json::from_str::<serde_json::Value>(text).unwrap();
+    reads(text, &[]);
+    reads(format!("\u{feff}[{text}]\n"), &[]);
+    reads(STANDARD.encode(text), &["the PEM was in base64 once more"]);
+    // Damage beside the escapes that JSON requires is reported.
+    reads(text.replace("\\n", ""), &["line ends were missing"]);
+    // A string alone is a key that somebody copied.
+    let (_, string) = text.split_once("Key\":").unwrap();
     reads(
-        text,
+        string.trim_end_matches(['\n', '}']),
         &["the key was in quotes", "line ends were written as \\n"],
     );
 }

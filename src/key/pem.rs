@@ -25,6 +25,8 @@ const DASHES: &str = "-----";
 /// Columns of the base64 in a PEM (RFC 7468 §2).
 const COLUMNS: usize = 64;
 
+pub(crate) const UTF_16: &str = "the text was UTF-16";
+
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
@@ -78,16 +80,17 @@ const KEY_FILE_ENDINGS: &[&str] = &[
     ".pem", ".key", ".der", ".p8", ".p12", ".pfx", ".jks", ".json",
 ];
 
+const IN_QUOTES: &str = "the key was in quotes";
+const ESCAPED_LINE_ENDS: &str = "line ends were written as \\n";
+
 /// Repairs of what surrounds a key. Each test gets the character before the key, and its text.
 #[allow(clippy::type_complexity)]
 const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
     ("there was a byte order mark before the key", |before, _| {
         before == Some('\u{feff}')
     }),
-    ("the key was in quotes", |before, _| {
-        matches!(before, Some('"' | '\''))
-    }),
-    ("line ends were written as \\n", |_, text| {
+    (IN_QUOTES, |before, _| matches!(before, Some('"' | '\''))),
+    (ESCAPED_LINE_ENDS, |_, text| {
         text.contains("\\n") || text.contains("\\r")
     }),
 ];
@@ -125,7 +128,7 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
     }
     if let Some(text) = utf16(bytes) {
         let mut key = decode_text(&text)?;
-        key.repairs.insert(0, "the text was UTF-16");
+        key.repairs.insert(0, UTF_16);
         return Ok(Some(key));
     }
     // A secret that passed through a program in C may end with zero bytes.
@@ -170,7 +173,7 @@ fn decode_text(text: &str) -> Result<DecodedKey, Error> {
 /// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
 ///
 /// Returns `None` where the bytes are something else.
-fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+pub(crate) fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let read = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
         [0xfe, 0xff, ..] => u16::from_be_bytes,
@@ -209,7 +212,12 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
         match normalized(block.label).as_str() {
             // The DER shows which of them it is, so a wrong label of them does no harm.
             "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
-                return block.decode();
+                let mut key = block.decode()?;
+                if is_json(text) {
+                    // JSON has no other way to write a text with line ends.
+                    (key.repairs).retain(|repair| ![IN_QUOTES, ESCAPED_LINE_ENDS].contains(repair));
+                }
+                return Ok(key);
             }
             other => seen.push(other.to_owned()),
         }
@@ -221,6 +229,13 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     Err(Error::key(
         other.unwrap_or("there is no private key in this PEM"),
     ))
+}
+
+/// Whether a text is a JSON object or array, by its ends.
+fn is_json(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let ends = (text.chars().next(), text.chars().next_back());
+    matches!(ends, (Some('{'), Some('}')) | (Some('['), Some(']')))
 }
 
 /// Decodes the base64 of a whole PEM, or the body of a PEM alone. Both are used where a variable of a
