@@ -4,8 +4,10 @@
 //! Whether the parts belong together is checked where a key is made of them.
 
 pub(crate) mod der;
+pub(crate) mod encoding;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
+mod jwk;
 pub(crate) mod material;
 mod pem;
 mod private_key;
@@ -19,6 +21,9 @@ use crate::error::Error;
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message names what there is.
 pub(crate) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    if let Some(material) = jwk::find(bytes)? {
+        return Ok(material);
+    }
     match pem::private_key(bytes)? {
         Some(found) => from_block(&found, passphrase),
         None => from_der(bytes, passphrase),

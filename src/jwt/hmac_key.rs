@@ -1,7 +1,7 @@
 //! A shared secret that signs by HMAC.
 
 use std::fmt::{self, Write as _};
-use std::str;
+use std::{mem, str};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::overwrite::overwrite_stack;
 use crate::error::{BoxError, Error};
+use crate::key::encoding::{decode_base64, decode_base64url, decode_hex};
 use crate::key::material::{KeyMaterial, KeyParts};
 use crate::redact::redact_all;
 use crate::signer::{Algorithm, Signer};
@@ -101,8 +102,9 @@ pub struct HmacKey {
 impl HmacKey {
     /// Creates a key from the bytes of the secret as they are, neither decoded nor trimmed.
     ///
-    /// Decode base64 or hexadecimal text first where the server says so. Remove the line end that
-    /// `echo` writes at the end of a file.
+    /// Where the server hands out an encoded secret, use [`from_hex`](Self::from_hex),
+    /// [`from_base64`](Self::from_base64) or [`from_base64url`](Self::from_base64url); a JWK is read by
+    /// [`Key::read`](crate::Key::read). Remove the line end that `echo` writes at the end of a file.
     ///
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): the secret is empty.
@@ -117,6 +119,38 @@ impl HmacKey {
             }),
         }
     }
+    /// Creates a key from the hexadecimal digits of the secret, such as the second half of an Admin API
+    /// key of Ghost. White space is ignored.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the text is not hexadecimal, or the secret is empty. The text
+    /// is never quoted.
+    pub fn from_hex(text: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::decoded(decode_hex(text.as_ref()), "hexadecimal")
+    }
+    /// Creates a key from the base64 of the secret (RFC 4648 §4), such as the one of a Webex guest
+    /// issuer. White space is ignored, and the padding may be left out.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the text is not base64, or the secret is empty. The text is
+    /// never quoted.
+    pub fn from_base64(text: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::decoded(decode_base64(text.as_ref()), "base64")
+    }
+    /// Creates a key from the base64url of the secret (RFC 4648 §5), such as the `k` of a JWK. White
+    /// space is ignored, and the padding may be left out.
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): the text is not base64url, or the secret is empty. The text
+    /// is never quoted.
+    pub fn from_base64url(text: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::decoded(decode_base64url(text.as_ref()), "base64url")
+    }
+    fn decoded(secret: Option<Zeroizing<Vec<u8>>>, encoding: &str) -> Result<Self, Error> {
+        let refusal = || Error::key(format!("the HMAC secret is not {encoding}"));
+        let mut secret = secret.ok_or_else(refusal)?;
+        Self::new(mem::take(&mut *secret))
+    }
     /// Makes a key of the secret in a JWK, with its `kid`. It signs its `alg`, or HS256.
     pub(super) fn from_material(material: KeyMaterial) -> Result<Self, Error> {
         let KeyParts::Hmac(mut secret) = material.parts else {
@@ -130,7 +164,7 @@ impl HmacKey {
                 ))
             })?,
         };
-        let key = Self::new(std::mem::take(&mut *secret))?.with_algorithm(algorithm);
+        let key = Self::new(mem::take(&mut *secret))?.with_algorithm(algorithm);
         Ok(material.key_id.into_iter().fold(key, Self::with_key_id))
     }
     /// Sets `kid`, the name under which the server knows the key (RFC 7515 §4.1.4).

@@ -17,6 +17,12 @@ pub(crate) const OPENSSH_KEY: &str =
     "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
 pub(crate) const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const EC_MISFIT: &str = "the parts of this EC key do not belong together";
+pub(crate) const MULTI_PRIME: &str = "this RSA key has more than two primes; keys of two are taken";
+pub(crate) const P521: &str = "this EC key is on the curve P-521; P-256 and P-384 are supported";
+pub(crate) const SECP256K1: &str =
+    "this EC key is on the curve secp256k1; P-256 and P-384 are supported";
+pub(crate) const OTHER_CURVE: &str =
+    "this EC key is on another curve; P-256 and P-384 are supported";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
 /// A private key or a shared secret, as a file has it.
@@ -101,6 +107,13 @@ impl Curve {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
+        }
+    }
+    /// Returns the bytes of a coordinate (RFC 7518 §6.2.1.2).
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
         }
     }
 }

@@ -10,8 +10,8 @@ use super::der::{
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
 };
 use super::material::{
-    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MISFIT, OPENSSH_KEY,
-    PUBLIC_KEY, RsaParts, TOO_LONG,
+    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MISFIT, MULTI_PRIME,
+    OPENSSH_KEY, OTHER_CURVE, P521, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
 };
 use crate::signer::Algorithm;
 
@@ -61,14 +61,8 @@ const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS d
 const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
     (b"\x2a\x86\x48\xce\x3d\x03\x01\x07", Ok(Curve::P256)),
     (b"\x2b\x81\x04\x00\x22", Ok(Curve::P384)),
-    (
-        b"\x2b\x81\x04\x00\x23",
-        Err("this EC key is on the curve P-521; P-256 and P-384 are supported"),
-    ),
-    (
-        b"\x2b\x81\x04\x00\x0a",
-        Err("this EC key is on the curve secp256k1; P-256 and P-384 are supported"),
-    ),
+    (b"\x2b\x81\x04\x00\x23", Err(P521)),
+    (b"\x2b\x81\x04\x00\x0a", Err(SECP256K1)),
     (
         b"\x2b\x81\x04\x00\x21",
         Err("this EC key is on the curve P-224; P-256 and P-384 are supported"),
@@ -76,7 +70,6 @@ const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
 ];
 const EXPLICIT_CURVE: &str = "this EC key writes out its curve: name it with openssl ec -in KEY \
     -param_enc named_curve -out NEW";
-const OTHER_CURVE: &str = "this EC key is on another curve; P-256 and P-384 are supported";
 
 /// Messages for files that are neither text nor DER, by their first bytes.
 const OTHER_FILES: &[(&[u8], &str)] = &[
@@ -314,7 +307,7 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
     };
     match version.value {
         [0] => (),
-        [1] => return Err("this RSA key has more than two primes; keys of two are taken"),
+        [1] => return Err(MULTI_PRIME),
         _ => return Err(MISFIT),
     }
     if others.len() > 5 || elements.iter().any(|element| element.tag != INTEGER) {

@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::alphabet::{self, Alphabet};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use jwt_bearer::{decode_base64, decode_base64url, decode_hex};
 use zeroize::Zeroizing;
 
 use crate::args::SecretEncoding;
@@ -114,46 +112,16 @@ pub(crate) fn read_encoded_secret(
     path: &Path,
     encoding: SecretEncoding,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let name = match encoding {
+    let (name, decode): (_, fn(&[u8]) -> _) = match encoding {
         SecretEncoding::Text => return read_secret(option, path),
-        SecretEncoding::Hex => "hexadecimal",
-        SecretEncoding::Base64 => "base64",
-        SecretEncoding::Base64url => "base64url",
+        SecretEncoding::Hex => ("hexadecimal", decode_hex),
+        SecretEncoding::Base64 => ("base64", decode_base64),
+        SecretEncoding::Base64url => ("base64url", decode_base64url),
     };
-    let bytes = read(option, path)?;
-    let digits = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-    let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
-        (digits.iter().copied())
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect(),
-    );
-    let secret = match encoding {
-        SecretEncoding::Text => Some(digits.to_vec()),
-        SecretEncoding::Hex => decode_hex(&digits),
-        SecretEncoding::Base64 => decode_base64(&alphabet::STANDARD, &digits),
-        SecretEncoding::Base64url => decode_base64(&alphabet::URL_SAFE, &digits),
-    };
-    match secret {
-        Some(secret) => Ok(Zeroizing::new(secret)),
-        None => Err(Failure::config(format!(
+    decode(&read(option, path)?).ok_or_else(|| {
+        Failure::config(format!(
             "{}: this is not {name}, as --secret-encoding says",
             path.display()
-        ))),
-    }
-}
-
-fn decode_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let value = |digit: &u8| char::from(*digit).to_digit(16);
-    let bytes = digits.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(value(high)? * 16 + value(low)?).ok(),
-        _ => None,
-    });
-    bytes.collect()
-}
-
-/// Padding may be left out: tools that print base64url do so.
-fn decode_base64(alphabet: &Alphabet, digits: &[u8]) -> Option<Vec<u8>> {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(alphabet, config).decode(digits).ok()
+        ))
+    })
 }

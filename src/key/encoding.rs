@@ -1,0 +1,104 @@
+//! Secrets and numbers as text, to their bytes: hexadecimal, base64 and base64url (RFC 4648).
+//!
+//! A byte order mark and white space are skipped, and padding may be left out. No copy is left in
+//! memory: each buffer is allocated once and wiped.
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(unreachable_pub, reason = "the command line names these functions")
+)]
+
+use base64::Engine as _;
+use base64::alphabet::{self, Alphabet};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+/// Decodes hexadecimal digits.
+pub fn decode_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digits = without_space(text);
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len().div_ceil(2)));
+    for pair in digits.chunks(2) {
+        let [high, low] = pair else {
+            return None; // an odd number of digits
+        };
+        let byte = value(high)?.wrapping_shl(4) | value(low)?;
+        bytes.push(u8::try_from(byte).ok()?);
+    }
+    Some(bytes)
+}
+
+/// Decodes base64.
+pub fn decode_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    decode(&alphabet::STANDARD, text)
+}
+
+/// Decodes base64url.
+pub fn decode_base64url(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    decode(&alphabet::URL_SAFE, text)
+}
+
+/// Decodes base64url, or base64 where the text has one of its other two digits.
+pub(crate) fn decode_either_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    match text.iter().any(|digit| matches!(digit, b'+' | b'/')) {
+        true => decode_base64(text),
+        false => decode_base64url(text),
+    }
+}
+
+fn decode(alphabet: &Alphabet, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let mut bytes = Zeroizing::default();
+    let engine = GeneralPurpose::new(alphabet, config);
+    engine.decode_vec(&*without_space(text), &mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn without_space(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
+    digits.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(bytes: Option<Zeroizing<Vec<u8>>>) -> Option<Vec<u8>> {
+        bytes.map(|bytes| bytes.to_vec())
+    }
+
+    /// The last test vectors of RFC 4648 §10.
+    #[test]
+    fn foobar_is_decoded_from_each_encoding() {
+        let foobar = Some(b"foobar".to_vec());
+        assert_eq!(decoded(decode_hex(b"666F6f626172")), foobar);
+        assert_eq!(decoded(decode_base64(b"Zm9vYmFy")), foobar);
+        assert_eq!(decoded(decode_base64url(b"Zm9vYmFy")), foobar);
+        for text in [&b"Zm9vYg=="[..], b"Zm9vYg", b"\xef\xbb\xbfZm9v\r\n Yg==\n"] {
+            assert_eq!(decoded(decode_base64(text)), Some(b"foob".to_vec()));
+        }
+    }
+
+    #[test]
+    fn other_alphabet_is_taken_only_where_either_may_come() {
+        let bytes = Some(vec![0xfb, 0xff]);
+        assert_eq!(decoded(decode_base64(b"+/8=")), bytes);
+        assert_eq!(decoded(decode_base64url(b"-_8")), bytes);
+        assert_eq!(decoded(decode_either_base64(b"+/8")), bytes);
+        assert_eq!(decoded(decode_either_base64(b"-_8=")), bytes);
+        assert!(decode_base64(b"-_8").is_none() && decode_base64url(b"+/8").is_none());
+        assert!(decode_either_base64(b"-/8").is_none());
+    }
+
+    #[test]
+    fn text_in_no_encoding_is_refused() {
+        for text in [&b"6"[..], b"666", b"6g", b"\xc3\xbc"] {
+            assert!(decode_hex(text).is_none(), "{text:?}");
+        }
+        for text in [&b"Z"[..], b"Zm9vYh", b"Zm9v!", b"Zm9vYg=x"] {
+            assert!(decode_either_base64(text).is_none(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! A private JWK (RFC 7517), wherever in a text it is, to the parts of its key.
+//!
+//! It may be the whole text, one of a set behind its public half, a member of a file of settings at
+//! any depth, a text within such a file, or base64 of any of these. JSON is read where it stands:
+//! nothing secret is copied but into buffers that are allocated once and wiped. Nothing is quoted.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::str;
+
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::der::without_leading_zeros;
+use super::encoding::decode_either_base64;
+use super::material::{
+    Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME, OTHER_CURVE, P521,
+    RsaParts, SECP256K1, SecretBytes,
+};
+use super::pem;
+use super::public_key::UNCOMPRESSED;
+use crate::error::Error;
+use crate::signer::Algorithm;
+
+/// The longest text that is searched for a JWK, in bytes. A set of a hundred keys of 8192 bits has
+/// two thirds of that.
+const MAX_TEXT: usize = 1024 * 1024;
+/// How many objects, arrays, texts and encodings inside each other are looked into. Each of them is
+/// read once more, so this bounds the time. A JWK in a set, quoted in a file of settings, has 5.
+const MAX_DEPTH: u8 = 12;
+
+const PUBLIC: &str = "this JWK is a public key: its private half has a member d";
+const NO_KEY: &str = "this is JSON without a key in it";
+const DAMAGED: &str = "this begins as JSON does, and is cut off or damaged";
+const OTHER_KTY: &str = "the kty of this JWK is none of RSA, EC, OKP and oct";
+const OTHER_USE: &str = "this JWK is not for signing: its use is not sig";
+const OTHER_KEY_OPS: &str = "this JWK is not for signing: its key_ops lack sign";
+const ENCRYPTING_ALG: &str = "this JWK is not for signing: its alg encrypts";
+const OTHER_ALG: &str = "the alg of this JWK is not one that this crate signs";
+const KEY_AGREEMENT: &str = "this JWK is not for signing: its curve is for key agreement";
+
+/// How the names of algorithms that do not sign begin (RFC 7518 §4.1 and §5.1).
+const ENCRYPTING: &[&str] = &[
+    "RSA1_5", "RSA-OAEP", "ECDH-ES", "A128", "A192", "A256", "dir", "PBES2-", "HPKE-",
+];
+
+/// Curves by the value of `crv` (RFC 7518 §6.2.1.1, RFC 8812 §3.1).
+const EC_CURVES: &[(&str, Result<Curve, &str>)] = &[
+    ("P-256", Ok(Curve::P256)),
+    ("P-384", Ok(Curve::P384)),
+    ("P-521", Err(P521)),
+    ("secp256k1", Err(SECP256K1)),
+];
+
+/// Curves of key pairs that are octets, by the value of `crv` (RFC 8037 §2).
+const OKP_CURVES: &[(&str, Result<(), &str>)] = &[
+    ("Ed25519", Ok(())),
+    (
+        "Ed448",
+        Err("this key is on the curve Ed448; Ed25519 is supported"),
+    ),
+    ("X25519", Err(KEY_AGREEMENT)),
+    ("X448", Err(KEY_AGREEMENT)),
+];
+const OTHER_OKP_CURVE: &str = "this key is on another curve; Ed25519 is supported";
+
+/// How the base64 begins of a brace or a bracket, and of a quote, a brace, a space or a line end.
+const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
+
+/// The members that only the private half of an RSA key has (RFC 7518 §6.3.2).
+const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
+
+/// Returns the first private key or shared secret that may sign.
+///
+/// Returns `None` where this is no JSON, or JSON with a PEM in it.
+///
+/// # Errors
+/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no such key. The message names what it has.
+pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
+    if bytes.len() > MAX_TEXT {
+        return Ok(None);
+    }
+    let utf16 = pem::utf16(bytes);
+    let text = match &utf16 {
+        Some(text) => text.as_str(),
+        None => str::from_utf8(bytes).unwrap_or_default(),
+    };
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
+    let mut search = Search::default();
+    if let Some(mut material) = search.text(text, MAX_DEPTH)? {
+        if utf16.is_some() {
+            material.repairs.insert(0, pem::UTF_16);
+        }
+        return Ok(Some(material));
+    }
+    match search.refusal {
+        _ if text.contains("PRIVATE KEY-----") => Ok(None), // a PEM beside a public JWK, or alone
+        Some(refusal) => Err(Error::key(refusal)),
+        None if search.has_public_key => Err(Error::key(PUBLIC)),
+        None if search.is_json && text.starts_with(['{', '[']) => Err(Error::key(NO_KEY)),
+        None if text.starts_with('{') => Err(Error::key(DAMAGED)),
+        None => Ok(None),
+    }
+}
+
+/// What a search came across besides a key to sign with.
+#[derive(Default)]
+struct Search {
+    is_json: bool,
+    has_public_key: bool,
+    /// Why the first private key was not taken.
+    refusal: Option<&'static str>,
+}
+
+type Found = Result<Option<KeyMaterial>, Error>;
+
+impl Search {
+    /// Searches a text that may be JSON, as it is, with escaped quotes, or in base64.
+    fn text(&mut self, text: &str, depth: u8) -> Found {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(None);
+        };
+        let text = text.trim();
+        let text = match text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
+            Some(quoted) => quoted.trim(), // as shells and files of variables quote
+            None => text,
+        };
+        if text.starts_with(['{', '[', '"']) {
+            let inner = text.trim_start_matches(|c: char| c.is_whitespace() || "{[".contains(c));
+            return match inner.starts_with('\\') {
+                true => self.text(&unescaped(text), depth), // copied out of a string
+                false => self.json(text, depth),
+            };
+        }
+        if BASE64_OF_JSON.iter().any(|start| text.starts_with(start)) {
+            let decoded = decode_either_base64(text.as_bytes()).unwrap_or_default();
+            if let Ok(decoded) = str::from_utf8(&decoded) {
+                return self.text(decoded, depth);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Searches an object and the values in it by the order of their names, an array, or a string.
+    fn json(&mut self, json: &str, depth: u8) -> Found {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(None);
+        };
+        let values: Vec<&RawValue> = match json.trim_start().chars().next() {
+            Some('{') => {
+                let Ok(members) = serde_json::from_str(json) else {
+                    return Ok(None);
+                };
+                let object = Jwk(members);
+                self.is_json = true;
+                if let Some(kty) = object.text("kty") {
+                    return self.jwk(&object, &kty);
+                }
+                object.0.into_values().collect()
+            }
+            Some('[') => {
+                let Ok(elements) = serde_json::from_str(json) else {
+                    return Ok(None);
+                };
+                self.is_json = true;
+                elements
+            }
+            Some('"') => return self.text(&string(json).unwrap_or_default(), depth),
+            _ => return Ok(None),
+        };
+        for value in values {
+            let found = self.json(value.get(), depth)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a JWK, unless it is a public one or not for signing.
+    fn jwk(&mut self, jwk: &Jwk<'_>, kty: &str) -> Found {
+        let has = |name: &&str| jwk.get(name).is_some();
+        if kty != "oct" && !has(&"d") && !RSA_FACTORS.iter().any(has) {
+            self.has_public_key = true;
+            return Ok(None);
+        }
+        let material = jwk.kind(kty).and_then(|kind| Ok((kind, jwk.algorithm()?)));
+        match material {
+            Ok((kind, algorithm)) => jwk.material(kind, algorithm).map(Some),
+            Err(refusal) => {
+                self.refusal.get_or_insert(refusal);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A kind of key that signs here (RFC 7518 §6.1, RFC 8037 §2).
+#[derive(Clone, Copy)]
+enum Kind {
+    Rsa,
+    Ec(Curve),
+    Ed25519,
+    Secret,
+}
+
+/// The members of a JWK, as they stand in the text. Of two members with one name the last is taken
+/// (RFC 7517 §4).
+struct Jwk<'t>(BTreeMap<String, &'t RawValue>);
+
+impl<'t> Jwk<'t> {
+    /// Returns the JSON of a member that is neither `null` nor empty.
+    fn get(&self, name: &str) -> Option<&'t str> {
+        let json = self.0.get(name)?.get();
+        (!matches!(json, "null" | "\"\"")).then_some(json)
+    }
+    fn text(&self, name: &str) -> Option<Zeroizing<String>> {
+        string(self.get(name)?)
+    }
+
+    /// Returns the kind of the key, or why it does not sign.
+    fn kind(&self, kty: &str) -> Result<Kind, &'static str> {
+        match self.get("use") {
+            Some(_) if self.text("use").is_none_or(|text| *text != "sig") => return Err(OTHER_USE),
+            _ => (),
+        }
+        if let Some(operations) = self.get("key_ops") {
+            let operations: Vec<&RawValue> = serde_json::from_str(operations).unwrap_or_default();
+            if !operations.iter().any(|name| name.get() == "\"sign\"") {
+                return Err(OTHER_KEY_OPS);
+            }
+        }
+        let crv = self.text("crv").unwrap_or_default();
+        match kty {
+            "RSA" => Ok(Kind::Rsa),
+            "EC" => {
+                let row = EC_CURVES.iter().find(|(name, _)| *name == *crv);
+                row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)
+                    .map(Kind::Ec)
+            }
+            "OKP" => {
+                let row = OKP_CURVES.iter().find(|(name, _)| *name == *crv);
+                row.map_or(Err(OTHER_OKP_CURVE), |(_, curve)| *curve)
+                    .map(|()| Kind::Ed25519)
+            }
+            "oct" => Ok(Kind::Secret),
+            _ => Err(OTHER_KTY),
+        }
+    }
+
+    /// Returns the algorithm that the key is for, or why it is not for signing.
+    fn algorithm(&self) -> Result<Option<Algorithm>, &'static str> {
+        if self.get("alg").is_none() {
+            return Ok(None);
+        }
+        let name = self.text("alg").unwrap_or_default();
+        match Algorithm::named(&name) {
+            Some(algorithm) => Ok(Some(algorithm)),
+            None if *name == "Ed25519" => Ok(Some(Algorithm::EdDsa)), // RFC 9864 §2.2
+            None if ENCRYPTING.iter().any(|start| name.starts_with(start)) => Err(ENCRYPTING_ALG),
+            None => Err(OTHER_ALG),
+        }
+    }
+
+    fn material(&self, kind: Kind, algorithm: Option<Algorithm>) -> Result<KeyMaterial, Error> {
+        let mut repairs = Vec::new();
+        let parts = match kind {
+            Kind::Rsa => KeyParts::Rsa(self.rsa(&mut repairs)?),
+            Kind::Ec(curve) => KeyParts::Ec(Ok(self.ec(curve)?)),
+            Kind::Ed25519 => KeyParts::Ed25519(Ed25519Parts {
+                seed: self.bytes("d")?,
+                public: Some(mem::take(&mut *self.bytes("x")?)),
+            }),
+            Kind::Secret => KeyParts::Hmac(self.bytes("k")?),
+        };
+        let key_id = match self.get("kid") {
+            None => None,
+            Some(json) => {
+                let key_id = serde_json::from_str(json);
+                Some(key_id.map_err(|_| Error::key("the kid of this JWK is not a text"))?)
+            }
+        };
+        Ok(KeyMaterial {
+            parts,
+            key_id,
+            algorithm,
+            restriction: None,
+            repairs,
+        })
+    }
+
+    fn rsa(&self, repairs: &mut Vec<&'static str>) -> Result<RsaParts, Error> {
+        if self.get("oth").is_some() {
+            return Err(Error::key(MULTI_PRIME));
+        }
+        let [mut n, mut e] = [self.number("n")?, self.number("e")?];
+        let mut parts = RsaParts {
+            n: mem::take(&mut *n),
+            e: mem::take(&mut *e),
+            d: self.number("d")?,
+            ..RsaParts::default()
+        };
+        let factors = RSA_FACTORS.map(|name| match self.get(name) {
+            Some(_) => self.number(name),
+            None => Ok(SecretBytes::default()),
+        });
+        let factors: Vec<_> = factors.into_iter().collect::<Result<_, _>>()?;
+        let missing = factors.iter().filter(|number| number.is_empty()).count();
+        if (1..RSA_FACTORS.len()).contains(&missing) {
+            repairs.push("numbers of the key were missing"); // RFC 7518 §6.3.2: all or none
+        }
+        parts.set_factors(factors);
+        Ok(parts)
+    }
+
+    fn ec(&self, curve: Curve) -> Result<EcParts, Error> {
+        let mut point = vec![UNCOMPRESSED];
+        for name in ["x", "y"] {
+            let coordinate = self.number(name)?;
+            let zeros = curve.bytes().checked_sub(coordinate.len());
+            let zeros = zeros.ok_or_else(|| Error::key(EC_MISFIT))?;
+            point.resize(point.len().saturating_add(zeros), 0);
+            point.extend_from_slice(&coordinate);
+        }
+        Ok(EcParts {
+            curve,
+            d: self.bytes("d")?,
+            point: Some(point),
+        })
+    }
+
+    /// Returns the bytes of a member in base64url.
+    fn bytes(&self, name: &str) -> Result<SecretBytes, Error> {
+        if self.get(name).is_none() {
+            return Err(Error::key(format!("this JWK has no {name}")));
+        }
+        let bytes = self.text(name);
+        let bytes = bytes.and_then(|text| decode_either_base64(text.as_bytes()));
+        bytes.ok_or_else(|| Error::key(format!("the {name} of this JWK is not base64url")))
+    }
+
+    /// Returns a number without the zeros that some tools write in front of it.
+    fn number(&self, name: &str) -> Result<SecretBytes, Error> {
+        let mut bytes = self.bytes(name)?;
+        let digits = without_leading_zeros(&bytes).len();
+        let zeros = bytes.len().saturating_sub(digits);
+        bytes.drain(..zeros);
+        Ok(bytes)
+    }
+}
+
+/// Returns the text of a JSON string.
+fn string(json: &str) -> Option<Zeroizing<String>> {
+    let escaped = json.trim().strip_prefix('"')?.strip_suffix('"')?;
+    Some(unescaped(escaped))
+}
+
+/// Returns a text with its escapes replaced (RFC 8259 §7). One that is unknown is left out.
+///
+/// A pair of escapes of UTF-16 becomes two replacement characters: no number and no JSON needs one.
+fn unescaped(text: &str) -> Zeroizing<String> {
+    // No escape is shorter than its character, so the text never grows and leaves no copies.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let mut chars = escape.chars();
+        match chars.next() {
+            Some(c @ ('"' | '\\' | '/')) => plain.push(c),
+            Some('n') => plain.push('\n'),
+            Some('r') => plain.push('\r'),
+            Some('t') => plain.push('\t'),
+            Some('u') => {
+                let digits = chars.as_str().get(..4).unwrap_or_default();
+                let unit = u32::from_str_radix(digits, 16).ok();
+                let c = unit.and_then(char::from_u32);
+                plain.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+                chars = chars
+                    .as_str()
+                    .get(digits.len()..)
+                    .unwrap_or_default()
+                    .chars();
+            }
+            _ => {}
+        }
+        rest = chars.as_str();
+    }
+    plain.push_str(rest);
+    plain
+}
