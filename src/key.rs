@@ -3,6 +3,7 @@
 //!
 //! Whether the parts belong together is checked where a key is made of them.
 
+pub(crate) mod certificate;
 pub(crate) mod der;
 pub(crate) mod encoding;
 #[cfg(feature = "encrypted-keys")]

@@ -92,6 +92,7 @@ pub use jwt::RsaKey;
 pub use jwt::{Assertion, HmacAlgorithm, HmacKey, Key, ecdsa_signature_from_der};
 #[cfg(feature = "ring")]
 pub use jwt::{EcKey, Ed25519Key, RingRsaKey};
+pub use key::certificate::Certificate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use key::encoding::{decode_base64, decode_base64url, decode_hex};

@@ -25,12 +25,21 @@ const CRATES: &[(&str, &[&str])] = &[
     ("percent_encoding", &["message"]),
     ("redis", &["store/redis"]),
     ("pkcs8", &["key/encrypted"]),
-    ("ring", &["jwt/ring_keys", "jwt/rsa_algorithm"]),
+    (
+        "ring",
+        &["jwt/ring_keys", "jwt/rsa_algorithm", "key/certificate"],
+    ),
     ("rsa", &["jwt/rsa_algorithm", "jwt/rsa_key"]),
     ("rustix", &["store/file"]),
     (
         "sha2",
-        &["jwt", "jwt/hmac_key", "jwt/rsa_algorithm", "key/public_key"],
+        &[
+            "jwt",
+            "jwt/hmac_key",
+            "jwt/rsa_algorithm",
+            "key/certificate",
+            "key/public_key",
+        ],
     ),
     (
         "ureq",

@@ -4,6 +4,7 @@
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const NULL: u8 = 0x05;
 /// Context-specific tags of constructed elements, which ASN.1 writes as `[0]`, `[1]` and `[2]`.

@@ -18,14 +18,14 @@ use crate::error::Error;
 /// has a fifth of that.
 const MAX_TEXT: usize = 1024 * 1024;
 
-const BEGIN: &str = "-----BEGIN";
+pub(super) const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
 const DASHES: &str = "-----";
 
 /// Columns of the base64 in a PEM (RFC 7468 §2).
 const COLUMNS: usize = 64;
 
-pub(crate) const UTF_16: &str = "the text was UTF-16";
+pub(super) const UTF_16: &str = "the text was UTF-16";
 
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
@@ -173,7 +173,7 @@ fn decode_text(text: &str) -> Result<DecodedKey, Error> {
 /// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
 ///
 /// Returns `None` where the bytes are something else.
-pub(crate) fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+pub(super) fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let read = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
         [0xfe, 0xff, ..] => u16::from_be_bytes,
@@ -192,7 +192,7 @@ pub(crate) fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
 }
 
 /// Returns the text with U+FFFD in place of each run of bytes that is not UTF-8.
-fn without_invalid_utf8(bytes: &[u8]) -> Zeroizing<String> {
+pub(super) fn without_invalid_utf8(bytes: &[u8]) -> Zeroizing<String> {
     // U+FFFD has three bytes, so the text never grows and leaves no copies.
     let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(3)));
     for chunk in bytes.utf8_chunks() {
@@ -292,17 +292,17 @@ fn message_for(
 }
 
 /// The text `-----BEGIN label-----body-----END end_label-----` and what surrounds it.
-struct Block<'t> {
+pub(super) struct Block<'t> {
     before: Option<char>,
     whole: &'t str,
-    label: &'t str,
-    body: &'t str,
+    pub(super) label: &'t str,
+    pub(super) body: &'t str,
     end_label: &'t str,
-    after: &'t str,
+    pub(super) after: &'t str,
 }
 
 impl<'t> Block<'t> {
-    fn next(text: &'t str) -> Option<Result<Self, Error>> {
+    pub(super) fn next(text: &'t str) -> Option<Result<Self, Error>> {
         let (before, block) = text.split_at_checked(text.find(BEGIN)?)?;
         let parts = || {
             let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
@@ -356,7 +356,7 @@ impl<'t> Block<'t> {
 ///
 /// Each copy of the key is made in one allocation, because a buffer that grows leaves parts of the
 /// key in freed memory.
-fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
     let mut base64 = unescaped(text);
     base64.retain(|c| !is_separator(c));
     let mut bytes = Zeroizing::default();
@@ -377,7 +377,7 @@ fn unescaped(text: &str) -> Zeroizing<String> {
 }
 
 /// Returns a label with one space between its words, also where a line was wrapped inside it.
-fn normalized(label: &str) -> String {
+pub(super) fn normalized(label: &str) -> String {
     unescaped(label)
         .split_whitespace()
         .collect::<Vec<_>>()

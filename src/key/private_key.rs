@@ -27,8 +27,8 @@ const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410
 /// §3).
-const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
-const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+pub(super) const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+pub(super) const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
 const ED25519: &[u8] = b"\x2b\x65\x70";
 const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";

@@ -11,7 +11,8 @@ use crate::json;
 use crate::signer::Algorithm;
 
 /// The algorithm of an RSA key, 1.2.840.113549.1.1.1 with NULL for parameters (RFC 3279 §2.3.1).
-const RSA_ENCRYPTION: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+pub(super) const RSA_ENCRYPTION: &[u8] =
+    b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 /// The algorithm of a key on P-256 (RFC 5480 §2.1.1).
 const EC_P256: &[u8] =
     b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";

@@ -1,0 +1,204 @@
+//! A certificate beside a key, as header members name it (RFC 7515 §4.1.6 to §4.1.8).
+//!
+//! They are hashes of its bytes, or the bytes themselves, so nothing of it is interpreted: neither
+//! names, nor times, nor signatures. The authorization server does that.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+
+use super::der::{
+    BIT_STRING, CONTEXT_0, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode, sequence,
+    split_first,
+};
+use super::encoding::decode_either_base64;
+use super::material::SecretBytes;
+use super::pem;
+use super::private_key::{RSA, RSA_PSS};
+use super::public_key::RSA_ENCRYPTION;
+use crate::error::Error;
+use crate::signer::Signer;
+
+/// The longest file that is read, in bytes. A bundle of all public root certificates has a fifth of
+/// that.
+const MAX_FILE: usize = 1024 * 1024;
+
+const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
+const TOO_LONG: &str = "this is too long for a certificate";
+const NO_BLOCK: &str = "there is no certificate in this PEM";
+const DAMAGED_PEM: &str = "this PEM is cut off or damaged";
+const PKCS7_PEM: &str =
+    "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs";
+const REQUEST: &str = "this is a certificate request";
+const PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -nokeys \
+    -clcerts (an old store also needs -legacy)";
+const PKCS7: &str =
+    "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs";
+
+/// The certificate of a key, for servers that find the key by it: Entra, Oracle, Maskinporten, SWIFT.
+///
+/// ```
+/// use jwt_bearer::{Certificate, Profile};
+///
+/// fn with_certificate(profile: Profile, certificate: &Certificate) -> Profile {
+///     profile.with_header("x5t#S256", certificate.x5t_s256())
+/// }
+/// ```
+///
+/// Check with [`is_of`](Self::is_of) that it is the certificate of the key that signs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    der: Vec<u8>,
+    /// The certificates after it.
+    issuers: Vec<Vec<u8>>,
+}
+
+impl Certificate {
+    /// Reads a certificate in PEM or DER.
+    ///
+    /// In a PEM it is the first block `CERTIFICATE`, beside a private key too. The blocks after it are
+    /// kept for [`x5c`](Self::x5c).
+    ///
+    /// # Errors
+    /// Kind [`Key`](crate::ErrorKind::Key): there is no certificate. The message names what there is
+    /// and quotes nothing of it.
+    pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let bytes = bytes.as_ref();
+        if bytes.len() > MAX_FILE {
+            return Err(Error::key(TOO_LONG));
+        }
+        let files = match certificates_in_pem(bytes) {
+            Some(files) => files.map_err(Error::key)?,
+            // The body of a PEM alone, or DER.
+            None => vec![decode_either_base64(bytes).unwrap_or_else(|| bytes.to_vec().into())],
+        };
+        let mut files = files
+            .iter()
+            .map(|file| certificate(file).map(<[u8]>::to_vec));
+        let first = files.next().unwrap_or(Err(NO_CERTIFICATE));
+        Ok(Self {
+            der: first.map_err(Error::key)?,
+            issuers: files.collect::<Result<_, _>>().map_err(Error::key)?,
+        })
+    }
+
+    /// Returns the value of `x5t#S256`: the SHA-256 hash of the certificate, in base64url (RFC 7515
+    /// §4.1.8).
+    pub fn x5t_s256(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.der))
+    }
+    /// Returns the value of `x5t`: the SHA-1 hash of the certificate, in base64url (RFC 7515 §4.1.7).
+    ///
+    /// Prefer [`x5t_s256`](Self::x5t_s256) where the server takes it. The hash is computed by `ring`.
+    #[cfg(feature = "ring")]
+    pub fn x5t(&self) -> String {
+        use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+        URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der))
+    }
+    /// Returns the value of `x5c`: the certificates in base64, in the order of the file (RFC 7515
+    /// §4.1.6).
+    ///
+    /// The RFC demands this order: the certificate of the key, then the one that certifies it, and so
+    /// on.
+    pub fn x5c(&self) -> Vec<String> {
+        let all = [&self.der].into_iter().chain(&self.issuers);
+        all.map(|der| STANDARD.encode(der)).collect()
+    }
+
+    /// Whether this is the certificate of the key that signs, by the [identity](Signer::identity) of
+    /// the signer.
+    ///
+    /// It is `false` for a shared secret, and for a signer of your own whose identity is not SHA-256 of
+    /// its public key in DER (`SubjectPublicKeyInfo`).
+    pub fn is_of<S: Signer + ?Sized>(&self, signer: &S) -> bool {
+        let found = public_key(&self.der).map(|key| Sha256::digest(key).into());
+        found.is_some() && signer.identity() == found
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("x5t#S256", &self.x5t_s256())
+            .field("issuers", &self.issuers.len())
+            .finish()
+    }
+}
+
+/// Decodes the certificates among the blocks of a PEM, or returns `None` where there is no block.
+///
+/// A private key may be in the text, so its copies are wiped.
+fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static str>> {
+    let text = pem::utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
+    let (mut found, mut refusal) = (Vec::new(), NO_BLOCK);
+    let mut rest = text.as_str();
+    while let Some(block) = pem::Block::next(rest) {
+        let Ok(block) = block else {
+            return Some(Err(DAMAGED_PEM));
+        };
+        match pem::normalized(block.label).as_str() {
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                match pem::decode_base64(block.body) {
+                    Ok(der) => found.push(der),
+                    Err(_) => return Some(Err(DAMAGED_PEM)),
+                }
+            }
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => refusal = REQUEST,
+            "PKCS7" => refusal = PKCS7_PEM,
+            _ => {}
+        }
+        rest = block.after;
+    }
+    match (found.is_empty(), text.contains(pem::BEGIN)) {
+        (false, _) => Some(Ok(found)),
+        (true, true) => Some(Err(refusal)),
+        (true, false) => None,
+    }
+}
+
+/// Returns the bytes of a certificate (RFC 5280 §4.1) without those after it.
+///
+/// # Errors
+/// The message that names what the bytes are instead.
+fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    let (first, rest) = split_first(bytes).map_err(|_| NO_CERTIFICATE)?;
+    let parts = elements(first.value).map_err(|_| NO_CERTIFICATE)?;
+    let tags: Vec<_> = parts.iter().map(|element| element.tag).collect();
+    let length = bytes.len().saturating_sub(rest.len());
+    let whole = bytes.get(..length).unwrap_or(bytes);
+    match (first.tag, tags.as_slice()) {
+        (SEQUENCE, [SEQUENCE, SEQUENCE, BIT_STRING]) if public_key(whole).is_some() => Ok(whole),
+        // A request has no issuer and no times (RFC 2986 §4.1).
+        (SEQUENCE, [SEQUENCE, SEQUENCE, BIT_STRING]) => Err(REQUEST),
+        (SEQUENCE, [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE]) => Err(PKCS12), // RFC 7292 §4
+        (SEQUENCE, [OBJECT_IDENTIFIER, CONTEXT_0]) => Err(PKCS7), // RFC 2315 §7
+        _ => Err(NO_CERTIFICATE),
+    }
+}
+
+/// Returns the public key of a certificate, as keys of this crate write theirs.
+///
+/// It is the sixth or, behind the version, the seventh element of the first part (RFC 5280 §4.1).
+fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
+    let parts = sequence(certificate).ok()?;
+    let parts = elements(parts.first()?.value).ok()?;
+    let index = match parts.first()?.tag {
+        CONTEXT_0 => 6,
+        _ => 5,
+    };
+    let key = elements(parts.get(index)?.value).ok()?;
+    let [algorithm, bits] = key.as_slice() else {
+        return None;
+    };
+    let oid = elements(algorithm.value).ok()?.first()?.value;
+    let algorithm = match oid {
+        RSA | RSA_PSS => RSA_ENCRYPTION.to_vec(), // a key restricted to PSS is the same key
+        _ => encode(SEQUENCE, algorithm.value),
+    };
+    Some(encode(
+        SEQUENCE,
+        &[algorithm, encode(bits.tag, bits.value)].concat(),
+    ))
+}
