@@ -31,7 +31,7 @@ pub use claims::claims;
 pub use credentials::credentials;
 pub use dates::dates;
 pub use identity::identity;
-pub use keys::{der, pem};
+pub use keys::{der, jwk, pem};
 pub use metadata::metadata;
 pub use parameters::parameters;
 pub use responses::response;
@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("dates", dates),
     ("der", der),
     ("identity", identity),
+    ("jwk", jwk),
     ("metadata", metadata),
     ("parameters", parameters),
     ("pem", pem),

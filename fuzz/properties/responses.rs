@@ -96,6 +96,7 @@ fn profile(name: &str) -> Profile {
         "grant" => Profile::jwt_bearer(endpoint(), "issuer-1", Audience::Omit),
         _ => Profile::client_credentials(endpoint(), "client-1", Audience::TokenEndpoint),
     }
+    .with_algorithms([]) // an HMAC is computed sooner than a signature of RSA
     .with_parameter("subject_token", SUBJECT_TOKEN)
     .with_scope(SCOPE)
 }
