@@ -18,9 +18,9 @@ use std::time::Duration;
 use std::{env, mem};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_bearer::{
-    BoxError, Endpoint, HmacKey, Placement, Profile, RsaKey, Signer, TokenSource, TokenStore,
+    BoxError, Endpoint, HmacKey, Key, Placement, Profile, RsaKey, Signer, TokenSource, TokenStore,
 };
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
@@ -45,6 +45,12 @@ const SCENARIOS: &[(&str, &[&str])] = &[
     (RSA, LEFT_BY_RSA),
     ("a key from PEM", LEFT_BY_RSA),
     ("a key from DER", LEFT_BY_RSA),
+    ("a key from a JWK", LEFT_BY_RSA),
+    ("a key from a JWK in a string", LEFT_BY_RSA),
+    ("a key from a JWK in base64", LEFT_BY_RSA),
+    ("a key from a damaged JWK", &[]),
+    ("a secret from a JWK", &[]),
+    ("a secret from base64", &[]),
     ("an assertion by RS256", LEFT_BY_RSA),
     ("an assertion by HS256", &[]),
     ("a signature by HS256", &[]),
@@ -71,6 +77,19 @@ fn dropped_secrets_are_wiped_from_memory() {
     put("key.pem", pem.as_bytes());
     put("key.der", &der(&pem));
     put("secret", SECRET.as_bytes());
+    let jwk = include_str!("data/jwk/rfc7515-a2.json");
+    let text = serde_json::Value::from(jwk).to_string();
+    put("key.jwk", jwk.as_bytes());
+    put("text.jwk", format!("{{\"client_jwk\":{text}}}").as_bytes());
+    put("base64.jwk", STANDARD.encode(jwk).as_bytes());
+    let damaged = jwk.replace("\"qi\": \"", "\"qi\": \"%");
+    put("damaged.jwk", damaged.as_bytes());
+    let k = STANDARD.encode(SECRET);
+    put(
+        "secret.jwk",
+        format!("{{\"kty\":\"oct\",\"k\":\"{k}\"}}").as_bytes(),
+    );
+    put("secret.base64", k.as_bytes());
     let mut wrong = Vec::new();
     for (scenario, may) in SCENARIOS {
         let body =
@@ -129,8 +148,14 @@ fn run(scenario: &str) -> Option<Box<dyn Any>> {
         KEY_IN_USE => return Some(Box::new(rs256())),
         "a key from PEM" => drop(RsaKey::from_pem(file("key.pem")).unwrap()),
         "a key from DER" => drop(rs256()),
+        "a key from a JWK" => drop(RsaKey::read(file("key.jwk")).unwrap()),
+        "a key from a JWK in a string" => drop(RsaKey::read(file("text.jwk")).unwrap()),
+        "a key from a JWK in base64" => drop(RsaKey::read(file("base64.jwk")).unwrap()),
+        "a key from a damaged JWK" => drop(RsaKey::read(file("damaged.jwk")).unwrap_err()),
+        "a secret from a JWK" => drop(Key::read(file("secret.jwk")).unwrap()),
+        "a secret from base64" => drop(HmacKey::from_base64(file("secret.base64")).unwrap()),
         "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
-        "an assertion by HS256" => drop(salesforce().assertion(&hs256(), now()).unwrap()),
+        "an assertion by HS256" => drop(client().assertion(&hs256(), now()).unwrap()),
         "a signature by HS256" => drop(hs256().sign(b"a message").unwrap()),
         RSA => {
             let key = RsaPrivateKey::from_pkcs1_der(&file("key.der")).unwrap();
@@ -187,7 +212,7 @@ fn key_of_rfc7515() -> RsaPrivateKey {
 }
 fn der(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(body);
+    let bytes = STANDARD.decode(body);
     bytes.unwrap()
 }
 
@@ -213,18 +238,29 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
             [in_words.concat(), qinv.to_bytes_le().1].concat(),
         ),
         ("PEM text", text.into_bytes()),
+        ("JWK text", jwk_text()),
+        ("JWK text in base64", STANDARD.encode(jwk_text()).into()),
+        ("HMAC secret in base64", STANDARD.encode(SECRET).into()),
         ("HMAC secret", SECRET.into()),
         ("HMAC secret, inner", under(0x36)),
         ("HMAC secret, outer", under(0x5c)),
         ("access token", TOKEN.into()),
         ("refresh token", REFRESH.into()), // some servers send one
     ];
-    let signers: [Box<dyn Signer>; 2] = [Box::new(rsa()), Box::new(HmacKey::new(SECRET).unwrap())];
-    for signer in &signers {
-        let assertion = salesforce().assertion(signer, now()).unwrap();
+    let hmac = HmacKey::new(SECRET).unwrap();
+    let signers: [(Profile, &dyn Signer); 2] = [(salesforce(), &rsa()), (client(), &hmac)];
+    for (profile, signer) in signers {
+        let assertion = profile.assertion(signer, now()).unwrap();
         all.extend(signatures(assertion.secret().rsplit('.').next().unwrap()));
     }
     all
+}
+/// Returns the private members of the JWK.
+fn jwk_text() -> Vec<u8> {
+    let jwk = include_str!("data/jwk/rfc7515-a2.json");
+    // Base64 of three bytes is the same wherever they stand: the text begins at a multiple of three.
+    let start = jwk.find("\"d\": \"").unwrap().next_multiple_of(3);
+    jwk.as_bytes()[start..].to_vec()
 }
 /// The signature is the secret part of an assertion.
 fn signatures(text: &str) -> [(&'static str, Vec<u8>); 3] {
@@ -255,24 +291,31 @@ fn memory_after(scenario: &str, files: &Path) -> Vec<Vec<u8>> {
         .map_while(Result::ok)
         .any(|line| line == "done");
     assert!(is_done, "{scenario}");
-    let process_files = Path::new("/proc").join(process.id().to_string());
-    let maps = fs::read_to_string(process_files.join("maps")).unwrap();
-    let mut memory = File::open(process_files.join("mem")).unwrap();
+    // The main thread of the test program may unmap memory after the list of maps was read.
+    let mut snapshots = (0..10).map(|_| snapshot(process.id()));
+    let runs = snapshots.find_map(Result::ok).expect("memory is readable");
+    drop(process.stdin.take());
+    lines.for_each(drop);
+    assert!(process.wait().unwrap().success(), "{scenario}");
+    runs
+}
+
+fn snapshot(process: u32) -> io::Result<Vec<Vec<u8>>> {
+    let process_files = Path::new("/proc").join(process.to_string());
+    let maps = fs::read_to_string(process_files.join("maps"))?;
+    let mut memory = File::open(process_files.join("mem"))?;
     let mut runs = Vec::new();
     for map in maps.lines().filter(|map| map.contains(" rw")) {
         let (from, to) = map.split_once(' ').unwrap().0.split_once('-').unwrap();
         let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        memory.seek(SeekFrom::Start(from)).unwrap();
-        memory.read_exact(&mut bytes).unwrap();
+        memory.seek(SeekFrom::Start(from))?;
+        memory.read_exact(&mut bytes)?;
         let pages: Vec<_> = bytes.chunks(PAGE).collect();
         let runs_of = pages.split(|page| **page == [0; PAGE][..page.len()]);
         runs.extend(runs_of.map(<[&[u8]]>::concat));
     }
-    drop(process.stdin.take());
-    lines.for_each(drop);
-    assert!(process.wait().unwrap().success(), "{scenario}");
-    runs
+    Ok(runs)
 }
 
 fn pieces_found(memory: &[Vec<u8>], secret: &[u8]) -> (usize, usize) {
