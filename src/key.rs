@@ -3,18 +3,29 @@
 //!
 //! Whether the parts belong together is checked where a key is made of them.
 
+#[cfg(feature = "encrypted-keys")]
+mod block_cipher;
 pub(crate) mod certificate;
+#[cfg(feature = "encrypted-keys")]
+mod cost;
 pub(crate) mod der;
+#[cfg(feature = "encrypted-keys")]
+mod derivation;
 pub(crate) mod encoding;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
 mod jwk;
 pub(crate) mod material;
+#[cfg(feature = "encrypted-keys")]
+mod pbes1;
 mod pem;
+#[cfg(feature = "encrypted-keys")]
+mod pkcs12;
 mod private_key;
+mod proc_type;
 pub(crate) mod public_key;
 
-use self::material::{ENCRYPTED, KeyMaterial};
+use self::material::{Encrypted, KeyMaterial};
 use crate::error::Error;
 
 /// Reads a key of whichever format.
@@ -48,26 +59,32 @@ pub(crate) fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMate
 pub(crate) fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
     match private_key::private_key(der).map_err(Error::key)? {
         private_key::PrivateKey::Plain(material) => Ok(*material),
-        private_key::PrivateKey::Encrypted(encrypted) => match passphrase {
-            None => Err(Error::key(ENCRYPTED)),
-            Some(passphrase) => decrypt(encrypted, passphrase),
-        },
+        private_key::PrivateKey::Encrypted(encrypted) => decrypt(encrypted, passphrase),
     }
 }
 
 /// Puts the repairs of the text before those of the DER in it.
 fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    let mut material = from_der(&found.der, passphrase)?;
+    let mut material = match &found.dek_info {
+        Some(dek_info) => decrypt(Encrypted::Pem(&found.der, dek_info), passphrase)?,
+        None => from_der(&found.der, passphrase)?,
+    };
     material.repairs.splice(..0, found.repairs.iter().copied());
     Ok(material)
 }
 
 #[cfg(feature = "encrypted-keys")]
-fn decrypt(encrypted: &[u8], passphrase: &[u8]) -> Result<KeyMaterial, Error> {
-    from_der(encrypted::decrypt(encrypted, passphrase)?.as_bytes(), None)
+fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    let passphrase = passphrase.ok_or_else(|| Error::key(encrypted.without_passphrase()))?;
+    let key = match encrypted {
+        Encrypted::Pkcs8(info) => encrypted::decrypt(info, passphrase, encrypted::CONVERT),
+        Encrypted::Pkcs12(store) => pkcs12::private_key(store, passphrase),
+        Encrypted::Pem(body, dek_info) => proc_type::decrypt(body, dek_info, passphrase),
+    };
+    from_der(&key.map_err(Error::key)?, None)
 }
 
 #[cfg(not(feature = "encrypted-keys"))]
-fn decrypt(_: &[u8], _: &[u8]) -> Result<KeyMaterial, Error> {
-    Err(Error::key(ENCRYPTED))
+fn decrypt(encrypted: Encrypted<'_>, _: Option<&[u8]>) -> Result<KeyMaterial, Error> {
+    Err(Error::key(encrypted.without_passphrase()))
 }

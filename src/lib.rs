@@ -38,8 +38,11 @@ mod random;
 mod signer;
 
 #[cfg_attr(
-    not(feature = "ring"),
-    allow(dead_code, reason = "only `ring` signs with some kinds of keys")
+    not(all(feature = "ring", feature = "encrypted-keys")),
+    allow(
+        dead_code,
+        reason = "only `ring` signs with some kinds of keys, and only `encrypted-keys` decrypts them"
+    )
 )]
 mod key;
 

@@ -11,6 +11,12 @@ const MAX_PACKAGES: usize = 56;
 /// Packages with `ring` in place of `rsa`.
 #[cfg(feature = "ureq")]
 const MAX_PACKAGES_WITH_RING: usize = 36;
+/// Packages with `encrypted-keys`: nine for PBES2 with AES, one each for 3DES, SHA-1 and MD5.
+#[cfg(all(feature = "ureq", feature = "encrypted-keys"))]
+const MAX_PACKAGES_WITH_ENCRYPTED_KEYS: usize = 68;
+/// Packages with `ring` and `encrypted-keys`, without ureq and `rsa`.
+#[cfg(feature = "encrypted-keys")]
+const MAX_PACKAGES_WITH_RING_AND_ENCRYPTED_KEYS: usize = 44;
 /// Packages without ureq, which leaves the part without I/O.
 const MAX_PACKAGES_WITHOUT_UREQ: usize = 45;
 
@@ -20,9 +26,9 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 /// The complete list, so that a new dependency changes this test too.
 const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_json \
     sha2 ureq zeroize";
-/// Dependencies of the features `sandbox`, `cli`, `file-store` and `redis`.
-const OPTIONAL: &str = "anstream clap clap_complete clap_mangen ctrlc dirs httparse pem pkcs8 redis ring \
-    rustix rustls rustls-native-certs tempfile webpki-root-certs";
+/// Dependencies of the features `encrypted-keys`, `sandbox`, `cli`, `file-store` and `redis`.
+const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen ctrlc des dirs httparse md-5 pem pkcs8 \
+    redis ring rustix rustls rustls-native-certs sha1 tempfile webpki-root-certs";
 
 /// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
 #[cfg(feature = "ureq")]
@@ -39,6 +45,23 @@ fn default_features_stay_within_package_budget() {
 fn ring_without_rsa_stays_within_package_budget() {
     let tree = cargo_tree(&["--no-default-features", "--features=ureq,ring"]);
     check(&tree, MAX_PACKAGES_WITH_RING);
+    assert!(!names(&tree).contains("rsa"), "{tree}");
+}
+
+#[cfg(all(feature = "ureq", feature = "encrypted-keys"))]
+#[test]
+fn encrypted_keys_stay_within_package_budget() {
+    check(
+        &cargo_tree(&["--features=encrypted-keys"]),
+        MAX_PACKAGES_WITH_ENCRYPTED_KEYS,
+    );
+}
+
+#[cfg(feature = "encrypted-keys")]
+#[test]
+fn encrypted_keys_do_not_bring_rsa() {
+    let tree = cargo_tree(&["--no-default-features", "--features=ring,encrypted-keys"]);
+    check(&tree, MAX_PACKAGES_WITH_RING_AND_ENCRYPTED_KEYS);
     assert!(!names(&tree).contains("rsa"), "{tree}");
 }
 

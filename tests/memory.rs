@@ -51,6 +51,14 @@ const SCENARIOS: &[(&str, &[&str])] = &[
     ("a key from a damaged JWK", &[]),
     ("a secret from a JWK", &[]),
     ("a secret from base64", &[]),
+    #[cfg(feature = "encrypted-keys")]
+    (PBES2, LEFT_BY_RSA),
+    #[cfg(feature = "encrypted-keys")]
+    (PBES1, LEFT_BY_RSA),
+    #[cfg(feature = "encrypted-keys")]
+    (PROC_TYPE, LEFT_BY_RSA),
+    #[cfg(feature = "encrypted-keys")]
+    (PKCS12, LEFT_BY_RSA),
     ("an assertion by RS256", LEFT_BY_RSA),
     ("an assertion by HS256", &[]),
     ("a signature by HS256", &[]),
@@ -62,6 +70,18 @@ const SCENARIOS: &[(&str, &[&str])] = &[
 ];
 /// `rsa` wipes its key, but not each number that it computes with it.
 const LEFT_BY_RSA: &[&str] = &["primes, in words", "signature", "signature, in words"];
+
+/// Keys under a passphrase, by the names of their files.
+#[cfg(feature = "encrypted-keys")]
+const PBES2: &str = "pkcs8-des3-SHA1.pem";
+#[cfg(feature = "encrypted-keys")]
+const PBES1: &str = "pkcs8-PBE-SHA1-3DES.pem";
+#[cfg(feature = "encrypted-keys")]
+const PROC_TYPE: &str = "proc-type-aes256.pem";
+#[cfg(feature = "encrypted-keys")]
+const PKCS12: &str = "pkcs12-windows.p12";
+/// In UTF-16, as PKCS#12 takes it.
+const PASSPHRASE_UTF16: &[u8] = b"\0c\0o\0r\0r\0e\0c\0t\0 \0h\0o\0r\0s\0e\0\0";
 
 /// A key that is not dropped. It shows that the search finds what is there.
 const KEY_IN_USE: &str = "a key in use";
@@ -154,6 +174,12 @@ fn run(scenario: &str) -> Option<Box<dyn Any>> {
         "a key from a damaged JWK" => drop(RsaKey::read(file("damaged.jwk")).unwrap_err()),
         "a secret from a JWK" => drop(Key::read(file("secret.jwk")).unwrap()),
         "a secret from base64" => drop(HmacKey::from_base64(file("secret.base64")).unwrap()),
+        #[cfg(feature = "encrypted-keys")]
+        PBES2 | PBES1 | PROC_TYPE | PKCS12 => {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/encrypted/");
+            let file = fs::read(format!("{folder}{scenario}")).unwrap();
+            drop(RsaKey::read_encrypted(file, "correct horse").unwrap());
+        }
         "an assertion by RS256" => drop(salesforce().assertion(&rs256(), now()).unwrap()),
         "an assertion by HS256" => drop(client().assertion(&hs256(), now()).unwrap()),
         "a signature by HS256" => drop(hs256().sign(b"a message").unwrap()),
@@ -241,6 +267,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("JWK text", jwk_text()),
         ("JWK text in base64", STANDARD.encode(jwk_text()).into()),
         ("HMAC secret in base64", STANDARD.encode(SECRET).into()),
+        ("passphrase in UTF-16", PASSPHRASE_UTF16.into()),
         ("HMAC secret", SECRET.into()),
         ("HMAC secret, inner", under(0x36)),
         ("HMAC secret, outer", under(0x5c)),

@@ -7,8 +7,11 @@ use std::{fs, mem};
 
 /// Crates and the files that name them. Any file may name `base64`, `serde_json` and `zeroize`.
 const CRATES: &[(&str, &[&str])] = &[
+    ("aes", &["key/block_cipher"]),
+    ("cbc", &["key/block_cipher"]),
+    ("des", &["key/block_cipher"]),
     ("getrandom", &["random"]),
-    ("hmac", &["jwt/hmac_key"]),
+    ("hmac", &["jwt/hmac_key", "key/derivation", "key/pkcs12"]),
     (
         "http",
         &[
@@ -22,6 +25,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("httpdate", &["message"]),
     ("log", &["fetch", "key_file", "shared"]),
+    ("md5", &["key/derivation", "key/pbes1"]),
     ("percent_encoding", &["message"]),
     ("redis", &["store/redis"]),
     ("pkcs8", &["key/encrypted"]),
@@ -31,6 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("rsa", &["jwt/rsa_algorithm", "jwt/rsa_key"]),
     ("rustix", &["store/file"]),
+    ("sha1", &["key/derivation", "key/pbes1", "key/pkcs12"]),
     (
         "sha2",
         &[
@@ -38,6 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "jwt/hmac_key",
             "jwt/rsa_algorithm",
             "key/certificate",
+            "key/pkcs12",
             "key/public_key",
         ],
     ),

@@ -1280,10 +1280,9 @@ fn encrypted_key_asks_for_a_passphrase() {
 }
 
 #[test]
-fn proc_type_encryption_is_named() {
+fn key_with_proc_type_asks_for_a_passphrase() {
     let key = include_str!("data/keys/proc-type.pem");
-    let message =
-        "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8";
+    let message = "this key is encrypted: a passphrase is needed";
     refuses(key, message);
     refuses(key.replace('\n', "\r\n"), message);
     refuses(key.replace('\n', "\\n"), message);

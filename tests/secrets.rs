@@ -394,7 +394,7 @@ fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
     let mut secrets = Secrets::shared();
     let key = RsaPrivateKey::from_pkcs1_der(&der()).unwrap();
     let plain = key.to_pkcs8_der().unwrap();
-    let plain = PrivateKeyInfo::try_from(plain.as_bytes()).unwrap();
+    let plain = pkcs8::PrivateKeyInfo::try_from(plain.as_bytes()).unwrap();
     let (salt, iv) = ([7; 16], [9; 16]);
     let scheme = Parameters::pbkdf2_sha256_aes256cbc(2048, &salt, &iv).unwrap();
     let sealed = plain.encrypt_with_params(scheme, PASSPHRASE).unwrap();

@@ -45,11 +45,16 @@ impl Key {
     pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::new(key::read(bytes.as_ref(), None)?)
     }
-    /// Reads a private key of whichever kind and format, also one that a passphrase protects.
+    /// Reads a private key of whichever kind and format, also one that a passphrase protects: PKCS#8,
+    /// PEM with `Proc-Type`, or the first key of a PKCS#12 store (`.p12`, `.pfx`).
+    ///
+    /// A store that was made without a passphrase has an empty one. Old ciphers are read; nothing is ever
+    /// encrypted with them.
     ///
     /// # Errors
     /// Those of [`read`](Self::read), and of the same kind: the passphrase is wrong, the encryption is
-    /// unknown, or the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt.
+    /// not one that is read, or the file demands more than 2,000,000 rounds of a hash or 64 MiB of
+    /// scrypt. The message has the command that converts the file.
     #[cfg(feature = "encrypted-keys")]
     pub fn read_encrypted(
         bytes: impl AsRef<[u8]>,

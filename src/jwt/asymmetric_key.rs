@@ -20,10 +20,10 @@ macro_rules! asymmetric_key {
                 Self::$any(crate::key::read(bytes.as_ref(), None)?)
             }
             /// Reads a private key of whichever format as [`read`](Self::read) does, also one that a
-            /// passphrase protects.
+            /// passphrase protects, or in a PKCS#12 store.
             ///
             /// # Errors
-            /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem).
+            /// Those of [`from_encrypted_der`](Self::from_encrypted_der).
             #[cfg(feature = "encrypted-keys")]
             pub fn read_encrypted(
                 bytes: impl AsRef<[u8]>,
@@ -49,15 +49,18 @@ macro_rules! asymmetric_key {
             pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$usual(crate::key::from_der(der.as_ref(), None)?)
             }
-            /// Reads a PKCS#8 key in PEM that a passphrase protects, or a key without one.
+            /// Reads a key in PEM that a passphrase protects, or a key without one.
+            ///
+            /// The key may be in PKCS#8, or in PKCS#1 or SEC 1 with `Proc-Type` in its headers, as OpenSSL wrote
+            /// it before version 3. Old ciphers are read; nothing is ever encrypted with them.
             ///
             /// # Errors
             /// Those of [`from_pem`](Self::from_pem), and of the same kind:
             /// - the passphrase is wrong;
-            /// - the encryption is not PBES2 with AES-CBC and PBKDF2-HMAC-SHA-2 or scrypt (RFC 8018, RFC
-            ///   7914);
-            /// - the file demands more than 2,000,000 rounds of PBKDF2 or 64 MiB of scrypt (128 N r p
-            ///   bytes).
+            /// - the encryption is none of: PBES2 with AES-CBC or 3DES-CBC and PBKDF2 (HMAC-SHA-1 or
+            ///   HMAC-SHA-2) or scrypt (RFC 8018, RFC 7914); PBES1 with DES, and that of PKCS#12 with 3DES
+            ///   (RFC 7292); `Proc-Type` with AES-CBC or 3DES-CBC;
+            /// - the file demands more than 2,000,000 rounds of a hash or 64 MiB of scrypt (128 N r p bytes).
             #[cfg(feature = "encrypted-keys")]
             pub fn from_encrypted_pem(
                 text: impl AsRef<[u8]>,
@@ -66,10 +69,15 @@ macro_rules! asymmetric_key {
                 let passphrase = Some(passphrase.as_ref());
                 Self::$usual(crate::key::from_pem(text.as_ref(), passphrase)?)
             }
-            /// Reads a PKCS#8 key in DER that a passphrase protects, or a key without one.
+            /// Reads a key in DER that a passphrase protects, or a key without one: PKCS#8, or the first private
+            /// key of a PKCS#12 store (`.p12`, `.pfx`).
+            ///
+            /// A store of OpenSSL, Windows or Java is read, its certificates are not. A store that was made
+            /// without a passphrase has an empty one. Its MAC may take 2,000,000 rounds of its own.
             ///
             /// # Errors
-            /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem).
+            /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem). A store in BER, as Firefox writes it, is
+            /// refused.
             #[cfg(feature = "encrypted-keys")]
             pub fn from_encrypted_der(
                 der: impl AsRef<[u8]>,

@@ -76,6 +76,24 @@ pub(crate) fn sequence(bytes: &[u8]) -> Result<Vec<Element<'_>>> {
     }
 }
 
+/// Returns whether the bytes are one SEQUENCE and nothing else.
+pub(crate) fn is_sequence(bytes: &[u8]) -> bool {
+    matches!(split_first(bytes), Ok((element, [])) if element.tag == SEQUENCE)
+}
+
+/// Returns an INTEGER that is not negative, or the largest number where it has more bits.
+pub(crate) fn saturating_u64(integer: &Element<'_>) -> u64 {
+    let digits = without_leading_zeros(integer.value);
+    let mut bytes = [0; 8];
+    if digits.len() > bytes.len() {
+        return u64::MAX;
+    }
+    for (byte, digit) in bytes.iter_mut().rev().zip(digits.iter().rev()) {
+        *byte = *digit;
+    }
+    u64::from_be_bytes(bytes)
+}
+
 /// Returns a number without the zeros in front of it.
 pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();

@@ -25,6 +25,69 @@ pub(crate) const OTHER_CURVE: &str =
     "this EC key is on another curve; P-256 and P-384 are supported";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
+pub(crate) const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts \
+    -nodes (an old store also needs -legacy)";
+
+/// A private key that a passphrase protects.
+#[derive(Clone, Copy)]
+pub(crate) enum Encrypted<'d> {
+    /// `EncryptedPrivateKeyInfo` (RFC 5958 §3).
+    Pkcs8(&'d [u8]),
+    /// `PFX` (RFC 7292 §4).
+    Pkcs12(&'d [u8]),
+    /// The body of a PEM, and what its headers say about it.
+    Pem(&'d [u8], &'d DekInfo),
+}
+
+impl Encrypted<'_> {
+    /// Returns the message for a key whose passphrase is not given.
+    pub(crate) fn without_passphrase(self) -> &'static str {
+        match self {
+            Self::Pkcs8(_) | Self::Pem(..) => ENCRYPTED,
+            Self::Pkcs12(_) if cfg!(feature = "encrypted-keys") => {
+                "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none"
+            }
+            Self::Pkcs12(_) => PKCS12,
+        }
+    }
+}
+
+/// The cipher and the initialization vector of an encrypted PEM (RFC 1421 §4.6.1.3).
+pub(crate) struct DekInfo {
+    pub(crate) cipher: Cipher,
+    pub(crate) iv: Vec<u8>,
+}
+
+/// A block cipher in CBC mode.
+#[derive(Clone, Copy)]
+pub(crate) enum Cipher {
+    Aes128,
+    Aes192,
+    Aes256,
+    TripleDes,
+    /// Its third key is its first.
+    TripleDesOfTwoKeys,
+    Des,
+}
+
+impl Cipher {
+    pub(crate) fn key_length(self) -> usize {
+        match self {
+            Self::Aes128 | Self::TripleDesOfTwoKeys => 16,
+            Self::Aes192 | Self::TripleDes => 24,
+            Self::Aes256 => 32,
+            Self::Des => 8,
+        }
+    }
+    /// Returns the length of a block, which is the length of the initialization vector.
+    pub(crate) fn block_length(self) -> usize {
+        match self {
+            Self::Aes128 | Self::Aes192 | Self::Aes256 => 16,
+            Self::TripleDes | Self::TripleDesOfTwoKeys | Self::Des => 8,
+        }
+    }
+}
+
 /// A private key or a shared secret, as a file has it.
 pub(crate) struct KeyMaterial {
     pub(crate) parts: KeyParts,

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
-use super::material::{CUT_OFF, EC_KEY, OPENSSH_KEY, PUBLIC_KEY, TOO_LONG};
+use super::material::{CUT_OFF, DekInfo, EC_KEY, OPENSSH_KEY, PUBLIC_KEY, TOO_LONG};
+use super::proc_type;
 use crate::error::Error;
 
 /// The longest text that is searched for a key, in bytes. A bundle of all public root certificates
@@ -30,6 +31,8 @@ pub(super) const UTF_16: &str = "the text was UTF-16";
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
+    /// How `der` is encrypted, where headers of the PEM say so.
+    pub(crate) dek_info: Option<DekInfo>,
     pub(crate) repairs: Vec<&'static str>,
 }
 
@@ -250,6 +253,7 @@ fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
         // The first bytes of DER, of Java key stores and of gzip.
         (None, Some(0x30 | 0xfe | 0xce | 0x1f)) => Some(DecodedKey {
             der: decoded.clone(),
+            dek_info: None,
             repairs: Vec::new(),
         }),
         _ => None,
@@ -326,18 +330,15 @@ impl<'t> Block<'t> {
 
     /// Decodes the body. White space, escapes and quotes in it are skipped, which is the repair.
     fn decode(&self) -> Result<DecodedKey, Error> {
-        if self.body.contains("Proc-Type:") {
-            return Err(Error::key(
-                "this key is encrypted the old way (Proc-Type): convert it with openssl pkcs8 -topk8",
-            ));
-        }
+        let (dek_info, body) = proc_type::split_headers(self.body).map_err(Error::key)?;
+        let block = Self { body, ..*self };
         if normalized(self.label) != normalized(self.end_label) {
             return Err(Error::key(
                 "the BEGIN and END lines of this key do not belong together",
             ));
         }
         // The decoder's own error is dropped because it quotes a byte of the key.
-        let der = decode_base64(self.body).map_err(|error| {
+        let der = decode_base64(body).map_err(|error| {
             Error::key(match error {
                 DecodeError::InvalidByte(..) => "this key holds characters that are not base64",
                 _ => CUT_OFF,
@@ -346,9 +347,13 @@ impl<'t> Block<'t> {
         let mut repairs = surrounding_repairs(self.before, self.whole);
         let needed = BLOCK_REPAIRS
             .iter()
-            .filter(|(_, is_needed)| is_needed(self));
+            .filter(|(_, is_needed)| is_needed(&block));
         repairs.extend(needed.map(|(repair, _)| *repair));
-        Ok(DecodedKey { der, repairs })
+        Ok(DecodedKey {
+            der,
+            dek_info,
+            repairs,
+        })
     }
 }
 

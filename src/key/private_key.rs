@@ -10,19 +10,16 @@ use super::der::{
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
 };
 use super::material::{
-    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MISFIT, MULTI_PRIME,
-    OPENSSH_KEY, OTHER_CURVE, P521, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
+    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts, MISFIT,
+    MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
 };
 use crate::signer::Algorithm;
 
-/// The longest DER that is read, in bytes. A key has 5 thousand at most; a PKCS#12 store that is to
-/// be named has more.
+/// The longest DER that is read, in bytes. A key has 5 thousand at most, a PKCS#12 store has more.
 const MAX_DER: usize = 1024 * 1024;
 
 const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
 const DSA_KEY: &str = "this is a DSA key; RS256 needs RSA";
-const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes \
-    (an old store also needs -legacy)";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410
@@ -111,8 +108,7 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
 /// A private key in DER.
 pub(crate) enum PrivateKey<'d> {
     Plain(Box<KeyMaterial>),
-    /// The bytes of an `EncryptedPrivateKeyInfo` (RFC 5958 §3).
-    Encrypted(&'d [u8]),
+    Encrypted(Encrypted<'d>),
 }
 
 /// Reads a private key of whichever structure.
@@ -124,6 +120,8 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> 
         return Err(TOO_LONG);
     }
     let (elements, rest) = split(bytes).map_err(|error| name_of_other_file(bytes, error))?;
+    let whole = bytes.get(..bytes.len().saturating_sub(rest.len()));
+    let whole = whole.unwrap_or(bytes);
     let tags: Vec<_> = elements.iter().map(|element| element.tag).collect();
     let mut material = match (tags.as_slice(), elements.as_slice()) {
         ([INTEGER, SEQUENCE, OCTET_STRING, ..], [_, algorithm, key, others @ ..]) => {
@@ -133,11 +131,12 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> 
         ([INTEGER, INTEGER], _) => return Err(PUBLIC_KEY), // n and e (RFC 8017 §A.1.1)
         ([INTEGER, INTEGER, ..], elements) => pkcs1(elements)?,
         // RFC 7292 §4
-        ([INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE], _) => return Err(PKCS12),
+        ([INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE], _) => {
+            return Ok(PrivateKey::Encrypted(Encrypted::Pkcs12(whole)));
+        }
         ([SEQUENCE, BIT_STRING], _) => return Err(PUBLIC_KEY), // RFC 5280 §4.1.2.7
         ([SEQUENCE, OCTET_STRING], _) => {
-            let length = bytes.len().saturating_sub(rest.len());
-            return Ok(PrivateKey::Encrypted(bytes.get(..length).unwrap_or(bytes)));
+            return Ok(PrivateKey::Encrypted(Encrypted::Pkcs8(whole)));
         }
         ([SEQUENCE, SEQUENCE, ..], [first, ..]) => return Err(certificate_or_request(first)),
         _ => return Err(NO_KEY),
@@ -169,6 +168,10 @@ fn plain(parts: KeyParts) -> KeyMaterial {
 /// Returns the message for bytes that are not text where PEM was expected.
 pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
     match private_key(bytes) {
+        Ok(PrivateKey::Encrypted(Encrypted::Pkcs12(_))) => match cfg!(feature = "encrypted-keys") {
+            true => "this is a PKCS#12 store, not PEM text",
+            false => PKCS12,
+        },
         Err(name) if ![NO_KEY, MISFIT, CUT_OFF].contains(&name) => name,
         _ if bytes.starts_with(&[0x30]) => "this is DER, not PEM text",
         _ => "this is not text",

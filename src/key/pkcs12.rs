@@ -1,0 +1,141 @@
+//! A PKCS#12 store (RFC 7292) to its first private key.
+//!
+//! OpenSSL, Windows and Java write the key into a part that is not encrypted as a whole, so the
+//! certificates beside it, which old programs encrypt with RC2, are never decrypted.
+
+use hmac::digest::Digest;
+use hmac::digest::core_api::BlockSizeUser;
+use hmac::{Mac as _, SimpleHmac};
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
+
+use super::cost::check_rounds;
+use super::der::{
+    CONTEXT_0, Element, OCTET_STRING, elements, saturating_u64, sequence, split_first,
+};
+use super::derivation::{MAC_KEY, pkcs12, pkcs12_passphrases};
+use super::encrypted::{self, WRONG_PASSPHRASE};
+use super::material::SecretBytes;
+
+const CONVERT: &str =
+    "export it with openssl pkcs12 -nocerts -nodes (an old cipher also needs -legacy)";
+const MISFIT: &str = "the parts of this PKCS#12 store do not belong together";
+const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
+    read: export it with openssl pkcs12 -nocerts -nodes";
+const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or \
+    SHA-512 and a key as in RFC 7292: export its key with openssl pkcs12 -nocerts -nodes";
+
+/// `data`, 1.2.840.113549.1.7.1 (RFC 5652 §4).
+const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+/// `keyBag` and `pkcs8ShroudedKeyBag` (RFC 7292 §4.2).
+const KEY_BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01";
+const SHROUDED_KEY_BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02";
+/// Hash functions of the MAC (RFC 3279 §2.1, RFC 5754 §2).
+const SHA_1: &[u8] = b"\x2b\x0e\x03\x02\x1a";
+const SHA_256: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01";
+const SHA_384: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x02";
+const SHA_512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
+
+/// Returns the first private key of a `PFX` (RFC 7292 §4), in DER.
+///
+/// # Errors
+/// A message: the passphrase is wrong or costs too much, there is no key, or it is encrypted in a
+/// way that is not read.
+pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<SecretBytes, String> {
+    let store = sequence(store).map_err(|_| MISFIT)?;
+    let [_version, contents, mac @ ..] = store.as_slice() else {
+        return Err(MISFIT.into());
+    };
+    let contents = data(contents).ok_or(MISFIT)?;
+    if let [mac, ..] = mac {
+        Mac::read(mac).ok_or(MISFIT)?.verify(contents, passphrase)?;
+    }
+    let (bag, value) = key_bag(contents).ok_or(NO_KEY)?;
+    match bag {
+        KEY_BAG => Ok(value.to_vec().into()),
+        _ => encrypted::decrypt(value, passphrase, CONVERT),
+    }
+}
+
+/// Returns the type and the value of the first bag that has a private key.
+fn key_bag(contents: &[u8]) -> Option<(&[u8], &[u8])> {
+    let parts = sequence(contents).ok()?;
+    let mut bags = parts
+        .iter()
+        .filter_map(data)
+        .filter_map(|part| sequence(part).ok());
+    bags.find_map(|bags| {
+        bags.iter().find_map(|bag| {
+            let parts = elements(bag.value).ok()?;
+            let [oid, value, ..] = parts.as_slice() else {
+                return None;
+            };
+            matches!(oid.value, KEY_BAG | SHROUDED_KEY_BAG).then_some((oid.value, value.value))
+        })
+    })
+}
+
+/// Returns the octets of a `ContentInfo` of the type `data` (RFC 5652 §3).
+fn data<'d>(content_info: &Element<'d>) -> Option<&'d [u8]> {
+    match elements(content_info.value).ok()?.as_slice() {
+        [oid, content] if oid.value == DATA && content.tag == CONTEXT_0 => {
+            let (octets, _) = split_first(content.value).ok()?;
+            (octets.tag == OCTET_STRING).then_some(octets.value)
+        }
+        _ => None,
+    }
+}
+
+/// `MacData` (RFC 7292 §4): a MAC over everything, whose key is made of the passphrase.
+struct Mac<'d> {
+    hash: &'d [u8],
+    code: &'d [u8],
+    salt: &'d [u8],
+    rounds: u64,
+}
+
+impl<'d> Mac<'d> {
+    fn read(mac: &Element<'d>) -> Option<Self> {
+        let mac = elements(mac.value).ok()?;
+        let [digest, salt, rounds @ ..] = mac.as_slice() else {
+            return None;
+        };
+        let digest = elements(digest.value).ok()?;
+        let [algorithm, code] = digest.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            hash: elements(algorithm.value).ok()?.first()?.value,
+            code: code.value,
+            salt: salt.value,
+            rounds: rounds.first().map_or(1, saturating_u64),
+        })
+    }
+
+    /// # Errors
+    /// A message: the passphrase is wrong or costs too much, or the MAC is not known.
+    fn verify(&self, contents: &[u8], passphrase: &[u8]) -> Result<(), String> {
+        check_rounds(self.rounds, "the MAC of PKCS#12", CONVERT)?;
+        let is_valid = match self.hash {
+            SHA_1 => Self::is_valid::<Sha1>,
+            SHA_256 => Self::is_valid::<Sha256>,
+            SHA_384 => Self::is_valid::<Sha384>,
+            SHA_512 => Self::is_valid::<Sha512>,
+            _ => return Err(UNKNOWN_MAC.into()),
+        };
+        match pkcs12_passphrases(passphrase)
+            .iter()
+            .any(|passphrase| is_valid(self, contents, passphrase))
+        {
+            true => Ok(()),
+            false => Err(WRONG_PASSPHRASE.into()),
+        }
+    }
+
+    fn is_valid<D: Digest + BlockSizeUser>(&self, contents: &[u8], passphrase: &[u8]) -> bool {
+        let length = <D as Digest>::output_size();
+        let key = pkcs12::<D>(MAC_KEY, passphrase, self.salt, self.rounds, length);
+        let mac = SimpleHmac::<D>::new_from_slice(&key);
+        mac.is_ok_and(|mac| mac.chain_update(contents).verify_slice(self.code).is_ok())
+    }
+}

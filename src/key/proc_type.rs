@@ -1,0 +1,84 @@
+//! The headers of a PEM that OpenSSL encrypts the old way, to the cipher, and the body to the key.
+//!
+//! `Proc-Type: 4,ENCRYPTED` and `DEK-Info` are those of RFC 1421 §4.6.1. The cipher's key is
+//! OpenSSL's own: MD5 over the passphrase and a salt, which is the beginning of the IV.
+
+use super::material::{Cipher, DekInfo};
+#[cfg(feature = "encrypted-keys")]
+use super::{block_cipher, derivation, encrypted::WRONG_PASSPHRASE, material::SecretBytes};
+
+/// Ciphers of `DEK-Info` by OpenSSL's names, and those that are not read.
+const CIPHERS: &[(&str, Option<Cipher>)] = &[
+    ("AES-128-CBC", Some(Cipher::Aes128)),
+    ("AES-192-CBC", Some(Cipher::Aes192)),
+    ("AES-256-CBC", Some(Cipher::Aes256)),
+    ("DES-EDE3-CBC", Some(Cipher::TripleDes)),
+    ("DES-CBC", None),
+    ("RC2-CBC", None),
+    ("BF-CBC", None),
+    ("CAST5-CBC", None),
+    ("IDEA-CBC", None),
+    ("SEED-CBC", None),
+    ("CAMELLIA-128-CBC", None),
+    ("CAMELLIA-192-CBC", None),
+    ("CAMELLIA-256-CBC", None),
+];
+const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old cipher also \
+    needs -provider legacy -provider default)";
+const NO_IV: &str = "the DEK-Info line of this encrypted key has no initialization vector";
+
+/// The length of the salt in bytes (`PKCS5_SALT_LEN` of OpenSSL).
+#[cfg(feature = "encrypted-keys")]
+const SALT: usize = 8;
+
+/// Splits the headers from the body of a block. A body without headers is returned as it is.
+///
+/// The line ends may be missing or written as `\n`, as in the rest of the block.
+///
+/// # Errors
+/// A message: the headers name no cipher that is read.
+pub(super) fn split_headers(body: &str) -> Result<(Option<DekInfo>, &str), String> {
+    if !body.contains("Proc-Type:") {
+        return Ok((None, body));
+    }
+    let (_, value) = body
+        .split_once("DEK-Info:")
+        .ok_or("this encrypted key has no DEK-Info line, which names its cipher")?;
+    let (name, rest) = value.split_once(',').ok_or(NO_IV)?;
+    let row = CIPHERS.iter().find(|(known, _)| *known == name.trim());
+    let (name, cipher) = row.copied().unwrap_or(("another cipher", None));
+    let Some(cipher) = cipher else {
+        return Err(format!(
+            "this key is encrypted with {name}; AES-CBC and DES-EDE3-CBC are read: {CONVERT}"
+        ));
+    };
+    let digits = cipher.block_length().saturating_mul(2);
+    let (iv, base64) = rest.trim_start().split_at_checked(digits).ok_or(NO_IV)?;
+    let iv = from_hex(iv).ok_or(NO_IV)?;
+    Ok((Some(DekInfo { cipher, iv }), base64.trim_start()))
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = digits.chars().map(|digit| digit.to_digit(16)).collect();
+    let bytes = digits?;
+    let bytes = bytes.chunks_exact(2).map(|pair| match pair {
+        [high, low] => u8::try_from(high.saturating_mul(16).saturating_add(*low)).ok(),
+        _ => None,
+    });
+    bytes.collect()
+}
+
+/// Decrypts the body of a block.
+///
+/// # Errors
+/// A message: the passphrase is wrong.
+#[cfg(feature = "encrypted-keys")]
+pub(super) fn decrypt(
+    body: &[u8],
+    DekInfo { cipher, iv }: &DekInfo,
+    passphrase: &[u8],
+) -> Result<SecretBytes, String> {
+    let salt = iv.get(..SALT).unwrap_or(iv);
+    let key = derivation::openssl_pem(passphrase, salt, cipher.key_length());
+    block_cipher::decrypt(*cipher, &key, iv, body).ok_or_else(|| WRONG_PASSPHRASE.into())
+}
