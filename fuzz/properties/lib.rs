@@ -21,6 +21,8 @@ use serde_json::{Map, Value};
 mod claims;
 mod credentials;
 mod dates;
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
 mod identity;
 mod keys;
 mod metadata;
@@ -30,6 +32,8 @@ mod responses;
 pub use claims::claims;
 pub use credentials::credentials;
 pub use dates::dates;
+#[cfg(feature = "encrypted-keys")]
+pub use encrypted::encrypted;
 pub use identity::identity;
 pub use keys::{der, jwk, pem};
 pub use metadata::metadata;
@@ -45,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     ("credentials", credentials),
     ("dates", dates),
     ("der", der),
+    #[cfg(feature = "encrypted-keys")]
+    ("encrypted", encrypted),
     ("identity", identity),
     ("jwk", jwk),
     ("metadata", metadata),
@@ -97,7 +103,8 @@ const QUOTE_LEN: usize = 16;
 /// Bytes with white space do not count: an input may have our own sentences, but no secret has white space.
 #[track_caller]
 fn assert_not_quoted(text: &str, secret: impl AsRef<[u8]>) {
-    const OURS: &[u8] = b"PBKDF2-HMAC-SHA-2";
+    /// Names of ciphers, which an input may have and our sentences have too.
+    const OURS: &[u8] = b"CAMELLIA-128-CBC CAMELLIA-192-CBC CAMELLIA-256-CBC";
     let is_solid = |run: &&[u8]| !run.iter().any(u8::is_ascii_whitespace);
     let runs: HashSet<_> = secret
         .as_ref()
