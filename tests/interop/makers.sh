@@ -33,9 +33,21 @@ encrypt defaults
 encrypt aes-256-cbc-SHA512-256 -v2 aes-256-cbc -v2prf hmacWithSHA512-256
 encrypt des3-SHA256 -v2 des3 -v2prf hmacWithSHA256
 encrypt camellia-256-cbc-SHA256 -v2 camellia-256-cbc -v2prf hmacWithSHA256
+encrypt des3-SHA1 -v2 des3 -v2prf hmacWithSHA1
 encrypt PBE-SHA1-3DES -v1 PBE-SHA1-3DES
+encrypt PBE-MD5-DES -v1 PBE-MD5-DES -provider legacy -provider default
+openssl genrsa -des3 -passout "pass:$pass" -out openssl-encrypted-genrsa-des3.pem 2048
 openssl pkcs8 -topk8 -in openssl-genrsa.pem -passout "pass:$pass" -outform DER -out openssl-encrypted.der
 openssl rsa -in openssl-genrsa.pem -traditional -aes256 -passout "pass:$pass" -out openssl-encrypted-proc-type.pem
+
+openssl rsa -in openssl-genrsa.pem -traditional -des3 -passout "pass:$pass" -out openssl-encrypted-proc-type-des3.pem
+store() { # store NAME OPTION...
+  openssl pkcs12 -export -inkey openssl-req.pem -in openssl-certificate.pem -passout "pass:$pass" \
+    -out "openssl-encrypted-$1.p12" "${@:2}"
+}
+store pkcs12
+store pkcs12-legacy -legacy
+store pkcs12-windows -certpbe PBE-SHA1-3DES -keypbe PBE-SHA1-3DES -macalg sha1
 
 # ---- ssh-keygen ----
 
@@ -51,10 +63,13 @@ ssh-keygen -q -p -m PEM -P '' -N '' -f ssh-converted.pem >/dev/null
 # ---- keytool ----
 
 keytool -genkeypair -alias maker -keyalg RSA -keysize 2048 -dname CN=maker -storetype PKCS12 \
-  -keystore keytool.p12 -storepass "$pass"
-openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -nocerts -out keytool-key.pem
-openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -nodes -out keytool-key-and-certificate.pem
-openssl pkcs12 -in keytool.p12 -passin "pass:$pass" -passout "pass:$pass" -nocerts -out keytool-encrypted.pem
+  -keystore keytool-encrypted.p12 -storepass "$pass"
+openssl pkcs12 -in keytool-encrypted.p12 -passin "pass:$pass" -nodes -nocerts -out keytool-key.pem
+openssl pkcs12 -in keytool-encrypted.p12 -passin "pass:$pass" -nodes -out keytool-key-and-certificate.pem
+openssl pkcs12 -in keytool-encrypted.p12 -passin "pass:$pass" -passout "pass:$pass" -nocerts -out keytool-encrypted.pem
+
+keytool -J-Dkeystore.pkcs12.legacy -genkeypair -alias maker -keyalg RSA -keysize 2048 -dname CN=maker -storetype PKCS12 \
+  -keystore keytool-encrypted-legacy.p12 -storepass "$pass"
 
 # ---- cryptography, Node ----
 
