@@ -322,6 +322,15 @@ fn pkcs12_passphrase_may_have_any_character() {
     }
 }
 
+/// OpenSSL takes bytes that are not UTF-8 for Latin-1, which gives the same UTF-16.
+#[test]
+fn pkcs12_passphrase_in_latin_1_is_the_same_as_in_utf8() {
+    let store = file("pkcs12-windows-latin-1.p12");
+    for passphrase in ["pässwörd".as_bytes(), b"p\xe4ssw\xf6rd"] {
+        signs_as_rfc7515_a2(&RsaKey::read_encrypted(&store, passphrase).unwrap());
+    }
+}
+
 #[test]
 fn pkcs12_with_several_keys_gives_the_first() {
     opens("pkcs12-two-keys.p12");
@@ -379,6 +388,30 @@ fn pkcs12_that_was_changed_is_refused() {
         changed[at] ^= 1;
         let error = RsaKey::read_encrypted(&changed, PASSPHRASE).unwrap_err();
         is_error(&error, WRONG, &changed);
+    }
+}
+
+/// These files take one round, so that they can be opened a thousand times. An INTEGER for it is left out in the MAC.
+#[test]
+fn damaged_files_are_an_error_or_a_key_and_never_a_panic() {
+    opens("pkcs8-PBE-SHA1-3DES-one-round.pem");
+    opens("pkcs12-one-round.p12");
+    let pkcs8 = der(&text("pkcs8-PBE-SHA1-3DES-one-round.pem"));
+    let proc_type = file("proc-type-aes128.pem");
+    for whole in [pkcs8, file("pkcs12-one-round.p12"), proc_type] {
+        let last = whole.len() - 100;
+        for at in (0..150).chain(last..whole.len()) {
+            let damaged = [0, 0x30, 0xff].map(|byte| {
+                let mut damaged = whole.clone();
+                damaged[at] = byte;
+                damaged
+            });
+            for bytes in damaged.iter().map(Vec::as_slice).chain([&whole[..at]]) {
+                if let Err(error) = RsaKey::read_encrypted(bytes, PASSPHRASE) {
+                    assert_eq!(error.kind(), ErrorKind::Key);
+                }
+            }
+        }
     }
 }
 

@@ -34,6 +34,7 @@ for scheme in PBE-MD5-DES PBE-SHA1-DES PBE-SHA1-3DES PBE-SHA1-2DES \
   PBE-MD5-RC2-64 PBE-SHA1-RC2-64 PBE-SHA1-RC2-128 PBE-SHA1-RC2-40 PBE-SHA1-RC4-128 PBE-SHA1-RC4-40; do
   pkcs8 "$scheme" -v1 "$scheme" "${legacy[@]}"
 done
+pkcs8 PBE-SHA1-3DES-one-round -v1 PBE-SHA1-3DES -iter 1
 pkcs8 PBE-SHA1-3DES-slow -v1 PBE-SHA1-3DES -iter 2000001
 pkcs8 camellia -v2 camellia-256-cbc
 pkcs8 des -v2 des-cbc "${legacy[@]}"
@@ -72,6 +73,8 @@ pfx openssl1-empty '' -legacy
 pfx windows-empty '' "${windows[@]}"
 pfx openssl3-non-ascii 'pässwörd 🔑'
 pfx windows-non-ascii 'pässwörd 🔑' "${windows[@]}"
+printf 'p\xe4ssw\xf6rd' >"$scratch/latin-1"
+openssl pkcs12 -export -inkey "$rfc" -in ../certificate.pem -passout "file:$scratch/latin-1" "${windows[@]}" -out pkcs12-windows-latin-1.p12
 pfx key-first 'correct horse' -certpbe NONE
 pfx key-plain 'correct horse' -keypbe NONE -certpbe NONE
 pfx no-mac 'correct horse' -nomac
@@ -79,6 +82,7 @@ pfx sha512 'correct horse' -macalg sha512
 pfx sha384 'correct horse' -macalg sha384
 pfx sha224 'correct horse' -macalg sha224
 pfx rc2 'correct horse' -legacy -keypbe PBE-SHA1-RC2-40
+pfx one-round 'correct horse' -legacy -iter 1
 pfx slow 'correct horse' -iter 2000001 -macalg sha1
 pfx slow-key 'correct horse' -iter 2000001 -keypbe PBE-SHA1-3DES -certpbe NONE -nomac
 openssl req -x509 -key ../ec-pkcs8.pem -subj /CN=jwt-bearer -days 36500 -out "$scratch/ec-certificate.pem"
