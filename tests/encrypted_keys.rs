@@ -2,7 +2,7 @@
 //!
 //! All are the key of RFC 7515 §A.2 unless a test says otherwise, so the decrypted key makes the signature that the RFC
 //! prints.
-#![cfg(all(feature = "encrypted-keys", feature = "rsa"))]
+#![cfg(all(feature = "encrypted-keys", any(feature = "rsa", feature = "ring")))]
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
@@ -10,7 +10,11 @@ use std::{fs, str};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jwt_bearer::{Error, ErrorKind, RsaKey, Signer as _};
+#[cfg(not(feature = "rsa"))]
+use jwt_bearer::RingRsaKey as RsaKey;
+#[cfg(feature = "rsa")]
+use jwt_bearer::RsaKey;
+use jwt_bearer::{Error, ErrorKind, Signer as _};
 
 const PASSPHRASE: &str = "correct horse";
 const WRONG: &str = "the passphrase is wrong";
