@@ -1,11 +1,10 @@
 //! JSON objects, read and written. Both are wiped when dropped: a token may be among their members.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::str;
+use std::{mem, str};
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_core::de::IgnoredAny;
+use serde_json::{Deserializer, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// The longest escape of one byte in JSON (RFC 8259 §7).
@@ -15,7 +14,7 @@ const AROUND_MEMBER: usize = r#""":"","#.len();
 
 /// A JSON object that was parsed: names and the JSON of their values, as it was written. It is wiped when dropped.
 ///
-/// Values stay text, so that a number of any length stays exact.
+/// Values stay text, so that a number of any length stays exact. The names are sorted.
 #[derive(Default)]
 pub(crate) struct JsonObject(Vec<(String, Zeroizing<String>)>);
 
@@ -25,8 +24,6 @@ pub(crate) struct JsonValue(Value);
 /// The members of an object as text, sorted by name.
 pub(crate) type TextMembers = Vec<(String, Zeroizing<String>)>;
 
-type RawMembers = BTreeMap<String, Box<RawValue>>;
-
 impl JsonObject {
     /// Parses an object; `None` where the text is anything else.
     ///
@@ -34,34 +31,31 @@ impl JsonObject {
     /// umlaut in Latin-1 still says something.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         with_text(json, |text| {
-            serde_json::from_str::<RawMembers>(text)
-                .ok()
-                .map(Self::from_raw)
+            Self::from_members(parts(text, '{')?.chunks_exact(2))
         })
     }
 
     /// Parses an object, or an array whose first element is one.
     pub(crate) fn parse_first(json: &[u8]) -> Option<Self> {
-        let first = |text: &str| {
-            let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            Self::parse(elements.first()?.get().as_bytes())
-        };
+        let first = |text: &str| Self::parse(elements(text)?.first()?.as_bytes());
         Self::parse(json).or_else(|| with_text(json, first))
     }
 
-    /// Takes names and JSON values, which need not be sorted.
-    pub(crate) fn from_raw(members: impl IntoIterator<Item = (String, Box<RawValue>)>) -> Self {
-        let members = members.into_iter();
-        let members = members.map(|(name, raw)| (name, String::from(Box::<str>::from(raw)).into()));
-        let mut object = Self(members.collect());
-        object.0.sort_by(|(one, _), (other, _)| one.cmp(other));
-        object
-    }
-
-    /// Returns names and values for a serializer, which writes them as they are.
-    pub(crate) fn raw_members(&self) -> Vec<(&str, &RawValue)> {
-        let raw = |(name, json)| Some((name, serde_json::from_str(json).ok()?));
-        self.members().filter_map(raw).collect()
+    /// Takes pairs of a name and a value, both JSON. Of two members with one name the last counts.
+    pub(crate) fn from_members<'a>(members: impl Iterator<Item = &'a [&'a str]>) -> Option<Self> {
+        let mut object = Self::default();
+        for member in members {
+            let [name, json] = member else { return None };
+            let (name, json) = (text(name)?, Zeroizing::new((*json).to_owned()));
+            match object
+                .0
+                .binary_search_by(|(other, _)| other.as_str().cmp(&name))
+            {
+                Ok(at) => object.0.get_mut(at)?.1 = json,
+                Err(at) => object.0.insert(at, (name.to_string(), json)),
+            }
+        }
+        Some(object)
     }
 
     /// Returns names and the JSON of their values.
@@ -77,19 +71,16 @@ impl JsonObject {
         Some(json)
     }
 
+    #[inline(never)] // a dozen callers would have a copy each
     pub(crate) fn get(&self, name: &str) -> Option<JsonValue> {
-        serde_json::from_str(self.json(name)?).ok().map(JsonValue)
+        JsonValue::parse(self.json(name)?)
     }
 
-    /// Returns the text at a JSON Pointer (RFC 6901), if it is not empty.
+    /// Returns the text at a JSON Pointer (RFC 6901) without `~`, if it is not empty.
     pub(crate) fn pointer(&self, pointer: &str) -> Option<Zeroizing<String>> {
-        let pointer = pointer.strip_prefix('/')?;
-        let Some((name, _)) = pointer.split_once('/') else {
-            return self.text(pointer);
-        };
-        let value = self.get(name)?;
-        let text = value.pointer(pointer.strip_prefix(name)?)?.as_str()?;
-        (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
+        let mut names = pointer.strip_prefix('/')?.split('/');
+        let json = self.json(names.next()?)?;
+        text(names.try_fold(json, child)?).filter(|text| !text.is_empty())
     }
 
     /// Returns a text that is not empty.
@@ -105,7 +96,11 @@ impl JsonObject {
                 found.push(text);
             } else if json.starts_with(['{', '[']) {
                 if let Some(value) = self.get(name) {
-                    collect_texts(&value, names, &mut found);
+                    visit("", &value, &mut |name, value| {
+                        if let Some(text) = value.as_str().filter(|_| names.contains(&name)) {
+                            found.push(Zeroizing::new(text.to_owned()));
+                        }
+                    });
                 }
             }
         }
@@ -128,27 +123,67 @@ impl JsonObject {
     }
 }
 
-fn text(json: &str) -> Option<Zeroizing<String>> {
-    let is_string = json.starts_with('"');
-    let text: Option<String> = is_string.then(|| serde_json::from_str(json).ok()).flatten();
-    text.map(Zeroizing::new)
+/// Returns the text of a JSON string.
+pub(crate) fn text(json: &str) -> Option<Zeroizing<String>> {
+    let mut value = json.starts_with('"').then(|| JsonValue::parse(json))??;
+    match &mut value.0 {
+        Value::String(text) => Some(mem::take(text).into()),
+        _ => None,
+    }
 }
 
-fn collect_texts(value: &Value, names: &[&str], found: &mut Vec<Zeroizing<String>>) {
+/// Returns a member of an object, or an element of an array.
+fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
+    if let Some(elements) = elements(json) {
+        return elements.get(name.parse::<usize>().ok()?).copied();
+    }
+    let members = parts(json, '{')?;
+    let is_it = |member: &&[&str]| {
+        member
+            .first()
+            .and_then(|json| text(json))
+            .is_some_and(|text| *text == name)
+    };
+    members.chunks_exact(2).rev().find(is_it)?.last().copied()
+}
+
+/// Returns the elements of an array, each as it is written.
+pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
+    parts(json, '[')
+}
+
+/// Returns the elements of an array, or the names and values of an object in turn, each as it is written.
+///
+/// `RawValue` of serde_json would do this too. It adds 50 kB to a program: its errors can format floats.
+fn parts(json: &str, begin: char) -> Option<Vec<&str>> {
+    serde_json::from_str::<IgnoredAny>(json).ok()?;
+    let mut rest = json.trim_start().strip_prefix(begin)?;
+    let mut parts = Vec::new();
+    loop {
+        // The text is JSON, so that a separator stands where one belongs.
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
+        let mut values = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        let Some(Ok(_)) = values.next() else {
+            return Some(parts); // a bracket closes here
+        };
+        let (part, after) = rest.split_at_checked(values.byte_offset())?;
+        parts.push(part);
+        rest = after;
+    }
+}
+
+/// Visits a value and all that is in it, each member with its name.
+pub(crate) fn visit(name: &str, value: &Value, visitor: &mut dyn FnMut(&str, &Value)) {
+    visitor(name, value);
     match value {
         Value::Array(elements) => {
             for element in elements {
-                collect_texts(element, names, found);
+                visit("", element, visitor);
             }
         }
         Value::Object(members) => {
             for (name, value) in members {
-                match value {
-                    Value::String(text) if names.contains(&name.as_str()) => {
-                        found.push(Zeroizing::new(text.clone()));
-                    }
-                    value => collect_texts(value, names, found),
-                }
+                visit(name, value, visitor);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -160,6 +195,12 @@ fn with_text<T>(bytes: &[u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T>
     match str::from_utf8(bytes) {
         Ok(text) => read(text),
         Err(_) => read(&Zeroizing::new(String::from_utf8_lossy(bytes).into_owned())),
+    }
+}
+
+impl JsonValue {
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self)
     }
 }
 
@@ -242,6 +283,32 @@ impl JsonWriter {
         }
         self.0.push(b'}');
     }
+}
+
+/// Writes a JSON string, in a single allocation.
+pub(crate) fn string(text: &str) -> Zeroizing<Vec<u8>> {
+    let capacity = text.len().saturating_mul(LONGEST_ESCAPE).saturating_add(2);
+    let mut json = Zeroizing::new(Vec::with_capacity(capacity));
+    let _ = serde_json::to_writer(&mut *json, text); // writing to a vector cannot fail
+    json
+}
+
+/// Writes an array of elements that are JSON already, in a single allocation.
+pub(crate) fn array(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
+    let lengths = elements
+        .iter()
+        .map(|json| json.as_ref().len().saturating_add(1));
+    let capacity = lengths.fold(1, usize::saturating_add).max(2);
+    let mut array = Zeroizing::new(Vec::with_capacity(capacity));
+    array.push(b'[');
+    for (n, json) in elements.iter().enumerate() {
+        if n > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(json.as_ref());
+    }
+    array.push(b']');
+    array
 }
 
 /// Writes texts as one object, in a single allocation: a vector that grows leaves copies of a secret behind.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::json::{JsonObject, TextMembers};
@@ -78,8 +77,9 @@ impl AccessToken {
     pub fn json(&self, name: &str) -> Option<&str> {
         self.0.members.json(name)
     }
-    pub(crate) fn raw_members(&self) -> Vec<(&str, &RawValue)> {
-        self.0.members.raw_members()
+    /// Returns names and the JSON of their values.
+    pub(crate) fn json_members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.members.members()
     }
 
     /// Returns the name and text of each member that [`get`](Self::get) finds, sorted by name.

@@ -24,8 +24,8 @@ const MAX_PACKAGES_WITHOUT_UREQ: usize = 45;
 const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive syn tokio";
 
 /// The complete list, so that a new dependency changes this test too.
-const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_json \
-    sha2 ureq zeroize";
+const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_core \
+    serde_json sha2 ureq zeroize";
 /// Dependencies of the features `encrypted-keys`, `sandbox`, `cli`, `file-store` and `redis`.
 const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen ctrlc des dirs httparse md-5 pem pkcs8 \
     redis ring rustix rustls rustls-native-certs sha1 tempfile webpki-root-certs";

@@ -1,7 +1,6 @@
 //! Checks of a profile before anything is signed.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,6 +8,7 @@ use serde_json::Value;
 use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
+use crate::json::{self, JsonValue};
 use crate::signer::Algorithm;
 
 /// Claims that have a setting of their own. RFC 7519 §4 allows no claim name twice.
@@ -79,13 +79,12 @@ impl Profile {
             _ => None,
         };
         // Several servers name a tenant in `tid`, and people paste it as they paste an issuer.
-        let tid = self.claim("tid").map(str::as_bytes);
-        let tid: Option<Value> = tid.and_then(|json| serde_json::from_slice(json).ok());
+        let tid = self.claim("tid").and_then(json::text);
         let texts = [
             ("issuer", Some(self.issuer.as_str())),
             ("subject", self.subject.as_deref()),
             ("audience", aud.map(String::as_str)),
-            ("claim tid", tid.as_ref().and_then(Value::as_str)),
+            ("claim tid", tid.as_deref().map(String::as_str)),
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };
@@ -177,10 +176,13 @@ fn check_digits(what: &str, members: &[(String, String)]) -> Result<(), Error> {
     for (name, json) in members {
         // A float is written with a point or an exponent.
         let may_be_float = json.contains(['.', 'e']);
-        let value: Option<Value> = may_be_float
-            .then(|| serde_json::from_str(json).ok())
-            .flatten();
-        if value.as_ref().is_some_and(has_inexact_integer) {
+        let mut is_inexact = false;
+        if let Some(value) = may_be_float.then(|| JsonValue::parse(json)).flatten() {
+            json::visit("", &value, &mut |_, value| {
+                is_inexact |= is_inexact_integer(value);
+            });
+        }
+        if is_inexact {
             let message = format!(
                 "{what} {name} holds an integer beyond 64 bits, which would lose digits: give it as a string"
             );
@@ -190,16 +192,9 @@ fn check_digits(what: &str, members: &[(String, String)]) -> Result<(), Error> {
     Ok(())
 }
 
-fn has_inexact_integer(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => {
-            let float = number.as_f64().filter(|_| number.is_f64());
-            float.is_some_and(|float| float.fract() == 0.0 && float.abs() >= FIRST_INEXACT)
-        }
-        Value::Array(elements) => elements.iter().any(has_inexact_integer),
-        Value::Object(members) => members.values().any(has_inexact_integer),
-        Value::Null | Value::Bool(_) | Value::String(_) => false,
-    }
+fn is_inexact_integer(value: &Value) -> bool {
+    let float = value.as_f64().filter(|_| value.is_f64());
+    float.is_some_and(|float| float.fract() == 0.0 && float.abs() >= FIRST_INEXACT)
 }
 
 /// Checks that no name is reserved and none is repeated.
@@ -210,11 +205,14 @@ fn check_unique(
     reserved: &[&str],
     names: &mut dyn Iterator<Item = &str>,
 ) -> Result<(), Error> {
-    let mut seen = HashSet::new();
+    let mut seen = Vec::new(); // sorted
     for name in names {
-        if reserved.contains(&name) || !seen.insert(name.as_bytes()) {
-            let message = format!("{what} {name} is set twice, or has a setting of its own");
-            return Err(Error::config(message));
+        match seen.binary_search(&name) {
+            Err(at) if !reserved.contains(&name) => seen.insert(at, name),
+            _ => {
+                let message = format!("{what} {name} is set twice, or has a setting of its own");
+                return Err(Error::config(message));
+            }
         }
     }
     Ok(())

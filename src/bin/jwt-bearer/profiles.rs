@@ -7,8 +7,8 @@ use jwt_bearer::{
     Algorithm, Audience, Endpoint, HmacKey, Key, Placement, Profile, Signer, cylance,
     marketing_cloud_intelligence,
 };
+use serde_core::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::args::{
@@ -200,8 +200,8 @@ fn claim_value(name: &str, text: &str) -> Result<Value, Failure> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    // Raw JSON has no range: a number that is only too large is one by its digits.
-    let is_number = serde_json::from_str::<&RawValue>(text).is_ok();
+    // Ignored JSON has no range: a number that is only too large is one by its digits.
+    let is_number = serde_json::from_str::<IgnoredAny>(text).is_ok();
     if !is_number && !text.trim_start().starts_with(['{', '[', '"']) {
         return Ok(Value::from(text));
     }
