@@ -8,7 +8,7 @@ use std::io;
 use http::Uri;
 
 use crate::endpoint::{Endpoint, EndpointKind};
-use crate::error::{Error, ErrorKind, ErrorResponse};
+use crate::error::{Error, ErrorKind, ErrorResponse, is_about_certificate};
 use crate::message::{Request, Response};
 use crate::profile::Profile;
 use crate::redact::redact;
@@ -185,7 +185,7 @@ fn was_reached(cause: &io::Error) -> bool {
     match cause.kind() {
         // A server may also be silent about one document alone.
         BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | TimedOut => true,
-        InvalidData => !cause.to_string().contains("certificate"), // else its protocol is wrong
+        InvalidData => !is_about_certificate(cause), // else its protocol is wrong
         _ => false,
     }
 }

@@ -129,9 +129,13 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_message(kind, message.into())
+    }
+    #[cold] // a copy in each of a hundred places would take 10 kB
+    fn from_message(kind: ErrorKind, message: Cow<'static, str>) -> Self {
         Self(Arc::new(Repr {
             kind,
-            message: message.into(),
+            message,
             response: None,
             retry_in: None,
             io: None,
@@ -158,10 +162,7 @@ impl Error {
             TimedOut => "no answer in time",
             ConnectionRefused => "nobody listens there",
             NotFound => "host name is unknown",
-            // Every TLS library uses this word.
-            InvalidData if cause.to_string().contains("certificate") => {
-                "its TLS certificate is not accepted"
-            }
+            InvalidData if is_about_certificate(&cause) => "its TLS certificate is not accepted",
             InvalidData => "its protocol is not accepted",
             BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => {
                 "the connection ended before the whole answer was there"
@@ -225,6 +226,16 @@ impl Error {
         change(Arc::make_mut(&mut self.0));
         self
     }
+}
+
+/// Whether an error of a connection is about the server's certificate: every TLS library uses this word.
+pub(crate) fn is_about_certificate(cause: &io::Error) -> bool {
+    says(&format!("{cause}"), "certificate") // `to_string` would bring a formatter of its own
+}
+
+/// Whether foreign words contain these, which are in lower case, in any case.
+pub(crate) fn says(words: &str, part: &str) -> bool {
+    words.to_ascii_lowercase().contains(part)
 }
 
 /// What happened, then the server's words. The cause is in [`source`](error::Error::source).

@@ -12,7 +12,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::endpoint::EndpointKind;
-use crate::error::{Error, ErrorKind, ErrorResponse};
+use crate::error::{Error, ErrorKind, ErrorResponse, says};
 use crate::json::{JsonObject, JsonValue};
 use crate::jwt::{self, Assertion};
 use crate::message::{Request, Response};
@@ -26,8 +26,8 @@ use crate::token::AccessToken;
 /// The latest time that is read, in seconds, the year 5138: no token lives longer.
 const MAX_SECONDS: f64 = 1e11;
 
-/// What `token_type` may say, in any case: RFC 6750 §6.1.1, and Apigee's default.
-const BEARER: &[&str] = &["Bearer", "BearerToken"];
+/// What `token_type` may say, in lower case: RFC 6750 §6.1.1, and Apigee's default.
+const BEARER: &[&str] = &["bearer", "bearertoken"];
 
 /// Codes, and parts of their descriptions in lower case, that mean "later": RFC 6749 §4.1.2.1, which servers also use
 /// at the token endpoint, and Google's.
@@ -204,17 +204,18 @@ impl<'p> Exchange<'p> {
             let value = body.and_then(|body| body.get(name));
             value.is_some_and(|value| is_present(&value))
         };
+        let has_error = has("error");
         // A token response may have members of these names too.
         let is_success = |status| (200..=299).contains(&status);
         let may_be_transient =
-            |status| (has("error") || !is_success(status)) && self.is_transient(reason);
-        let is_denied = has("error") || (self.profile.denies_by_message && has("message"));
+            |status| (has_error || !is_success(status)) && self.is_transient(reason);
+        let is_denied = has_error || (self.profile.denies_by_message && has("message"));
         Err(match response.status() {
             status if response.is_unavailable() || may_be_transient(status) => {
                 (Unavailable, "the authorization server cannot answer now")
             }
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
-            200..=299 if has("error") => (Denied, "the authorization server answered an error"),
+            200..=299 if has_error => (Denied, "the authorization server answered an error"),
             300..=399 => (
                 Protocol,
                 "the token endpoint redirects, and no assertion is sent there",
@@ -251,10 +252,12 @@ impl<'p> Exchange<'p> {
 
     /// Whether the server says that the same request may succeed later.
     fn is_transient(&self, reason: &Reason) -> bool {
-        let rows = TRANSIENT_ERRORS.iter().chain(self.profile.transient_errors);
-        let words = reason.description().to_ascii_lowercase();
-        let mut rows = rows.filter(|(code, _)| reason.code() == *code);
-        rows.any(|(_, description)| words.contains(description))
+        let is_row = |(code, description): &(&str, &str)| {
+            reason.code() == *code && says(reason.description(), description)
+        };
+        [TRANSIENT_ERRORS, self.profile.transient_errors]
+            .iter()
+            .any(|rows| rows.iter().any(is_row))
     }
 
     fn token_response(
@@ -264,8 +267,8 @@ impl<'p> Exchange<'p> {
     ) -> Result<TokenResponse, &'static str> {
         let value = |name: &str| body.get(name).filter(|value| !value.is_null());
         let is_bearer = |kind: JsonValue| {
-            let kind = kind.as_str().unwrap_or_default();
-            BEARER.iter().any(|name| kind.eq_ignore_ascii_case(name))
+            let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+            BEARER.contains(&kind.as_str())
         };
         if !value("token_type").is_none_or(is_bearer) {
             return Err("the token is not a bearer token");
@@ -326,8 +329,9 @@ impl<'p> Exchange<'p> {
         let host = response.response.redirect_host();
         let words = host.as_deref().unwrap_or(reason.description());
         let words = redact_all([reason.code(), words], &secrets);
-        let words = self.signer.redact(words).map(|text| shorten(&text));
-        let [code, description] = words.map(|words| Some(words).filter(|w| !w.is_empty()));
+        let [code, description] = self.signer.redact(words);
+        let present = |words: String| Some(shorten(&words)).filter(|words| !words.is_empty());
+        let (code, description) = (present(code), present(description));
         // Only the authorization server itself says what it wants.
         let hints = match kind {
             ErrorKind::Protocol => &[],
@@ -392,12 +396,12 @@ fn scope_string(scope: &Value) -> Option<String> {
 fn seconds(value: &Value) -> Option<Duration> {
     let parse = |text: &str| {
         // JSON has no plus sign, and no zeros before a digit.
-        let mut number = text.trim_ascii().as_bytes();
-        number = number.strip_prefix(b"+").unwrap_or(number);
-        while let [b'0', b'0'..=b'9', ..] = number {
+        let mut number = text.trim_ascii();
+        number = number.strip_prefix('+').unwrap_or(number);
+        while let [b'0', b'0'..=b'9', ..] = number.as_bytes() {
             number = number.get(1..).unwrap_or_default();
         }
-        serde_json::from_slice::<Value>(number).ok()?.as_f64()
+        JsonValue::parse(number)?.as_f64()
     };
     let number = value.as_f64().or_else(|| parse(value.as_str()?))?;
     let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();

@@ -1,5 +1,7 @@
 //! What to do about the error responses that servers are known for. Each provider has a table.
 
+use crate::error::says;
+
 /// A row: the response's error code, or its status where it has no code; a part of its description
 /// in lower case; what to do.
 ///
@@ -63,8 +65,8 @@ pub(crate) fn hint(
     description: Option<&str>,
 ) -> Option<&'static str> {
     let key = code.map_or_else(|| status.to_string(), str::to_owned);
-    let description = description.unwrap_or_default().to_ascii_lowercase();
+    let description = description.unwrap_or_default();
     let matches = |k: &str| k.is_empty() || k == key;
-    let row = (table.iter()).find(|(k, part, _)| matches(k) && description.contains(part));
+    let row = (table.iter()).find(|(k, part, _)| matches(k) && says(description, part));
     row.map(|(.., advice)| *advice)
 }
