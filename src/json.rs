@@ -147,6 +147,19 @@ fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     members.chunks_exact(2).rev().find(is_it)?.last().copied()
 }
 
+/// Returns the members of an object sorted by name, their values as they are written. Of two members with one name the
+/// last one stays behind the first.
+pub(crate) fn members(json: &str) -> Option<Vec<(Zeroizing<String>, &str)>> {
+    let parts = parts(json, '{')?;
+    let pairs = parts.chunks_exact(2).map(|member| match member {
+        [name, json] => Some((text(name)?, *json)),
+        _ => None,
+    });
+    let mut members: Vec<_> = pairs.collect::<Option<_>>()?;
+    members.sort_by(|(one, _), (other, _)| one.cmp(other)); // stable
+    Some(members)
+}
+
 /// Returns the elements of an array, each as it is written.
 pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
     parts(json, '[')

@@ -4,11 +4,9 @@
 //! any depth, a text within such a file, or base64 of any of these. JSON is read where it stands:
 //! nothing secret is copied but into buffers that are allocated once and wiped. Nothing is quoted.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::str;
 
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::der::without_leading_zeros;
@@ -20,6 +18,7 @@ use super::material::{
 use super::pem;
 use super::public_key::UNCOMPRESSED;
 use crate::error::Error;
+use crate::json;
 use crate::signer::Algorithm;
 
 /// The longest text that is searched for a JWK, in bytes. A set of a hundred keys of 8192 bits has
@@ -146,9 +145,9 @@ impl Search {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
         };
-        let values: Vec<&RawValue> = match json.trim_start().chars().next() {
+        let values: Vec<&str> = match json.trim_start().chars().next() {
             Some('{') => {
-                let Ok(members) = serde_json::from_str(json) else {
+                let Some(members) = json::members(json) else {
                     return Ok(None);
                 };
                 let object = Jwk(members);
@@ -156,10 +155,10 @@ impl Search {
                 if let Some(kty) = object.text("kty") {
                     return self.jwk(&object, &kty);
                 }
-                object.0.into_values().collect()
+                object.0.into_iter().map(|(_, value)| value).collect()
             }
             Some('[') => {
-                let Ok(elements) = serde_json::from_str(json) else {
+                let Some(elements) = json::elements(json) else {
                     return Ok(None);
                 };
                 self.is_json = true;
@@ -169,7 +168,7 @@ impl Search {
             _ => return Ok(None),
         };
         for value in values {
-            let found = self.json(value.get(), depth)?;
+            let found = self.json(value, depth)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -206,13 +205,13 @@ enum Kind {
 
 /// The members of a JWK, as they stand in the text. Of two members with one name the last is taken
 /// (RFC 7517 §4).
-struct Jwk<'t>(BTreeMap<String, &'t RawValue>);
+struct Jwk<'t>(Vec<(Zeroizing<String>, &'t str)>);
 
 impl<'t> Jwk<'t> {
     /// Returns the JSON of a member that is neither `null` nor empty.
     fn get(&self, name: &str) -> Option<&'t str> {
-        let json = self.0.get(name)?.get();
-        (!matches!(json, "null" | "\"\"")).then_some(json)
+        let (_, json) = self.0.iter().rfind(|(other, _)| **other == name)?;
+        (!matches!(*json, "null" | "\"\"")).then_some(*json)
     }
     fn text(&self, name: &str) -> Option<Zeroizing<String>> {
         string(self.get(name)?)
@@ -225,8 +224,8 @@ impl<'t> Jwk<'t> {
             _ => (),
         }
         if let Some(operations) = self.get("key_ops") {
-            let operations: Vec<&RawValue> = serde_json::from_str(operations).unwrap_or_default();
-            if !operations.iter().any(|name| name.get() == "\"sign\"") {
+            let operations = json::elements(operations).unwrap_or_default();
+            if !operations.contains(&"\"sign\"") {
                 return Err(OTHER_KEY_OPS);
             }
         }

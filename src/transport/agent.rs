@@ -5,16 +5,17 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use http::header::HOST;
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use ureq::config::Config;
 use ureq::unversioned::transport::{Connector, DefaultConnector, Transport as Connection};
-use ureq::{Agent, AsSendBody, Body, Error, Proxy};
+use ureq::{Agent, Error, Proxy};
 use zeroize::Zeroizing;
 
 use super::Transport;
 use super::connector::AgentConnector;
 use super::resolver::SystemResolver;
+use crate::error::says;
 use crate::message::{MAX_RESPONSE, Request, Response};
 
 /// Returns an agent with this configuration and this crate's connections.
@@ -103,14 +104,15 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
         let value = HeaderValue::from_static(value);
         call.headers_mut().append(name, value);
     }
-    replace_localhost(&mut call)
+    replace_localhost(request, &mut call)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let mut call = protected(agent, call, timeout);
     // A GET has no `content-length`; a POST has one even without a body.
     let result = match request.method() {
-        "GET" => run(agent, call, timeout),
+        "GET" => agent.run(call),
         _ => {
             *call.method_mut() = Method::POST;
-            run(agent, call.map(|()| request.body()), timeout)
+            agent.run(call.map(|()| request.body()))
         }
     };
     let (head, body) = result
@@ -131,28 +133,20 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
 /// A hosts file or DNS can name another machine, and a program of another user can listen on
 /// `[::1]` (RFC 8252 §8.3). An agent's resolver cannot be set on a request, but it has nothing to
 /// resolve in an address.
-fn replace_localhost(call: &mut http::Request<()>) -> Result<(), http::Error> {
-    let uri = call.uri();
-    let authority = uri
-        .authority()
-        .filter(|authority| authority.host() == "localhost");
-    let Some(authority) = authority.filter(|_| uri.scheme() == Some(&Scheme::HTTP)) else {
-        return Ok(());
-    };
-    let host = HeaderValue::try_from(authority.as_str())?;
-    let port = authority.as_str().trim_start_matches("localhost");
-    let mut parts = uri.clone().into_parts();
-    parts.authority = Some(Authority::try_from(["127.0.0.1", port].concat())?);
-    *call.uri_mut() = Uri::from_parts(parts)?;
-    call.headers_mut().append(HOST, host);
+fn replace_localhost(request: &Request, call: &mut http::Request<()>) -> Result<(), http::Error> {
+    let uri = request.uri();
+    let is_localhost = uri.scheme() == Some(&Scheme::HTTP) && uri.host() == Some("localhost");
+    let behind_host = request.url().get("http://localhost".len()..);
+    if let Some(rest) = behind_host.filter(|_| is_localhost) {
+        *call.uri_mut() = Uri::try_from(["http://127.0.0.1", rest].concat())?;
+        let host = HeaderValue::try_from(request.authority())?;
+        call.headers_mut().append(HOST, host);
+    }
     Ok(())
 }
 
-fn run(
-    agent: &Agent,
-    call: http::Request<impl AsSendBody>,
-    timeout: Duration,
-) -> Result<http::Response<Body>, Error> {
+/// Sets what no agent may weaken. The settings stay with the request when it gets its body.
+fn protected(agent: &Agent, call: http::Request<()>, timeout: Duration) -> http::Request<()> {
     let is_loopback = call.uri().scheme() == Some(&Scheme::HTTP);
     let mut config = agent
         .configure_request(call)
@@ -162,8 +156,7 @@ fn run(
     if is_loopback {
         config = config.proxy(None); // plain http must not leave this machine
     }
-    let call = config.build();
-    agent.run(call)
+    config.build()
 }
 
 /// Returns the proxy that a request goes through. Plain http goes through none.
@@ -191,7 +184,7 @@ fn to_io_error(error: Error) -> io::Error {
         // the text of ureq's error contains the URL, whose query may be secret
         Error::RequireHttpsOnly(_) => io::Error::new(InvalidInput, "the agent accepts https only"),
         // a proxy that refuses with a 4xx refuses the next request too
-        Error::ConnectProxyFailed(ref text) if text.contains("responded 4") => {
+        Error::ConnectProxyFailed(ref text) if says(text, "responded 4") => {
             io::Error::new(InvalidInput, error)
         }
         error => io::Error::other(error),
@@ -236,9 +229,9 @@ fn is_unknown_host(error: &io::Error) -> bool {
     if let Some(code) = error.raw_os_error() {
         return UNKNOWN_HOST_CODES.contains(&code);
     }
-    let text = error.to_string().to_ascii_lowercase();
+    let text = format!("{error}");
     text.starts_with("failed to lookup address information")
-        && UNKNOWN_HOST.iter().any(|part| text.contains(part))
+        && UNKNOWN_HOST.iter().any(|part| says(&text, part))
 }
 
 #[cfg(test)]
