@@ -409,6 +409,7 @@ impl Fetcher {
         Moment::now(&*self.clock)
     }
 
+    #[inline(never)] // a dozen callers would have a copy each
     pub(crate) fn state(&self) -> MutexGuard<'_, SourceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
     }

@@ -169,6 +169,7 @@ impl Response {
     }
 
     /// Returns the first header of this name, in any case.
+    #[inline(never)] // eight callers would have a copy each
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -322,6 +323,7 @@ fn parameter(field: &str, separator: char, name: &str) -> Option<Duration> {
 }
 
 /// Parses whole seconds; a number that is too large is the longest time.
+#[inline(never)] // each of its callers would have a copy
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
@@ -351,10 +353,14 @@ impl From<&Request> for http::Request<Vec<u8>> {
 impl<B: Into<Vec<u8>>> From<http::Response<B>> for Response {
     fn from(response: http::Response<B>) -> Self {
         let (head, body) = response.into_parts();
-        let converted = Self::new(head.status.as_u16(), body);
-        head.headers.iter().fold(converted, |all, (name, value)| {
-            all.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
-        })
+        let headers = head.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        });
+        Self {
+            headers: headers.collect(),
+            ..Self::new(head.status.as_u16(), body)
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) enum DerError {
 type Result<T> = std::result::Result<T, DerError>;
 
 /// Splits the first element from the bytes after it.
+#[inline(never)] // six callers would have a copy each
 pub(crate) fn split_first(bytes: &[u8]) -> Result<(Element<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first().ok_or(DerError::CutOff)?;
     let (&first, rest) = rest.split_first().ok_or(DerError::CutOff)?;
