@@ -35,7 +35,8 @@ impl Url {
         if text.contains('#') {
             return Err("holds a fragment"); // http::Uri would drop it silently
         }
-        if !text.contains("://") {
+        let after_scheme = text.split_once(':').map(|(_, rest)| rest);
+        if !after_scheme.is_some_and(|rest| rest.starts_with("//")) {
             return Err("has no scheme and host: write https://...");
         }
         let uri = Uri::try_from(text.as_str()).map_err(|_| "is not a URL")?;
@@ -89,9 +90,12 @@ impl Url {
     /// select the document of one tenant, who must not speak for the whole server.
     pub(crate) fn well_known_issuer(&self) -> Option<String> {
         let (origin, path) = self.origin_and_path();
-        let (before, after) = ["openid-configuration", "oauth-authorization-server"]
-            .iter()
-            .find_map(|name| path.split_once(&format!("/.well-known/{name}")))?;
+        let (before, after) = [
+            "/.well-known/openid-configuration",
+            "/.well-known/oauth-authorization-server",
+        ]
+        .iter()
+        .find_map(|part| path.split_once(part))?;
         let is_whole_name = after.is_empty() || after.starts_with('/');
         let has_one_path = before.is_empty() || after.is_empty();
         (is_whole_name && has_one_path && !self.has_query())

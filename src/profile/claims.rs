@@ -125,7 +125,8 @@ impl Profile {
             ScopePlacement::ClaimWithCommas(name) => (name, ["\"", ",", "\""]),
             ScopePlacement::ClaimWithSpaces(name) => (name, ["\"", " ", "\""]),
         };
-        let json = [begin, &scope.replace(' ', between), end].concat();
+        let scopes: Vec<_> = scope.split(' ').collect();
+        let json = [begin, &scopes.join(between), end].concat();
         Some((name.to_string(), json))
     }
 
