@@ -41,15 +41,16 @@ pub(crate) fn repeats(text: &str, secret: &str) -> bool {
 
 /// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
-    let [redacted] = redact_all([text], secrets);
+    let [redacted, _] = redact_all([text, ""], secrets);
     shorten(&redacted)
 }
 
-/// Removes runs of `secrets` from texts that belong together, also where a run begins in one and ends in another.
+/// Removes runs of `secrets` from two texts that belong together, also where a run begins in one and ends in another.
 ///
 /// The texts keep their length: a cut through a secret that is still to be removed would leave a part of it.
-pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> [String; N] {
-    let texts = texts.map(|text| -> Vec<char> { without_escapes(text.chars()).collect() });
+pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
+    let [text, other] = texts;
+    let texts = [characters(text), characters(other)];
     // The characters of all texts that may belong to a token, one after another.
     let all = texts.iter().flatten();
     let positions = all.clone().enumerate();
@@ -69,7 +70,7 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
         }
     }
     let mut is_secret = is_secret.into_iter();
-    texts.map(|text| {
+    let mut without_secrets = |text: &[char]| {
         let mut kept = String::new();
         let mut masks = false;
         for (c, is_secret) in text.iter().zip(is_secret.by_ref()) {
@@ -81,7 +82,13 @@ pub(crate) fn redact_all<const N: usize>(texts: [&str; N], secrets: &[&str]) -> 
             masks = is_secret;
         }
         visible(&kept)
-    })
+    };
+    let [text, other] = &texts;
+    [without_secrets(text), without_secrets(other)]
+}
+
+fn characters(text: &str) -> Vec<char> {
+    without_escapes(text.chars()).collect()
 }
 
 /// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would separate those of a secret.
