@@ -69,7 +69,7 @@ fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyM
         Some(dek_info) => decrypt(Encrypted::Pem(&found.der, dek_info), passphrase)?,
         None => from_der(&found.der, passphrase)?,
     };
-    material.repairs.splice(..0, found.repairs.iter().copied());
+    material.repairs = [found.repairs.as_slice(), &material.repairs].concat();
     Ok(material)
 }
 

@@ -3,7 +3,6 @@
 //! What a file says is checked before it is computed with, so that every key that is read signs in
 //! the usual time.
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -95,7 +94,8 @@ asymmetric_key!(RsaKey, new, with_rs256);
 /// signing. `rsa` checks that p q = n and d e = 1 modulo p - 1 and q - 1, and it verifies each
 /// signature before returning it.
 fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
-    let [modulus, exponent] = [&parts.n, &parts.e].map(|number| BigUint::from_bytes_be(number));
+    let modulus = BigUint::from_bytes_be(&parts.n);
+    let exponent = BigUint::from_bytes_be(&parts.e);
     check_public(&modulus, &exponent)?;
     // RFC 8017 §3.2: d and the primes are less than n.
     let lengths = parts
@@ -108,9 +108,11 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     }
     // The larger prime comes first: `rsa` adds the first one to a difference of two remainders
     // until it is positive, which takes as many steps as q is larger than p.
-    let mut primes: Vec<_> = parts.primes.iter().map(|prime| prime.as_slice()).collect();
-    primes.sort_unstable_by_key(|prime| Reverse((prime.len(), *prime)));
-    let primes = primes.into_iter().map(BigUint::from_bytes_be).collect();
+    let primes = parts.primes.iter();
+    let mut primes: Vec<_> = primes.map(|prime| BigUint::from_bytes_be(prime)).collect();
+    if primes.first() < primes.last() {
+        primes.reverse();
+    }
     let d = BigUint::from_bytes_be(&parts.d);
     let key = RsaPrivateKey::from_components(modulus, exponent, d, primes);
     let key = key.map_err(|_| match parts.primes.is_empty() {
