@@ -1,8 +1,8 @@
 //! Host name to addresses, without a panic where the operating system refuses a thread.
 
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::vec::IntoIter;
+use std::{io, mem};
 
 use http::Uri;
 use ureq::Error;
@@ -87,8 +87,13 @@ fn put_other_family_second(addresses: &mut [SocketAddr]) {
     let other = addresses
         .iter()
         .position(|address| address.is_ipv4() != is_ipv4);
-    if let Some(others) = other.and_then(|other| addresses.get_mut(1..=other)) {
-        others.rotate_right(1);
+    let Some(others) = other.and_then(|other| addresses.get_mut(1..=other)) else {
+        return;
+    };
+    if let Some(mut moved) = others.last().copied() {
+        for address in others {
+            mem::swap(address, &mut moved);
+        }
     }
 }
 
