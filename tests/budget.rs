@@ -98,7 +98,8 @@ fn direct_dependencies_match_the_list() {
         .filter(|line| line.contains("dependencies"))
         .collect();
     let loom = "[target.'cfg(loom)'.dependencies]";
-    assert_eq!(sections, ["[dependencies]", loom, "[dev-dependencies]"]);
+    let dev = "[target.'cfg(not(loom))'.dev-dependencies]";
+    assert_eq!(sections, ["[dependencies]", loom, dev]);
 }
 
 #[test]
