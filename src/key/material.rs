@@ -138,10 +138,9 @@ pub(crate) struct RsaParts {
 impl RsaParts {
     /// Takes p, q, d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, as far as they are
     /// there. An empty number is one that is missing.
-    pub(crate) fn set_factors(&mut self, factors: Vec<SecretBytes>) {
-        let mut factors = factors.into_iter();
-        let primes: Vec<_> = factors.by_ref().take(2).collect();
-        let crt: Vec<_> = factors.filter(|number| !number.is_empty()).collect();
+    pub(crate) fn set_factors(&mut self, mut primes: Vec<SecretBytes>) {
+        let mut crt = primes.split_off(primes.len().min(2));
+        crt.retain(|number| !number.is_empty());
         if primes.len() == 2 && primes.iter().all(|prime| !prime.is_empty()) {
             self.primes = primes;
             self.crt = crt.try_into().ok();
