@@ -4,7 +4,7 @@
 //! not waited for; and whoever waits for another process goes on without it in time for an exchange.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -48,7 +48,8 @@ pub(crate) trait SharedFetch: Send + Sync {
 /// The tokens of one identity in a store.
 pub(crate) struct SharedTokens {
     store: Arc<dyn TokenStore>,
-    tokens: StoredTokens,
+    /// Of the key that signed last.
+    tokens: Mutex<Arc<StoredTokens>>,
     time_limit: TimeLimit,
     /// The lock of the current fetch. A fetch that hangs does not keep it from the one that replaces it.
     lock: Mutex<Option<HeldLock>>,
@@ -74,7 +75,7 @@ impl SharedTokens {
         })?;
         Ok(Box::new(Self {
             store: Arc::new(store),
-            tokens: StoredTokens::new(identity),
+            tokens: Mutex::new(Arc::new(StoredTokens::new(identity))),
             time_limit: TimeLimit::default(),
             lock: Mutex::default(),
             sessions: AtomicU64::default(),
@@ -84,12 +85,32 @@ impl SharedTokens {
     fn session<'s>(&'s self, fetcher: &'s Fetcher, deadline: Instant) -> StoreSession<'s> {
         StoreSession {
             shared: self,
+            tokens: self.tokens(fetcher),
             fetcher,
             deadline,
             is_usable: true,
             number: self.sessions.fetch_add(1, Ordering::Relaxed),
             is_locked: false,
         }
+    }
+
+    /// Returns the tokens of the key that signs now. A key that is replaced leaves the tokens of the former one.
+    fn tokens(&self, fetcher: &Fetcher) -> Arc<StoredTokens> {
+        let tokens = self.current_tokens().clone();
+        if fetcher.signer.current().is_none() {
+            return tokens; // this key is never replaced
+        }
+        match fetcher.profile.identity(&*fetcher.signer) {
+            Some(identity) if !tokens.are_of(&identity) => {
+                let tokens = Arc::new(StoredTokens::new(identity));
+                *self.current_tokens() = tokens.clone();
+                tokens
+            }
+            _ => tokens,
+        }
+    }
+    fn current_tokens(&self) -> MutexGuard<'_, Arc<StoredTokens>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases the lock if `may_release` says so of the session that took it.
@@ -186,11 +207,12 @@ impl SharedFetch for SharedTokens {
         };
         let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
             // It may have been invalidated since.
-            fallback: fallback.filter(|found| !self.tokens.is_rejected(&found.token)),
+            fallback: fallback.filter(|found| !session.tokens.is_rejected(&found.token)),
             ..failed
         })?;
         // A fetch that was replaced or cleared must not bring its token back.
         if context.is_current() {
+            session.tokens = self.tokens(fetcher); // the key may have been replaced meanwhile
             session.save(&cached);
         }
         Ok(cached)
@@ -201,7 +223,7 @@ impl SharedFetch for SharedTokens {
     }
 
     fn reject(&self, token: &AccessToken) {
-        self.tokens.reject(token);
+        self.current_tokens().reject(token);
     }
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
@@ -209,8 +231,8 @@ impl SharedFetch for SharedTokens {
         let Some(bytes) = session.load_bytes() else {
             return;
         };
-        let token = self.tokens.decode(&bytes, fetcher.clock.now());
-        if token.is_ok_and(|token| self.tokens.is_rejected(&token)) {
+        let token = session.tokens.decode(&bytes, fetcher.clock.now());
+        if token.is_ok_and(|token| session.tokens.is_rejected(&token)) {
             session.remove(bytes);
         }
     }
@@ -226,6 +248,7 @@ impl SharedFetch for SharedTokens {
 /// The calls of one fetch to a store. Dropping it releases the lock.
 struct StoreSession<'s> {
     shared: &'s SharedTokens,
+    tokens: Arc<StoredTokens>,
     fetcher: &'s Fetcher,
     deadline: Instant,
     /// False once a call timed out, panicked or got no thread: the store is not called again in this session.
@@ -238,7 +261,7 @@ impl StoreSession<'_> {
     /// Loads a token that is neither expired nor rejected, and keeps it in the context if it outlives the one there.
     fn load(&mut self, context: &mut FetchContext) -> Option<CachedToken> {
         let bytes = self.load_bytes()?;
-        let (fetcher, tokens) = (self.fetcher, &self.shared.tokens);
+        let (fetcher, tokens) = (self.fetcher, &self.tokens);
         let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
         let token = match tokens.decode(&bytes, now.wall) {
             Ok(token) => token,
@@ -292,7 +315,7 @@ impl StoreSession<'_> {
 
     fn save(&mut self, cached: &CachedToken) {
         let lifetime = cached.remaining_lifetime(self.fetcher.now());
-        match self.shared.tokens.encode(&cached.token) {
+        match self.tokens.encode(&cached.token) {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
                     store.save(name, &bytes, lifetime, time)
@@ -318,7 +341,7 @@ impl StoreSession<'_> {
             return None;
         }
         let (limit, store) = (self.limit(), self.shared.store.clone());
-        let name = self.shared.tokens.name().to_owned();
+        let name = self.tokens.name().to_owned();
         let returned = self.shared.time_limit.run(limit, move || {
             call(&*store, &name, limit).map_err(|error| error.to_string())
         });

@@ -139,6 +139,10 @@ impl StoredTokens {
         }
     }
 
+    pub(crate) fn are_of(&self, identity: &Identity) -> bool {
+        self.identity.text == identity.text
+    }
+
     /// Returns the name under which the store keeps the token.
     pub(crate) fn name(&self) -> &str {
         &self.identity.name

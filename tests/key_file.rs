@@ -136,3 +136,77 @@ fn file_that_holds_no_key_at_first_is_an_error() {
     let source = std::error::Error::source(&error).unwrap();
     assert!(source.to_string().contains("No such file"), "{source}");
 }
+
+/// A store in memory, shared by its clones.
+#[derive(Clone, Default)]
+struct MemoryStore(Arc<Mutex<std::collections::BTreeMap<String, Vec<u8>>>>);
+
+impl jwt_bearer::TokenStore for MemoryStore {
+    fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, jwt_bearer::BoxError> {
+        Ok(self.0.lock().unwrap().get(name).cloned())
+    }
+    fn save(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        _: Duration,
+        _: Duration,
+    ) -> Result<(), jwt_bearer::BoxError> {
+        self.0
+            .lock()
+            .unwrap()
+            .insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+    fn remove(&self, name: &str, _: &[u8], _: Duration) -> Result<(), jwt_bearer::BoxError> {
+        self.0.lock().unwrap().remove(name);
+        Ok(())
+    }
+    fn try_lock(
+        &self,
+        _: &str,
+        _: Duration,
+    ) -> Result<Option<jwt_bearer::StoreLock>, jwt_bearer::BoxError> {
+        Ok(Some(Box::new(())))
+    }
+}
+
+/// A process that starts after the replacement finds the token that one from before has stored.
+#[test]
+fn name_in_a_token_store_follows_the_file() {
+    let fixture = Fixture::new();
+    let store = MemoryStore::default();
+    let issue = |_: &Request, _: Duration| {
+        Ok(Response::new(
+            200,
+            r#"{"access_token":"t","expires_in":3600}"#,
+        ))
+    };
+    let source = || {
+        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+        let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+        let source = TokenSource::with_transport(issue, profile, fixture.key()).unwrap();
+        source.with_store(store.clone()).unwrap()
+    };
+    let old = source();
+    old.token().unwrap();
+    let first: Vec<_> = store.0.lock().unwrap().keys().cloned().collect();
+    fs::write(&fixture.path, SECOND).unwrap();
+    old.refresh().unwrap();
+    let mut both: Vec<_> = store.0.lock().unwrap().keys().cloned().collect();
+    both.retain(|name| !first.contains(name));
+    assert_eq!((first.len(), both.len()), (1, 1));
+    store.0.lock().unwrap().remove(&first[0]);
+    let no_server = |_: &Request, _: Duration| Err(io::Error::other("there is no server"));
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let new = TokenSource::with_transport(no_server, profile, fixture.key()).unwrap();
+    assert_eq!(
+        new.with_store(store.clone())
+            .unwrap()
+            .token()
+            .unwrap()
+            .secret(),
+        "t"
+    );
+}
