@@ -487,7 +487,7 @@ fn metadata_redirect_error_names_the_host_on_one_short_line() {
     );
     let long = error_for(&format!("https://{}.example.com/", "a".repeat(60_000)));
     assert!(long.len() < 512, "{}", long.len());
-    assert!(long.ends_with("a, which is not followed (status 302)"));
+    assert!(long.ends_with("a.example.com, which is not followed (status 302)"));
 }
 
 /// RFC 8414 §2: an issuer has no query. The URL of a metadata document may have one.
