@@ -126,6 +126,7 @@ impl Moment {
     ///
     /// The wall clock may have been set back, and the monotonic clock may have stopped while the
     /// machine was suspended.
+    #[inline(never)] // nine callers would have a copy each
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))

@@ -71,7 +71,6 @@ impl JsonObject {
         Some(json)
     }
 
-    #[inline(never)] // a dozen callers would have a copy each
     pub(crate) fn get(&self, name: &str) -> Option<JsonValue> {
         JsonValue::parse(self.json(name)?)
     }
@@ -212,6 +211,7 @@ fn with_text<T>(bytes: &[u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T>
 }
 
 impl JsonValue {
+    #[inline(never)] // a dozen callers would have a copy each
     pub(crate) fn parse(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok().map(Self)
     }
