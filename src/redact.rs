@@ -52,15 +52,17 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     let [text, other] = texts;
     let texts = [characters(text), characters(other)];
     // The characters of all texts that may belong to a token, one after another.
-    let all = texts.iter().flatten();
-    let positions = all.clone().enumerate();
-    let (characters, positions): (Vec<u8>, Vec<usize>) = positions
-        .filter_map(|(at, c)| Some((token_character(*c)?, at)))
-        .unzip();
-    let mut is_secret = vec![false; all.count()];
+    let (mut found, mut positions) = (Vec::new(), Vec::new());
+    for (at, c) in texts.iter().flatten().enumerate() {
+        if let Some(character) = token_character(*c) {
+            found.push(character);
+            positions.push(at);
+        }
+    }
+    let mut is_secret = vec![false; texts.iter().map(Vec::len).sum()];
     for secret in secrets {
         let (run, runs) = runs(secret);
-        for (window, at) in characters.windows(run).zip(positions.windows(run)) {
+        for (window, at) in found.windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
                 // Whatever separates its characters goes with it.
@@ -119,10 +121,9 @@ pub(crate) fn shorten(text: &str) -> String {
         .saturating_sub(TAIL)
         .saturating_sub(ELLIPSIS.len());
     let skipped = head.saturating_add(too_much).saturating_add(ELLIPSIS.len());
-    let mut short: String = text.chars().take(head).collect();
-    short.push_str(ELLIPSIS);
-    short.extend(text.chars().skip(skipped));
-    short
+    let position = |n| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
+    let (head, tail) = (text.get(..position(head)), text.get(position(skipped)..));
+    [head.unwrap_or_default(), ELLIPSIS, tail.unwrap_or_default()].concat()
 }
 
 enum Kind {
