@@ -141,12 +141,13 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
     let half = key.n().bits().div_ceil(2);
     let least = half.saturating_sub(MAX_PRIME_SKEW);
     let most = half.saturating_add(MAX_PRIME_SKEW);
-    let sizes: Vec<_> = key.primes().iter().map(BigUint::bits).collect();
-    if !sizes.iter().all(|size| (least..=most).contains(size)) {
-        let sizes: Vec<_> = sizes.iter().map(usize::to_string).collect();
-        let sizes = sizes.join(" and ");
+    let [p, q] = key.primes() else {
+        return Err(Error::key(MISFIT)); // never: two were given, or computed
+    };
+    let (p, q) = (p.bits(), q.bits());
+    if ![p, q].iter().all(|size| (least..=most).contains(size)) {
         return Err(Error::key(format!(
-            "the primes of this RSA key have {sizes} bits; {least} to {most} are taken"
+            "the primes of this RSA key have {p} and {q} bits; {least} to {most} are taken"
         )));
     }
     // Factors that share a factor have no inverse. `rsa` takes the key all the same and would sign
