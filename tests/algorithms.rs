@@ -305,7 +305,7 @@ fn ec_parts_that_do_not_belong_together_are_refused() {
         (scalar + 5, 0xff), // another scalar
         (scalar, 0x02),     // the scalar as INTEGER
         (scalar - 1, 0x63), // another version
-        (der.len() - 1, 0), // another point
+        (der.len() - 1, 1), // another point
     ] {
         let mut changed = der.clone();
         changed[at] ^= byte;
