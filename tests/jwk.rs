@@ -115,7 +115,7 @@ fn rsa_jwk_without_primes_or_without_crt_numbers_signs_the_same() {
     is_key_error(
         &RingRsaKey::read(jwk).unwrap_err(),
         "this RSA key lacks its primes or the numbers after them, and ring does not compute them: \
-         RsaKey reads it",
+         write them with openssl rsa, or use the feature rsa",
     );
 }
 

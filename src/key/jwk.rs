@@ -140,7 +140,7 @@ impl Search {
         Ok(None)
     }
 
-    /// Searches an object and the values in it by the order of their names, an array, or a string.
+    /// Searches an object or an array and the values in it, or a string.
     fn json(&mut self, json: &str, depth: u8) -> Found {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
