@@ -398,7 +398,8 @@ fn key_restricted_to_pss_does_not_sign_rs256_whatever_the_caller_says() {
     let ring = RingRsaKey::read(pss)
         .unwrap()
         .with_algorithm(RsaAlgorithm::RS256);
-    for key in [&rsa as &dyn Signer, &ring] {
+    let keys: [&dyn Signer; 2] = [&rsa, &ring];
+    for key in keys {
         assert_eq!(
             key.sign(b"message").unwrap_err().to_string(),
             "this RSA key is restricted to PSS, and its algorithm is another one"

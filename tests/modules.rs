@@ -144,7 +144,9 @@ fn files() -> BTreeMap<String, String> {
             _ if path.is_dir() => paths.extend(list(&path)),
             name => {
                 let text = fs::read_to_string(path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap();
+                let ends = ["#[cfg(test)]", "#[cfg(all(test,"].map(|tests| text.find(tests));
+                let end = ends.into_iter().flatten().min().unwrap_or(text.len());
+                let code = &text[..end];
                 files.insert(name.replace('\\', "/"), code.to_owned());
             }
         }

@@ -390,7 +390,7 @@ fn key_error_of_short_rsa_key_quotes_no_key_material() {
 #[cfg(feature = "encrypted-keys")]
 #[test]
 fn wrong_passphrase_error_quotes_neither_passphrase_nor_key() {
-    use rsa::pkcs8::{EncodePrivateKey as _, PrivateKeyInfo, pkcs5::pbes2::Parameters};
+    use rsa::pkcs8::{EncodePrivateKey as _, pkcs5::pbes2::Parameters};
     let mut secrets = Secrets::shared();
     let key = RsaPrivateKey::from_pkcs1_der(&der()).unwrap();
     let plain = key.to_pkcs8_der().unwrap();

@@ -16,6 +16,7 @@ use crate::signer::{Algorithm, Signer};
 /// A key of any kind, for programs that learn at run time which one they are given.
 ///
 /// A program that knows the kind is smaller with the type of that kind.
+#[allow(clippy::large_enum_variant, reason = "a program has a handful of keys")]
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Key {

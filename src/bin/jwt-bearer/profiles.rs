@@ -68,7 +68,8 @@ fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner,
             let key = with_algorithm(key.into(), &profile, a.common.alg);
             let key = key.map_err(|error| Failure::in_file(&file, error))?;
             let key = a.common.key_id.iter().fold(key, Key::with_key_id);
-            (profile, Box::new(key) as Box<dyn Signer>)
+            let signer: Box<dyn Signer> = Box::new(key);
+            (profile, signer)
         }
         (None, Some(id), Some(file)) => {
             let endpoint = match (a.discovery_endpoint, a.token_endpoint, a.region) {
