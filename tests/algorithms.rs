@@ -550,3 +550,12 @@ fn assertions_of_the_example_over_openssl_verify() {
         assert_eq!(verified.unwrap().claims["iss"], "client-1");
     }
 }
+
+/// The base64 of an Ed25519 key is a single line, so nothing is missing.
+#[test]
+fn key_of_one_line_needs_no_repair() {
+    assert_eq!(Ed25519Key::from_pem(ED25519).unwrap().repairs(), [""; 0]);
+    let without_line_ends = ED25519.replace('\n', "");
+    let key = Ed25519Key::from_pem(without_line_ends).unwrap();
+    assert_eq!(key.repairs(), ["line ends were missing"]);
+}

@@ -239,7 +239,8 @@ fn key_of_any_kind_signs_and_alg_chooses_among_its_algorithms() {
     fixture.write("pss.pem", include_str!("data/keys/rsa-pss.pem"));
     fixture.write("rsa.der", include_bytes!("data/keys/rsa-2048.der"));
     fixture.write("rsa-8192.der", include_bytes!("data/keys/rsa-8192.der")); // `ring` does not take it
-    fixture.write("secret.txt", "a secret of at least thirty-two bytes");
+    let secret = "a secret of at least sixty-four bytes, as RFC 7518 requires for HS512";
+    fixture.write("secret.txt", secret);
     for (arguments, alg) in [
         ("--key ec.pem", "ES256"),
         ("--key ec-384.pem", "ES384"),

@@ -21,7 +21,7 @@ fn public_api_is_the_recorded_one() {
     let path = here.join("tests/data/public-api.txt");
     let printed = Command::new(env!("CARGO"))
         .args(["public-api", "-sss", "--color=never", "--features"])
-        .arg("sandbox,encrypted-keys,file-store,redis")
+        .arg("sandbox,encrypted-keys,file-store,redis,ring")
         .env_remove("RUSTUP_TOOLCHAIN") // cargo-public-api chooses the nightly itself
         .current_dir(here)
         .output()

@@ -102,7 +102,10 @@ const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
 #[allow(clippy::type_complexity)]
 const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
     ("line ends were missing", |b| {
-        !b.body.trim().contains(['\n', '\r', '\\'])
+        // A short key is a single line between the lines of the markers.
+        let body = b.body.trim();
+        let has_own_line = b.body.starts_with(['\n', '\r']) && b.body.ends_with(['\n', '\r']);
+        !body.contains(['\n', '\r', '\\']) && !(has_own_line && body.len() <= COLUMNS)
     }),
     ("lines were indented", |b| {
         let first = matches!(b.before, Some(' ' | '\t')) && b.body.contains('\n');
