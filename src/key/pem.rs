@@ -105,7 +105,8 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
         // A short key is a single line between the lines of the markers.
         let body = b.body.trim();
         let has_own_line = b.body.starts_with(['\n', '\r']) && b.body.ends_with(['\n', '\r']);
-        !body.contains(['\n', '\r', '\\']) && !(has_own_line && body.len() <= COLUMNS)
+        let is_one_line = has_own_line && body.len() <= COLUMNS;
+        !is_one_line && !body.contains(['\n', '\r', '\\'])
     }),
     ("lines were indented", |b| {
         let first = matches!(b.before, Some(' ' | '\t')) && b.body.contains('\n');
