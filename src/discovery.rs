@@ -190,7 +190,7 @@ fn was_reached(cause: &io::Error) -> bool {
     }
 }
 
-/// Whether the text has the form of an issuer: scheme and host, no user, query or fragment
+/// Returns whether the text has the form of an issuer: scheme and host, no user, query or fragment
 /// (RFC 8414 §2). A document that is no metadata may hold a secret in any other text.
 fn may_be_shown(issuer: &str) -> bool {
     let uri = Uri::try_from(issuer).unwrap_or_default();

@@ -228,12 +228,12 @@ impl Error {
     }
 }
 
-/// Whether an error of a connection is about the server's certificate: every TLS library uses this word.
+/// Returns whether an error of a connection is about the server's certificate: every TLS library uses this word.
 pub(crate) fn is_about_certificate(cause: &io::Error) -> bool {
     says(&format!("{cause}"), "certificate") // `to_string` would bring a formatter of its own
 }
 
-/// Whether foreign words contain these, which are in lower case, in any case.
+/// Returns whether foreign words contain these, which are in lower case, in any case.
 pub(crate) fn says(words: &str, part: &str) -> bool {
     words.to_ascii_lowercase().contains(part)
 }

@@ -250,7 +250,7 @@ impl<'p> Exchange<'p> {
         })
     }
 
-    /// Whether the server says that the same request may succeed later.
+    /// Returns whether the server says that the same request may succeed later.
     fn is_transient(&self, reason: &Reason) -> bool {
         let is_row = |(code, description): &(&str, &str)| {
             reason.code() == *code && says(reason.description(), description)
@@ -367,7 +367,7 @@ impl fmt::Debug for Exchange<'_> {
     }
 }
 
-/// Whether a member says something: it is neither `null`, `false` nor empty.
+/// Returns whether a member says something: it is neither `null`, `false` nor empty.
 fn is_present(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,

@@ -94,7 +94,7 @@ impl JsonObject {
             if let Some(text) = text(json).filter(|_| names.contains(&name)) {
                 found.push(text);
             } else if json.starts_with(['{', '[']) {
-                if let Some(value) = self.get(name) {
+                if let Some(value) = JsonValue::parse(json) {
                     visit("", &value, &mut |name, value| {
                         if let Some(text) = value.as_str().filter(|_| names.contains(&name)) {
                             found.push(Zeroizing::new(text.to_owned()));

@@ -75,7 +75,17 @@ fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyM
 
 #[cfg(feature = "encrypted-keys")]
 fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    let passphrase = passphrase.ok_or_else(|| Error::key(encrypted.without_passphrase()))?;
+    let Some(passphrase) = passphrase else {
+        // Stores are often exported without a passphrase, which is an empty one.
+        let key = match encrypted {
+            Encrypted::Pkcs12(store) => pkcs12::private_key(store, b"").ok(),
+            Encrypted::Pkcs8(_) | Encrypted::Pem(..) => None,
+        };
+        return match key {
+            Some(key) => from_der(&key, None),
+            None => Err(Error::key(encrypted.without_passphrase())),
+        };
+    };
     let key = match encrypted {
         Encrypted::Pkcs8(info) => encrypted::decrypt(info, passphrase, encrypted::CONVERT),
         Encrypted::Pkcs12(store) => pkcs12::private_key(store, passphrase),

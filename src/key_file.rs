@@ -50,10 +50,14 @@ type ReadKey = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 struct State {
     /// The last key that could be read.
     signer: Arc<dyn Signer>,
-    /// The hash of the file that was looked at last, whether or not it holds a key.
+    /// The hash of the content that was looked at last, and why it is no key.
     hash: [u8; 32],
-    /// Why the file cannot be used, so that each reason is logged once.
+    content_problem: Option<String>,
+    /// Why the file cannot be used now. Each reason is logged once.
     problem: Option<String>,
+    /// Counts readings of the file. One that ends after a later one is out of date.
+    begun: u64,
+    applied: u64,
 }
 
 impl KeyFile {
@@ -73,7 +77,10 @@ impl KeyFile {
         let state = State {
             signer: Arc::new(read(&bytes)?),
             hash: sha256(&bytes),
+            content_problem: None,
             problem: None,
+            begun: 0,
+            applied: 0,
         };
         Ok(Self {
             path,
@@ -84,37 +91,55 @@ impl KeyFile {
 
     /// Returns the key that is in the file now, or the former one where that is not possible.
     fn signer(&self) -> Arc<dyn Signer> {
-        // No lock is held while the file is read and parsed.
-        let read = read_file(&self.path).map(|bytes| (sha256(&bytes), bytes));
-        let outcome = match read {
-            Ok((hash, _)) if hash == self.state().hash => return self.state().signer.clone(),
-            Ok((hash, bytes)) => {
-                let signer = (self.read)(&bytes);
-                self.state().hash = hash; // a file that holds no key is parsed once
-                signer
-            }
-            Err(error) => Err(error),
+        let (number, former_hash) = {
+            let mut state = self.state();
+            state.begun = state.begun.saturating_add(1);
+            (state.begun, state.hash)
         };
+        // No lock is held while the file is read and parsed. Content that is known is not parsed again.
+        let read = read_file(&self.path).map(|bytes| {
+            let hash = sha256(&bytes);
+            let signer = (hash != former_hash).then(|| (self.read)(&bytes));
+            (hash, signer)
+        });
         let mut state = self.state();
-        match outcome {
-            Ok(signer) => {
-                state.problem = None;
-                state.signer = signer;
-            }
-            Err(error) => {
-                let cause = std::error::Error::source(&error);
-                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                let problem = format!("{error}{cause}");
-                if state.problem.as_ref() != Some(&problem) {
-                    warn!("{}: {problem}: the former key signs", self.path.display());
-                    state.problem = Some(problem);
-                }
-            }
+        if number < state.applied {
+            return state.signer.clone();
         }
-        state.signer.clone()
+        state.applied = number;
+        let problem = match read {
+            Err(error) => Some(with_cause(&error)),
+            Ok((_, None)) => state.content_problem.clone(),
+            Ok((hash, Some(outcome))) => {
+                state.hash = hash;
+                state.content_problem = match outcome {
+                    Ok(signer) => {
+                        state.signer = signer;
+                        None
+                    }
+                    Err(error) => Some(with_cause(&error)),
+                };
+                state.content_problem.clone()
+            }
+        };
+        let is_new = problem.is_some() && problem != state.problem;
+        state.problem = problem.clone();
+        let signer = state.signer.clone();
+        drop(state); // a logger is foreign code
+        if let Some(problem) = problem.filter(|_| is_new) {
+            warn!("{}: {problem}: the former key signs", self.path.display());
+        }
+        signer
     }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with_cause(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

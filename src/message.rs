@@ -242,13 +242,14 @@ impl Response {
     pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
         // A date is compared with the server's clock, else with ours.
         let now = self.date().or(now);
-        let asked = match self.header("Retry-After").map(str::trim) {
-            Some(value) => seconds(value).or_else(|| {
+        let read = |value: &str| {
+            seconds(value).or_else(|| {
                 let date = httpdate::parse_http_date(value).ok()?;
                 Some(date.duration_since(now?).unwrap_or_default()) // the date may have passed
-            }),
-            None => self.rate_limit_reset(now),
+            })
         };
+        let header = self.header("Retry-After").map(str::trim);
+        let asked = header.and_then(read).or_else(|| self.rate_limit_reset(now));
         asked.map(|asked| asked.min(MAX_REPORTED_RETRY_AFTER))
     }
 

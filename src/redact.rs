@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use zeroize::Zeroizing;
+
 /// Consecutive characters of a secret that do not occur in a sentence by chance.
 const RUN: usize = 16;
 /// Characters of the shortest secret that is searched for: a shorter one occurs in any sentence.
@@ -35,7 +37,8 @@ pub(crate) fn visible(text: &str) -> String {
 /// Returns whether `text` repeats a run of `secret`, however it is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
     let text: Vec<u8> = text.chars().filter_map(token_character).collect();
-    let (run, runs) = runs(secret);
+    let secret = token_characters(secret);
+    let (run, runs) = runs(&secret);
     text.windows(run).any(|window| runs.contains(window))
 }
 
@@ -61,7 +64,8 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     }
     let mut is_secret = vec![false; texts.iter().map(Vec::len).sum()];
     for secret in secrets {
-        let (run, runs) = runs(secret);
+        let secret = token_characters(secret);
+        let (run, runs) = runs(&secret);
         for (window, at) in found.windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
@@ -158,13 +162,19 @@ fn token_character(c: char) -> Option<u8> {
     u8::try_from(c).ok().filter(u8::is_ascii_graphic)
 }
 
+/// Returns the characters of a secret that may belong to a token.
+fn token_characters(secret: &str) -> Zeroizing<Vec<u8>> {
+    let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
+    characters.extend(secret.chars().filter_map(token_character));
+    characters
+}
+
 /// Returns the length of the runs of a secret that are searched for, and all of them.
-fn runs(secret: &str) -> (usize, HashSet<Vec<u8>>) {
-    let secret: Vec<u8> = secret.chars().filter_map(token_character).collect();
+fn runs(secret: &[u8]) -> (usize, HashSet<&[u8]>) {
     let run = secret.len().clamp(1, RUN);
     match secret.len() < SHORTEST {
         true => (run, HashSet::new()),
-        false => (run, secret.windows(run).map(<[u8]>::to_vec).collect()),
+        false => (run, secret.windows(run).collect()),
     }
 }
 

@@ -63,7 +63,7 @@ impl CachedToken {
         self.token.lifetime().saturating_sub(now.since(self.issued))
     }
 
-    /// Whether this token lives longer than the other, if there is one.
+    /// Returns whether this token lives longer than the other, if there is one.
     pub(crate) fn outlives(&self, other: Option<&Self>, now: Moment) -> bool {
         other.is_none_or(|other| self.remaining_lifetime(now) > other.remaining_lifetime(now))
     }

@@ -3,6 +3,7 @@
 //! A store never costs a token. Its failures are logged, and so is what it invents; a call that takes too long is
 //! not waited for; and whoever waits for another process goes on without it in time for an exchange.
 
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness};
-use crate::store::{StoreLock, StoredTokens, TokenStore};
+use crate::store::{RejectedTokens, StoreLock, StoredTokens, TokenStore};
 use crate::time_limit::TimeLimit;
 use crate::token::AccessToken;
 
@@ -48,13 +49,19 @@ pub(crate) trait SharedFetch: Send + Sync {
 /// The tokens of one identity in a store.
 pub(crate) struct SharedTokens {
     store: Arc<dyn TokenStore>,
-    /// Of the key that signed last.
-    tokens: Mutex<Arc<StoredTokens>>,
+    names: Mutex<Names>,
+    rejected: RejectedTokens,
     time_limit: TimeLimit,
     /// The lock of the current fetch. A fetch that hangs does not keep it from the one that replaces it.
     lock: Mutex<Option<HeldLock>>,
     /// Counts sessions, to tell them apart.
     sessions: AtomicU64,
+}
+
+/// The names under which the store has tokens: of the key that signs now, and of the one that it replaced.
+struct Names {
+    current: Arc<StoredTokens>,
+    former: Option<Arc<StoredTokens>>,
 }
 
 /// A lock, and the session that took it.
@@ -75,7 +82,11 @@ impl SharedTokens {
         })?;
         Ok(Box::new(Self {
             store: Arc::new(store),
-            tokens: Mutex::new(Arc::new(StoredTokens::new(identity))),
+            names: Mutex::new(Names {
+                current: Arc::new(StoredTokens::new(identity)),
+                former: None,
+            }),
+            rejected: RejectedTokens::default(),
             time_limit: TimeLimit::default(),
             lock: Mutex::default(),
             sessions: AtomicU64::default(),
@@ -94,23 +105,23 @@ impl SharedTokens {
         }
     }
 
-    /// Returns the tokens of the key that signs now. A key that is replaced leaves the tokens of the former one.
+    /// Returns the tokens of the key that signs now. Those of a key that was replaced stay in the store until they
+    /// expire.
     fn tokens(&self, fetcher: &Fetcher) -> Arc<StoredTokens> {
-        let tokens = self.current_tokens().clone();
-        if fetcher.signer.current().is_none() {
-            return tokens; // this key is never replaced
+        // A key that is never replaced has one identity.
+        let identity = fetcher
+            .signer
+            .current()
+            .and_then(|signer| fetcher.profile.identity(&*signer));
+        let mut names = self.names();
+        if let Some(identity) = identity.filter(|identity| !names.current.are_of(identity)) {
+            let current = Arc::new(StoredTokens::new(identity));
+            names.former = Some(mem::replace(&mut names.current, current));
         }
-        match fetcher.profile.identity(&*fetcher.signer) {
-            Some(identity) if !tokens.are_of(&identity) => {
-                let tokens = Arc::new(StoredTokens::new(identity));
-                *self.current_tokens() = tokens.clone();
-                tokens
-            }
-            _ => tokens,
-        }
+        names.current.clone()
     }
-    fn current_tokens(&self) -> MutexGuard<'_, Arc<StoredTokens>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases the lock if `may_release` says so of the session that took it.
@@ -207,7 +218,7 @@ impl SharedFetch for SharedTokens {
         };
         let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
             // It may have been invalidated since.
-            fallback: fallback.filter(|found| !session.tokens.is_rejected(&found.token)),
+            fallback: fallback.filter(|found| !self.rejected.contain(&found.token)),
             ..failed
         })?;
         // A fetch that was replaced or cleared must not bring its token back.
@@ -223,25 +234,21 @@ impl SharedFetch for SharedTokens {
     }
 
     fn reject(&self, token: &AccessToken) {
-        self.current_tokens().reject(token);
+        self.rejected.add(token);
     }
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
         let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
-        let Some(bytes) = session.load_bytes() else {
-            return;
-        };
-        let token = session.tokens.decode(&bytes, fetcher.clock.now());
-        if token.is_ok_and(|token| session.tokens.is_rejected(&token)) {
-            session.remove(bytes);
-        }
+        session.remove_each(|tokens, bytes| {
+            let token = tokens.decode(bytes, fetcher.clock.now());
+            token.is_ok_and(|token| self.rejected.contain(&token))
+        });
     }
 
     fn remove(&self, fetcher: &Fetcher) -> bool {
         let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
         self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
-        let bytes = session.load_bytes();
-        bytes.is_some_and(|bytes| session.remove(bytes).is_some())
+        session.remove_each(|_, _| true)
     }
 }
 
@@ -280,7 +287,7 @@ impl StoreSession<'_> {
             Some(same) => same.clone(),
             None => fetcher.cached_token(token, now.ago(age), now.ago(age)),
         };
-        if cached.has_expired(now) || tokens.is_rejected(&cached.token) {
+        if cached.has_expired(now) || self.shared.rejected.contain(&cached.token) {
             return None;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
@@ -323,6 +330,18 @@ impl StoreSession<'_> {
             }
             Err(error) => self.record("save", &error.to_string()),
         }
+    }
+
+    /// Removes what the store has for this key, and for the one that it replaced. Returns whether there was anything.
+    fn remove_each(&mut self, is_wanted: impl Fn(&StoredTokens, &[u8]) -> bool) -> bool {
+        let former = self.shared.names().former.clone();
+        let mut is_removed = false;
+        for tokens in [Some(self.tokens.clone()), former].into_iter().flatten() {
+            self.tokens = tokens.clone();
+            let bytes = self.load_bytes().filter(|bytes| is_wanted(&tokens, bytes));
+            is_removed |= bytes.is_some_and(|bytes| self.remove(bytes).is_some());
+        }
+        is_removed
     }
 
     fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Option<()> {

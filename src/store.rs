@@ -123,20 +123,36 @@ macro_rules! forward_token_store {
 forward_token_store!(Arc);
 forward_token_store!(Box);
 
+/// The tokens that were invalidated here last: a store that lost their removal must not bring them back.
+#[derive(Default)]
+pub(crate) struct RejectedTokens(Mutex<Vec<[u8; 32]>>);
+
+impl RejectedTokens {
+    /// Never again accepts this token from the store.
+    pub(crate) fn add(&self, token: &AccessToken) {
+        let hash = hash(token);
+        let mut rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.retain(|other| *other != hash);
+        if rejected.len() == MAX_REJECTED {
+            rejected.remove(0);
+        }
+        rejected.push(hash);
+    }
+
+    pub(crate) fn contain(&self, token: &AccessToken) -> bool {
+        let rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rejected.contains(&hash(token))
+    }
+}
+
 /// Tokens of one identity as bytes, and back.
 pub(crate) struct StoredTokens {
     identity: Identity,
-    /// SHA-256 of the tokens that were invalidated here last: a store that lost their removal must not bring them
-    /// back.
-    rejected: Mutex<Vec<[u8; 32]>>,
 }
 
 impl StoredTokens {
     pub(crate) fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            rejected: Mutex::default(),
-        }
+        Self { identity }
     }
 
     pub(crate) fn are_of(&self, identity: &Identity) -> bool {
@@ -146,22 +162,6 @@ impl StoredTokens {
     /// Returns the name under which the store keeps the token.
     pub(crate) fn name(&self) -> &str {
         &self.identity.name
-    }
-
-    /// Never again accepts this token from the store.
-    pub(crate) fn reject(&self, token: &AccessToken) {
-        let hash = hash(token);
-        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        rejected.retain(|other| *other != hash);
-        if rejected.len() == MAX_REJECTED {
-            rejected.remove(0);
-        }
-        rejected.push(hash);
-    }
-
-    pub(crate) fn is_rejected(&self, token: &AccessToken) -> bool {
-        let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        rejected.contains(&hash(token))
     }
 
     /// Returns what is stored of a token.
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn last_eight_invalidated_tokens_are_rejected() {
-        let stored = tokens_of("alice");
+        let rejected = RejectedTokens::default();
         let lifetime = Duration::from_secs(60);
         let token = |n: u32| {
             AccessToken::new(
@@ -390,17 +390,17 @@ mod tests {
             )
             .unwrap()
         };
-        (0..9).for_each(|n| stored.reject(&token(n)));
-        stored.reject(&token(8)); // once more is not one more
-        let rejected: Vec<_> = (0..10).filter(|n| stored.is_rejected(&token(*n))).collect();
-        assert_eq!(rejected, [1, 2, 3, 4, 5, 6, 7, 8]);
+        (0..9).for_each(|n| rejected.add(&token(n)));
+        rejected.add(&token(8)); // once more is not one more
+        let found: Vec<_> = (0..10).filter(|n| rejected.contain(&token(*n))).collect();
+        assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
     fn token_is_rejected_by_its_text() {
-        let stored = tokens_of("alice");
-        assert!(!stored.is_rejected(&token()));
-        stored.reject(&token());
-        assert!(stored.is_rejected(&token()));
+        let rejected = RejectedTokens::default();
+        assert!(!rejected.contain(&token()));
+        rejected.add(&token());
+        assert!(rejected.contain(&token()));
     }
 }

@@ -102,7 +102,7 @@ impl Url {
             .then(|| format!("{origin}{before}{after}"))
     }
 
-    /// Whether this is plain http, which is for this machine alone.
+    /// Returns whether this is plain http, which is for this machine alone.
     pub(crate) fn is_plain_http(&self) -> bool {
         self.0.uri.scheme() == Some(&Scheme::HTTP)
     }
@@ -118,7 +118,7 @@ impl Url {
     }
 }
 
-/// Whether a host is a loopback address, or the name that stands for one.
+/// Returns whether a host is a loopback address, or the name that stands for one.
 fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
 }

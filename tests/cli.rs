@@ -262,6 +262,38 @@ fn key_of_any_kind_signs_and_alg_chooses_among_its_algorithms() {
 }
 
 #[test]
+fn alg_is_read_in_any_case_and_lists_what_it_takes() {
+    let fixture = Fixture::new();
+    fixture.write("ed25519.pem", include_str!("data/keys/ed25519.pem"));
+    let server =
+        "assertion client-credentials --client-id c --token-endpoint https://as.example.com/token";
+    for name in ["EdDSA", "eddsa", "Ed25519"] {
+        let run = fixture.run(&format!("{server} --key ed25519.pem --alg {name}"));
+        run.only_line();
+    }
+    let run = fixture.run(&format!("{server} --key ed25519.pem --alg ES512"));
+    assert_eq!(run.status, 2);
+    assert!(
+        run.err.contains("expected RS256, RS384, RS512, PS256"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn two_options_do_not_both_read_standard_input() {
+    let fixture = Fixture::new();
+    fixture
+        .run(
+            "assertion client-credentials --client-id c --token-endpoint https://as.example.com/token \
+             --key - --passphrase-file -",
+        )
+        .assert_fails(
+            2,
+            "jwt-bearer: --passphrase-file: another option has read standard input (-) already: give a file\n",
+        );
+}
+
+#[test]
 fn failure_sets_exit_status_and_prints_message_and_hint() {
     let fixture = Fixture::new();
     fixture.write("ec.pem", include_str!("data/keys/ec-pkcs8.pem"));

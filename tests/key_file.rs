@@ -210,3 +210,54 @@ fn name_in_a_token_store_follows_the_file() {
         "t"
     );
 }
+
+/// The outcome of a slow reading of former content must not replace that of a later one.
+#[test]
+fn later_content_of_the_file_wins_over_a_slow_reading() {
+    let fixture = Fixture::new();
+    let (slow, started) = (
+        Arc::new(Mutex::new(())),
+        Arc::new(std::sync::Barrier::new(2)),
+    );
+    let gate = (slow.clone(), started.clone());
+    let key = KeyFile::new(&fixture.path, move |bytes| {
+        if bytes == SECOND {
+            gate.1.wait();
+            drop(gate.0.lock().unwrap());
+        }
+        RsaKey::read(bytes)
+    })
+    .unwrap();
+    fs::write(&fixture.path, SECOND).unwrap();
+    let held = slow.lock().unwrap();
+    std::thread::scope(|threads| {
+        let reader = threads.spawn(|| key.identity());
+        started.wait();
+        fs::write(&fixture.path, FIRST).unwrap();
+        assert_eq!(key.identity(), identity(FIRST));
+        drop(held);
+        reader.join().unwrap();
+    });
+    assert_eq!(key.identity(), identity(FIRST));
+}
+
+/// A token of the former key that the API rejects is removed from the store, and is not brought back by it.
+#[test]
+fn invalidated_token_of_the_former_key_leaves_the_store() {
+    let fixture = Fixture::new();
+    let store = MemoryStore::default();
+    let issue = |_: &Request, _: Duration| {
+        Ok(Response::new(
+            200,
+            r#"{"access_token":"t","expires_in":3600}"#,
+        ))
+    };
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
+    let source = TokenSource::with_transport(issue, profile, fixture.key()).unwrap();
+    let source = source.with_store(store.clone()).unwrap();
+    let token = source.token().unwrap();
+    fs::write(&fixture.path, SECOND).unwrap();
+    source.invalidate(&token);
+    assert_eq!(store.0.lock().unwrap().len(), 0);
+}

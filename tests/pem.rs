@@ -1483,3 +1483,14 @@ fn text_of_another_kind_is_refused() {
     );
     refuses("changeme", "this is not a PEM private key");
 }
+
+/// .NET writes `+` as \u002B in JSON, and Gson `=` as \u003d (RFC 8259 §7 allows both).
+#[test]
+fn numbered_escapes_of_json_in_a_pem_are_read() {
+    let escaped = CLEAN
+        .replace('+', "\\u002B")
+        .replace('=', "\\u003d")
+        .replace('\n', "\\u000a");
+    assert!(escaped.contains("\\u002B"));
+    reads(format!("{{\"private_key\":\"{escaped}\"}}"), &[]);
+}

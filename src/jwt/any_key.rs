@@ -49,8 +49,8 @@ impl Key {
     /// Reads a private key of whichever kind and format, also one that a passphrase protects: PKCS#8,
     /// PEM with `Proc-Type`, or the first key of a PKCS#12 store (`.p12`, `.pfx`).
     ///
-    /// A store that was made without a passphrase has an empty one. Old ciphers are read; nothing is ever
-    /// encrypted with them.
+    /// A store with an empty passphrase needs none, here and in [`read`](Self::read). Old ciphers are
+    /// read; nothing is ever encrypted with them.
     ///
     /// # Errors
     /// Those of [`read`](Self::read), and of the same kind: the passphrase is wrong, the encryption is

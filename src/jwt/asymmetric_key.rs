@@ -73,7 +73,7 @@ macro_rules! asymmetric_key {
             /// key of a PKCS#12 store (`.p12`, `.pfx`).
             ///
             /// A store of OpenSSL, Windows or Java is read, its certificates are not. A store that was made
-            /// without a passphrase has an empty one. Its MAC may take 2,000,000 rounds of its own.
+            /// without a passphrase needs none. Its MAC may take 2,000,000 rounds of its own.
             ///
             /// # Errors
             /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem). A store in BER, as Firefox writes it, is

@@ -1,4 +1,4 @@
-//! A shared secret that signs by HMAC.
+//! A shared secret for HMAC.
 
 use std::fmt::{self, Write as _};
 use std::{mem, str};

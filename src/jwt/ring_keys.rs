@@ -29,7 +29,7 @@ const ED25519_MISFIT: &str = "the parts of this Ed25519 key do not belong togeth
 const NO_CRT: &str = "this RSA key lacks its primes or the numbers after them, and ring does not \
     compute them: write them with openssl rsa, or use the feature rsa";
 
-/// An EC private key on P-256 or P-384, which signs ES256 or ES384 (RFC 7518 §3.4) by `ring`.
+/// An EC private key on P-256 or P-384, which signs ES256 or ES384 (RFC 7518 §3.4) with `ring`.
 ///
 /// The curve decides the algorithm. `ring` does not wipe its copy of the key.
 pub struct EcKey {
@@ -106,7 +106,7 @@ impl Signer for EcKey {
     }
 }
 
-/// An Ed25519 private key, which signs EdDSA (RFC 8037 §3.1) by `ring`.
+/// An Ed25519 private key, which signs EdDSA (RFC 8037 §3.1) with `ring`.
 ///
 /// `ring` does not wipe its copy of the key.
 pub struct Ed25519Key {
@@ -157,7 +157,7 @@ impl Signer for Ed25519Key {
     }
 }
 
-/// An RSA private key of 2048, 3072 or 4096 bits that signs by `ring`.
+/// An RSA private key of 2048, 3072 or 4096 bits that signs with `ring`.
 ///
 /// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). It signs in a third
 /// of the time of `RsaKey` and in constant time. In return it takes fewer keys: the exponent must be 65537 or

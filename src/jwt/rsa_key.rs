@@ -1,4 +1,4 @@
-//! An RSA private key that signs by the `rsa` crate, always blinded.
+//! An RSA private key that signs with the `rsa` crate, always blinded.
 //!
 //! What a file says is checked before it is computed with, so that every key that is read signs in
 //! the usual time.

@@ -107,7 +107,7 @@ impl Certificate {
         all.map(|der| STANDARD.encode(der)).collect()
     }
 
-    /// Whether this is the certificate of the key that signs, by the [identity](Signer::identity) of
+    /// Returns whether this is the certificate of the key that signs, by the [identity](Signer::identity) of
     /// the signer.
     ///
     /// It is `false` for a shared secret, and for a signer of your own whose identity is not SHA-256 of
@@ -192,8 +192,14 @@ fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let [algorithm, bits] = key.as_slice() else {
         return None;
     };
-    let oid = elements(algorithm.value).ok()?.first()?.value;
-    let algorithm = match oid {
+    let inner = elements(algorithm.value).ok()?;
+    let oid = inner.first()?;
+    // In a list of revoked certificates (RFC 5280 §5.1) something else is here.
+    let tags = [algorithm.tag, oid.tag, bits.tag];
+    if tags != [SEQUENCE, OBJECT_IDENTIFIER, BIT_STRING] {
+        return None;
+    }
+    let algorithm = match oid.value {
         RSA | RSA_PSS => RSA_ENCRYPTION.to_vec(), // a key restricted to PSS is the same key
         _ => encode(SEQUENCE, algorithm.value),
     };

@@ -183,8 +183,9 @@ impl Search {
             self.has_public_key = true;
             return Ok(None);
         }
-        let material = jwk.kind(kty).and_then(|kind| Ok((kind, jwk.algorithm()?)));
-        match material {
+        let kind = jwk.kind(kty).and_then(|kind| Ok((kind, jwk.algorithm()?)));
+        match kind {
+            // A damaged key is not passed over for another one.
             Ok((kind, algorithm)) => jwk.material(kind, algorithm).map(Some),
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -225,7 +226,8 @@ impl<'t> Jwk<'t> {
         }
         if let Some(operations) = self.get("key_ops") {
             let operations = json::elements(operations).unwrap_or_default();
-            if !operations.contains(&"\"sign\"") {
+            let is_sign = |name: &&str| string(name).is_some_and(|name| *name == "sign");
+            if !operations.iter().any(is_sign) {
                 return Err(OTHER_KEY_OPS);
             }
         }
@@ -354,9 +356,13 @@ fn string(json: &str) -> Option<Zeroizing<String>> {
     Some(unescaped(escaped))
 }
 
+/// Returns the number that four hexadecimal digits are, and what follows them.
+fn utf16_unit(text: &str) -> (u16, &str) {
+    let (digits, after) = text.split_at_checked(4).unwrap_or((text, ""));
+    (u16::from_str_radix(digits, 16).unwrap_or(0xfffd), after)
+}
+
 /// Returns a text with its escapes replaced (RFC 8259 §7). One that is unknown is left out.
-///
-/// A pair of escapes of UTF-16 becomes two replacement characters: no number and no JSON needs one.
 fn unescaped(text: &str) -> Zeroizing<String> {
     // No escape is shorter than its character, so the text never grows and leaves no copies.
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
@@ -370,15 +376,18 @@ fn unescaped(text: &str) -> Zeroizing<String> {
             Some('r') => plain.push('\r'),
             Some('t') => plain.push('\t'),
             Some('u') => {
-                let digits = chars.as_str().get(..4).unwrap_or_default();
-                let unit = u32::from_str_radix(digits, 16).ok();
-                let c = unit.and_then(char::from_u32);
-                plain.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
-                chars = chars
-                    .as_str()
-                    .get(digits.len()..)
-                    .unwrap_or_default()
-                    .chars();
+                let (first, after) = utf16_unit(chars.as_str());
+                let (second, after_both) = after.strip_prefix("\\u").map_or((0, after), utf16_unit);
+                // A character beyond U+FFFF is a pair of escapes.
+                let pair = char::decode_utf16([first, second]).next();
+                let single = char::decode_utf16([first]).next();
+                let (c, after) = match (single, pair) {
+                    (Some(Ok(c)), _) => (c, after),
+                    (_, Some(Ok(c))) => (c, after_both),
+                    _ => (char::REPLACEMENT_CHARACTER, after),
+                };
+                plain.push(c);
+                chars = after.chars();
             }
             _ => {}
         }

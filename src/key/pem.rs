@@ -238,7 +238,7 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     ))
 }
 
-/// Whether a text is a JSON object or array, by its ends.
+/// Returns whether a text is a JSON object or array, by its ends.
 fn is_json(text: &str) -> bool {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let ends = (text.chars().next(), text.chars().next_back());
@@ -316,7 +316,7 @@ impl<'t> Block<'t> {
             let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
             let (body, rest) = rest.split_once(END)?;
             let (end_label, after) = rest.split_once(DASHES)?;
-            let whole = block.strip_suffix(after)?;
+            let whole = block.get(..block.len().saturating_sub(after.len()))?;
             let before = before.chars().next_back();
             // Dashes in the body are a second BEGIN line: this END belongs to another block.
             let is_one_block = !body.contains(DASHES);
@@ -372,17 +372,28 @@ pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeErro
     STANDARD.decode_vec(&*base64, &mut bytes).map(|()| bytes)
 }
 
-/// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends.
+/// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends, and those of
+/// JSON by number as their characters: some writers escape `+` and `=` (RFC 8259 §7).
 fn unescaped(text: &str) -> Zeroizing<String> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     let mut parts = text.split('\\');
     plain.push_str(parts.next().unwrap_or_default());
     for part in parts {
-        let line = part.strip_prefix(['n', 'r']);
-        plain.push(if line.is_some() { '\n' } else { '\\' });
-        plain.push_str(line.unwrap_or(part));
+        let line = part.strip_prefix(['n', 'r']).map(|rest| ('\n', rest));
+        let (c, rest) = line
+            .or_else(|| numbered_escape(part))
+            .unwrap_or(('\\', part));
+        plain.push(c);
+        plain.push_str(rest);
     }
     plain
+}
+
+/// Returns the character of `u002B` and what follows it.
+fn numbered_escape(part: &str) -> Option<(char, &str)> {
+    let (digits, rest) = part.strip_prefix('u')?.split_at_checked(4)?;
+    let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+    Some((c, rest))
 }
 
 /// Returns a label with one space between its words, also where a line was wrapped inside it.

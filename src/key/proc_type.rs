@@ -45,7 +45,9 @@ pub(super) fn split_headers(body: &str) -> Result<(Option<DekInfo>, &str), Strin
         .split_once("DEK-Info:")
         .ok_or("this encrypted key has no DEK-Info line, which names its cipher")?;
     let (name, rest) = value.split_once(',').ok_or(NO_IV)?;
-    let row = CIPHERS.iter().find(|(known, _)| *known == name.trim());
+    let row = CIPHERS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
     let (name, cipher) = row.copied().unwrap_or(("another cipher", None));
     let Some(cipher) = cipher else {
         return Err(format!(

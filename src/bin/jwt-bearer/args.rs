@@ -330,7 +330,7 @@ pub(crate) struct JwtBearer {
 #[command(group = exactly_one("credential", ["key", "secret"]))]
 #[command(group = exactly_one("server", ["discover", "token_endpoint"]))]
 pub(crate) struct ServerOptions {
-    /// The private key: RSA, EC or Ed25519 in PEM, DER or as a JWK.
+    /// The private key: RSA, EC or Ed25519 in PEM, DER or PKCS#12, as a JWK, or inside a JSON file.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) key: Option<PathBuf>,
     /// The shared secret of an HMAC. One line end at the end of a text is dropped.
@@ -361,7 +361,7 @@ pub(crate) struct CommonOptions {
     /// The key ID: header member kid.
     #[arg(long, value_name = "KID")]
     pub(crate) key_id: Option<String>,
-    /// The algorithm, if the key can sign several [default: the server's, or else RS256 or HS256]
+    /// The algorithm, if the key can sign several [default: what the key file or the profile names, else RS256 or HS256]
     #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
     pub(crate) alg: Option<Algorithm>,
     /// The header member typ [default: JWT]
@@ -408,8 +408,16 @@ fn exactly_one<const N: usize>(id: &'static str, arguments: [&'static str; N]) -
 }
 
 fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
-    Algorithm::named(text)
-        .ok_or("expected an algorithm such as RS256, PS256, ES256, EdDSA or HS256")
+    let is_ed25519 = ["EdDSA", "Ed25519"] // RFC 8037 §3.1, RFC 9864 §2.2
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(text));
+    let algorithm = match is_ed25519 {
+        true => Some(Algorithm::EdDsa),
+        false => Algorithm::named(&text.to_ascii_uppercase()),
+    };
+    algorithm.filter(|name| *name != Algorithm::Es512).ok_or(
+        "expected RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384 or HS512",
+    )
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), &'static str> {

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jwt_bearer::{decode_base64, decode_base64url, decode_hex};
 use zeroize::Zeroizing;
@@ -15,6 +16,10 @@ use crate::output::{Failure, print_message};
 
 /// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.
 const MAX_BYTES: u64 = 1024 * 1024;
+/// Bytes that are enough for most files.
+const USUAL_FILE: usize = 64 * 1024;
+/// Two options cannot read standard input both: the second one would find nothing there.
+static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
 /// Bytes of the longest file name. A longer argument is the content of a file.
 const MAX_NAME: usize = 255;
 
@@ -23,9 +28,16 @@ const MAX_NAME: usize = 255;
 /// # Errors
 /// Where the file cannot be read, or is too long.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Most files fit, so they leave no copies in freed memory.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_FILE));
     let limit = MAX_BYTES.saturating_add(1);
-    let read = match path == Path::new("-") {
+    let is_stdin = path == Path::new("-");
+    if is_stdin && STDIN_WAS_READ.swap(true, Ordering::Relaxed) {
+        return Err(Failure::usage(format!(
+            "{option}: another option has read standard input (-) already: give a file"
+        )));
+    }
+    let read = match is_stdin {
         true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
         false => File::open(path)
             .map_err(|error| cannot_open(option, path, &error))?

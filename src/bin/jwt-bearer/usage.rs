@@ -62,7 +62,7 @@ fn hide_values(error: &mut Error) -> bool {
     is_hidden
 }
 
-/// Whether the text is an option, as options are written.
+/// Returns whether the text is an option, as options are written.
 fn is_option(text: &str) -> bool {
     let is_short = |name: &str| name.len() == 1;
     match (text.strip_prefix("--"), text.strip_prefix('-')) {
@@ -72,7 +72,7 @@ fn is_option(text: &str) -> bool {
     }
 }
 
-/// Whether the text is a name as options and parameters have it, and not a secret: short, and of lower-case letters.
+/// Returns whether the text is a name as options and parameters have it, and not a secret: short, and of lower-case letters.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_name_char = |c: char| c.is_ascii_lowercase() || c == '-' || c == '_';
     (1..=MAX_NAME).contains(&text.len()) && text.chars().all(is_name_char)
