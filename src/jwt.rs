@@ -97,7 +97,7 @@ impl Assertion {
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
         append(&signature, &mut jwt);
-        overwrite_stack(); // `base64` leaves its buffer there
+        overwrite_stack::<2048>(); // `base64` leaves its buffer there
         Ok(Self { jwt, jti: None })
     }
 

@@ -1,5 +1,7 @@
 //! Random numbers of the operating system: identifiers that cannot be guessed, and jitter.
 
+use std::fmt::Write as _;
+
 use crate::error::Error;
 
 /// Returns a random UUID, version 4 (RFC 9562 §5.4), as hexadecimal digits with or without hyphens.
@@ -10,7 +12,8 @@ pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
     let bits = bits()
         .map_err(|error| Error::key("the system has no random numbers").with_source(error))?;
     let version_4 = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = format!("{version_4:032x}");
+    let mut text = String::with_capacity(36);
+    let _ = write!(text, "{version_4:032x}"); // writing to a `String` cannot fail
     if hyphens {
         [20, 16, 12, 8]
             .into_iter()
