@@ -146,8 +146,8 @@ fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     members.chunks_exact(2).rev().find(is_it)?.last().copied()
 }
 
-/// Returns the members of an object sorted by name, their values as they are written. Of two members with one name the
-/// last one stays behind the first.
+/// Returns the members of an object sorted by name, their values as they are written. Members with the same name
+/// keep their order.
 pub(crate) fn members(json: &str) -> Option<Vec<(Zeroizing<String>, &str)>> {
     let parts = parts(json, '{')?;
     let pairs = parts.chunks_exact(2).map(|member| match member {
@@ -172,7 +172,7 @@ fn parts(json: &str, begin: char) -> Option<Vec<&str>> {
     let mut rest = json.trim_start().strip_prefix(begin)?;
     let mut parts = Vec::new();
     loop {
-        // The text is JSON, so that a separator stands where one belongs.
+        // The text is valid JSON, so each separator is in its place.
         rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
         let mut values = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         let Some(Ok(_)) = values.next() else {

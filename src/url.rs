@@ -118,7 +118,7 @@ impl Url {
     }
 }
 
-/// Returns whether a host is a loopback address, or the name that stands for one.
+/// Returns whether a host is a loopback address, or the name of one.
 fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
 }

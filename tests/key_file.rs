@@ -43,6 +43,11 @@ impl Fixture {
     }
 }
 
+fn profile() -> Profile {
+    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
+    Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint)
+}
+
 fn thumbprint(der: &[u8]) -> String {
     RsaKey::from_der(der).unwrap().thumbprint()
 }
@@ -77,9 +82,7 @@ impl Transport for Server {
 fn replaced_key_signs_the_next_assertion_with_its_key_id() {
     let fixture = Fixture::new();
     let server = Server::default();
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let source = TokenSource::with_transport(server.clone(), profile, fixture.key()).unwrap();
+    let source = TokenSource::with_transport(server.clone(), profile(), fixture.key()).unwrap();
     assert_eq!(
         source.fetch_uncached().unwrap_err().kind(),
         ErrorKind::Denied
@@ -183,9 +186,7 @@ fn name_in_a_token_store_follows_the_file() {
         ))
     };
     let source = || {
-        let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-        let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-        let source = TokenSource::with_transport(issue, profile, fixture.key()).unwrap();
+        let source = TokenSource::with_transport(issue, profile(), fixture.key()).unwrap();
         source.with_store(store.clone()).unwrap()
     };
     let old = source();
@@ -198,9 +199,7 @@ fn name_in_a_token_store_follows_the_file() {
     assert_eq!((first.len(), both.len()), (1, 1));
     store.0.lock().unwrap().remove(&first[0]);
     let no_server = |_: &Request, _: Duration| Err(io::Error::other("there is no server"));
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let new = TokenSource::with_transport(no_server, profile, fixture.key()).unwrap();
+    let new = TokenSource::with_transport(no_server, profile(), fixture.key()).unwrap();
     assert_eq!(
         new.with_store(store.clone())
             .unwrap()
@@ -252,9 +251,7 @@ fn invalidated_token_of_the_former_key_leaves_the_store() {
             r#"{"access_token":"t","expires_in":3600}"#,
         ))
     };
-    let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
-    let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let source = TokenSource::with_transport(issue, profile, fixture.key()).unwrap();
+    let source = TokenSource::with_transport(issue, profile(), fixture.key()).unwrap();
     let source = source.with_store(store.clone()).unwrap();
     let token = source.token().unwrap();
     fs::write(&fixture.path, SECOND).unwrap();

@@ -33,7 +33,8 @@ pub enum Key {
     /// An Ed25519 key.
     #[cfg(feature = "ring")]
     Ed25519(Ed25519Key),
-    /// A shared secret in a JWK. Other files of secrets cannot be told from any text: see [`HmacKey`].
+    /// A shared secret in a JWK. Any other text could be a secret too, so
+    /// it is not read as one: see [`HmacKey`].
     Hmac(HmacKey),
 }
 

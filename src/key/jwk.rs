@@ -1,7 +1,7 @@
 //! A private JWK (RFC 7517), wherever in a text it is, to the parts of its key.
 //!
 //! It may be the whole text, one of a set behind its public half, a member of a file of settings at
-//! any depth, a text within such a file, or base64 of any of these. JSON is read where it stands:
+//! any depth, a text within such a file, or base64 of any of these. JSON is read in place:
 //! nothing secret is copied but into buffers that are allocated once and wiped. Nothing is quoted.
 
 use std::mem;

@@ -57,7 +57,7 @@ pub(crate) enum Ending {
 /// What the server does with a connection until it recovers.
 pub(crate) struct Misbehavior {
     pub(crate) stage: Stage,
-    /// The bytes that the server writes. `<length>` stands for the length of the body, `<assertion>` for the
+    /// The bytes that the server writes. `<length>` is replaced by the length of the body, `<assertion>` by the
     /// assertion of the request and `<elsewhere>` for another host.
     pub(crate) bytes: Vec<u8>,
     pub(crate) ending: Ending,

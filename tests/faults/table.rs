@@ -11,7 +11,7 @@ use super::server::Stage::{self, Handshake, Http, Idle, KeptAlive, Tls, Unread, 
 /// The expected outcome of the first call.
 #[derive(Clone, Copy)]
 pub(crate) enum Expected {
-    /// An error with this text. `<host>` stands for host and port.
+    /// An error with this text. `<host>` is replaced by host and port.
     Error(ErrorKind, &'static str),
     /// An error with this text and a source that contains the second text.
     ErrorWithSource(ErrorKind, &'static str, &'static str),
