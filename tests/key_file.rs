@@ -235,7 +235,7 @@ fn later_content_of_the_file_wins_over_a_slow_reading() {
         fs::write(&fixture.path, FIRST).unwrap();
         assert_eq!(key.identity(), identity(FIRST));
         drop(held);
-        reader.join().unwrap();
+        assert_eq!(reader.join().unwrap(), identity(FIRST)); // not what it read
     });
     assert_eq!(key.identity(), identity(FIRST));
 }
