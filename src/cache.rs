@@ -435,7 +435,14 @@ mod model {
         fn cached(&self, secret: &str, age: Duration) -> CachedToken {
             let then = Stopped(self.clock.0 - age, self.clock.1 - age);
             let issued = Moment::now(&then);
-            let token = AccessToken::new(secret, then.0, SECOND * 60, None, JsonObject::default());
+            let token = AccessToken::new(
+                secret,
+                &TokenHeader::BEARER,
+                then.0,
+                SECOND * 60,
+                None,
+                JsonObject::default(),
+            );
             CachedToken {
                 token: token.unwrap(),
                 issued,

@@ -26,7 +26,7 @@ impl Profile {
     pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
         self.check()?;
         Ok(match self.endpoint.kind() {
-            EndpointKind::Token { .. } => Vec::new(),
+            EndpointKind::Token { .. } | EndpointKind::None => Vec::new(),
             EndpointKind::Metadata(url) => vec![Request::get(url.clone())],
             EndpointKind::Issuer(issuer) => well_known(issuer)?.into(),
         })
@@ -44,12 +44,13 @@ impl Profile {
 
     /// Returns the resolved profile. An error shows text of the response only through `redact`.
     fn resolve(&self, response: &Response, redact: &dyn Fn(&str) -> String) -> Result<Self, Error> {
-        if matches!(self.endpoint.kind(), EndpointKind::Token { .. }) {
+        let (EndpointKind::Issuer(from) | EndpointKind::Metadata(from)) = self.endpoint.kind()
+        else {
             return Ok(self.clone());
-        }
+        };
         let expected = self.expected_issuer()?;
         let (url, issuer) = self
-            .read_metadata(response, expected.as_deref(), redact)
+            .read_metadata(from, response, expected.as_deref(), redact)
             .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))?;
         let resolved = Self {
             endpoint: Endpoint::found(url, issuer),
@@ -104,6 +105,7 @@ impl Profile {
 
     fn read_metadata(
         &self,
+        from: &Url,
         response: &Response,
         expected: Option<&str>,
         redact: &dyn Fn(&str) -> String,
@@ -136,9 +138,6 @@ impl Profile {
         let Some(token_endpoint) = text("token_endpoint") else {
             return Err(Error::protocol("metadata names no token_endpoint"));
         };
-        let (EndpointKind::Issuer(from)
-        | EndpointKind::Metadata(from)
-        | EndpointKind::Token { url: from, .. }) = self.endpoint.kind();
         match Url::parse(token_endpoint.to_string()) {
             // A remote server would direct the assertion to whatever listens on this machine.
             Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(

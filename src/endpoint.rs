@@ -13,9 +13,14 @@ pub struct Endpoint(EndpointKind);
 
 #[derive(Clone)]
 pub(crate) enum EndpointKind {
-    Token { url: Url, issuer: Option<String> },
+    Token {
+        url: Url,
+        issuer: Option<String>,
+    },
     Issuer(Url),
     Metadata(Url),
+    /// The assertion is the access token.
+    None,
 }
 
 impl Endpoint {
@@ -57,6 +62,11 @@ impl Endpoint {
         Ok(Self(EndpointKind::Metadata(url)))
     }
 
+    /// There is no token endpoint: the assertion itself is the access token, and nothing is sent.
+    pub fn none() -> Self {
+        Self(EndpointKind::None)
+    }
+
     /// Returns the token endpoint at `path` below a base URL, which people copy with and without a
     /// slash at its end.
     pub(crate) fn below(what: &str, base: &str, path: &str) -> Result<Self, Error> {
@@ -66,6 +76,14 @@ impl Endpoint {
             return Err(Error::config(message));
         }
         Ok(Self::found(parse(what, format!("{base}{path}"))?, None))
+    }
+
+    /// Takes the URL of a token endpoint that a provider documents.
+    pub(crate) fn known(url: &'static str) -> Self {
+        match Url::parse(url.to_owned()) {
+            Ok(url) => Self::found(url, None),
+            Err(_) => Self::none(), // never: each provider's test sends a request there
+        }
     }
 
     pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
@@ -87,6 +105,7 @@ impl fmt::Debug for Endpoint {
             EndpointKind::Token { url, .. } => ("Token", url),
             EndpointKind::Issuer(url) => ("Issuer", url),
             EndpointKind::Metadata(url) => ("Metadata", url),
+            EndpointKind::None => return f.write_str("None"),
         };
         f.debug_tuple(name).field(url).finish()
     }

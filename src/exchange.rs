@@ -3,42 +3,41 @@
 //! Nothing here knows any server: the profile says which parameter carries the assertion, what goes
 //! with it and where. A response is believed only as far as it makes sense (RFC 6749 §5.1, §5.2).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::endpoint::EndpointKind;
-use crate::error::{Error, ErrorKind, ErrorResponse, says};
-use crate::json::{JsonObject, JsonValue};
+use crate::error::{Error, ErrorKind, ErrorResponse};
+use crate::json::{self, JsonObject, JsonValue};
 use crate::jwt::{self, Assertion};
 use crate::message::{Request, Response};
 use crate::profile::hint::hint;
-use crate::profile::{MAX_TOKEN_LIFETIME, Placement, Profile};
+use crate::profile::response::{self, ResponseMap, seconds};
+use crate::profile::{MAX_TOKEN_LIFETIME, Profile};
 use crate::reason::Reason;
 use crate::redact::{redact_all, shorten};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 
-/// The latest time that is read, in seconds, the year 5138: no token lives longer.
-const MAX_SECONDS: f64 = 1e11;
-
 /// What `token_type` may say, in lower case: RFC 6750 §6.1.1, and Apigee's default.
 const BEARER: &[&str] = &["bearer", "bearertoken"];
 
-/// Codes, and parts of their descriptions in lower case, that mean "later": RFC 6749 §4.1.2.1, which servers also use
-/// at the token endpoint, and Google's.
-const TRANSIENT_ERRORS: &[(&str, &str)] = &[
-    ("temporarily_unavailable", ""),
-    ("server_error", ""),
-    ("internal_failure", ""),
-];
-
 /// Members of a response that are tokens, which its other members must not repeat.
 const TOKEN_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "auth_token"];
+
+/// Members that RFC 6749 §5.1 puts beside a token.
+const BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
+
+const DPOP: &str = "the token is bound to a key by DPoP (RFC 9449), which is not supported: switch it off for this client";
+
+/// The longest name of a member that an error shows, and the largest number of names.
+const MAX_NAME: usize = 32;
+const MAX_NAMES: usize = 8;
 
 const UNUSABLE_TOKEN: &str =
     "the access_token is empty or holds something other than visible ASCII";
@@ -91,28 +90,32 @@ impl<'p> Exchange<'p> {
         now: SystemTime,
         server_now: SystemTime,
     ) -> Result<Self, Error> {
-        let EndpointKind::Token { url, .. } = profile.endpoint.kind() else {
-            return Err(Error::config(
-                "the token endpoint is known by discovery only: read the metadata first",
-            ));
+        let problem = match profile.endpoint.kind() {
+            EndpointKind::Token { url, .. } => {
+                let signer = CurrentSigner::of(signer);
+                let assertion = profile.assertion_of(&signer, server_now)?;
+                let request = profile
+                    .placement
+                    .write(url, &profile.parameters(&assertion));
+                let request = request.map_err(|problem| {
+                    Error::config(format!("the URL with its parameters {problem}"))
+                })?;
+                return Ok(Self {
+                    profile,
+                    request: request.with_headers(profile.request_headers(&assertion)),
+                    signer,
+                    assertion: assertion.into(),
+                    now,
+                });
+            }
+            EndpointKind::None => {
+                "there is no token endpoint: the assertion itself is the access token"
+            }
+            EndpointKind::Issuer(_) | EndpointKind::Metadata(_) => {
+                "the token endpoint is known by discovery only: read the metadata first"
+            }
         };
-        let signer = CurrentSigner::of(signer);
-        let assertion = profile.assertion_of(&signer, server_now)?;
-        let parameters = profile.parameters(&assertion);
-        let request = match profile.placement {
-            Placement::Form => Request::post_form(url, &parameters),
-            Placement::Json => Request::post_json(url, &parameters),
-            Placement::Query => Request::post_query(url, &parameters).map_err(|problem| {
-                Error::config(format!("the URL with its parameters {problem}"))
-            })?,
-        };
-        Ok(Self {
-            profile,
-            signer,
-            assertion: assertion.into(),
-            request,
-            now,
-        })
+        Err(Error::config(problem))
     }
 
     /// Returns the assertion that the request carries.
@@ -150,18 +153,22 @@ impl<'p> Exchange<'p> {
         clock_offset: Option<i64>,
         other_secrets: &[&str],
     ) -> Result<AccessToken, Error> {
-        let body = response.json();
-        let reason = Reason::of(&response, body.as_ref());
+        let map = self.map();
+        let body = match response.status() {
+            200..=299 => (map.body)(&response),
+            _ => response.json(),
+        };
+        let reason = Reason::of(&response, body.as_ref(), map);
         match self.classify(&response, body.as_ref(), &reason) {
-            Ok(response_token) => {
+            Ok(TokenResponse {
+                secret,
+                lifetime,
+                scope,
+            }) => {
                 let mut members = body.unwrap_or_default();
-                members.remove("access_token"); // its accessor is `AccessToken::secret`
-                let TokenResponse {
-                    secret,
-                    lifetime,
-                    scope,
-                } = response_token;
-                AccessToken::new(&secret, self.now, lifetime, scope, members)
+                members.remove(&map.token); // its accessor is `AccessToken::secret`
+                let header = &map.token_header;
+                AccessToken::new(&secret, header, self.now, lifetime, scope, members)
                     .ok_or_else(|| Error::protocol(UNUSABLE_TOKEN)) // never: token_response checked it
             }
             Err(problem) => {
@@ -174,10 +181,14 @@ impl<'p> Exchange<'p> {
         }
     }
 
+    fn map(&self) -> &'p ResponseMap {
+        &self.profile.response
+    }
+
     /// Returns what we sent that foreign text must not repeat.
     fn secrets(&self) -> Vec<&str> {
         let mut secrets = vec![self.assertion.secret()];
-        secrets.extend(self.profile.secret_parameters());
+        secrets.extend(self.profile.secret_values());
         secrets
     }
 
@@ -198,22 +209,27 @@ impl<'p> Exchange<'p> {
         response: &Response,
         body: Option<&JsonObject>,
         reason: &Reason,
-    ) -> Result<TokenResponse, (ErrorKind, &'static str)> {
+    ) -> Result<TokenResponse, Problem> {
         use ErrorKind::{Denied, Protocol, Unavailable};
-        let has = |name| {
-            let value = body.and_then(|body| body.get(name));
-            value.is_some_and(|value| is_present(&value))
+        let map = self.map();
+        let has = |member: &str| {
+            let json = body.and_then(|body| body.find(member));
+            json.is_some_and(|json| !json::is_empty(json))
         };
-        let has_error = has("error");
+        let has_error = has(&map.error);
+        let is_success = matches!(response.status(), 200..=299);
         // A token response may have members of these names too.
-        let is_success = |status| (200..=299).contains(&status);
-        let may_be_transient =
-            |status| (has_error || !is_success(status)) && self.is_transient(reason);
-        let is_denied = has_error || (self.profile.denies_by_message && has("message"));
-        Err(match response.status() {
-            status if response.is_unavailable() || may_be_transient(status) => {
-                (Unavailable, "the authorization server cannot answer now")
-            }
+        let may_have_reason = has_error || !is_success;
+        let kind_by_words = map
+            .kind_of(reason.code(), reason.description())
+            .filter(|_| may_have_reason);
+        let is_unavailable = match kind_by_words {
+            Some(kind) => kind == Unavailable,
+            None => response.is_unavailable(),
+        };
+        let is_denied = has_error || map.error_description.as_deref().is_some_and(has);
+        let (kind, message) = match response.status() {
+            _ if is_unavailable => (Unavailable, "the authorization server cannot answer now"),
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
             200..=299 if has_error => (Denied, "the authorization server answered an error"),
             300..=399 => (
@@ -221,6 +237,7 @@ impl<'p> Exchange<'p> {
                 "the token endpoint redirects, and no assertion is sent there",
             ),
             400..=499 if is_denied => (Denied, "the authorization server refused"),
+            _ if kind_by_words == Some(Denied) => (Denied, "the authorization server refused"),
             401 if response.body().is_empty() && reason.code.is_some() => {
                 (Denied, "the authorization server refused")
             }
@@ -236,9 +253,12 @@ impl<'p> Exchange<'p> {
             200..=299 => {
                 let response_token = match body {
                     Some(body) => self.token_response(body, response.date()),
-                    None => Err("the response is not a JSON object"),
+                    None => Err("the response is not a JSON object".into()),
                 };
-                return response_token.map_err(|message| (Protocol, message));
+                return response_token.map_err(|message| Problem {
+                    kind: Protocol,
+                    message,
+                });
             }
             401 if body.is_none() && reason.code.is_some() => {
                 (Denied, "the authorization server refused")
@@ -247,55 +267,77 @@ impl<'p> Exchange<'p> {
                 Protocol,
                 "something other than an authorization server answered",
             ),
-        })
-    }
-
-    /// Returns whether the server says that the same request may succeed later.
-    fn is_transient(&self, reason: &Reason) -> bool {
-        let is_row = |(code, description): &(&str, &str)| {
-            reason.code() == *code && says(reason.description(), description)
         };
-        [TRANSIENT_ERRORS, self.profile.transient_errors]
-            .iter()
-            .any(|rows| rows.iter().any(is_row))
+        Err(Problem {
+            kind,
+            message: message.into(),
+        })
     }
 
     fn token_response(
         &self,
         body: &JsonObject,
         date: Option<SystemTime>,
-    ) -> Result<TokenResponse, &'static str> {
-        let value = |name: &str| body.get(name).filter(|value| !value.is_null());
-        let is_bearer = |kind: JsonValue| {
-            let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
-            BEARER.contains(&kind.as_str())
+    ) -> Result<TokenResponse, Cow<'static, str>> {
+        let map = self.map();
+        let value = |member: &str| {
+            let value = body.find(member).and_then(JsonValue::parse);
+            value.filter(|value| !value.is_null())
         };
-        if !value("token_type").is_none_or(is_bearer) {
-            return Err("the token is not a bearer token");
+        if let Some(kind) = value("token_type") {
+            let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+            match kind.as_str() {
+                "dpop" => return Err(DPOP.into()),
+                kind if BEARER.contains(&kind) => {}
+                _ => return Err("the token is not a bearer token".into()),
+            }
         }
-        let secret = value("access_token").ok_or("the response has no access_token")?;
-        let secret = secret.as_str().ok_or("the access_token is not a string")?;
+        let secret = value(&map.token).ok_or_else(|| self.without_token(body))?;
+        let secret = secret
+            .as_str()
+            .ok_or_else(|| format!("the {} is not a string", map.token))?;
         if !AccessToken::is_usable(secret) {
-            return Err(UNUSABLE_TOKEN);
+            return Err(UNUSABLE_TOKEN.into());
         }
         let requested = || self.profile.scope.clone();
+        let now = date.unwrap_or(self.now);
+        let lifetime = value(&map.lifetime).and_then(|value| (map.lifetime_unit)(&value, now));
         Ok(TokenResponse {
-            scope: value("scope").map_or_else(requested, |scope| scope_string(&scope)),
-            lifetime: self.lifetime(value("expires_in").as_deref(), secret, date),
+            scope: value("scope").map_or_else(requested, |scope| response::scope(&scope)),
+            lifetime: self.lifetime(lifetime, secret, date),
             secret: Zeroizing::new(secret.to_owned()),
         })
     }
 
-    /// Returns `expires_in`, else the `exp` of the token where the profile reads it, else the
+    /// Says what a response has in place of the token, and what reads it.
+    fn without_token(&self, body: &JsonObject) -> Cow<'static, str> {
+        let token = &self.map().token;
+        // A name may be anything; these are too short to hold a secret.
+        let is_shown = |(name, json): &(&str, &str)| {
+            let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+            *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)
+        };
+        let names = body.members().filter(is_shown).map(|(name, _)| name);
+        let names: Vec<_> = names.take(MAX_NAMES).collect();
+        let advice = match names.iter().all(|name| BESIDE_TOKEN.contains(name)) {
+            true => "",
+            false => ": the setting token-member names the member of the token",
+        };
+        match &*names {
+            [] => format!("the response has no {token}"),
+            names => format!(
+                "the response has no {token}; it has {}{advice}",
+                names.join(", ")
+            ),
+        }
+        .into()
+    }
+
+    /// Returns the lifetime that the response names, else the `exp` of the token where the profile reads it, else the
     /// lifetime that the profile assumes.
-    fn lifetime(
-        &self,
-        expires_in: Option<&Value>,
-        token: &str,
-        date: Option<SystemTime>,
-    ) -> Duration {
+    fn lifetime(&self, named: Option<Duration>, token: &str, date: Option<SystemTime>) -> Duration {
         let from_token = || {
-            let token = self.profile.reads_token.then_some(token)?;
+            let token = self.map().reads_token.then_some(token)?;
             let claims = jwt::unverified_claims(token)?;
             let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
             let iat = claims.get("iat").and_then(|iat| seconds(&iat));
@@ -306,22 +348,25 @@ impl<'p> Exchange<'p> {
             let lifetimes = lifetimes.filter_map(|begin| exp.checked_sub(begin));
             lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // no server grants an expired token
         };
-        let lifetime = expires_in.and_then(seconds).or_else(from_token);
+        let lifetime = named.or_else(from_token);
         lifetime
-            .unwrap_or(self.profile.token_lifetime)
+            .unwrap_or(self.map().token_lifetime)
             .min(MAX_TOKEN_LIFETIME)
     }
 
     /// Makes an error of what the server said, without secrets.
     fn into_error(
         self,
-        (kind, message): (ErrorKind, &'static str),
+        Problem { kind, message }: Problem,
         reason: &Reason,
         response: ErrorResponse,
         body: Option<&JsonObject>,
         other_secrets: &[&str],
     ) -> Error {
-        let tokens = body.map(|body| body.texts_at_any_depth(TOKEN_MEMBERS));
+        let token = json::path(&self.map().token);
+        let token_member = token.last().map(|name| &**name);
+        let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
+        let tokens = body.map(|body| body.texts_at_any_depth(&names));
         let tokens = tokens.unwrap_or_default();
         let mut secrets = self.secrets();
         secrets.extend(tokens.iter().map(|token| token.as_str()));
@@ -352,6 +397,12 @@ impl<'p> Exchange<'p> {
     }
 }
 
+/// Why a response is not the token.
+struct Problem {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+}
+
 /// What a successful response contains (RFC 6749 §5.1).
 struct TokenResponse {
     secret: Zeroizing<String>,
@@ -367,43 +418,28 @@ impl fmt::Debug for Exchange<'_> {
     }
 }
 
-/// Returns whether a member says something: it is neither `null`, `false` nor empty.
-fn is_present(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(elements) => !elements.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
-    }
-}
-
-/// Returns the scope as one string (RFC 6749 §5.1). Some servers write an array; anything else is
-/// unknown.
-fn scope_string(scope: &Value) -> Option<String> {
-    match scope {
-        Value::String(scope) => Some(scope.clone()),
-        Value::Array(scopes) => {
-            let scopes: Option<Vec<_>> = scopes.iter().map(Value::as_str).collect();
-            scopes.map(|scopes| scopes.join(" "))
-        }
-        _ => None,
-    }
-}
-
-/// Reads seconds, which servers write as number, string or float. Zero, a negative number and
-/// anything unreadable count as missing.
-fn seconds(value: &Value) -> Option<Duration> {
-    let parse = |text: &str| {
-        // JSON has no plus sign, and no zeros before a digit.
-        let mut number = text.trim_ascii();
-        number = number.strip_prefix('+').unwrap_or(number);
-        while let [b'0', b'0'..=b'9', ..] = number.as_bytes() {
-            number = number.get(1..).unwrap_or_default();
-        }
-        JsonValue::parse(number)?.as_f64()
+/// Returns the access token of a profile without an exchange, the assertion itself, and `None` for any other profile.
+pub(crate) fn self_signed(
+    profile: &Profile,
+    signer: &dyn Signer,
+    now: SystemTime,
+    server_now: SystemTime,
+) -> Result<Option<AccessToken>, Error> {
+    let EndpointKind::None = profile.endpoint.kind() else {
+        return Ok(None);
     };
-    let number = value.as_f64().or_else(|| parse(value.as_str()?))?;
-    let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();
-    seconds.filter(|seconds| !seconds.is_zero())
+    let assertion = profile.assertion(signer, server_now)?;
+    let map = &profile.response;
+    let lifetime = profile.assertion_lifetime.unwrap_or(map.token_lifetime);
+    let lifetime = lifetime.min(MAX_TOKEN_LIFETIME);
+    let (header, scope) = (&map.token_header, profile.scope.clone());
+    let members = JsonObject::default();
+    Ok(AccessToken::new(
+        assertion.secret(),
+        header,
+        now,
+        lifetime,
+        scope,
+        members,
+    ))
 }

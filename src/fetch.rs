@@ -9,7 +9,7 @@ use log::{debug, warn};
 use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency};
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
@@ -261,7 +261,7 @@ impl Fetcher {
     fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
         let send = |request: &Request| Ok(self.send(request, attempt)?.0);
         let mut secrets = attempt.secrets();
-        secrets.extend(self.profile.secret_parameters());
+        secrets.extend(self.profile.secret_values());
         let redact = |text: &str| {
             let words = redact_all([text, ""], &secrets);
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
@@ -313,6 +313,14 @@ impl Fetcher {
     ) -> Result<CachedToken, Error> {
         let (server, purpose, number) = (&profile.endpoint, attempt.purpose, attempt.number);
         let (now, server_now) = self.time_to_sign(profile, attempt.deadline)?;
+        if let Some(token) = exchange::self_signed(profile, &*self.signer, now, server_now)? {
+            debug!(
+                "{server:?}: {purpose}: signed a token for {:?}",
+                token.lifetime()
+            );
+            let signed = self.now();
+            return Ok(self.cached_token(token, signed, signed));
+        }
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;
         let assertion = exchange.shared_assertion();

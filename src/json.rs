@@ -1,5 +1,6 @@
 //! JSON objects, read and written. Both are wiped when dropped: a token may be among their members.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::{mem, str};
 
@@ -75,11 +76,23 @@ impl JsonObject {
         JsonValue::parse(self.json(name)?)
     }
 
-    /// Returns the text at a JSON Pointer (RFC 6901) without `~`, if it is not empty.
-    pub(crate) fn pointer(&self, pointer: &str) -> Option<Zeroizing<String>> {
-        let mut names = pointer.strip_prefix('/')?.split('/');
-        let json = self.json(names.next()?)?;
-        text(names.try_fold(json, child)?).filter(|text| !text.is_empty())
+    /// Makes an object of one text.
+    pub(crate) fn of_text(name: &str, text: &str) -> Self {
+        let json = String::from_utf8(mem::take(&mut *string(text))); // JSON is UTF-8
+        Self(vec![(name.to_owned(), json.unwrap_or_default().into())])
+    }
+
+    /// Returns the JSON of the value that a [path](path) leads to.
+    pub(crate) fn find(&self, member: &str) -> Option<&str> {
+        let path = path(member);
+        let (first, rest) = path.split_first()?;
+        let json = self.json(first)?;
+        rest.iter().try_fold(json, |json, name| child(json, name))
+    }
+
+    /// Returns the text that a [path](path) leads to, if it is not empty.
+    pub(crate) fn find_text(&self, member: &str) -> Option<Zeroizing<String>> {
+        text(self.find(member)?).filter(|text| !text.is_empty())
     }
 
     /// Returns a text that is not empty.
@@ -106,9 +119,17 @@ impl JsonObject {
         found
     }
 
-    /// Removes and wipes a member.
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.retain(|(other, _)| other != name);
+    /// Removes and wipes the value that a [path](path) leads to.
+    pub(crate) fn remove(&mut self, member: &str) {
+        match &*path(member) {
+            [] => {}
+            [name] => self.0.retain(|(other, _)| other != name),
+            [first, rest @ ..] => {
+                for (_, json) in self.0.iter_mut().filter(|(name, _)| name == first) {
+                    *json = without(json, rest);
+                }
+            }
+        }
     }
 
     /// Returns every member that is not `null` as text: a string as it is, anything else as its JSON.
@@ -129,6 +150,59 @@ pub(crate) fn text(json: &str) -> Option<Zeroizing<String>> {
         Value::String(text) => Some(mem::take(text).into()),
         _ => None,
     }
+}
+
+/// Returns the names that lead to a value: one name, or those of a JSON Pointer (RFC 6901), which begins with a slash.
+pub(crate) fn path(member: &str) -> Vec<Cow<'_, str>> {
+    fn unescape(name: &str) -> Cow<'_, str> {
+        let Some((first, escapes)) = name.split_once('~') else {
+            return Cow::Borrowed(name);
+        };
+        let mut unescaped = first.to_owned();
+        for escape in escapes.split('~') {
+            let character = if escape.starts_with('1') { '/' } else { '~' };
+            unescaped.push(character);
+            unescaped.push_str(escape.get(1..).unwrap_or_default());
+        }
+        Cow::Owned(unescaped)
+    }
+    match member.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').map(unescape).collect(),
+        None => vec![Cow::Borrowed(member)],
+    }
+}
+
+/// Returns an object or array without the value that a path leads to; anything else as it is.
+fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
+    let (Some((name, rest)), Some(members)) = (path.split_first(), parts(json, '{')) else {
+        return json.to_owned().into();
+    };
+    let mut kept = Zeroizing::new(String::with_capacity(json.len())); // one that grows would leave copies behind
+    kept.push('{');
+    for member in members.chunks_exact(2) {
+        let [key, value] = member else { continue };
+        let is_it = text(key).is_some_and(|key| *key == **name);
+        if is_it && rest.is_empty() {
+            continue;
+        }
+        if kept.len() > 1 {
+            kept.push(',');
+        }
+        kept.push_str(key);
+        kept.push(':');
+        match is_it {
+            true => kept.push_str(&without(value, rest)),
+            false => kept.push_str(value),
+        }
+    }
+    kept.push('}');
+    kept
+}
+
+/// Returns whether a value says nothing: `null`, `false`, or an empty text, array or object.
+pub(crate) fn is_empty(json: &str) -> bool {
+    let has_no = |bracket| parts(json, bracket).is_some_and(|parts| parts.is_empty());
+    matches!(json, "null" | "false" | "\"\"") || has_no('{') || has_no('[')
 }
 
 /// Returns a member of an object, or an element of an array.
@@ -266,14 +340,30 @@ impl JsonWriter {
     /// Writes members whose values are JSON already.
     pub(crate) fn encoded<'a>(&mut self, members: impl IntoIterator<Item = &'a (String, String)>) {
         for (name, json) in members {
-            self.name(name);
-            self.0.extend_from_slice(json.as_bytes());
+            self.json(name, json);
         }
     }
 
+    /// Writes a member whose value is JSON already.
+    pub(crate) fn json(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
+    /// Writes a member whose value is the object that `write` writes.
+    pub(crate) fn nested(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        self.name(name);
+        self.0.push(b'{');
+        write(self);
+        self.0.push(b'}');
+    }
+
     fn name(&mut self, name: &str) {
-        let before = if self.0.is_empty() { b'{' } else { b',' };
-        self.0.push(before);
+        match self.0.last() {
+            None => self.0.push(b'{'),
+            Some(b'{') => {} // the first member of a nested object
+            Some(_) => self.0.push(b','),
+        }
         let _ = serde_json::to_writer(&mut *self.0, name); // writing to a vector cannot fail
         self.0.push(b':');
     }
@@ -285,7 +375,7 @@ impl JsonWriter {
         self.0.clear();
     }
 
-    fn finish(mut self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
         self.end();
         self.0
     }
@@ -326,16 +416,20 @@ pub(crate) fn array(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
 
 /// Writes texts as one object, in a single allocation: a vector that grows leaves copies of a secret behind.
 pub(crate) fn object(members: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
-    let mut writer = JsonWriter::with_capacity(capacity(members, LONGEST_ESCAPE));
+    let capacity = capacity(members.iter().copied(), LONGEST_ESCAPE);
+    let mut writer = JsonWriter::with_capacity(capacity);
     for (name, value) in members {
         writer.text(name, Some(value));
     }
     writer.finish()
 }
 
-/// Returns as many bytes as the members take at most, where one byte becomes up to `longest`.
-pub(crate) fn capacity(members: &[(&str, &str)], longest: usize) -> usize {
-    let texts = members.iter().flat_map(|(name, value)| [name, value]);
+/// Returns as many bytes as the texts take at most, where one byte becomes up to `longest`.
+pub(crate) fn capacity<'a>(
+    members: impl Iterator<Item = (&'a str, &'a str)>,
+    longest: usize,
+) -> usize {
+    let texts = members.flat_map(|(name, value)| [name, value]);
     texts.fold(AROUND_MEMBER, |sum, text| {
         let most = text.len().saturating_mul(longest);
         sum.saturating_add(most).saturating_add(AROUND_MEMBER)
@@ -380,6 +474,39 @@ mod tests {
         assert!(JsonObject::parse_first(b"[{\"a\":1},2]").is_some());
     }
 
+    /// The escapes are RFC 6901 §3's.
+    #[test]
+    fn value_is_found_and_removed_by_name_and_by_pointer() {
+        let json =
+            r#"{"a/b":1,"m~n":2,"o":{"p":{"q":"x","r":12345678901234567890},"s":[{"t":"u"}]}}"#;
+        let object = || JsonObject::parse(json.as_bytes()).unwrap();
+        for (member, found) in [
+            ("a/b", Some("1")),
+            ("/a~1b", Some("1")),
+            ("/m~0n", Some("2")),
+            ("m~n", Some("2")),
+            ("/o/p/q", Some(r#""x""#)),
+            ("/o/s/0/t", Some(r#""u""#)),
+            ("/o/p/z", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(object().find(member), found, "{member}");
+        }
+        let without = |member: &str| {
+            let mut object = object();
+            object.remove(member);
+            object.json("o").map(str::to_owned)
+        };
+        assert_eq!(without("o"), None);
+        assert_eq!(without("/o"), None);
+        let rest = r#"{"p":{"r":12345678901234567890},"s":[{"t":"u"}]}"#;
+        assert_eq!(without("/o/p/q").as_deref(), Some(rest));
+        assert_eq!(without("/o/p").as_deref(), Some(r#"{"s":[{"t":"u"}]}"#));
+        let whole = object().json("o").map(str::to_owned);
+        assert_eq!(without("/o/z"), whole);
+    }
+
     #[test]
     fn object_is_written_in_one_allocation() {
         let short: &[(&str, &str)] = &[("a", "b")];
@@ -387,8 +514,9 @@ mod tests {
         let escaped: &[(&str, &str)] = &[(&long, &long), ("\u{1f}", ""), ("", &long)];
         for members in [&[], short, escaped] {
             let json = object(members);
-            assert!(json.len() <= capacity(members, LONGEST_ESCAPE));
-            assert_eq!(json.capacity(), capacity(members, LONGEST_ESCAPE));
+            let capacity = capacity(members.iter().copied(), LONGEST_ESCAPE);
+            assert!(json.len() <= capacity);
+            assert_eq!(json.capacity(), capacity);
         }
     }
 }

@@ -54,6 +54,8 @@ fn append(bytes: &[u8], jwt: &mut String) {
 /// dropped.
 pub struct Assertion {
     jwt: Zeroizing<String>,
+    /// The length of the signature in bytes.
+    signature_length: usize,
     jti: Option<String>,
 }
 
@@ -66,6 +68,11 @@ impl Assertion {
     /// Returns the `jti` claim, which identifies the assertion in a server's log.
     pub(crate) fn jti(&self) -> Option<&str> {
         self.jti.as_deref()
+    }
+
+    /// Returns the length of the signature in bytes: that of an RSA key.
+    pub(crate) fn signature_length(&self) -> usize {
+        self.signature_length
     }
 
     /// Signs header and claims. The header has `typ`, `alg` and `kid`, then the members of `header`.
@@ -98,7 +105,11 @@ impl Assertion {
         jwt.push('.');
         append(&signature, &mut jwt);
         overwrite_stack::<2048>(); // `base64` leaves its buffer there
-        Ok(Self { jwt, jti: None })
+        Ok(Self {
+            jwt,
+            signature_length: signature.len(),
+            jti: None,
+        })
     }
 
     /// Records the value of the `jti` claim, so that it can be logged without decoding the JWT.

@@ -22,6 +22,8 @@ mod url;
 
 mod message;
 
+mod placement;
+
 mod error;
 
 #[expect(clippy::disallowed_methods, reason = "the system's clock")]
@@ -56,6 +58,8 @@ mod token;
 mod endpoint;
 
 mod profile;
+
+pub mod provider;
 
 mod discovery;
 
@@ -101,10 +105,10 @@ pub use key::certificate::Certificate;
 pub use key::encoding::{decode_base64, decode_base64url, decode_hex};
 pub use key_file::KeyFile;
 pub use message::{Request, Response};
-pub use profile::{
-    Audience, Jti, Placement, Profile, ScopePlacement, cylance, marketing_cloud_intelligence,
-    salesforce,
-};
+pub use placement::Placement;
+pub use profile::setting::{SETTINGS, Setting, SettingValue};
+pub use profile::{AssertionPlacement, Audience, Jti, Profile, ScopePlacement};
+pub use provider::{cylance, marketing_cloud_intelligence, salesforce};
 pub use signer::{Algorithm, Signer};
 pub use source::{SourceStatus, TokenSource, TokenState};
 #[cfg(all(feature = "file-store", unix))]

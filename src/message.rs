@@ -1,13 +1,13 @@
 //! Requests and responses as data. Nothing here sends anything.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, HeaderValue, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
-use crate::json::{self, JsonObject};
+use crate::json::JsonObject;
 use crate::url::Url;
 
 /// Bytes of a response body: a token response is a few kilobytes, and a server that sends more is
@@ -22,47 +22,51 @@ const MAX_RESET_IN: Duration = MAX_REPORTED_RETRY_AFTER;
 
 const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
 
-/// RFC 3986 §2.3: everything but the unreserved characters is encoded, so a JWT passes as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-/// The length of one percent-encoded byte.
-const PERCENT_ENCODED: usize = "%0A".len();
-
 /// A request that has not been sent.
 ///
-/// It carries an assertion: `Debug` shows method and host only, and the body is wiped when dropped.
+/// It carries an assertion: `Debug` shows method and host only, and what it carries is wiped when dropped.
 pub struct Request {
     method: &'static str,
     url: Url,
     content_type: Option<&'static str>,
+    headers: RequestHeaders,
     body: Zeroizing<Vec<u8>>,
 }
 
+/// Names and values of further headers.
+pub(crate) type RequestHeaders = Vec<(Cow<'static, str>, Zeroizing<String>)>;
+
 impl Request {
-    /// Returns `GET` for metadata, `POST` for a token.
+    /// Returns `GET` for metadata and with [`Placement::GET`], `POST` else.
     pub fn method(&self) -> &'static str {
         self.method
     }
 
     /// Returns the URL, query included.
     ///
-    /// With [`Placement::Query`](crate::Placement::Query) the assertion is in it: as secret as
+    /// With [`Placement::QUERY`] and [`Placement::GET`] the assertion may be in it: as secret as
     /// [`body`](Self::body).
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Returns header names and values.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        [("Accept", "application/json"), ("User-Agent", USER_AGENT)]
+    /// Returns header names and values. A value may be as secret as [`body`](Self::body).
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_replaced = |name: &str| {
+            let mut headers = self.headers.iter();
+            headers.any(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
+        let ours = [("Accept", "application/json"), ("User-Agent", USER_AGENT)];
+        let ours = ours
             .into_iter()
-            .chain(self.content_type.map(|value| ("Content-Type", value)))
+            .chain(self.content_type.map(|value| ("Content-Type", value)));
+        let further = self.headers.iter();
+        let further = further.map(|(name, value)| (name.as_ref(), value.as_str()));
+        ours.filter(move |(name, _)| !is_replaced(name))
+            .chain(further)
     }
 
-    /// Returns the parameters, the assertion among them, encoded; empty for `GET`.
+    /// Returns the parameters, the assertion usually among them, encoded; empty where they are in the URL.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -81,59 +85,34 @@ impl Request {
             method: "GET",
             url,
             content_type: None,
+            headers: Vec::new(),
             body: Zeroizing::default(),
         }
     }
 
-    /// Puts the parameters into a form body (RFC 6749 §4).
-    pub(crate) fn post_form(url: &Url, parameters: &[(&str, &str)]) -> Self {
+    pub(crate) fn post(url: Url, content_type: &'static str, body: Zeroizing<Vec<u8>>) -> Self {
         Self {
             method: "POST",
-            url: url.clone(),
-            content_type: Some("application/x-www-form-urlencoded"),
-            body: form(parameters),
+            url,
+            content_type: Some(content_type).filter(|_| !body.is_empty()),
+            headers: Vec::new(),
+            body,
         }
     }
 
-    /// Puts the parameters into one JSON object of strings.
-    pub(crate) fn post_json(url: &Url, parameters: &[(&str, &str)]) -> Self {
-        Self {
-            method: "POST",
-            url: url.clone(),
-            content_type: Some("application/json"),
-            body: json::object(parameters),
-        }
-    }
-
-    /// Puts the parameters into the query of an empty `POST`.
-    pub(crate) fn post_query(url: &Url, parameters: &[(&str, &str)]) -> Result<Self, &'static str> {
-        let form = form(parameters);
-        let query = std::str::from_utf8(&form).map_err(|_| "is not text")?;
-        Ok(Self {
-            method: "POST",
-            url: url.with_query(query)?,
-            content_type: None,
-            body: Zeroizing::default(),
-        })
+    /// Adds headers, each in place of our own of that name.
+    pub(crate) fn with_headers(self, headers: RequestHeaders) -> Self {
+        Self { headers, ..self }
     }
 }
 
-fn form(parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
-    let capacity = json::capacity(parameters, PERCENT_ENCODED);
-    let mut body = Zeroizing::new(Vec::with_capacity(capacity));
-    let encode = |text: &str, body: &mut Vec<u8>| {
-        percent_encode(text.as_bytes(), RESERVED)
-            .for_each(|piece| body.extend_from_slice(piece.as_bytes()));
-    };
-    for (name, value) in parameters {
-        if !body.is_empty() {
-            body.push(b'&');
-        }
-        encode(name, &mut body);
-        body.push(b'=');
-        encode(value, &mut body);
-    }
-    body
+/// Returns whether a header can be sent with every request. Those that frame a message are the HTTP client's.
+pub(crate) fn is_header(name: &str, value: &str) -> bool {
+    const FRAMING: &[&str] = &["connection", "content-length", "host", "transfer-encoding"];
+    let is_framing = FRAMING
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing));
+    !is_framing && HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value).is_ok()
 }
 
 /// A response, however it was fetched.
@@ -330,6 +309,14 @@ fn seconds(text: &str) -> Option<Duration> {
     is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
 }
 
+/// Returns a value as HTTP libraries have it. They do not print one that may be secret.
+pub(crate) fn header_value(name: &str, value: &str) -> Option<HeaderValue> {
+    const PUBLIC: &[&str] = &["Accept", "User-Agent", "Content-Type"];
+    let mut value = HeaderValue::try_from(value).ok()?;
+    value.set_sensitive(!PUBLIC.contains(&name));
+    Some(value)
+}
+
 /// The request as the `http` crate has it, for clients that take that form. The `Content-Length` is
 /// left to the client.
 impl From<&Request> for http::Request<Vec<u8>> {
@@ -341,8 +328,8 @@ impl From<&Request> for http::Request<Vec<u8>> {
         };
         *converted.uri_mut() = request.uri().clone();
         for (name, value) in request.headers() {
-            if let Ok(name) = HeaderName::try_from(name) {
-                let value = HeaderValue::from_static(value);
+            if let (Ok(name), Some(value)) = (HeaderName::try_from(name), header_value(name, value))
+            {
                 converted.headers_mut().insert(name, value);
             }
         }
@@ -509,20 +496,6 @@ mod tests {
                 let pause = response.retry_after(None).map(|pause| pause.as_secs());
                 assert_eq!(pause, expected, "{status} {headers:?}");
             }
-        }
-    }
-
-    #[test]
-    fn form_is_written_in_one_allocation() {
-        let long = "\u{1f}".repeat(1000);
-        let members: [&[(&str, &str)]; 2] = [
-            &[("a", "b")],
-            &[(&long, &long), ("\u{1f}", ""), ("", &long)],
-        ];
-        for parameters in members {
-            let form = form(parameters);
-            assert!(form.len() <= json::capacity(parameters, PERCENT_ENCODED));
-            assert_eq!(form.capacity(), json::capacity(parameters, PERCENT_ENCODED));
         }
     }
 }

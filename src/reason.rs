@@ -5,8 +5,9 @@
 
 use zeroize::Zeroizing;
 
-use crate::json::JsonObject;
+use crate::json::{self, JsonObject};
 use crate::message::Response;
+use crate::profile::response::ResponseMap;
 
 /// Where a code is found: JSON Pointers (RFC 6901), in this order.
 const CODES: &[&str] = &[
@@ -48,20 +49,26 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// Reads the body and, for what that does not say, the challenges in `WWW-Authenticate` (RFC 6750 §3).
-    pub(crate) fn of(response: &Response, body: Option<&JsonObject>) -> Self {
+    /// Reads the body, first the members that the server is known for, and, for what that does not say, the challenges
+    /// in `WWW-Authenticate` (RFC 6750 §3).
+    pub(crate) fn of(response: &Response, body: Option<&JsonObject>, map: &ResponseMap) -> Self {
         let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
         let challenges = response.headers().filter(|(name, _)| is_challenge(name));
         let challenges: Vec<_> = challenges.map(|(_, value)| value).collect();
         let challenge = |name| challenges.iter().find_map(|text| parameter(text, name));
-        let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.pointer(pointer));
+        let first =
+            |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.find_text(pointer));
+        let own = |member: &str| body?.find(member).and_then(text_or_integer);
         let hint = body.and_then(|body| body.text("hint"));
-        let description = match (first(DESCRIPTIONS), hint) {
+        let own_description = map.error_description.as_deref().and_then(own);
+        let description = match (own_description.or_else(|| first(DESCRIPTIONS)), hint) {
             (Some(text), Some(hint)) => Some(Zeroizing::new([&*text, " ", &*hint].concat())),
             (text, hint) => text.or(hint),
         };
         Self {
-            code: first(CODES).or_else(|| challenge("error")),
+            code: own(&map.error)
+                .or_else(|| first(CODES))
+                .or_else(|| challenge("error")),
             description: description.or_else(|| challenge("error_description")),
         }
     }
@@ -73,6 +80,16 @@ impl Reason {
     pub(crate) fn description(&self) -> &str {
         self.description.as_deref().map_or("", String::as_str)
     }
+}
+
+/// Returns a text that is not empty, or the digits of an integer: some servers number their errors.
+fn text_or_integer(json: &str) -> Option<Zeroizing<String>> {
+    let is_integer = json.bytes().all(|b| b.is_ascii_digit());
+    let text = match is_integer {
+        true => Some(json.to_owned().into()),
+        false => json::text(json),
+    };
+    text.filter(|text| !text.is_empty())
 }
 
 /// Returns a parameter of the challenges in a field, a token or a quoted text (RFC 9110 §11.2).
@@ -102,7 +119,7 @@ mod tests {
 
     fn reason(body: &str, challenge: &str) -> (String, String) {
         let response = Response::new(400, body).with_header("WWW-Authenticate", challenge);
-        let reason = Reason::of(&response, response.json().as_ref());
+        let reason = Reason::of(&response, response.json().as_ref(), &ResponseMap::default());
         (reason.code().to_owned(), reason.description().to_owned())
     }
 
@@ -187,7 +204,7 @@ mod tests {
             .with_header("WWW-Authenticate", "Basic realm=\"r\"")
             .with_header("www-authenticate", "Bearer error=\"c\"")
             .with_header("WWW-Authenticate", "DPoP error_description=\"d\"");
-        let reason = Reason::of(&response, None);
+        let reason = Reason::of(&response, None, &ResponseMap::default());
         assert_eq!((reason.code(), reason.description()), ("c", "d"));
     }
 }

@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, ManualClock};
     use crate::json::JsonObject;
+    use crate::token::TokenHeader;
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -113,7 +114,14 @@ mod tests {
     #[test]
     fn freshness_changes_at_refresh_after_and_at_lifetime() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let token = AccessToken::new("t", clock.now(), s(300), None, JsonObject::default());
+        let token = AccessToken::new(
+            "t",
+            &TokenHeader::BEARER,
+            clock.now(),
+            s(300),
+            None,
+            JsonObject::default(),
+        );
         let cached = CachedToken {
             token: token.unwrap(),
             issued: Moment::now(&clock),

@@ -55,14 +55,14 @@ impl TokenSource {
         signer: impl Signer + 'static,
     ) -> Result<Self, Error> {
         profile.check()?;
-        profile.check_algorithm(CurrentSigner::of(&signer).algorithm())?;
+        profile.check_signer(&*CurrentSigner::of(&signer))?;
         Ok(Self {
             fetcher: Fetcher {
+                corrects_clock: profile.limits.corrects_clock,
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
                 clock: Box::new(SystemClock),
-                corrects_clock: false,
                 jitter: random::jitter,
                 state: Mutex::default(),
             },
@@ -87,7 +87,8 @@ impl TokenSource {
         Self { timeout, ..self }
     }
 
-    /// Signs by the server's clock where ours is wrong. Defaults to no.
+    /// Signs by the server's clock where ours is wrong. Defaults to no, except at servers whose limits demand it (Box,
+    /// Maskinporten).
     ///
     /// Where an assertion is denied and the `Date` of the response differs from our clock by more than 30 seconds and
     /// less than a day, another is signed by the server's time, and so are those that follow. Only `iat` and `exp` go

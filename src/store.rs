@@ -236,7 +236,8 @@ impl StoredTokens {
             return Err("it claims to come from the future");
         }
         // A clock that is ahead of ours must not make the token live longer.
-        AccessToken::new(&secret, issued.min(now), lifetime, scope, members)
+        let header = &self.identity.header;
+        AccessToken::new(&secret, header, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")
     }
 }
@@ -250,6 +251,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::token::TokenHeader;
     use crate::{Audience, Endpoint, HmacKey, Profile};
 
     const NOW: u64 = 1_700_000_000;
@@ -270,7 +272,15 @@ mod tests {
         let members = JsonObject::parse(members.as_bytes()).unwrap();
         let (issued, lifetime) = (at(NOW), Duration::from_millis(299_500));
         let scope = Some("read".to_owned());
-        AccessToken::new("00D!to.ken", issued, lifetime, scope, members).unwrap()
+        AccessToken::new(
+            "00D!to.ken",
+            &TokenHeader::BEARER,
+            issued,
+            lifetime,
+            scope,
+            members,
+        )
+        .unwrap()
     }
     /// The stored form of that token, with one of its parts changed.
     fn stored_with(n: usize, part: Value) -> Vec<u8> {
@@ -296,8 +306,15 @@ mod tests {
     fn encode_allocates_once() {
         for secret in ["t".repeat(60_000), "\"".repeat(60_000)] {
             let lifetime = Duration::from_secs(60);
-            let token =
-                AccessToken::new(&secret, at(NOW), lifetime, None, JsonObject::default()).unwrap();
+            let token = AccessToken::new(
+                &secret,
+                &TokenHeader::BEARER,
+                at(NOW),
+                lifetime,
+                None,
+                JsonObject::default(),
+            )
+            .unwrap();
             let stored = tokens_of("alice");
             let bytes = stored.encode(&token).unwrap();
             assert_eq!(bytes.capacity(), bytes.len(), "it grew");
@@ -383,6 +400,7 @@ mod tests {
         let token = |n: u32| {
             AccessToken::new(
                 &format!("t{n}"),
+                &TokenHeader::BEARER,
                 at(NOW),
                 lifetime,
                 None,

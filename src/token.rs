@@ -1,5 +1,6 @@
 //! An access token: its header value, its lifetime, and what came with it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -7,8 +8,40 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use crate::json::{JsonObject, TextMembers};
+use crate::message;
 
-const SCHEME: &str = "Bearer ";
+/// The header that carries a token to an API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenHeader {
+    name: Cow<'static, str>,
+    before: Cow<'static, str>,
+    after: Cow<'static, str>,
+}
+
+impl TokenHeader {
+    /// RFC 6750 §2.1.
+    pub(crate) const BEARER: Self = Self::new("Authorization", "Bearer ");
+
+    pub(crate) const fn new(name: &'static str, before: &'static str) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            before: Cow::Borrowed(before),
+            after: Cow::Borrowed(""),
+        }
+    }
+
+    /// Parses a line such as `X-Vault-Token: {}`, where `{}` is the token.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (name, value) = line.split_once(':')?;
+        let (before, after) = value.trim().split_once("{}")?;
+        let is_whole = message::is_header(name, before) && message::is_header(name, after);
+        is_whole.then(|| Self {
+            name: name.to_owned().into(),
+            before: before.to_owned().into(),
+            after: after.to_owned().into(),
+        })
+    }
+}
 
 /// A bearer token (RFC 6750) and what came with it.
 ///
@@ -17,8 +50,9 @@ const SCHEME: &str = "Bearer ";
 pub struct AccessToken(Arc<Inner>);
 
 struct Inner {
-    /// The scheme and the token: one copy of the secret serves both accessors.
-    authorization: Zeroizing<String>,
+    header: TokenHeader,
+    /// The value of that header: one copy of the token serves all accessors.
+    value: Zeroizing<String>,
     issued: SystemTime,
     lifetime: Duration,
     scope: Option<String>,
@@ -30,19 +64,26 @@ struct Inner {
 impl AccessToken {
     /// Returns the token itself, a secret: whoever has it can use it.
     pub fn secret(&self) -> &str {
-        self.authorization()
-            .strip_prefix(SCHEME)
+        let TokenHeader { before, after, .. } = &self.0.header;
+        let value = self.authorization().strip_prefix(&**before);
+        value
+            .and_then(|value| value.strip_suffix(&**after))
             .unwrap_or_default()
     }
-    /// Returns the value of an `Authorization` header (RFC 6750 §2.1).
+    /// Returns the value of the header that carries the token to an API: `Bearer` and the token (RFC 6750 §2.1),
+    /// unless the profile [says otherwise](crate::Profile::with_token_header).
     pub fn authorization(&self) -> &str {
-        &self.0.authorization
+        &self.0.value
+    }
+    /// Returns the name of that header: `Authorization`, unless the profile says otherwise.
+    pub fn header_name(&self) -> &str {
+        &self.0.header.name
     }
     /// Returns [`authorization`](Self::authorization) as a header value that is marked sensitive.
     ///
     /// HTTP libraries do not print such values.
     pub fn header_value(&self) -> http::HeaderValue {
-        // A usable token is visible ASCII, and so is the scheme.
+        // A usable token is visible ASCII, and what stands around it was checked.
         let value = http::HeaderValue::from_str(self.authorization());
         let mut value = value.unwrap_or_else(|_| http::HeaderValue::from_static(""));
         value.set_sensitive(true);
@@ -65,7 +106,8 @@ impl AccessToken {
     }
     /// Returns another member of the response: a string as it is, anything else as JSON text.
     ///
-    /// Returns `None` for `access_token`, whose accessor is [`secret`](Self::secret), and for `null`.
+    /// Returns `None` for the token, whose accessor is [`secret`](Self::secret), and for `null`. What is inside a
+    /// member is found by [`json_at`](Self::json_at).
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut members = self.members();
         members
@@ -76,6 +118,10 @@ impl AccessToken {
     /// Returns another member of the response as the JSON that it is, with every digit of a number.
     pub fn json(&self, name: &str) -> Option<&str> {
         self.0.members.json(name)
+    }
+    /// Returns the JSON that a JSON Pointer (RFC 6901) leads to, such as `/auth/policies/0`.
+    pub fn json_at(&self, pointer: &str) -> Option<&str> {
+        self.0.members.find(pointer)
     }
     /// Returns names and the JSON of their values.
     pub(crate) fn json_members(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -98,15 +144,17 @@ impl AccessToken {
     /// Returns `None` where the token is not [usable](Self::is_usable).
     pub(crate) fn new(
         secret: &str,
+        header: &TokenHeader,
         issued: SystemTime,
         lifetime: Duration,
         scope: Option<String>,
         members: JsonObject,
     ) -> Option<Self> {
         Self::is_usable(secret).then(|| {
-            let authorization = Zeroizing::new([SCHEME, secret].concat());
+            let value = Zeroizing::new([&header.before, secret, &header.after].concat());
             Self(Arc::new(Inner {
-                authorization,
+                header: header.clone(),
+                value,
                 issued,
                 lifetime,
                 scope,

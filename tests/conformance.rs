@@ -643,7 +643,10 @@ fn error_in_a_200_is_denied_even_beside_an_access_token() {
 fn unusable_access_token_is_a_protocol_error() {
     let unusable = "the access_token is empty or holds something other than visible ASCII";
     for (token, text) in [
-        (json!(null), "the response has no access_token"),
+        (
+            json!(null),
+            "the response has no access_token; it has expires_in, token_type",
+        ),
         (json!(5), "the access_token is not a string"),
         (json!(["t"]), "the access_token is not a string"),
         (json!(""), unusable),
@@ -665,7 +668,13 @@ fn unusable_access_token_is_a_protocol_error() {
     let error = error_from(&client(), json(200, &json!({"expires_in": 300})));
     assert_eq!(
         error.to_string(),
-        "the response has no access_token (status 200)"
+        "the response has no access_token; it has expires_in (status 200)"
+    );
+    let body = json!({"id_token": "t", "expires_in": 300, "a name with blanks": 1});
+    assert_eq!(
+        error_from(&client(), json(200, &body)).to_string(),
+        "the response has no access_token; it has expires_in, id_token: the setting token-member names the member of \
+         the token (status 200)"
     );
 }
 
@@ -724,13 +733,13 @@ fn token_type_is_bearer_in_any_case_or_absent() {
             "Bearer t"
         );
     }
-    for kind in [
-        json!("mac"),
-        json!("DPoP"),
-        json!("N_A"),
-        json!("Bearer x"),
-        json!(1),
-    ] {
+    let bound = json!({"access_token": "t", "token_type": "DPoP"});
+    assert_eq!(
+        error_from(&client(), json(200, &bound)).to_string(),
+        "the token is bound to a key by DPoP (RFC 9449), which is not supported: switch it off for this client \
+         (status 200)"
+    );
+    for kind in [json!("mac"), json!("N_A"), json!("Bearer x"), json!(1)] {
         let body = json!({"access_token": "t", "token_type": kind});
         let error = error_from(&client(), json(200, &body));
         assert_eq!(error.kind(), Protocol);

@@ -106,8 +106,8 @@ fn marketing_cloud_intelligence_discovers_its_endpoint_and_posts_a_form_or_a_que
         "grant_type=client_credentials&client_id=svc-0001&{CLIENT}&client_assertion=<assertion>"
     );
     for (placement, expected) in [
-        (Placement::Form, form("/us1/token", &parameters)),
-        (Placement::Query, query(&format!("/us1/token?{parameters}"))),
+        (Placement::FORM, form("/us1/token", &parameters)),
+        (Placement::QUERY, query(&format!("/us1/token?{parameters}"))),
     ] {
         let token_server = Server::new([grants("t")]);
         let document = format!(
@@ -194,18 +194,18 @@ fn generic_request_encodes_parameters_and_keeps_the_query_of_the_endpoint() {
         ("?tenant=7", format!("/?tenant=7&{grant_parameters}")),
     ] {
         assert_eq!(
-            sent(|url| grant(&format!("{url}{target}")).with_placement(Placement::Query)),
+            sent(|url| grant(&format!("{url}{target}")).with_placement(Placement::QUERY)),
             query(&expected)
         );
     }
     assert_eq!(
-        sent(|url| client(url).with_placement(Placement::Query)),
+        sent(|url| client(url).with_placement(Placement::QUERY)),
         query(&format!("/?{client_parameters}"))
     );
     let tricky = "a\"b\\c\nd/é";
     assert_eq!(
         sent(|url| {
-            let profile = grant(&format!("{url}/token")).with_placement(Placement::Json);
+            let profile = grant(&format!("{url}/token")).with_placement(Placement::JSON);
             profile.with_parameter("x", tricky)
         }),
         json(
@@ -511,7 +511,7 @@ fn rejected_certificate_is_named_in_the_words_of_any_tls_library() {
 fn https_only_agent_error_does_not_show_the_unsent_request() {
     let agent = Agent::config_builder().proxy(None).https_only(true).build();
     let profile = client_at(Endpoint::token("http://localhost:1/token").unwrap())
-        .with_placement(Placement::Query);
+        .with_placement(Placement::QUERY);
     let source = TokenSource::with_transport(Agent::from(agent), profile, hmac()).unwrap();
     let error = source.token().unwrap_err();
     assert_error(&error, Network, false, "localhost:1");

@@ -189,9 +189,9 @@ fn run(scenario: &str) -> Option<Box<dyn Any>> {
             key.try_sign_with_rng(&mut OsRng, b"a message").unwrap();
         }
         "a token in a form" => fetched(profile(), Box::new(hs256())),
-        "a token in JSON" => fetched(profile().with_placement(Placement::Json), Box::new(hs256())),
+        "a token in JSON" => fetched(profile().with_placement(Placement::JSON), Box::new(hs256())),
         "a token in a query" => fetched(
-            profile().with_placement(Placement::Query),
+            profile().with_placement(Placement::QUERY),
             Box::new(hs256()),
         ),
         "a token by RS256" => fetched(profile(), Box::new(rs256())),

@@ -158,11 +158,8 @@ fn mci_credentials_error_names_what_is_missing_and_quotes_nothing() {
     }
     let whole = credential_file().to_string();
     let cut = &whole[..whole.len() / 2];
-    for file in ["", "not JSON", cut, &pem()] {
-        fails(file, "the credential file is not JSON");
-    }
-    for file in ["[]", "null", "\"text\""] {
-        fails(file, "the credential file has no text serviceAccountId");
+    for file in ["", "not JSON", cut, &pem(), "[]", "null", "\"text\""] {
+        fails(file, "the credential file is not a JSON object");
     }
     let mut file = credential_file();
     file["privateKey"] = json!("no key");
@@ -612,7 +609,7 @@ fn salesforce_error_is_verbatim_and_has_a_matching_hint() {
 fn mci_error_has_a_hint() {
     for (code, hint) in [
         ("invalid_client", "serviceAccountId"),
-        ("invalid_request", "Placement::Query"),
+        ("invalid_request", "Placement::QUERY"),
     ] {
         let body = json!({ "error": code }).to_string();
         let error = read(&marketing(), Response::new(400, body)).unwrap_err();
@@ -1071,9 +1068,10 @@ fn claim_header_member_or_parameter_set_twice_is_refused() {
     // RFC 8707 §2 and RFC 8693 §2.1 let these repeat; a JSON object cannot.
     for name in ["resource", "audience"] {
         is_accepted(twice(name));
-        is_accepted(twice(name).with_placement(Placement::Query));
-        let json = twice(name).with_placement(Placement::Json);
-        is_refused(json, &format!("parameter {name} {own}"));
+        is_accepted(twice(name).with_placement(Placement::QUERY));
+        let json = twice(name).with_placement(Placement::JSON);
+        let text = "is set twice, or is inside another parameter";
+        is_refused(json, &format!("parameter {name} {text}"));
     }
     is_accepted(
         grant()

@@ -81,7 +81,7 @@ fn assert_error(error: &Error, status: u16, code: Option<&str>, description: &st
 #[test]
 fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
     let server = server();
-    for placement in [Placement::Form, Placement::Query] {
+    for placement in [Placement::FORM, Placement::QUERY] {
         let token = source(
             intelligence_profile(&server).with_placement(placement),
             rsa_key(),

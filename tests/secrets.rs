@@ -243,7 +243,7 @@ fn debug_of_public_types_prints_no_secret() {
     secrets.assert_not_in("RsaKey of a repaired PEM", &debug_text(&repaired));
     secrets.assert_not_in("HmacKey", &debug_text(&hmac_key()));
 
-    for placement in [Placement::Form, Placement::Json, Placement::Query] {
+    for placement in [Placement::FORM, Placement::JSON, Placement::QUERY] {
         let profile = generic_profile().with_placement(placement);
         secrets.assert_not_in("Profile", &debug_text(&profile));
         let key = hmac_key();
@@ -692,12 +692,12 @@ fn exchange_prints_no_secret_in_values_errors_or_logs() {
         ("form", generic_profile(), &hmac),
         (
             "JSON",
-            generic_profile().with_placement(Placement::Json),
+            generic_profile().with_placement(Placement::JSON),
             &hmac,
         ),
         (
             "query",
-            generic_profile().with_placement(Placement::Query),
+            generic_profile().with_placement(Placement::QUERY),
             &rsa,
         ),
         ("discovered", with_secrets(discovered), &hmac),
@@ -1180,7 +1180,7 @@ mod over_ureq {
         let shared = Secrets::shared();
         let signer = Arc::new(hmac_key());
         for (what, agent, base) in cases {
-            for placement in [Placement::Form, Placement::Json, Placement::Query] {
+            for placement in [Placement::FORM, Placement::JSON, Placement::QUERY] {
                 let endpoint = Endpoint::token(format!("{base}/token")).unwrap();
                 let profile = Profile::client_credentials(endpoint, "client-1", Audience::Omit);
                 let profile = with_secrets(profile).with_placement(placement);

@@ -62,7 +62,7 @@ fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
     assert_eq!(named.as_str(), Some(url));
     assert_safe_url(url);
 
-    let by_query = resolved.clone().with_placement(Placement::Query);
+    let by_query = resolved.clone().with_placement(Placement::QUERY);
     if let Ok(exchange) = Exchange::new(&by_query, &key, now()) {
         let longer = exchange.request().url();
         assert!(

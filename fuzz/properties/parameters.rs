@@ -27,10 +27,10 @@ pub fn parameters(input: &[u8]) {
     if let Some(scope) = &scope {
         profile = profile.with_scope(scope);
     }
-    for placement in [Placement::Form, Placement::Json, Placement::Query] {
+    for placement in [Placement::FORM, Placement::JSON, Placement::QUERY] {
         let profile = profile.clone().with_placement(placement);
         let may_repeat =
-            |name: &str| placement != Placement::Json && matches!(name, "resource" | "audience");
+            |name: &str| placement != Placement::JSON && matches!(name, "resource" | "audience");
         let is_repeated = pairs.iter().enumerate().any(|(n, (name, _))| {
             let own = matches!(&**name, "grant_type" | "scope" | "assertion");
             let before = pairs[..n].iter().any(|(other, _)| other == name);
@@ -41,7 +41,7 @@ pub fn parameters(input: &[u8]) {
         let exchange = match Exchange::new(&profile, &key, now()) {
             Ok(exchange) => exchange,
             Err(error) => {
-                let is_too_long = placement == Placement::Query && input.len() > 16 * 1024;
+                let is_too_long = placement == Placement::QUERY && input.len() > 16 * 1024;
                 assert!(is_invalid || is_too_long, "{error}");
                 assert_eq!(error.kind(), ErrorKind::Config);
                 assert_values_hidden(&error_texts(&error), &pairs);
@@ -62,11 +62,11 @@ pub fn parameters(input: &[u8]) {
         let all: Vec<_> = all.chain([("assertion", assertion)]).collect();
         let request = exchange.request();
         match placement {
-            Placement::Json => {
+            Placement::JSON => {
                 assert_eq!(request.url(), ENDPOINT);
                 assert_json(std::str::from_utf8(request.body()).unwrap(), &all);
             }
-            Placement::Query => {
+            Placement::QUERY => {
                 assert_eq!(std::str::from_utf8(request.body()).unwrap(), "");
                 assert_safe_url(request.url());
                 let query = request.url().strip_prefix(ENDPOINT).unwrap();

@@ -119,6 +119,23 @@ impl Key {
             Self::Hmac(key) => Self::Hmac(key.with_key_id(key_id)),
         }
     }
+    /// Sets the first of these algorithms that fits the key, unless it signs one of them already, as a JWK may say.
+    ///
+    /// Takes what [`Profile::algorithms`](crate::Profile::algorithms) returns. Where none fits, the key stays as it is,
+    /// and a source with both refuses it.
+    ///
+    /// # Errors
+    /// Those of [`with_algorithm`](Self::with_algorithm).
+    pub fn with_first_of(self, accepted: &[Algorithm]) -> Result<Self, Error> {
+        if accepted.contains(&self.algorithm()) {
+            return Ok(self);
+        }
+        let mut fitting = accepted.iter();
+        match fitting.find(|algorithm| self.algorithms().contains(algorithm)) {
+            Some(algorithm) => self.with_algorithm(*algorithm),
+            None => Ok(self),
+        }
+    }
     /// Sets the algorithm, and with it `alg`.
     ///
     /// # Errors

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Audience, Jti, MAX_TOKEN_LIFETIME, Placement, Profile};
+use super::{AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::json::{self, JsonValue};
-use crate::signer::Algorithm;
+use crate::jwt::Assertion;
+use crate::message::is_header;
+use crate::signer::{Algorithm, Signer};
 
 /// Claims that have a setting of their own. RFC 7519 §4 allows no claim name twice.
 const RESERVED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
@@ -32,6 +34,8 @@ impl Profile {
         self.check_texts()?;
         self.check_times()?;
         self.check_names()?;
+        self.check_headers()?;
+        (self.limits.check)(self).map_err(Error::config)?;
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
             _ => self.expected_issuer().map(drop),
@@ -42,7 +46,42 @@ impl Profile {
     ///
     /// # Errors
     /// [`Key`](crate::ErrorKind::Key) where it does not.
-    pub(crate) fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), Error> {
+    pub(crate) fn check_signer(&self, signer: &dyn Signer) -> Result<(), Error> {
+        if self.limits.needs_key_id && signer.key_id().is_none() {
+            let message = "this server finds the key by kid, and the key has none: set the key id";
+            return Err(Error::key(message));
+        }
+        self.check_algorithm(signer.algorithm())
+    }
+
+    /// Checks the length of a signed assertion.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) or [`Key`](crate::ErrorKind::Key) where the server refuses it.
+    pub(super) fn check_length(
+        &self,
+        assertion: &Assertion,
+        algorithm: Algorithm,
+    ) -> Result<(), Error> {
+        let length = assertion.secret().len();
+        let longest = self.limits.assertion_length;
+        if length > longest {
+            return Err(Error::config(format!(
+                "the assertion has {length} bytes, and this server accepts {longest}: take a shorter key, or fewer claims"
+            )));
+        }
+        let longest = self.limits.rsa_bits;
+        let is_rsa = algorithm.name().starts_with(['R', 'P']);
+        let bits = assertion.signature_length().saturating_mul(8);
+        match is_rsa && bits > longest {
+            true => Err(Error::key(format!(
+                "the RSA key has {bits} bits, and this server accepts at most {longest}"
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), Error> {
         let accepted = self.algorithms();
         if accepted.is_empty() || accepted.contains(&algorithm) {
             return Ok(());
@@ -78,10 +117,14 @@ impl Profile {
             Audience::Fixed(aud) => Some(aud),
             _ => None,
         };
+        let issuer = match &self.issuer {
+            Issuer::Omit => None,
+            Issuer::Fixed(text) | Issuer::WithFingerprint(text) => Some(text.as_str()),
+        };
         // Several servers name a tenant in `tid`, and people paste it as they paste an issuer.
         let tid = self.claim("tid").and_then(json::text);
         let texts = [
-            ("issuer", Some(self.issuer.as_str())),
+            ("issuer", issuer),
             ("subject", self.subject.as_deref()),
             ("audience", aud.map(String::as_str)),
             ("claim tid", tid.as_deref().map(String::as_str)),
@@ -118,21 +161,19 @@ impl Profile {
     }
 
     fn check_times(&self) -> Result<(), Error> {
-        let problem = if self
-            .assertion_lifetime
-            .is_some_and(|exp| exp < Duration::from_secs(1))
-        {
+        let lifetime = self.assertion_lifetime;
+        let exp_after_now = lifetime.unwrap_or_default();
+        let exp_after_iat = exp_after_now.saturating_add(self.iat_leeway.unwrap_or_default());
+        let token_lifetime = self.response.token_lifetime;
+        let problem = if lifetime.is_some_and(|exp| exp < Duration::from_secs(1)) {
             "exp lies less than a second ahead"
-        } else if self
-            .assertion_lifetime
-            .unwrap_or_default()
-            .saturating_add(self.iat_leeway.unwrap_or_default())
-            > self.max_exp_after_iat
-        {
+        } else if exp_after_iat > self.limits.exp_after_iat {
             "exp lies further after iat than this server accepts"
+        } else if exp_after_now > self.limits.exp_after_now {
+            "exp lies further ahead than this server accepts"
         } else if self.jti == Jti::Omit && self.iat_leeway.is_none() {
             "an assertion needs jti or iat: without both, two of them are the same"
-        } else if self.token_lifetime.is_zero() || self.token_lifetime > MAX_TOKEN_LIFETIME {
+        } else if token_lifetime.is_zero() || token_lifetime > MAX_TOKEN_LIFETIME {
             "the lifetime of a token is from above zero to 31 days"
         } else {
             return Ok(());
@@ -147,21 +188,45 @@ impl Profile {
         check_unique("claim", RESERVED_CLAIMS, &mut claims.map(String::as_str))?;
         let mut header = self.header.iter().map(|(name, _)| name.as_str());
         check_unique("header member", RESERVED_HEADER, &mut header)?;
-        let names = self.parameters.iter().map(|(name, _)| name.as_ref());
-        let mut names =
-            names.filter(|name| self.placement == Placement::Json || !REPEATABLE.contains(name));
-        check_unique(
-            "parameter",
-            &[self.assertion_parameter, "scope"],
-            &mut names,
-        )?;
+        let assertion = match &self.assertion_placement {
+            AssertionPlacement::Parameter(name) => Some(&**name),
+            AssertionPlacement::Bearer => None,
+        };
+        let scope = Some("scope").filter(|_| assertion != Some("scope"));
+        let names = self.parameters.iter().map(|parameter| &*parameter.name);
+        let mut names = names.chain(assertion).chain(scope);
+        let mut once = names.clone().filter(|name| !REPEATABLE.contains(name));
+        check_unique("parameter", &[], &mut once)?;
+        if let Some(name) = self.placement.conflict(&mut names) {
+            return Err(Error::config(format!(
+                "parameter {name} is set twice, or is inside another parameter"
+            )));
+        }
         check_digits("claim", &self.claims)?;
         check_digits("header member", &self.header)?;
         let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
-        match self.claim("nbf").is_none_or(is_time) {
-            true => Ok(()),
-            false => Err(Error::config("claim nbf is not a whole number of seconds")),
+        let problem = match self.claim("nbf") {
+            Some(_) if self.nbf_leeway.is_some() => "claim nbf is set twice",
+            Some(nbf) if !is_time(nbf) => "claim nbf is not a whole number of seconds",
+            _ => return Ok(()),
+        };
+        Err(Error::config(problem))
+    }
+
+    fn check_headers(&self) -> Result<(), Error> {
+        for (name, value) in &self.request_headers {
+            let problem = if !is_header(name, value) {
+                "cannot be sent: check its name, and that its value is one line of ASCII"
+            } else if name.eq_ignore_ascii_case("Authorization")
+                && self.assertion_placement == AssertionPlacement::Bearer
+            {
+                "carries the assertion already"
+            } else {
+                continue;
+            };
+            return Err(Error::config(format!("request header {name} {problem}")));
         }
+        Ok(())
     }
 
     /// Returns the value of an added claim, in JSON.

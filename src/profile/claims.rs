@@ -1,11 +1,18 @@
 //! Profile and time to an assertion, and to the parameters that carry it.
 
-use std::time::SystemTime;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
-use super::{Audience, Jti, Profile, ScopePlacement, sorted_position};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{AssertionPlacement, Audience, Issuer, Jti, Profile, ScopePlacement, sorted_position};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::jwt::Assertion;
+use crate::message::RequestHeaders;
+use crate::placement::Parameter;
 use crate::random;
 use crate::signer::{CurrentSigner, Signer};
 
@@ -53,7 +60,7 @@ impl Profile {
 
     /// Returns the assertion with this `jti`, so that tests can compare it byte for byte.
     ///
-    /// The claims are `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, then the others sorted by name.
+    /// The claims are `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, then the others sorted by name.
     pub(crate) fn assertion_at(
         &self,
         signer: &dyn Signer,
@@ -69,26 +76,45 @@ impl Profile {
             .assertion_lifetime
             .map(|ahead| seconds(now.checked_add(ahead)))
             .transpose()?;
-        let iat = self
-            .iat_leeway
-            .map(|back| seconds(now.checked_sub(back)))
-            .transpose()?;
+        let before_now = |leeway: Option<Duration>| {
+            leeway
+                .map(|leeway| seconds(now.checked_sub(leeway)))
+                .transpose()
+        };
+        let (nbf, iat) = (before_now(self.nbf_leeway)?, before_now(self.iat_leeway)?);
+        let iss = self.iss(signer)?;
         let (aud, scope) = (self.aud()?, self.scope_claim());
         let at = scope
             .as_ref()
             .map(|(name, _)| sorted_position(&self.claims, name));
         let (before, after) = self.claims.split_at(at.unwrap_or_default());
-        self.check_algorithm(signer.algorithm())?;
+        self.check_signer(signer)?;
         let assertion = Assertion::sign(signer, self.typ.as_deref(), &self.header, |claims| {
-            claims.text("iss", Some(&self.issuer));
+            claims.text("iss", iss.as_deref());
             claims.text("sub", self.subject.as_deref());
             claims.text("aud", aud);
             claims.number("exp", exp);
+            claims.number("nbf", nbf);
             claims.number("iat", iat);
             claims.text("jti", jti.as_deref());
             claims.encoded(before.iter().chain(&scope).chain(after));
         })?;
+        self.check_length(&assertion, signer.algorithm())?;
         Ok(assertion.with_jti(jti))
+    }
+
+    /// Returns the value of the claim `iss`, or `None` where it is left out.
+    fn iss(&self, signer: &dyn Signer) -> Result<Option<Cow<'_, str>>, Error> {
+        Ok(match &self.issuer {
+            Issuer::Omit => None,
+            Issuer::Fixed(issuer) => Some(issuer.into()),
+            Issuer::WithFingerprint(before) => {
+                let fingerprint = signer.identity().ok_or_else(|| {
+                    Error::key("iss names the key by its fingerprint: implement Signer::identity")
+                })?;
+                Some([before, &*STANDARD.encode(fingerprint)].concat().into())
+            }
+        })
     }
 
     /// Returns the value of the claim `aud`, or `None` where it is left out.
@@ -106,6 +132,9 @@ impl Profile {
             ) => Ok(Some(issuer)),
             (Audience::Issuer, EndpointKind::Token { issuer: None, .. }) => Err(Error::config(
                 "the audience is to be the issuer, and no metadata named one: give Audience::Fixed",
+            )),
+            (_, EndpointKind::None) => Err(Error::config(
+                "without a token endpoint the audience is fixed or left out: give Audience::Fixed",
             )),
             (_, EndpointKind::Issuer(_) | EndpointKind::Metadata(_)) => Err(Error::config(
                 "the audience is known by discovery only: read the metadata first",
@@ -136,26 +165,47 @@ impl Profile {
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 
-    /// Returns the values of all parameters but those that are known to be public.
-    pub(crate) fn secret_parameters(&self) -> impl Iterator<Item = &str> {
-        let parameters = self.parameters.iter();
-        parameters
-            .filter(|(name, _)| !PUBLIC_PARAMETERS.contains(&name.as_ref()))
-            .map(|(_, value)| value.as_str())
+    /// Returns the values of request headers, and of all parameters but those that are known to be public.
+    pub(crate) fn secret_values(&self) -> impl Iterator<Item = &str> {
+        let secret = (self.parameters.iter()).filter(|p| !PUBLIC_PARAMETERS.contains(&&*p.name));
+        let headers = self.request_headers.iter().map(|(_, value)| value.as_str());
+        secret
+            .map(|parameter| parameter.value.as_str())
+            .chain(headers)
     }
 
     /// Returns all parameters of a token request, with the assertion last.
-    pub(crate) fn parameters<'a>(&'a self, assertion: &'a Assertion) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn parameters<'a>(&'a self, assertion: &'a Assertion) -> Vec<Parameter<'a>> {
+        let text = |name, value| Parameter {
+            name,
+            value,
+            is_json: false,
+        };
         let scope = self
             .scope
             .as_deref()
             .filter(|_| self.scope_placement == ScopePlacement::Parameter);
-        let parameters = self.parameters.iter();
-        let parameters = parameters.map(|(name, value)| (name.as_ref(), value.as_str()));
+        let parameters = self.parameters.iter().map(|parameter| Parameter {
+            name: &parameter.name,
+            value: &parameter.value,
+            is_json: parameter.is_json,
+        });
         let mut all: Vec<_> = parameters.collect();
-        all.extend(scope.map(|scope| ("scope", scope)));
-        all.push((self.assertion_parameter, assertion.secret()));
+        all.extend(scope.map(|scope| text("scope", scope)));
+        if let AssertionPlacement::Parameter(name) = &self.assertion_placement {
+            all.push(text(name, assertion.secret()));
+        }
         all
+    }
+
+    /// Returns the further headers of a token request.
+    pub(crate) fn request_headers(&self, assertion: &Assertion) -> RequestHeaders {
+        let mut headers = self.request_headers.clone();
+        if self.assertion_placement == AssertionPlacement::Bearer {
+            let value = Zeroizing::new(["Bearer ", assertion.secret()].concat());
+            headers.push((Cow::Borrowed("Authorization"), value));
+        }
+        headers
     }
 }
 
@@ -167,9 +217,6 @@ fn seconds_since_1970(time: SystemTime) -> Option<u64> {
 /// PyJWT 2.15.1 made the expected assertions.
 #[cfg(all(test, feature = "rsa"))]
 mod tests {
-    use std::time::Duration;
-
-    use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::Value;
 
@@ -270,7 +317,7 @@ mod tests {
             .iter()
             .fold(salesforce(), |all, name| all.with_parameter(*name, *name))
             .with_parameter("subject_token", "secret");
-        assert!(profile.secret_parameters().eq(["secret"]));
+        assert!(profile.secret_values().eq(["secret"]));
     }
 
     #[test]

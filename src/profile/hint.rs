@@ -12,7 +12,7 @@ pub(crate) type Hint = (&'static str, &'static str, &'static str);
 /// more.
 ///
 /// Many servers send one code for every cause, so that a guesser learns nothing.
-pub(super) const COMMON: &[Hint] = &[
+pub(crate) const COMMON: &[Hint] = &[
     // Authlib
     (
         "",
@@ -39,6 +39,16 @@ pub(super) const COMMON: &[Hint] = &[
         "invalid_grant",
         "",
         "check issuer, subject, audience and this machine's clock, and that the server knows the key and its alg; the server's log may say more",
+    ),
+    (
+        "invalid_dpop_proof",
+        "",
+        "this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client",
+    ),
+    (
+        "use_dpop_nonce",
+        "",
+        "this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client",
     ),
     (
         "unauthorized_client",

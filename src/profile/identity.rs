@@ -3,10 +3,11 @@
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Audience, Placement, Profile, ScopePlacement};
+use super::{AssertionPlacement, Audience, Issuer, Profile, ScopePlacement};
 use crate::endpoint::EndpointKind;
 use crate::jwt;
 use crate::signer::{CurrentSigner, Signer};
+use crate::token::TokenHeader;
 
 /// Identifies one token among all others.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Identity {
     pub(crate) text: String,
     /// The SHA-256 of the text in hexadecimal digits.
     pub(crate) name: String,
+    /// The header that carries the token to an API.
+    pub(crate) header: TokenHeader,
 }
 
 impl Profile {
@@ -33,47 +36,51 @@ impl Profile {
             issuer,
             subject,
             audience,
-            iat_leeway: _,
             assertion_lifetime: _,
-            max_exp_after_iat: _,
+            nbf_leeway: _,
+            iat_leeway: _,
             jti: _,
-            algorithms: _,
             claims,
             typ,
             header,
-            parameters,
-            assertion_parameter,
-            placement,
+            algorithms: _,
+            limits: _,
             scope,
             scope_placement,
-            token_lifetime: _,
-            reads_token: _,
-            denies_by_message: _,
-            transient_errors: _,
+            assertion_placement,
+            parameters,
+            placement,
+            request_headers,
+            response,
             hints: _,
         } = self;
         let signer = CurrentSigner::of(signer);
         let key = signer.identity()?;
         let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
-            EndpointKind::Token { url, .. } => ("token", url),
-            EndpointKind::Issuer(url) => ("issuer", url),
-            EndpointKind::Metadata(url) => ("metadata", url),
+            EndpointKind::Token { url, .. } => ("token", url.as_str()),
+            EndpointKind::Issuer(url) => ("issuer", url.as_str()),
+            EndpointKind::Metadata(url) => ("metadata", url.as_str()),
+            EndpointKind::None => ("none", ""),
         };
-        let (url, query) = match url.as_str().split_once('?') {
+        let (url, query) = match url.split_once('?') {
             Some((url, query)) => (url, Some(keyed_hash(query))),
-            None => (url.as_str(), None),
+            None => (url, None),
+        };
+        let issuer = match issuer {
+            Issuer::Omit => json!(null),
+            Issuer::Fixed(text) => json!(text),
+            Issuer::WithFingerprint(text) => json!(["with fingerprint", text]),
+        };
+        let assertion = match assertion_placement {
+            AssertionPlacement::Parameter(name) => json!(name),
+            AssertionPlacement::Bearer => json!(["bearer"]),
         };
         let audience = match audience {
             Audience::Omit => json!(["none"]),
             Audience::Fixed(aud) => json!(["fixed", aud]),
             Audience::TokenEndpoint => json!(["token endpoint"]),
             Audience::Issuer => json!(["issuer"]),
-        };
-        let placement = match placement {
-            Placement::Form => "form",
-            Placement::Json => "json",
-            Placement::Query => "query",
         };
         let scope_placement = match scope_placement {
             ScopePlacement::Parameter => ["parameter", ""],
@@ -87,7 +94,13 @@ impl Profile {
             pairs.collect::<Vec<_>>()
         };
         let parameters = parameters.iter();
-        let parameters = parameters.map(|(name, value)| [name.to_string(), keyed_hash(value)]);
+        let parameters = parameters.map(|parameter| {
+            let kind = if parameter.is_json { "json" } else { "text" };
+            let value = keyed_hash(&parameter.value);
+            [parameter.name.to_string(), kind.to_owned(), value]
+        });
+        let headers = request_headers.iter();
+        let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), keyed_hash(value)]);
         let text = json!({
             "endpoint": json!([kind, url, query]),
             "key": [signer.algorithm().name(), hex(key)],
@@ -99,21 +112,24 @@ impl Profile {
             "typ": typ,
             "header": members(header),
             "parameters": sorted(parameters.collect()),
-            "assertion": assertion_parameter,
-            "placement": placement,
+            "assertion": assertion,
+            "placement": placement.name(),
+            "request headers": sorted(headers.collect()),
+            "token": response.token,
             "scope": scope,
             "scope placement": scope_placement,
         });
         let text = text.to_string();
         let name = hex(jwt::sha256(text.as_bytes()));
-        Some(Identity { text, name })
+        let header = response.token_header.clone();
+        Some(Identity { text, name, header })
     }
 }
 
-/// Sorts the parameters: servers give their order no meaning.
-fn sorted(mut pairs: Vec<[String; 2]>) -> Vec<[String; 2]> {
-    pairs.sort();
-    pairs
+/// Sorts parameters or headers: servers give their order no meaning.
+fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
+    rows.sort();
+    rows
 }
 
 fn hash(parts: &[&[u8]]) -> String {
@@ -150,7 +166,7 @@ mod tests {
             |p| p.with_subject("bob"),
             |p| Profile { subject: None, ..p },
             |p| Profile {
-                issuer: "other".into(),
+                issuer: Issuer::Fixed("other".into()),
                 ..p
             },
             |p| Profile {
@@ -194,10 +210,20 @@ mod tests {
             |p| p.without_typ(),
             |p| p.with_parameter("resource", "https://a.example.com"),
             |p| p.with_parameter("resource", "https://b.example.com"),
-            |p| p.with_placement(Placement::Json),
-            |p| p.with_placement(Placement::Query),
+            |p| p.with_placement(crate::Placement::JSON),
+            |p| p.with_placement(crate::Placement::QUERY),
+            |p| p.with_placement(crate::Placement::GET),
+            |p| p.with_assertion_placement(AssertionPlacement::Parameter("auth_token".into())),
+            |p| p.with_assertion_placement(AssertionPlacement::Bearer),
+            |p| p.with_parameter("resource", serde_json::json!(["https://a.example.com"])),
+            |p| p.with_request_header("Accept", "text/plain"),
+            |p| p.with_request_header("Accept", "*/*"),
+            |p| p.with_token_member("id_token"),
+            |p| p.without_issuer(),
+            |p| p.with_issuer("issuer2"),
+            |p| p.with_issuer_and_fingerprint("issuer"),
             |p| Profile {
-                assertion_parameter: "auth_token",
+                endpoint: Endpoint::none(),
                 ..p
             },
         ];

@@ -16,7 +16,7 @@ use super::Transport;
 use super::connector::AgentConnector;
 use super::resolver::SystemResolver;
 use crate::error::says;
-use crate::message::{MAX_RESPONSE, Request, Response};
+use crate::message::{MAX_RESPONSE, Request, Response, header_value};
 
 /// Returns an agent with this configuration and this crate's connections.
 ///
@@ -100,8 +100,8 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
     let mut call = http::Request::new(());
     *call.uri_mut() = request.uri().clone();
     for (name, value) in request.headers() {
+        let value = header_value(name, value).ok_or_else(|| io::Error::other("illegal header"))?;
         let name = HeaderName::try_from(name).map_err(io::Error::other)?;
-        let value = HeaderValue::from_static(value);
         call.headers_mut().append(name, value);
     }
     replace_localhost(request, &mut call)

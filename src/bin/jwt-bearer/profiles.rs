@@ -89,7 +89,7 @@ fn intelligence(a: args::MarketingCloudIntelligence) -> Result<ProfileAndSigner,
         _ => return Err(Failure::usage("--service-account-id and --key are needed")),
     };
     let profile = match a.query {
-        true => profile.with_placement(Placement::Query),
+        true => profile.with_placement(Placement::QUERY),
         false => profile,
     };
     Ok(ProfileAndSigner {

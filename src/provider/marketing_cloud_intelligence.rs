@@ -7,15 +7,16 @@
 use std::borrow::Cow;
 
 #[cfg(feature = "rsa")]
-use serde_json::Value;
-
-use super::hint::Hint;
-use super::{Audience, Jti, Profile};
+use super::credential_file::ParsedFile;
+use super::definition::{CredentialFile, Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 #[cfg(feature = "rsa")]
 use crate::error::Error;
 #[cfg(feature = "rsa")]
 use crate::jwt::RsaKey;
+use crate::placement::Placement;
+use crate::profile::hint::Hint;
+use crate::profile::{Audience, Jti, Profile};
 use crate::signer::Algorithm;
 
 /// AWS US. The document prints this URL, and says that it may change.
@@ -38,7 +39,7 @@ impl Profile {
     ///
     /// The document names no HTTP method and shows the parameters in the query. This profile sends
     /// them in a form body, as RFC 6749 §4.4.2 says, where no proxy logs them. The query is
-    /// [`Placement::Query`](crate::Placement::Query).
+    /// [`Placement::QUERY`](crate::Placement::QUERY).
     ///
     /// The documented claims do not include `exp`, so it is left out. Such an assertion never
     /// expires: protect it like the key.
@@ -71,24 +72,83 @@ impl Profile {
 /// file.
 #[cfg(feature = "rsa")]
 pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
-    let json = json.as_ref();
-    let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
-    let mut file: Value = serde_json::from_slice(json)
-        .map_err(|_| Error::config("the credential file is not JSON"))?;
-    let mut member = |name: &str| match file.get_mut(name).map(Value::take) {
-        Some(Value::String(text)) => Ok(text),
-        _ => Err(Error::config(format!(
-            "the credential file has no text {name}"
-        ))),
+    let file = ParsedFile::parse(json.as_ref())?;
+    let text = |member: &str| {
+        let text = file.text(member);
+        text.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
     };
-    let id = member("serviceAccountId")?;
-    let endpoint = Endpoint::metadata(member("discoveryEndpoint")?)?;
-    let pem = zeroize::Zeroizing::new(member("privateKey")?);
-    Ok((
-        Profile::marketing_cloud_intelligence(endpoint, id),
-        RsaKey::from_pem(&*pem)?,
-    ))
+    let endpoint = Endpoint::metadata(text("discoveryEndpoint")?.to_string())?;
+    let profile =
+        Profile::marketing_cloud_intelligence(endpoint, text("serviceAccountId")?.as_str());
+    Ok((profile, RsaKey::from_pem(&*text("privateKey")?)?))
 }
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "marketing-cloud-intelligence",
+    about: "Salesforce Marketing Cloud Intelligence (Datorama).",
+    documents: &[
+        "https://help.salesforce.com/s/articleView?id=mktg.dato_getstarted_token_api_jwt.htm",
+    ],
+    inputs: &[
+        Input::required(
+            "service-account-id",
+            "ID",
+            "The service account: serviceAccountId in the credential file.",
+        ),
+        Input::optional(
+            "discovery-endpoint",
+            InputValue::Text("URL"),
+            "The discovery endpoint: discoveryEndpoint in the credential file.",
+        ),
+        Input::optional(
+            "token-endpoint",
+            InputValue::Text("URL"),
+            "The token endpoint, without discovery.",
+        ),
+        Input::optional(
+            "region",
+            InputValue::Choice(&[("us1", ""), ("us2", ""), ("eu1", ""), ("eu2", "")]),
+            "The token endpoint of a region. Only us1 is documented; the others follow its pattern.",
+        ),
+        Input::optional(
+            "query",
+            InputValue::Flag,
+            "Sends the parameters in the query string, as the documentation shows it; proxies may log them.",
+        ),
+    ],
+    alternatives: &[&["discovery-endpoint", "token-endpoint", "region"]],
+    credential_file: Some(&CredentialFile {
+        marks: &[("serviceAccountId", ""), ("discoveryEndpoint", "")],
+        inputs: &[
+            ("service-account-id", "serviceAccountId"),
+            ("discovery-endpoint", "discoveryEndpoint"),
+        ],
+        key: "privateKey",
+        ..CredentialFile::NEW
+    }),
+    construct: |inputs| {
+        let endpoint = match (
+            inputs.get("discovery-endpoint"),
+            inputs.get("token-endpoint"),
+        ) {
+            (Some(url), _) => Endpoint::metadata(url)?,
+            (_, Some(url)) => Endpoint::token(url)?,
+            (None, None) => Endpoint::token(match inputs.text("region") {
+                "us2" => US2,
+                "eu1" => EU1,
+                "eu2" => EU2,
+                _ => US1,
+            })?,
+        };
+        let profile =
+            Profile::marketing_cloud_intelligence(endpoint, inputs.text("service-account-id"));
+        Ok(match inputs.get("query") {
+            Some(_) => profile.with_placement(Placement::QUERY),
+            None => profile,
+        })
+    },
+    ..Provider::NEW
+};
 
 /// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
@@ -100,6 +160,6 @@ const HINTS: &[Hint] = &[
     (
         "invalid_request",
         "",
-        "if the server finds no parameters, try Placement::Query, as its document shows it",
+        "if the server finds no parameters, try Placement::QUERY, as its document shows it",
     ),
 ];

@@ -7,12 +7,15 @@
 //! - Tokens that are JWTs: <https://help.salesforce.com/s/articleView?id=xcloud.jwt_access_tokens.htm>
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::hint::Hint;
-use super::{Audience, Profile};
+use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::profile::hint::Hint;
+use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::{Audience, Profile};
 use crate::signer::Algorithm;
 use crate::token::AccessToken;
 
@@ -44,9 +47,12 @@ impl Profile {
             subject: Some(username.into()),
             iat_leeway: None, // not in the documented set
             assertion_lifetime: Some(Duration::from_secs(120)),
-            token_lifetime: Duration::from_secs(15 * 60),
-            reads_token: true,
-            transient_errors: &[("unknown_error", "retry your request")],
+            response: Arc::new(ResponseMap {
+                reads_token: true,
+                token_lifetime: Duration::from_secs(15 * 60),
+                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                ..ResponseMap::default()
+            }),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             hints: HINTS,
             ..Self::jwt_bearer(
@@ -57,6 +63,46 @@ impl Profile {
         })
     }
 }
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "salesforce",
+    about: "Salesforce Platform (OAuth 2.0 JWT bearer flow).",
+    documents: &["https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm"],
+    inputs: &[
+        Input::required(
+            "client-id",
+            "ID",
+            "The consumer key of the connected or external client app.",
+        ),
+        Input::required("username", "NAME", "The user to log in as."),
+        Input::with_default(
+            "login-url",
+            InputValue::Text("URL"),
+            "The login URL: login.salesforce.com, test.salesforce.com, or a My Domain.",
+            "https://login.salesforce.com",
+        ),
+        Input::optional(
+            "site-path",
+            InputValue::Text("PATH"),
+            "The path of an Experience Cloud site.",
+        ),
+    ],
+    construct: |inputs| {
+        let login_url = inputs.text("login-url").trim_end_matches('/');
+        let site = inputs.text("site-path").trim_matches('/');
+        let login_url = match site {
+            "" => login_url.to_owned(),
+            site => format!("{login_url}/{site}"),
+        };
+        Profile::salesforce(login_url, inputs.text("client-id"), inputs.text("username"))
+    },
+    ..Provider::NEW
+};
+
+const KINDS_OF_ERRORS: &[KindOfError] = &[KindOfError::unavailable(
+    "unknown_error",
+    "retry your request",
+)];
 
 /// Returns the address of the API that the token is for.
 ///

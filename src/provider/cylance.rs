@@ -8,12 +8,16 @@
 //! - Token: <https://docs.arcticwolf.com/en/developer-and-oem/aurora-endpoint-defense-api/restful-api/authorization/access-token>
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::hint::Hint;
-use super::{Audience, Placement, Profile, ScopePlacement};
+use super::definition::{Input, InputValue, KeyKind, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::placement::Placement;
+use crate::profile::hint::Hint;
+use crate::profile::response::ResponseMap;
+use crate::profile::{AssertionPlacement, Audience, Issuer, Limits, Profile, ScopePlacement};
 use crate::signer::Algorithm;
 
 /// North America.
@@ -56,21 +60,87 @@ impl Profile {
     ) -> Result<Self, Error> {
         let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/auth/v2/token")?;
         let profile = Self {
+            issuer: Issuer::Fixed("http://cylance.com".to_owned()),
             subject: Some(application_id.into()),
             assertion_lifetime: Some(Duration::from_secs(180)),
-            max_exp_after_iat: MAX_LIFETIME,
-            placement: Placement::Json,
+            limits: &LIMITS,
+            assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("auth_token")),
+            placement: Placement::JSON,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
-            token_lifetime: MAX_LIFETIME,
-            reads_token: true,
-            denies_by_message: true,
+            response: Arc::new(ResponseMap {
+                reads_token: true,
+                token_lifetime: MAX_LIFETIME,
+                error_description: Some(Cow::Borrowed("message")),
+                ..ResponseMap::default()
+            }),
             algorithms: Cow::Borrowed(&[Algorithm::Hs256]),
             hints: HINTS,
-            ..Self::new(endpoint, "auth_token", "http://cylance.com", Audience::Omit)
+            ..Self::new(endpoint, Audience::Omit)
         };
         Ok(profile.with_claim("tid", tenant_id.into()))
     }
 }
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "cylance",
+    about: "Cylance user API (Arctic Wolf Aurora Endpoint Defense).",
+    documents: &[
+        "https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Authentication-token",
+    ],
+    key: KeyKind::Secret,
+    inputs: &[
+        Input::required("tenant-id", "ID", "The tenant ID."),
+        Input::required("application-id", "ID", "The application ID."),
+        Input::with_default(
+            "region",
+            InputValue::Choice(&[
+                ("na", "North America"),
+                ("apne1", "Asia-Pacific, North"),
+                ("au", "Asia-Pacific, Southeast"),
+                ("euc1", "Europe, Central"),
+                ("sae1", "South America"),
+                ("us", "United States Government"),
+            ]),
+            "The region.",
+            "na",
+        ),
+        Input::optional(
+            "base-url",
+            InputValue::Text("URL"),
+            "The base URL, instead of a region's.",
+        )
+        .instead_of("region"),
+        Input::optional(
+            "scope",
+            InputValue::List("SCOPE"),
+            "A scope such as device:list; may be repeated.",
+        ),
+    ],
+    construct: |inputs| {
+        let base_url = inputs
+            .get("base-url")
+            .unwrap_or(match inputs.text("region") {
+                "apne1" => ASIA_PACIFIC_NORTH,
+                "au" => ASIA_PACIFIC_SOUTHEAST,
+                "euc1" => EUROPE_CENTRAL,
+                "sae1" => SOUTH_AMERICA,
+                "us" => US_GOVERNMENT,
+                _ => NORTH_AMERICA,
+            });
+        let (tenant, application) = (inputs.text("tenant-id"), inputs.text("application-id"));
+        let profile = Profile::cylance(base_url, tenant, application)?;
+        Ok(inputs
+            .get("scope")
+            .into_iter()
+            .fold(profile, Profile::with_scope))
+    },
+    ..Provider::NEW
+};
+
+const LIMITS: Limits = Limits {
+    exp_after_iat: MAX_LIFETIME,
+    ..Limits::NONE
+};
 
 /// From the vendor's table of statuses and its users' reports. Its responses have no error codes.
 const HINTS: &[Hint] = &[

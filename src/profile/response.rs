@@ -1,0 +1,250 @@
+//! What a response of one server means: which member is the token, its lifetime, an error's code.
+//!
+//! A member is a name, or a JSON Pointer (RFC 6901) if it begins with a slash.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::error::{ErrorKind, says};
+use crate::json::{JsonObject, JsonValue};
+use crate::message::Response;
+use crate::token::TokenHeader;
+
+/// The latest time that is read, in seconds, the year 5138: no token lives longer.
+const MAX_SECONDS: f64 = 1e11;
+
+/// The name of a text body's only member, when it is read as an object.
+pub(crate) const TEXT_BODY: &str = "access_token";
+
+/// How the responses of a server are read. The default is RFC 6749 §5.
+#[derive(Clone)]
+pub(crate) struct ResponseMap {
+    /// Reads the body of a success: [`Response::json`] or [`text_body`].
+    pub(crate) body: fn(&Response) -> Option<JsonObject>,
+    pub(crate) token: Cow<'static, str>,
+    /// The header that carries the token to an API.
+    pub(crate) token_header: TokenHeader,
+    pub(crate) lifetime: Cow<'static, str>,
+    pub(crate) lifetime_unit: LifetimeUnit,
+    /// Whether the `exp` of the token itself is read where the response names no lifetime and the token is a JWT.
+    pub(crate) reads_token: bool,
+    /// The lifetime of a token whose response names none.
+    pub(crate) token_lifetime: Duration,
+    /// The member that says that the server refuses, with an error code.
+    pub(crate) error: Cow<'static, str>,
+    /// The member with the reason; if the server has a name of its own for it, it says too that the server refuses.
+    pub(crate) error_description: Option<Cow<'static, str>>,
+    pub(crate) error_kinds: Cow<'static, [KindOfError]>,
+}
+
+/// What an error means where its status says otherwise.
+#[derive(Clone)]
+pub(crate) struct KindOfError {
+    pub(crate) code: Cow<'static, str>,
+    /// A part of the description, in lower case.
+    pub(crate) part: Cow<'static, str>,
+    pub(crate) kind: ErrorKind,
+}
+
+impl KindOfError {
+    pub(crate) const fn unavailable(code: &'static str, part: &'static str) -> Self {
+        Self::new(code, part, ErrorKind::Unavailable)
+    }
+    #[expect(dead_code)]
+    pub(crate) const fn denied(code: &'static str, part: &'static str) -> Self {
+        Self::new(code, part, ErrorKind::Denied)
+    }
+    const fn new(code: &'static str, part: &'static str, kind: ErrorKind) -> Self {
+        Self {
+            code: Cow::Borrowed(code),
+            part: Cow::Borrowed(part),
+            kind,
+        }
+    }
+}
+
+/// RFC 6749 §4.1.2.1, which servers also use at the token endpoint, and Google's.
+const TEMPORARY: &[KindOfError] = &[
+    KindOfError::unavailable("temporarily_unavailable", ""),
+    KindOfError::unavailable("server_error", ""),
+    KindOfError::unavailable("internal_failure", ""),
+];
+
+/// RFC 6749 §5.
+impl Default for ResponseMap {
+    fn default() -> Self {
+        Self {
+            body: Response::json,
+            token: Cow::Borrowed("access_token"),
+            token_header: TokenHeader::BEARER,
+            lifetime: Cow::Borrowed("expires_in"),
+            lifetime_unit: SECONDS,
+            reads_token: false, // RFC 9068 §6: a client must not inspect its access token
+            token_lifetime: Duration::from_secs(300),
+            error: Cow::Borrowed("error"),
+            error_description: None,
+            error_kinds: Cow::Borrowed(&[]),
+        }
+    }
+}
+
+impl ResponseMap {
+    /// Returns the kind of an error by its words, `None` where only its status says it.
+    pub(crate) fn kind_of(&self, code: &str, description: &str) -> Option<ErrorKind> {
+        let kinds = self.error_kinds.iter().chain(TEMPORARY);
+        let mut kinds = kinds.filter(|row| row.code == code && says(description, &row.part));
+        kinds.next().map(|row| row.kind)
+    }
+}
+
+/// Reads a body that is the token itself. One line end behind it is no part of it.
+pub(crate) fn text_body(response: &Response) -> Option<JsonObject> {
+    let text = std::str::from_utf8(response.body()).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    Some(JsonObject::of_text(TEXT_BODY, text))
+}
+
+/// How a lifetime is written. It returns what remains of it at a time, `None` where it cannot be read or is over.
+///
+/// It is a function, so that a program contains the units that it names.
+pub(crate) type LifetimeUnit = fn(&Value, SystemTime) -> Option<Duration>;
+
+/// Seconds from now on.
+pub(crate) const SECONDS: LifetimeUnit = |value, _| seconds(value);
+
+/// Milliseconds from now on.
+pub(crate) const MILLISECONDS: LifetimeUnit = |value, _| {
+    let lifetime = seconds(value)?.checked_div(1000)?;
+    Some(lifetime).filter(|lifetime| !lifetime.is_zero())
+};
+
+/// The time of the end: a date of RFC 3339, or seconds since 1970.
+pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
+    let unix_time = || SystemTime::UNIX_EPOCH.checked_add(seconds(value)?);
+    let end = value.as_str().and_then(rfc3339).or_else(unix_time)?;
+    let lifetime = end.duration_since(now).ok();
+    lifetime.filter(|lifetime| !lifetime.is_zero())
+};
+
+/// Reads seconds, which servers write as number, string or float. Zero, a negative number and
+/// anything unreadable count as missing.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    let parse = |text: &str| {
+        // JSON has no plus sign, and no zeros before a digit.
+        let mut number = text.trim_ascii();
+        number = number.strip_prefix('+').unwrap_or(number);
+        while let [b'0', b'0'..=b'9', ..] = number.as_bytes() {
+            number = number.get(1..).unwrap_or_default();
+        }
+        JsonValue::parse(number)?.as_f64()
+    };
+    let number = value.as_f64().or_else(|| parse(value.as_str()?))?;
+    let seconds = Duration::try_from_secs_f64(number.min(MAX_SECONDS)).ok();
+    seconds.filter(|seconds| !seconds.is_zero())
+}
+
+/// Returns the scope as one string (RFC 6749 §5.1). Some servers write an array; anything else is
+/// unknown.
+pub(crate) fn scope(scope: &Value) -> Option<String> {
+    match scope {
+        Value::String(scope) => Some(scope.clone()),
+        Value::Array(scopes) => {
+            let scopes: Option<Vec<_>> = scopes.iter().map(Value::as_str).collect();
+            scopes.map(|scopes| scopes.join(" "))
+        }
+        _ => None,
+    }
+}
+
+/// Reads a date such as `2016-07-11T22:14:10.123Z` or `2016-07-11T22:14:10+02:00` (RFC 3339 §5.6), to the second.
+fn rfc3339(text: &str) -> Option<SystemTime> {
+    const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+    const WEEKDAYS: &str = "Mon Tue Wed Thu Fri Sat Sun";
+    let (date, rest) = text.split_at_checked(10)?;
+    let (time, rest) = rest.strip_prefix(['T', 't', ' '])?.split_at_checked(8)?;
+    let (year, month_and_day) = date.split_once('-')?;
+    let (month, day) = month_and_day.split_once('-')?;
+    let month = MONTHS
+        .split(' ')
+        .nth(month.parse::<usize>().ok()?.checked_sub(1)?)?;
+    // `httpdate` knows the calendar. It accepts a date with its own day of the week only.
+    let local = WEEKDAYS.split(' ').find_map(|weekday| {
+        let date = format!("{weekday}, {day} {month} {year} {time} GMT");
+        httpdate::parse_http_date(&date).ok()
+    })?;
+    let zone = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let offset = |zone: &str| {
+        let (hours, minutes) = zone.split_once(':')?;
+        let hours: u64 = hours.parse().ok()?;
+        let minutes = hours.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+        Some(Duration::from_secs(minutes.checked_mul(60)?))
+    };
+    match zone.split_at_checked(1)? {
+        ("Z" | "z", "") => Some(local),
+        ("+", zone) => local.checked_sub(offset(zone)?),
+        ("-", zone) => local.checked_add(offset(zone)?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lifetime(unit: LifetimeUnit, value: &Value) -> Option<u64> {
+        // date -u -d 2016-07-11T22:00:00Z +%s
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_468_274_400);
+        unit(value, now).map(|lifetime| lifetime.as_secs())
+    }
+
+    #[test]
+    fn lifetime_is_read_in_its_unit() {
+        for (unit, value, expected) in [
+            (SECONDS, json!(3600), Some(3600)),
+            (SECONDS, json!("3600"), Some(3600)),
+            (SECONDS, json!("2016-07-11T22:10:00Z"), None),
+            (MILLISECONDS, json!(86_399_992_u64), Some(86_399)),
+            (MILLISECONDS, json!(0), None),
+            (TIMESTAMP, json!(1_468_275_000), Some(600)),
+            (TIMESTAMP, json!("1468275000"), Some(600)),
+            (TIMESTAMP, json!(1_468_274_400), None),
+        ] {
+            assert_eq!(lifetime(unit, &value), expected, "{value}");
+        }
+    }
+
+    /// The numbers come from `date -u -d ... +%s`.
+    #[test]
+    fn timestamp_is_a_date_of_rfc_3339() {
+        for (date, expected) in [
+            ("2016-07-11T22:14:10Z", Some(850)),
+            ("2016-07-11t22:14:10.123456789z", Some(850)),
+            ("2016-07-12T00:14:10+02:00", Some(850)),
+            ("2016-07-11 16:44:10.5-05:30", Some(850)),
+            ("2017-03-01T00:00:00Z", Some(20_052_000)),
+            ("2020-02-29T12:00:00Z", Some(114_703_200)),
+            ("2016-07-11T22:00:00Z", None),
+            ("2015-01-01T00:00:00Z", None),
+            ("2016-07-11T22:14:10", None),
+            ("2017-02-29T22:14:10Z", None),
+            ("2016-13-11T22:14:10Z", None),
+            ("2016-00-11T22:14:10Z", None),
+            ("2016-07-11T25:14:10Z", None),
+            ("2016-07-11T22:14:10+2", None),
+            ("11.07.2016 22:14:10 Z", None),
+            (
+                "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+                None,
+            ),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(lifetime(TIMESTAMP, &json!(date)), expected, "{date}");
+        }
+    }
+}

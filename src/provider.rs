@@ -1,0 +1,103 @@
+//! Servers by name. Each has one file with its constructor of a [`Profile`](crate::Profile), its constants, limits
+//! and hints, made from the server's documents.
+//!
+//! A program that knows its server calls the constructor, such as
+//! [`Profile::salesforce`](crate::Profile::salesforce). A program that learns it at run time finds it in
+//! [`PROVIDERS`].
+
+mod credential_file;
+mod definition;
+mod generic;
+
+pub mod cylance;
+pub mod google;
+pub mod marketing_cloud_intelligence;
+pub mod salesforce;
+
+use self::credential_file::ParsedFile;
+use crate::error::Error;
+use crate::jwt::Key;
+use crate::profile::Profile;
+
+pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
+
+/// All providers, those for any server last.
+pub const PROVIDERS: &[&Provider] = &[
+    &cylance::PROVIDER,
+    &google::PROVIDER,
+    &google::ID_TOKEN,
+    &google::SELF_SIGNED,
+    &marketing_cloud_intelligence::PROVIDER,
+    &salesforce::PROVIDER,
+    &generic::CLIENT_CREDENTIALS,
+    &generic::JWT_BEARER,
+    &generic::SELF_SIGNED,
+    &generic::CUSTOM,
+];
+
+/// Credential files without a key to sign with, by their member `type`, and what to do.
+const WITHOUT_KEY: &[(&str, &str)] = &[
+    (
+        "authorized_user",
+        "this is a person's login, as gcloud auth application-default login leaves it: it has no key; make the key file of a service account",
+    ),
+    (
+        "external_account",
+        "this file names another identity provider (workload identity federation): it has no key; use Google's own libraries for it",
+    ),
+    (
+        "external_account_authorized_user",
+        "this is a person's login (workforce identity federation): it has no key; make the key file of a service account",
+    ),
+    (
+        "impersonated_service_account",
+        "this file names an account to impersonate, after another login: it has no key; make the key file of that account",
+    ),
+    (
+        "gdch_service_account",
+        "this is an account of Google Distributed Cloud, which exchanges by RFC 8693: that is not supported",
+    ),
+];
+
+/// Returns the profile and the key of a credential file, whichever provider it is of.
+///
+/// The file is JSON, as the server's console makes it, or that in base64. [`Provider::credentials`] takes what a file
+/// lacks.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (profile, key) = jwt_bearer::provider::credentials(std::fs::read("key.json")?)?;
+/// let profile = profile.with_scope("https://www.googleapis.com/auth/cloud-platform");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Those of [`Provider::credentials`]; [`Config`](crate::ErrorKind::Config) also where the file is of no provider, and
+/// then it says what the file is instead, as far as that is known.
+pub fn credentials(file: impl AsRef<[u8]>) -> Result<(Profile, Key), Error> {
+    let parsed = ParsedFile::parse(file.as_ref())?;
+    provider_of(&parsed)?.read_credentials(&parsed, Inputs::default())
+}
+
+/// Returns the provider of a credential file.
+///
+/// # Errors
+/// [`Config`](crate::ErrorKind::Config) where the file is of no provider.
+pub fn provider_of_credentials(file: impl AsRef<[u8]>) -> Result<&'static Provider, Error> {
+    provider_of(&ParsedFile::parse(file.as_ref())?)
+}
+
+fn provider_of(parsed: &ParsedFile) -> Result<&'static Provider, Error> {
+    let is_of_it = |provider: &&&Provider| {
+        let file = provider.credential_file;
+        file.is_some_and(|file| parsed.has_marks(file.marks))
+    };
+    if let Some(provider) = PROVIDERS.iter().find(is_of_it) {
+        return Ok(provider);
+    }
+    let mut known = WITHOUT_KEY.iter();
+    let known = known.find(|(kind, _)| parsed.has_marks(&[("type", kind)]));
+    let message = "this is JSON, but no credential file that is known here: name the provider, and give its key";
+    Err(Error::config(known.map_or(message, |(_, what)| what)))
+}

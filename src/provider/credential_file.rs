@@ -1,0 +1,101 @@
+//! A credential file that a server hands out: which of its members are inputs of the provider, and which is the key.
+
+use zeroize::Zeroizing;
+
+use super::definition::{Inputs, Provider};
+use crate::error::Error;
+use crate::json::JsonObject;
+use crate::jwt::Key;
+use crate::key::encoding::decode_base64;
+use crate::profile::Profile;
+
+/// A credential file that was parsed.
+pub(super) struct ParsedFile(JsonObject);
+
+impl ParsedFile {
+    /// Parses JSON, or JSON in base64 as CI systems keep it.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let in_base64 = || JsonObject::parse(&decode_base64(bytes)?);
+        let object = JsonObject::parse(bytes).or_else(in_base64);
+        let object =
+            object.ok_or_else(|| Error::config("the credential file is not a JSON object"))?;
+        Ok(Self(object))
+    }
+
+    pub(super) fn has_marks(&self, marks: &[(&str, &str)]) -> bool {
+        marks.iter().all(|(member, text)| match *text {
+            "" => self.0.find(member).is_some(),
+            text => self.text(member).is_some_and(|found| *found == text),
+        })
+    }
+
+    pub(super) fn text(&self, member: &str) -> Option<Zeroizing<String>> {
+        self.0.find_text(member)
+    }
+
+    /// Returns a key in PEM, or a JWK, which may be an object.
+    pub(super) fn key(&self, member: &str) -> Result<Zeroizing<String>, Error> {
+        let object = || self.0.find(member).filter(|json| json.starts_with('{'));
+        let key = self
+            .text(member)
+            .or_else(|| object().map(|json| json.to_owned().into()));
+        key.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
+    }
+
+    /// Returns the profile of the provider's inputs in the file, and of those that are given: they count first.
+    pub(super) fn profile(&self, provider: &Provider, given: Inputs<'_>) -> Result<Profile, Error> {
+        let file = provider.credential_file;
+        let members = file.map(|file| file.inputs).unwrap_or_default();
+        let found = members
+            .iter()
+            .filter(|(name, _)| !given.values.iter().any(|(other, _)| other == name))
+            .filter_map(|(name, member)| Some((*name, self.text(member)?)));
+        let found: Vec<_> = found.collect();
+        let found = found.iter().map(|(name, text)| (*name, text.as_str()));
+        let values: Vec<_> = given.values.iter().copied().chain(found).collect();
+        provider.profile(Inputs {
+            values: &values,
+            ..given
+        })
+    }
+}
+
+impl Provider {
+    /// Returns the profile and the key of a credential file of this provider. `inputs` has what the file lacks, or what
+    /// counts in place of it.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the text is no such file, or inputs are missing;
+    /// [`Key`](crate::ErrorKind::Key) where its key cannot be read, or signs nothing that the server accepts. The error
+    /// quotes nothing of the file.
+    pub fn credentials(
+        &self,
+        file: impl AsRef<[u8]>,
+        inputs: Inputs<'_>,
+    ) -> Result<(Profile, Key), Error> {
+        self.read_credentials(&ParsedFile::parse(file.as_ref())?, inputs)
+    }
+
+    pub(super) fn read_credentials(
+        &self,
+        parsed: &ParsedFile,
+        inputs: Inputs<'_>,
+    ) -> Result<(Profile, Key), Error> {
+        let file = self.credential_file.ok_or_else(|| {
+            Error::config(format!("the provider {} has no credential file", self.name))
+        })?;
+        let profile = parsed.profile(self, inputs)?;
+        let text = parsed.key(file.key)?;
+        let key = match parsed.text(file.passphrase) {
+            #[cfg(feature = "encrypted-keys")]
+            Some(passphrase) => Key::read_encrypted(&*text, &*passphrase)?,
+            _ => Key::read(&*text)?,
+        };
+        let key = key.with_first_of(profile.algorithms())?;
+        let key_id = parsed.text(file.key_id);
+        let key = key_id
+            .iter()
+            .fold(key, |key, id| key.with_key_id(id.as_str()));
+        Ok((profile, key))
+    }
+}

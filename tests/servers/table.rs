@@ -1,0 +1,45 @@
+//! The table of providers as a whole.
+
+use super::*;
+
+#[test]
+fn provider_has_a_name_a_sentence_and_inputs_of_its_own() {
+    for (n, provider) in PROVIDERS.iter().enumerate() {
+        let has_name = |other: &&Provider| other.name == provider.name;
+        assert_eq!(PROVIDERS.iter().position(has_name), Some(n));
+        assert!(provider.about.ends_with('.'), "{}", provider.name);
+        for (n, input) in provider.inputs.iter().enumerate() {
+            let first = provider
+                .inputs
+                .iter()
+                .position(|other| other.name == input.name);
+            assert_eq!(first, Some(n), "{}", provider.name);
+            assert!(!input.help.is_empty(), "{}: {}", provider.name, input.name);
+        }
+    }
+}
+
+#[test]
+fn provider_says_which_input_is_missing_or_unknown() {
+    assert_eq!(
+        refused(profile("google", &[])),
+        "the provider google needs client-email"
+    );
+    assert_eq!(
+        refused(profile("google", &[("client-id", "x")])),
+        "the provider google has no input client-id"
+    );
+    let inputs = [
+        ("tenant-id", "t"),
+        ("application-id", "a"),
+        ("region", "eu"),
+    ];
+    assert_eq!(
+        refused(profile("cylance", &inputs)),
+        "region: expected one of na, apne1, au, euc1, sae1, us"
+    );
+    assert_eq!(
+        refused(profile("custom", &[])),
+        "exactly one of discover, token-endpoint is needed"
+    );
+}
