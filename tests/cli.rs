@@ -478,6 +478,8 @@ fn help_of_each_command_ends_with_example() {
     }
     let bash = Outcome::of(binary(["completions", "bash"]).output().unwrap());
     assert!(bash.out.contains("_jwt__bearer()") && bash.status == 0);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("completion.sh");
     // Calls the function as bash does when the cursor is at the end of the last word.
     for (words, completes) in [
         ("jwt-bearer t", "token"),
@@ -492,8 +494,9 @@ fn help_of_each_command_ends_with_example() {
              echo \"${{COMPREPLY[@]}}\"",
             bash.out
         );
+        fs::write(&file, script).unwrap();
         let mut run = Command::new("bash");
-        let outcome = Outcome::of(run.args(["--norc", "-c", &script]).output().unwrap());
+        let outcome = Outcome::of(run.arg("--norc").arg(&file).output().unwrap());
         assert!(
             outcome.out.split_whitespace().any(|word| word == completes),
             "{words}: {outcome:?}"
@@ -664,5 +667,130 @@ fn failure_reports_clock_offset_and_requested_pause() {
     assert!(
         outcome.status == 7 && outcome.err.ends_with(line),
         "{outcome:?}"
+    );
+}
+
+/// A server that answers every request alike. It sends what it was sent.
+fn answering(response: &'static str) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut request = vec![0; 16 * 1024];
+            let mut length = 0;
+            loop {
+                length += connection.read(&mut request[length..]).unwrap();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                    continue;
+                };
+                let announced = head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    let is_it = name.eq_ignore_ascii_case("content-length");
+                    is_it.then(|| value.trim().parse().unwrap())
+                });
+                if body.len() >= announced.unwrap_or(0) {
+                    let _ = sender.send(text);
+                    break;
+                }
+            }
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+                response.len()
+            );
+            connection.write_all((head + response).as_bytes()).unwrap();
+        }
+    });
+    (url, receiver)
+}
+
+#[test]
+fn server_of_ones_own_is_described_by_options() {
+    let fixture = Fixture::new();
+    let run = |url: &str, options: &str| {
+        fixture.run(&format!(
+            "token custom --key key.pem --token-endpoint {url}/t --format header -v {options}"
+        ))
+    };
+    let (url, requests) =
+        answering(r#"{"auth":{"token":"t0ken-of-it","until":"2099-01-01T00:00:00Z"}}"#);
+    let outcome = run(
+        &url,
+        "--placement json --assertion-placement /login/jwt --json-param n=[1] --param scope_of=@secret.txt \
+         --issuer app --audience none --jti none --request-header X-Api-Key=k --token-member /auth/token \
+         --expires-at /auth/until",
+    );
+    assert_eq!(outcome.out, "Authorization: Bearer t0ken-of-it\n");
+    assert!(
+        outcome.err.contains(r#"claims    {"iss":"app","#),
+        "{}",
+        outcome.err
+    );
+    assert!(
+        !outcome.err.contains("t0ken") && !outcome.err.contains(SECRET),
+        "{}",
+        outcome.err
+    );
+    let request = requests.recv().unwrap();
+    assert!(
+        request.to_lowercase().contains("\r\nx-api-key: k\r\n"),
+        "{request}"
+    );
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["n"], serde_json::json!([1]));
+    assert_eq!(body["scope_of"], SECRET);
+    assert!(body["login"]["jwt"].as_str().unwrap().starts_with("eyJ"));
+
+    let (url, requests) = answering("t0ken-of-it\n");
+    let outcome = run(
+        &url,
+        "--assertion-placement bearer --text-response --token-header X-Token:{}",
+    );
+    assert_eq!(outcome.out, "X-Token: t0ken-of-it\n");
+    let assertion = requests.recv().unwrap();
+    let (_, assertion) = assertion.split_once("Bearer ").unwrap();
+    let (assertion, _) = assertion.split_once("\r\n").unwrap();
+    assert!(
+        !outcome.err.contains(assertion) && !outcome.err.contains("t0ken"),
+        "{}",
+        outcome.err
+    );
+    assert!(outcome.err.contains("claims "), "{}", outcome.err);
+
+    let outcome = run(&url, "--request-header Authorization=secret-of-mine");
+    outcome.assert_fails(
+        2,
+        "jwt-bearer: a secret is never an argument: write --request-header NAME=@FILE\n",
+    );
+}
+
+#[test]
+fn self_signed_token_is_cached_and_needs_no_server() {
+    let fixture = Fixture::new();
+    let run = || fixture.run("token self-signed --issuer me --key key.pem --cache-dir cache");
+    let first = run().only_line().to_owned();
+    assert_eq!(first.split('.').count(), 3);
+    assert_eq!(run().only_line(), first);
+}
+
+#[test]
+fn credential_file_is_enough() {
+    let fixture = Fixture::new();
+    let named = fixture.run("token marketing-cloud-intelligence --credentials credentials.json");
+    named.only_line();
+    fixture
+        .run("token credentials credentials.json")
+        .only_line();
+    fixture.write(
+        "login.json",
+        r#"{"type":"authorized_user","refresh_token":"1//secret"}"#,
+    );
+    fixture.run("token credentials login.json").assert_fails(
+        3,
+        "jwt-bearer: login.json: this is a person's login, as gcloud auth application-default login leaves it: it has \
+         no key; make the key file of a service account\n",
     );
 }

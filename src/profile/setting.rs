@@ -23,6 +23,8 @@ pub struct Setting {
     pub value: SettingValue,
     /// What it does, in one sentence.
     pub help: &'static str,
+    /// Whether many servers want it.
+    pub is_common: bool,
     apply: fn(Profile, &str) -> Result<Profile, Problem>,
 }
 
@@ -65,7 +67,17 @@ const fn setting(
         name,
         value,
         help,
+        is_common: false,
         apply,
+    }
+}
+
+impl Setting {
+    const fn common(self) -> Self {
+        Self {
+            is_common: true,
+            ..self
+        }
     }
 }
 
@@ -78,7 +90,7 @@ const SECONDS: SettingValue = Text("SECONDS");
 #[rustfmt::skip] // one row, two lines
 pub const SETTINGS: &[Setting] = &[
     setting("token-endpoint", Text("URL"), "The token endpoint.",
-        |p, v| Ok(p.with_endpoint(Endpoint::token(v)?))),
+        |p, v| Ok(p.with_endpoint(Endpoint::token(v)?))).common(),
     setting("discover", Text("URL"), "The issuer whose metadata names the token endpoint, or the URL of a metadata document below /.well-known/.",
         |p, v| Ok(p.with_endpoint(discovered(v)?))),
 
@@ -87,16 +99,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("issuer-and-fingerprint", Text("ISS"), "The claim iss: this text, then the fingerprint of the key in base64.",
         |p, v| Ok(p.with_issuer_and_fingerprint(v))),
     setting("subject", Text("SUB"), "The claim sub: the user or service that the token is for; none leaves it out.",
-        |p, v| Ok(match v { "none" => p.without_subject(), v => p.with_subject(v) })),
+        |p, v| Ok(match v { "none" => p.without_subject(), v => p.with_subject(v) })).common(),
     setting("audience", Text("AUD"), "The claim aud: issuer, token-endpoint, none, or a text.",
         |p, v| Ok(p.with_audience(match v {
             "none" => Audience::Omit,
             "issuer" => Audience::Issuer,
             "token-endpoint" => Audience::TokenEndpoint,
             text => Audience::Fixed(text.to_owned()),
-        }))),
+        }))).common(),
     setting("lifetime", Text("SECONDS|none"), "The assertion's lifetime: claim exp, counted from now; none leaves it out.",
-        |p, v| Ok(p.with_assertion_lifetime(seconds_or_none(v)?))),
+        |p, v| Ok(p.with_assertion_lifetime(seconds_or_none(v)?))).common(),
     setting("nbf-leeway", Text("SECONDS|none"), "How far the claim nbf lies before now; none leaves it out.",
         |p, v| Ok(p.with_nbf_leeway(seconds_or_none(v)?))),
     setting("iat-leeway", Text("SECONDS|none"), "How far the claim iat lies before now; none leaves it out.",
@@ -109,13 +121,13 @@ pub const SETTINGS: &[Setting] = &[
             _ => return Err(Problem::Form),
         }))),
     setting("claim", Pair, "An additional claim; may be repeated. VALUE is JSON, or else a text. A text that begins with {, [ or \" is written as a string of JSON.",
-        |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, json_or_text("claim", name, value)?)) }),
+        |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, json_or_text("claim", name, value)?)) }).common(),
     setting("typ", Text("TYP"), "The header member typ; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_typ(), v => p.with_typ(v) })),
     setting("header", Pair, "An additional header member; may be repeated. VALUE is JSON, or else a text.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_header(name, json_or_text("header", name, value)?)) }),
     setting("scope", Text("\"A B\""), "Scopes, separated by spaces.",
-        |p, v| Ok(p.with_scope(v))),
+        |p, v| Ok(p.with_scope(v))).common(),
     setting("scope-placement", Text("parameter|CLAIM=array|CLAIM=commas|CLAIM=spaces"), "Where the scopes are written: in the parameter, or in a claim as an array or as one text.",
         |p, v| Ok(p.with_scope_placement(scope_placement(v)?))),
 
@@ -125,7 +137,7 @@ pub const SETTINGS: &[Setting] = &[
             name => AssertionPlacement::Parameter(name.to_owned().into()),
         }))),
     setting("param", SecretPair, "An additional parameter; may be repeated.",
-        |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), value)) }),
+        |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), value)) }).common(),
     setting("json-param", SecretPair, "An additional parameter whose value is JSON; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), json("json-param", name, value)?)) }),
     setting("without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",

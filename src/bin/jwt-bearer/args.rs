@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jwt_bearer::Algorithm;
+
+use crate::providers::Chosen;
 
 const TOKEN_OPTIONS: &str = "Token options";
 
@@ -23,8 +25,8 @@ Exit status:
 
 /// Trades a signed JWT for an access token (RFC 7523).
 ///
-/// Signs an assertion with your key and trades it for a short-lived access token at Salesforce, Salesforce
-/// Marketing Cloud Intelligence, Cylance, or any server that accepts RFC 7523 assertions.
+/// Signs an assertion with your key and trades it for a short-lived access token, at any server that accepts a signed
+/// JWT. `jwt-bearer token --help` lists the providers that are known by name.
 ///
 /// Standard output carries the token and nothing else. Keys and secrets are read from files, never from
 /// arguments; FILE may be `-` for standard input.
@@ -44,8 +46,8 @@ pub(crate) enum Command {
     Demo,
     /// Fetches an access token and prints it.
     #[command(
-        subcommand_value_name = "PROFILE",
-        subcommand_help_heading = "Profiles",
+        subcommand_value_name = "PROVIDER",
+        subcommand_help_heading = "Providers",
         after_help = "Example:\n  \
                       jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
     )]
@@ -57,26 +59,26 @@ pub(crate) enum Command {
         #[command(flatten)]
         cache: CacheOptions,
         #[command(subcommand)]
-        profile: Profile,
+        chosen: Chosen,
     },
     /// Signs an assertion and prints it, without sending anything.
     #[command(
-        subcommand_value_name = "PROFILE",
-        subcommand_help_heading = "Profiles",
+        subcommand_value_name = "PROVIDER",
+        subcommand_help_heading = "Providers",
         after_help = "Example:\n  jwt-bearer assertion salesforce --client-id KEY --username ME --key key.pem -v"
     )]
     Assertion {
         #[command(subcommand)]
-        profile: Profile,
+        chosen: Chosen,
     },
     /// Removes the tokens that --cache has stored.
     ///
-    /// With a profile and its arguments, as they are given to the command token, the token of this profile alone is
+    /// With a provider and its arguments, as they are given to the command token, the token of these alone is
     /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
     #[cfg(unix)]
     #[command(
-        subcommand_value_name = "PROFILE",
-        subcommand_help_heading = "Profiles",
+        subcommand_value_name = "PROVIDER",
+        subcommand_help_heading = "Providers",
         after_help = "Examples:\n  jwt-bearer forget\n  \
                       jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"
     )]
@@ -85,7 +87,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", global = true)]
         cache_dir: Option<PathBuf>,
         #[command(subcommand)]
-        profile: Option<Profile>,
+        chosen: Option<Chosen>,
     },
     /// Runs an authorization server on loopback for tests of your own tools.
     ///
@@ -140,133 +142,10 @@ impl CacheOptions {
 pub(crate) enum Format {
     /// The token alone.
     Token,
-    /// `Authorization: Bearer ...`
+    /// The header that an API wants: `Authorization: Bearer ...`
     Header,
     /// The token, its type, `expires_at` in Unix seconds, the scope, and the response's other members.
     Json,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Profile {
-    /// Salesforce Marketing Cloud Intelligence (Datorama).
-    #[command(
-        after_help = "Example:\n  jwt-bearer token marketing-cloud-intelligence --credentials credentials.json"
-    )]
-    MarketingCloudIntelligence(MarketingCloudIntelligence),
-    /// Salesforce Platform (OAuth 2.0 JWT bearer flow).
-    #[command(
-        after_help = "Example:\n  jwt-bearer token salesforce --client-id KEY --username ME --key key.pem \\\n      \
-                      --login-url https://acme.my.salesforce.com"
-    )]
-    Salesforce(Salesforce),
-    /// Cylance user API (Arctic Wolf Aurora Endpoint Defense).
-    #[command(after_help = "Example:\n  \
-                      jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1")]
-    Cylance(Cylance),
-    /// Any server, with the assertion as client authentication (RFC 7523 §2.2).
-    #[command(
-        after_help = "Example:\n  jwt-bearer token client-credentials --client-id C --key key.pem \\\n      \
-                      --discover https://as.example.com --scope \"read write\""
-    )]
-    ClientCredentials(ClientCredentials),
-    /// Any server, with the assertion as the grant (RFC 7523 §2.1).
-    #[command(
-        after_help = "Example:\n  jwt-bearer token jwt-bearer --issuer I --subject alice --key key.pem \\\n      \
-                      --token-endpoint https://as.example.com/token"
-    )]
-    JwtBearer(JwtBearer),
-}
-
-#[derive(Args)]
-#[group(skip)]
-#[command(group = exactly_one("endpoint", ["credentials", "discovery_endpoint", "token_endpoint", "region"]))]
-pub(crate) struct MarketingCloudIntelligence {
-    /// The credential file from Intelligence: account, discovery endpoint and key in one file.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true, conflicts_with_all = ["service_account_id", "key"])]
-    pub(crate) credentials: Option<PathBuf>,
-    /// The discovery endpoint: discoveryEndpoint in the credential file.
-    #[arg(long, value_name = "URL", requires_all = ["service_account_id", "key"])]
-    pub(crate) discovery_endpoint: Option<String>,
-    /// The token endpoint, without discovery.
-    #[arg(long, value_name = "URL", requires_all = ["service_account_id", "key"])]
-    pub(crate) token_endpoint: Option<String>,
-    /// The token endpoint of a region. Only us1 is documented; the others follow its pattern.
-    #[arg(long, value_enum, requires_all = ["service_account_id", "key"])]
-    pub(crate) region: Option<IntelligenceRegion>,
-    /// The service account: serviceAccountId in the credential file.
-    #[arg(long, value_name = "ID")]
-    pub(crate) service_account_id: Option<String>,
-    /// The private key in PEM, DER or as a JWK.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    pub(crate) key: Option<PathBuf>,
-    /// Sends the parameters in the query string, as the documentation shows it; proxies may log them.
-    #[arg(long)]
-    pub(crate) query: bool,
-    #[command(flatten)]
-    pub(crate) common: CommonOptions,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum IntelligenceRegion {
-    Us1,
-    Us2,
-    Eu1,
-    Eu2,
-}
-
-#[derive(Args)]
-pub(crate) struct Salesforce {
-    /// The consumer key of the connected or external client app.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: String,
-    /// The user to log in as.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) username: String,
-    /// The private key in PEM, DER or as a JWK; the app holds its certificate.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    pub(crate) key: PathBuf,
-    /// The login URL: login.salesforce.com, test.salesforce.com, or a My Domain.
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://login.salesforce.com"
-    )]
-    pub(crate) login_url: String,
-    /// The path of an Experience Cloud site.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) site_path: Option<String>,
-    /// The claim aud, if it is not the login URL.
-    #[arg(long, value_name = "AUD")]
-    pub(crate) audience: Option<String>,
-    #[command(flatten)]
-    pub(crate) common: CommonOptions,
-}
-
-#[derive(Args)]
-pub(crate) struct Cylance {
-    /// The tenant ID.
-    #[arg(long, value_name = "ID")]
-    pub(crate) tenant_id: String,
-    /// The application ID.
-    #[arg(long, value_name = "ID")]
-    pub(crate) application_id: String,
-    /// The application secret. One line end at the end of a text is dropped.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    pub(crate) secret: PathBuf,
-    /// How the secret is written in the file.
-    #[arg(long, value_enum, default_value_t = SecretEncoding::Text)]
-    pub(crate) secret_encoding: SecretEncoding,
-    /// The region.
-    #[arg(long, value_enum, default_value_t = CylanceRegion::Na)]
-    pub(crate) region: CylanceRegion,
-    /// The base URL, instead of a region's.
-    #[arg(long, value_name = "URL", conflicts_with = "region")]
-    pub(crate) base_url: Option<String>,
-    /// A scope such as device:list; may be repeated.
-    #[arg(long)]
-    pub(crate) scope: Vec<String>,
-    #[command(flatten)]
-    pub(crate) common: CommonOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -281,81 +160,7 @@ pub(crate) enum SecretEncoding {
     Base64url,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CylanceRegion {
-    /// North America
-    Na,
-    /// Asia-Pacific, North
-    Apne1,
-    /// Asia-Pacific, Southeast
-    Au,
-    /// Europe, Central
-    Euc1,
-    /// South America
-    Sae1,
-    /// United States Government
-    Us,
-}
-
-#[derive(Args)]
-pub(crate) struct ClientCredentials {
-    /// The client ID.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: String,
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-    #[command(flatten)]
-    pub(crate) common: CommonOptions,
-}
-
-#[derive(Args)]
-pub(crate) struct JwtBearer {
-    /// The issuer: claim iss.
-    #[arg(long, value_name = "ISS")]
-    pub(crate) issuer: String,
-    /// The user or service that the token is for: claim sub.
-    #[arg(long, value_name = "SUB")]
-    pub(crate) subject: Option<String>,
-    /// The parameter client_id, if the server requires it with the assertion.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: Option<String>,
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-    #[command(flatten)]
-    pub(crate) common: CommonOptions,
-}
-
-#[derive(Args)]
-#[group(skip)]
-#[command(group = exactly_one("credential", ["key", "secret"]))]
-#[command(group = exactly_one("server", ["discover", "token_endpoint"]))]
-pub(crate) struct ServerOptions {
-    /// The private key: RSA, EC or Ed25519 in PEM, DER or PKCS#12, as a JWK, or inside a JSON file.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    pub(crate) key: Option<PathBuf>,
-    /// The shared secret of an HMAC. One line end at the end of a text is dropped.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    pub(crate) secret: Option<PathBuf>,
-    /// How the secret is written in the file.
-    #[arg(long, value_enum, default_value_t = SecretEncoding::Text)]
-    pub(crate) secret_encoding: SecretEncoding,
-    /// The issuer whose metadata names the token endpoint, or the URL of a metadata document below
-    /// /.well-known/.
-    #[arg(long, value_name = "URL")]
-    pub(crate) discover: Option<String>,
-    /// The token endpoint.
-    #[arg(long, value_name = "URL")]
-    pub(crate) token_endpoint: Option<String>,
-    /// The claim aud: issuer, token-endpoint, none, or a text. Defaults to issuer with --discover, else to
-    /// token-endpoint.
-    #[arg(long, value_name = "AUD")]
-    pub(crate) audience: Option<String>,
-    /// Scopes, separated by spaces.
-    #[arg(long, value_name = "\"A B\"")]
-    pub(crate) scope: Option<String>,
-}
-
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonOptions {
     /// The key ID: header member kid.
@@ -364,20 +169,6 @@ pub(crate) struct CommonOptions {
     /// The algorithm, if the key can sign several [default: what the key file or the profile names, else RS256 or HS256]
     #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
     pub(crate) alg: Option<Algorithm>,
-    /// The header member typ [default: JWT]
-    #[arg(long)]
-    pub(crate) typ: Option<String>,
-    /// The assertion's lifetime: claim exp, counted from now.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) lifetime: Option<u64>,
-    /// An additional parameter; may be repeated. NAME=@FILE reads the value from a file, which is required unless the
-    /// parameter is known to be public, as scope and resource are. NAME=@@VALUE is a public value that begins with @.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
-    pub(crate) param: Vec<(String, String)>,
-    /// An additional claim; may be repeated. VALUE is JSON, or else a text. A text that begins with {, [ or " is
-    /// written as a string of JSON.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
-    pub(crate) claim: Vec<(String, String)>,
     /// The passphrase of an encrypted key. One line end at the end of a text is dropped.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
@@ -402,11 +193,6 @@ impl CommonOptions {
     }
 }
 
-/// Returns a group of which exactly one argument is required.
-fn exactly_one<const N: usize>(id: &'static str, arguments: [&'static str; N]) -> ArgGroup {
-    ArgGroup::new(id).required(true).args(arguments)
-}
-
 fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
     let is_ed25519 = ["EdDSA", "Ed25519"] // RFC 8037 §3.1, RFC 9864 §2.2
         .iter()
@@ -418,11 +204,4 @@ fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
     algorithm.filter(|name| *name != Algorithm::Es512).ok_or(
         "expected RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384 or HS512",
     )
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        None | Some(("", _)) => Err("expected NAME=VALUE"),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-    }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod files;
 mod output;
 mod profiles;
+mod providers;
 mod proxy;
 mod roots;
 mod sandbox;
@@ -44,14 +45,14 @@ fn run(command: Command) -> Result<(), Failure> {
             format,
             #[cfg(unix)]
             cache,
-            profile,
+            chosen,
         } => {
             let ProfileAndSigner {
                 profile,
                 signer,
                 secrets,
                 common,
-            } = profiles::build(profile)?;
+            } = profiles::build(chosen)?;
             let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
             let source = match common.verbose {
                 true => {
@@ -70,13 +71,13 @@ fn run(command: Command) -> Result<(), Failure> {
             let token = source.token()?;
             print_to_stdout(&output::format_token(&token, format))
         }
-        Command::Assertion { profile } => {
+        Command::Assertion { chosen } => {
             let ProfileAndSigner {
                 profile,
                 signer,
                 common,
                 ..
-            } = profiles::build(profile)?;
+            } = profiles::build(chosen)?;
             let discovers = !profile.metadata_requests()?.is_empty();
             let assertion = profile
                 .assertion(&*signer, SystemTime::now())
@@ -94,14 +95,17 @@ fn run(command: Command) -> Result<(), Failure> {
             print_to_stdout(assertion.secret())
         }
         #[cfg(unix)]
-        Command::Forget { cache_dir, profile } => {
-            let profile = profile.map(profiles::build).transpose()?;
+        Command::Forget { cache_dir, chosen } => {
+            let profile = chosen.map(profiles::build).transpose()?;
             cache::forget(cache_dir.as_deref(), profile)
         }
         Command::Sandbox { listen } => sandbox::run(listen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "jwt-bearer", &mut script);
+            let mut command = Arguments::command();
+            command.build();
+            let mut command = providers::for_completion(&command);
+            clap_complete::generate(shell, &mut command, "jwt-bearer", &mut script);
             // The bash generator writes the name of a command with a hyphen in two ways, so that nothing below the
             // command is completed.
             let script = String::from_utf8_lossy(&script)

@@ -219,7 +219,7 @@ pub(crate) fn print_trace((label, text): (&str, String)) {
 pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
     match format {
         Format::Token => token.secret().to_owned(),
-        Format::Header => format!("Authorization: {}", token.authorization()),
+        Format::Header => format!("{}: {}", token.header_name(), token.authorization()),
         Format::Json => {
             let expires_at = token.expires_at().duration_since(SystemTime::UNIX_EPOCH);
             let expires_at = expires_at.unwrap_or_default().as_secs();
@@ -230,7 +230,9 @@ pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
                 .collect();
             members.remove("expires_in");
             members.insert("access_token", json_string(token.secret()));
-            members.insert("token_type", json_string("Bearer"));
+            if token.authorization().starts_with("Bearer ") {
+                members.insert("token_type", json_string("Bearer"));
+            }
             members.insert("expires_at", expires_at.to_string());
             members.extend(token.scope().map(|scope| ("scope", json_string(scope))));
             let members = members

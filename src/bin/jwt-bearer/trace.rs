@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::output::escape_invisible;
 
-/// Parameters that carry the assertion. Others may carry a JWT of another server.
-const ASSERTION_PARAMETERS: &[&str] = &["assertion", "auth_token", "client_assertion"];
+/// Request headers whose values are public; every other header may be a secret.
+const PUBLIC_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
 /// Characters of an assertion that are shown: they are the beginning of its header.
 const SHOWN_OF_ASSERTION: usize = 12;
 /// Characters of the shortest value that is searched; shorter ones occur in any sentence.
@@ -88,12 +88,22 @@ pub(crate) fn traced(
     move |request: &Request, timeout: Duration| {
         let print = |label: &str, text: String| print((label, escape_invisible(&text)));
         for (name, value) in parameters(request) {
-            if ASSERTION_PARAMETERS.contains(&name.as_str()) {
+            if is_assertion(&name, &value) {
                 decode(&value).for_each(|(label, text)| print(label, text));
             }
             if !is_public_parameter(&name) {
                 secrets.lock().add(&value);
             }
+        }
+        for (name, value) in request.headers() {
+            if PUBLIC_HEADERS.contains(&&*name.to_ascii_lowercase()) {
+                continue;
+            }
+            let (_scheme, credentials) = value.split_once(' ').unwrap_or(("", value));
+            if is_assertion(name, credentials) {
+                decode(credentials).for_each(|(label, text)| print(label, text));
+            }
+            secrets.lock().add(credentials);
         }
         print(
             "request",
@@ -128,6 +138,12 @@ fn is_public_member(name: &str) -> bool {
     PUBLIC_MEMBERS.contains(&name) || name.ends_with("_endpoint") || name.ends_with("_supported")
 }
 
+/// Returns whether a value is the assertion. A parameter such as `subject_token` carries a JWT of another server.
+fn is_assertion(name: &str, value: &str) -> bool {
+    let is_token = name.ends_with("_token") && name != "auth_token";
+    value.starts_with("eyJ") && value.split('.').count() == 3 && !is_token
+}
+
 /// Returns the names and values of a request's parameters, decoded.
 fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
     let query = request.url().split_once('?').map(|(_, query)| query);
@@ -135,11 +151,10 @@ fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
         "" => query.unwrap_or_default(),
         body => body,
     };
-    if let Ok(Value::Object(members)) = serde_json::from_str(text) {
-        let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        return (members.into_iter())
-            .map(|(name, value)| (name, text(value).into()))
-            .collect();
+    if let Ok(value @ Value::Object(_)) = serde_json::from_str(text) {
+        let mut found = Vec::new();
+        texts("", &value, &mut found);
+        return found;
     }
     let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
     text.split('&')
@@ -148,10 +163,22 @@ fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
         .collect()
 }
 
+/// Collects the texts in a value, each with the name of its member.
+fn texts(name: &str, value: &Value, found: &mut Vec<(String, Zeroizing<String>)>) {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(name, value)| texts(name, value, found)),
+        Value::Array(elements) => elements.iter().for_each(|value| texts(name, value, found)),
+        Value::String(text) => found.push((name.to_owned(), text.clone().into())),
+        _ => {}
+    }
+}
+
 /// Returns what is shown of a parameter's value.
 fn redact_parameter(name: &str, value: &str) -> String {
-    let is_assertion = ASSERTION_PARAMETERS.contains(&name) && value.starts_with("eyJ");
-    match value.get(..SHOWN_OF_ASSERTION).filter(|_| is_assertion) {
+    let prefix = value.get(..SHOWN_OF_ASSERTION);
+    match prefix.filter(|_| is_assertion(name, value)) {
         _ if is_public_parameter(name) => value.to_owned(),
         Some(prefix) => format!("{prefix}{HIDDEN}"),
         None => HIDDEN.to_owned(),
@@ -166,13 +193,21 @@ fn redact_url(url: &str) -> String {
 }
 
 fn redact_body(body: &[u8]) -> String {
-    if let Ok(Value::Object(mut members)) = serde_json::from_slice(body) {
-        for (name, value) in &mut members {
-            *value = redact_parameter(name, value.as_str().unwrap_or_default()).into();
-        }
-        return Value::Object(members).to_string();
+    if let Ok(mut value @ Value::Object(_)) = serde_json::from_slice(body) {
+        redact_texts("", &mut value);
+        return value.to_string();
     }
     redact_form(&String::from_utf8_lossy(body))
+}
+
+/// Redacts every value that is not an object.
+fn redact_texts(name: &str, value: &mut Value) {
+    match value {
+        Value::Object(members) => members
+            .iter_mut()
+            .for_each(|(name, value)| redact_texts(name, value)),
+        value => *value = redact_parameter(name, value.as_str().unwrap_or_default()).into(),
+    }
 }
 
 fn redact_form(form: &str) -> String {

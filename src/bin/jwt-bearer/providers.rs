@@ -1,0 +1,365 @@
+//! The library's tables of providers and settings as subcommands and options. No provider and no setting is named here.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValue;
+use clap::{
+    Arg, ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches, Subcommand,
+    value_parser,
+};
+use jwt_bearer::provider::{Input, InputValue, KeyKind, PROVIDERS, Provider};
+use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingValue};
+
+use crate::args::{CommonOptions, SecretEncoding};
+
+/// The subcommand for any server whose credential file says everything.
+const CREDENTIALS: &str = "credentials";
+const CREDENTIALS_ABOUT: &str =
+    "Any server whose credential file says everything, such as Google's or Box's";
+
+/// A subcommand below `token`: a provider, or a credential file that says which it is of.
+#[derive(Clone)]
+pub(crate) struct Chosen {
+    /// `None` where a credential file says it.
+    pub(crate) provider: Option<&'static Provider>,
+    pub(crate) common: CommonOptions,
+    matches: ArgMatches,
+}
+
+impl Chosen {
+    /// Returns the file that an option names.
+    pub(crate) fn file(&self, option: &str) -> Option<&Path> {
+        let file = self.matches.try_get_one::<PathBuf>(option);
+        file.ok().flatten().map(PathBuf::as_path)
+    }
+
+    /// Returns the credential file.
+    pub(crate) fn credential_file(&self) -> Option<&Path> {
+        self.file("credentials").or_else(|| self.file("FILE"))
+    }
+
+    pub(crate) fn secret_encoding(&self) -> SecretEncoding {
+        let encoding = self
+            .matches
+            .try_get_one::<SecretEncoding>("secret-encoding");
+        encoding
+            .ok()
+            .flatten()
+            .copied()
+            .unwrap_or(SecretEncoding::Text)
+    }
+
+    /// Returns the values of an option.
+    fn texts(&self, option: &str) -> impl Iterator<Item = &str> {
+        let values = self.matches.try_get_many::<String>(option);
+        values
+            .ok()
+            .flatten()
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    fn has_flag(&self, option: &str) -> bool {
+        let flag = self.matches.try_get_one::<bool>(option);
+        flag.is_ok_and(|flag| flag == Some(&true))
+    }
+
+    /// Returns the inputs that are given on the command line, and the text of each.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&'static Input, String)> {
+        let inputs = self.provider.map(|provider| provider.inputs);
+        inputs.unwrap_or_default().iter().filter_map(|input| {
+            let values: Vec<_> = match input.value {
+                InputValue::Flag if self.has_flag(input.name) => vec!["yes"],
+                InputValue::Flag => Vec::new(),
+                _ => self.texts(input.name).collect(),
+            };
+            (!values.is_empty()).then(|| (input, values.join(" ")))
+        })
+    }
+
+    /// Returns the settings that are given on the command line, and the text of each.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Setting, &str)> {
+        settings_of(self.provider).flat_map(|setting| {
+            let is_on = setting.value == SettingValue::Flag && self.has_flag(setting.name);
+            let flag = is_on.then_some("yes");
+            let texts = self.texts(setting.name);
+            texts.chain(flag).map(move |text| (setting, text))
+        })
+    }
+}
+
+impl Subcommand for Chosen {
+    /// The options of a provider are made only where it is chosen: all of them together are more than a thousand.
+    fn augment_subcommands(command: Command) -> Command {
+        let providers = PROVIDERS.iter().map(|provider| {
+            Command::new(provider.name)
+                .about(phrase(provider.about))
+                .defer(options)
+        });
+        let file = Command::new(CREDENTIALS)
+            .about(CREDENTIALS_ABOUT)
+            .defer(options);
+        command.subcommands(providers).subcommand(file)
+    }
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+    fn has_subcommand(name: &str) -> bool {
+        name == CREDENTIALS || provider(name).is_some()
+    }
+}
+
+impl FromArgMatches for Chosen {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        Ok(Self {
+            provider: provider(name),
+            common: CommonOptions::from_arg_matches(matches)?,
+            matches: matches.clone(),
+        })
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(|chosen| *self = chosen)
+    }
+}
+
+fn provider(name: &str) -> Option<&'static Provider> {
+    PROVIDERS
+        .iter()
+        .copied()
+        .find(|provider| provider.name == name)
+}
+
+/// Returns the settings that are no inputs of the provider.
+fn settings_of(provider: Option<&'static Provider>) -> impl Iterator<Item = &'static Setting> {
+    let inputs = provider.map(|provider| provider.inputs).unwrap_or_default();
+    let is_input = move |setting: &&Setting| inputs.iter().any(|input| input.name == setting.name);
+    SETTINGS.iter().filter(move |setting| !is_input(setting))
+}
+
+/// Adds the options of the provider that a subcommand is named after.
+fn options(command: Command) -> Command {
+    let provider = provider(command.get_name());
+    let command = match provider {
+        Some(provider) => {
+            let inputs = provider
+                .inputs
+                .iter()
+                .map(|input| input_option(provider, input));
+            let groups = provider
+                .alternatives
+                .iter()
+                .map(|group| alternatives(provider, group));
+            let command = command.args(inputs).groups(groups);
+            key_options(command, provider).after_help(example(provider))
+        }
+        None => command
+            .arg(file("FILE", "The credential file").required(true))
+            .after_help("Example:\n  jwt-bearer token credentials key.json --scope SCOPE"),
+    };
+    let command = command.next_help_heading("Settings of the profile");
+    CommonOptions::augment_args(command.args(settings_of(provider).map(setting_option)))
+}
+
+fn input_option(provider: &Provider, input: &'static Input) -> Arg {
+    let option = Arg::new(input.name)
+        .long(input.name)
+        .value_name(input.name.to_ascii_uppercase())
+        .help(phrase(input.help));
+    let option = match input.value {
+        InputValue::Text(form) => option.value_name(form),
+        InputValue::List(form) => option.value_name(form).action(ArgAction::Append),
+        InputValue::Secret(_) => option.value_name("FILE").allow_hyphen_values(true),
+        InputValue::Choice(choices) => option.value_parser(
+            choices
+                .iter()
+                .map(|(name, help)| {
+                    let value = PossibleValue::new(*name);
+                    if help.is_empty() {
+                        value
+                    } else {
+                        value.help(*help)
+                    }
+                })
+                .collect::<Vec<_>>(),
+        ),
+        InputValue::Flag => option.action(ArgAction::SetTrue),
+        _ => option,
+    };
+    let is_in_file = provider.is_in_credential_file(input.name);
+    let option = match input.is_required {
+        true if is_in_file => option.required_unless_present("credentials"),
+        is_required => option.required(is_required),
+    };
+    let option = input.default.into_iter().fold(option, Arg::default_value);
+    input
+        .instead_of
+        .into_iter()
+        .fold(option, Arg::conflicts_with)
+}
+
+/// Returns a group of which exactly one option is needed. A credential file that has one of them is one more.
+fn alternatives(provider: &'static Provider, group: &'static [&'static str]) -> ArgGroup {
+    let options = ArgGroup::new(group.join(" or ")).required(true).args(group);
+    match group
+        .iter()
+        .any(|name| provider.is_in_credential_file(name))
+    {
+        true => options.arg("credentials"),
+        false => options,
+    }
+}
+
+fn key_options(command: Command, provider: &Provider) -> Command {
+    let key = file(
+        "key",
+        "The private key: RSA, EC or Ed25519 in PEM, DER or PKCS#12, as a JWK, or inside a JSON file",
+    );
+    let certificate = file(
+        "certificate",
+        "The certificate of the key, if it is not in the file of the key",
+    );
+    let secret = file(
+        "secret",
+        "The shared secret of an HMAC. One line end at the end of a text is dropped",
+    );
+    let encoding = Arg::new("secret-encoding")
+        .long("secret-encoding")
+        .value_name("ENCODING")
+        .help("How the secret is written in the file")
+        .value_parser(clap::builder::EnumValueParser::<SecretEncoding>::new())
+        .default_value("text");
+    let credentials = file(
+        "credentials",
+        "The credential file of the server: everything in one file",
+    );
+    match provider.key {
+        KeyKind::Private if provider.has_credential_file() => command
+            .arg(credentials.conflicts_with("key"))
+            .arg(key.required_unless_present("credentials"))
+            .arg(certificate),
+        KeyKind::Private => command.arg(key.required(true)).arg(certificate),
+        KeyKind::Secret => command.arg(secret.required(true)).arg(encoding),
+        _ => command.args([key, certificate, secret, encoding]).group(
+            ArgGroup::new("credential")
+                .required(true)
+                .args(["key", "secret"]),
+        ),
+    }
+}
+
+fn file(name: &'static str, help: &'static str) -> Arg {
+    let option = Arg::new(name)
+        .value_name("FILE")
+        .help(help)
+        .value_parser(value_parser!(PathBuf))
+        .allow_hyphen_values(true);
+    match name {
+        "FILE" => option,
+        name => option.long(name),
+    }
+}
+
+fn setting_option(setting: &'static Setting) -> Arg {
+    let option = Arg::new(setting.name)
+        .long(setting.name)
+        .help(help(setting))
+        .hide_short_help(!setting.is_common);
+    match setting.value {
+        SettingValue::Flag => option.action(ArgAction::SetTrue),
+        value => option
+            .value_name(value.form().unwrap_or_default())
+            .value_parser(move |text: &str| check(setting, text))
+            .action(match value.may_repeat() {
+                true => ArgAction::Append,
+                false => ArgAction::Set,
+            }),
+    }
+}
+
+fn help(setting: &Setting) -> String {
+    match setting.value {
+        SettingValue::SecretPair => format!(
+            "{} NAME=@FILE reads the value from a file, which is required of what may be a secret. NAME=@@VALUE is a \
+             value that begins with @",
+            setting.help
+        ),
+        _ => phrase(setting.help).to_owned(),
+    }
+}
+
+/// Returns a sentence as clap prints help texts, without its full stop.
+fn phrase(sentence: &str) -> &str {
+    sentence.strip_suffix('.').unwrap_or(sentence)
+}
+
+/// Checks that a text has the form of a setting's values.
+fn check(setting: &Setting, text: &str) -> Result<String, String> {
+    let form = setting.value.form().unwrap_or_default();
+    let has_form = match setting.value {
+        SettingValue::Pair | SettingValue::SecretPair => text
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.is_empty()),
+        // An URL has errors of its own, which are no errors of usage.
+        _ if form == "URL" => true,
+        _ => {
+            let profile = Profile::new(Endpoint::none(), Audience::Omit);
+            profile.with_setting(setting.name, text).is_ok()
+        }
+    };
+    match has_form {
+        true => Ok(text.to_owned()),
+        false => Err(format!("expected {form}")),
+    }
+}
+
+/// Returns a command with all that is required.
+fn example(provider: &Provider) -> String {
+    let mut words = vec![format!("jwt-bearer token {}", provider.name)];
+    let required = provider.inputs.iter().filter(|input| {
+        let mut alternatives = provider.alternatives.iter();
+        input.is_required || alternatives.any(|group| group.first() == Some(&input.name))
+    });
+    for input in required {
+        let value = match input.value {
+            InputValue::Text(form) | InputValue::List(form) => form,
+            InputValue::Secret(_) => "FILE",
+            InputValue::Choice(choices) => choices.first().map_or("", |(name, _)| name),
+            _ => "",
+        };
+        words.push(format!("--{} {value}", input.name));
+    }
+    words.push(match provider.key {
+        KeyKind::Secret => "--secret secret.txt".to_owned(),
+        _ => "--key key.pem".to_owned(),
+    });
+    let mut example = format!("Example:\n  {}", words.join(" "));
+    if provider.has_credential_file() {
+        let file = format!(
+            "\n  jwt-bearer token {} --credentials key.json",
+            provider.name
+        );
+        example.push_str(&file);
+    }
+    example
+}
+
+/// Returns the command line for completion scripts: without the rarer settings of profiles, which would be most of it.
+pub(crate) fn for_completion(command: &Command) -> Command {
+    let is_completed = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        let mut rarer = SETTINGS.iter().filter(|setting| !setting.is_common);
+        // clap adds its own options again.
+        !matches!(id, "help" | "version")
+            && !rarer.any(|setting| setting.name == id && arg.is_hide_short_help_set())
+    };
+    Command::new(command.get_name().to_owned())
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(command.get_version().is_none())
+        .disable_help_subcommand(true)
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(command.get_arguments().filter(is_completed).cloned())
+        .subcommands(command.get_subcommands().map(for_completion))
+}
