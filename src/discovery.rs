@@ -3,76 +3,99 @@
 //! An issuer has two documents, RFC 8414's and OpenID Connect's. The first that works decides, and
 //! the token endpoint that it names must be as safe as one that a caller would give.
 
+use std::borrow::Cow;
 use std::io;
 
 use http::Uri;
 
-use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::{Error, ErrorKind, ErrorResponse, is_about_certificate};
 use crate::message::{Request, Response};
-use crate::profile::Profile;
-use crate::redact::redact;
 use crate::url::Url;
 
-/// Discovery without I/O, for callers that send requests themselves.
-impl Profile {
-    /// Returns the requests for the metadata, none where the token endpoint is known.
-    ///
-    /// They are to be sent in this order until [`with_metadata`](Self::with_metadata) accepts a
-    /// response.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) where the profile cannot work.
-    pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
-        self.check()?;
-        Ok(match self.endpoint.kind() {
-            EndpointKind::Token { .. } | EndpointKind::None => Vec::new(),
-            EndpointKind::Metadata(url) => vec![Request::get(url.clone())],
-            EndpointKind::Issuer(issuer) => well_known(issuer)?.into(),
-        })
-    }
+/// A way to discover a token endpoint. Its functions are values, so that a program that knows its token endpoint
+/// contains none of them.
+pub(crate) struct Discovery {
+    pub(crate) name: &'static str,
+    /// Returns the requests for the metadata, to be sent in this order until one document works.
+    pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
+    /// Returns the issuer that the metadata must name, `None` where any will do.
+    pub(crate) expected_issuer: fn(&Url, Audience) -> Result<Option<Cow<'_, str>>, Error>,
+    /// Compares the issuer of a document with the expected one.
+    is_expected: fn(found: &str, expected: &str) -> bool,
+    pub(crate) discover: fn(&Search<'_>, &mut Send<'_>) -> Result<Found, Error>,
+    pub(crate) read: fn(&Search<'_>, &Response) -> Result<Found, Error>,
+}
 
-    /// Returns the same profile with its token endpoint, and its issuer, known.
+/// Whether the issuer becomes the audience.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    IsIssuer,
+    IsOther,
+}
+
+/// Sends a request.
+pub(crate) type Send<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
+
+/// A token endpoint, and the issuer that its metadata names.
+pub(crate) type Found = (Url, Option<String>);
+
+/// One search for a token endpoint.
+pub(crate) struct Search<'a> {
+    pub(crate) by: &'static Discovery,
+    pub(crate) from: &'a Url,
+    pub(crate) expected_issuer: Option<Cow<'a, str>>,
+    /// What an error must not repeat.
+    pub(crate) secrets: &'a [&'a str],
+    /// Removes secrets from a text of the response.
+    pub(crate) redact: &'a dyn Fn(&str) -> String,
+}
+
+impl Discovery {
+    /// By the issuer (RFC 8414 §3, OpenID Connect Discovery §4).
+    pub(crate) const BY_ISSUER: Self = Self {
+        name: "issuer",
+        requests: |issuer| well_known(issuer).map(Vec::from),
+        expected_issuer: |issuer, _| Ok(Some(issuer.as_str().into())),
+        is_expected: |found, expected| found == expected,
+        discover: |search, send| search.discover(send),
+        read: |search, response| search.read(response),
+    };
+
+    /// By the URL of a metadata document.
     ///
-    /// # Errors
-    /// [`Protocol`](ErrorKind::Protocol) where the response is no metadata, or is of another issuer,
-    /// or names no token endpoint, or one that is not safe;
-    /// [`Unavailable`](ErrorKind::Unavailable) where the server cannot answer now.
-    pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
-        self.resolve(response, &|text| redact(text, &[]))
-    }
+    /// It names an issuer only where it is a well-known one, and that matters only where the issuer becomes the
+    /// audience: Entra's and Azure AD B2C's differ from their addresses.
+    pub(crate) const BY_METADATA: Self = Self {
+        name: "metadata",
+        requests: |url| Ok(vec![Request::get(url.clone())]),
+        expected_issuer: |url, audience| match audience {
+            Audience::IsOther => Ok(None),
+            Audience::IsIssuer => match url.well_known_issuer() {
+                Some(issuer) => Ok(Some(issuer.into())),
+                None => Err(Error::config(
+                    "the audience is to be the issuer, which this metadata URL does not name: \
+                    give Endpoint::issuer, or Audience::Fixed",
+                )),
+            },
+        },
+        // With and without a slash at its end, an issuer has its metadata at the same URL.
+        is_expected: |found, expected| {
+            found == expected || found.strip_suffix('/') == Some(expected)
+        },
+        discover: |search, send| search.discover(send),
+        read: |search, response| search.read(response),
+    };
+}
 
-    /// Returns the resolved profile. An error shows text of the response only through `redact`.
-    fn resolve(&self, response: &Response, redact: &dyn Fn(&str) -> String) -> Result<Self, Error> {
-        let (EndpointKind::Issuer(from) | EndpointKind::Metadata(from)) = self.endpoint.kind()
-        else {
-            return Ok(self.clone());
-        };
-        let expected = self.expected_issuer()?;
-        let (url, issuer) = self
-            .read_metadata(from, response, expected.as_deref(), redact)
-            .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))?;
-        let resolved = Self {
-            endpoint: Endpoint::found(url, issuer),
-            ..self.clone()
-        };
-        resolved.check().map(|()| resolved)
-    }
-
-    /// Sends the requests for the metadata until one document works, and returns the same profile
-    /// with its token endpoint known. Returns `None` where it is known already.
+impl Search<'_> {
+    /// Sends the requests for the metadata until one document works.
     ///
     /// A server with one of the two documents may answer the request for the other one with
     /// anything: a page, an error in JSON with status 200, a closed connection. The error names
     /// every URL that was tried, is retryable where one of the failures is, and repeats no secret.
-    pub(crate) fn discover(
-        &self,
-        mut send: impl FnMut(&Request) -> io::Result<Response>,
-        secrets: &[&str],
-        redact: &dyn Fn(&str) -> String,
-    ) -> Result<Option<Self>, Error> {
+    fn discover(&self, send: &mut Send<'_>) -> Result<Found, Error> {
         let mut failed: Option<Error> = None;
-        for request in self.metadata_requests()? {
+        for request in (self.by.requests)(self.from)? {
             let location = format!("{}{}", request.authority(), request.uri().path());
             let error = match send(&request) {
                 Err(cause) => {
@@ -84,14 +107,14 @@ impl Profile {
                         false => &location,
                     };
                     let error = Error::network(place, cause);
-                    let error = error.without_secrets(&[secrets, &[query]].concat());
+                    let error = error.without_secrets(&[self.secrets, &[query]].concat());
                     if is_unreached {
                         return Err(error);
                     }
                     error
                 }
-                Ok(response) => match self.resolve(&response, redact) {
-                    Ok(resolved) => return Ok(Some(resolved)),
+                Ok(response) => match self.read(&response) {
+                    Ok(found) => return Ok(found),
                     Err(error) => error.with_context(&format!("{location}: ")),
                 },
             };
@@ -100,16 +123,17 @@ impl Profile {
                 Some(first) => joined(first, error),
             });
         }
-        failed.map_or(Ok(None), Err)
+        let none = || Error::config("there is no metadata document to read"); // never: each way has one
+        Err(failed.unwrap_or_else(none))
     }
 
-    fn read_metadata(
-        &self,
-        from: &Url,
-        response: &Response,
-        expected: Option<&str>,
-        redact: &dyn Fn(&str) -> String,
-    ) -> Result<(Url, Option<String>), Error> {
+    /// Reads a metadata document.
+    fn read(&self, response: &Response) -> Result<Found, Error> {
+        self.token_endpoint(response)
+            .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))
+    }
+
+    fn token_endpoint(&self, response: &Response) -> Result<Found, Error> {
         if response.is_too_long() {
             return Err(Error::protocol("metadata is longer than 64 KiB"));
         }
@@ -118,7 +142,7 @@ impl Profile {
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
         if let Some(host) = response.redirect_host() {
-            let host = redact(&host);
+            let host = (self.redact)(&host);
             let message = format!("metadata redirects to {host}, which is not followed");
             return Err(Error::protocol(message));
         }
@@ -132,15 +156,15 @@ impl Profile {
         };
         let text = |name: &str| document.text(name);
         let issuer = text("issuer");
-        if let Some(expected) = expected {
-            self.check_issuer(issuer.as_deref().map(String::as_str), expected, redact)?;
+        if let Some(expected) = &self.expected_issuer {
+            self.check_issuer(issuer.as_deref().map(String::as_str), expected)?;
         }
         let Some(token_endpoint) = text("token_endpoint") else {
             return Err(Error::protocol("metadata names no token_endpoint"));
         };
         match Url::parse(token_endpoint.to_string()) {
             // A remote server would direct the assertion to whatever listens on this machine.
-            Ok(url) if url.is_plain_http() && !from.is_plain_http() => Err(Error::protocol(
+            Ok(url) if url.is_plain_http() && !self.from.is_plain_http() => Err(Error::protocol(
                 "the token_endpoint of the metadata is plain http, and the metadata came by https",
             )),
             Ok(url) => Ok((url, issuer.map(|issuer| issuer.to_string()))),
@@ -154,20 +178,10 @@ impl Profile {
     /// Compares the issuer of a document with the one that the caller named. RFC 8414 §3.3 wants
     /// them identical: the audience must never be chosen by a document of somebody else, who would
     /// get an assertion for another server (CVE-2025-27370).
-    fn check_issuer(
-        &self,
-        found: Option<&str>,
-        expected: &str,
-        redact: &dyn Fn(&str) -> String,
-    ) -> Result<(), Error> {
-        // With and without a slash at its end, an issuer has its metadata at the same URL.
-        let by_url = matches!(self.endpoint.kind(), EndpointKind::Metadata(_));
-        let is_expected = |found: &str| {
-            found == expected || (by_url && found.strip_suffix('/') == Some(expected))
-        };
+    fn check_issuer(&self, found: Option<&str>, expected: &str) -> Result<(), Error> {
         let found = match found {
-            Some(found) if is_expected(found) => return Ok(()),
-            Some(found) if may_be_shown(found) => format!("the issuer {}", redact(found)),
+            Some(found) if (self.by.is_expected)(found, expected) => return Ok(()),
+            Some(found) if may_be_shown(found) => format!("the issuer {}", (self.redact)(found)),
             Some(_) => "an issuer that is no URL".to_owned(),
             None => "no issuer".to_owned(),
         };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::discovery::Discovery;
 use crate::error::Error;
 use crate::url::Url;
 
@@ -17,8 +18,11 @@ pub(crate) enum EndpointKind {
         url: Url,
         issuer: Option<String>,
     },
-    Issuer(Url),
-    Metadata(Url),
+    /// A metadata document names the token endpoint.
+    Discovered {
+        from: Url,
+        by: &'static Discovery,
+    },
     /// The assertion is the access token.
     None,
 }
@@ -44,7 +48,7 @@ impl Endpoint {
         let url = parse("issuer", url.into())?;
         match url.has_query() {
             true => Err(Error::config("issuer has a query")), // RFC 8414 §2
-            false => Ok(Self(EndpointKind::Issuer(url))),
+            false => Ok(Self::discovered(url, &Discovery::BY_ISSUER)),
         }
     }
 
@@ -59,7 +63,7 @@ impl Endpoint {
     /// [`Config`](crate::ErrorKind::Config) where the URL is not safe to fetch metadata from.
     pub fn metadata(url: impl Into<String>) -> Result<Self, Error> {
         let url = parse("metadata document", url.into())?;
-        Ok(Self(EndpointKind::Metadata(url)))
+        Ok(Self::discovered(url, &Discovery::BY_METADATA))
     }
 
     /// There is no token endpoint: the assertion itself is the access token, and nothing is sent.
@@ -86,6 +90,10 @@ impl Endpoint {
         }
     }
 
+    fn discovered(from: Url, by: &'static Discovery) -> Self {
+        Self(EndpointKind::Discovered { from, by })
+    }
+
     pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
         Self(EndpointKind::Token { url, issuer })
     }
@@ -103,8 +111,8 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, url) = match &self.0 {
             EndpointKind::Token { url, .. } => ("Token", url),
-            EndpointKind::Issuer(url) => ("Issuer", url),
-            EndpointKind::Metadata(url) => ("Metadata", url),
+            EndpointKind::Discovered { from, by } if by.name == "issuer" => ("Issuer", from),
+            EndpointKind::Discovered { from, .. } => ("Metadata", from),
             EndpointKind::None => return f.write_str("None"),
         };
         f.debug_tuple(name).field(url).finish()

@@ -111,7 +111,7 @@ impl<'p> Exchange<'p> {
             EndpointKind::None => {
                 "there is no token endpoint: the assertion itself is the access token"
             }
-            EndpointKind::Issuer(_) | EndpointKind::Metadata(_) => {
+            EndpointKind::Discovered { .. } => {
                 "the token endpoint is known by discovery only: read the metadata first"
             }
         };

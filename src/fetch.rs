@@ -8,6 +8,8 @@ use log::{debug, warn};
 
 use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency};
 use crate::clock::{Clock, Moment};
+use crate::discovery::Search;
+use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Exchange};
 use crate::jwt::Assertion;
@@ -259,7 +261,10 @@ impl Fetcher {
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
     fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
-        let send = |request: &Request| Ok(self.send(request, attempt)?.0);
+        let EndpointKind::Discovered { from, by } = self.profile.endpoint.kind() else {
+            return Ok(self.profile.clone());
+        };
+        let mut send = |request: &Request| Ok(self.send(request, attempt)?.0);
         let mut secrets = attempt.secrets();
         secrets.extend(self.profile.secret_values());
         let redact = |text: &str| {
@@ -267,10 +272,15 @@ impl Fetcher {
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
             shorten(&text)
         };
-        let resolved = self.profile.discover(send, &secrets, &redact)?;
-        let Some(resolved) = resolved.map(Arc::new) else {
-            return Ok(self.profile.clone());
+        let search = Search {
+            by,
+            from,
+            expected_issuer: self.profile.expected_issuer()?,
+            secrets: &secrets,
+            redact: &redact,
         };
+        let found = (by.discover)(&search, &mut send)?;
+        let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
         self.state().resolved = Some(resolved.clone());
         Ok(resolved)

@@ -55,13 +55,13 @@ mod key_file;
 
 mod token;
 
+mod discovery;
+
 mod endpoint;
 
 mod profile;
 
 pub mod provider;
-
-mod discovery;
 
 mod reason;
 

@@ -24,6 +24,7 @@ mod check;
 mod claims;
 pub(crate) mod hint;
 pub(crate) mod identity;
+mod metadata;
 pub(crate) mod response;
 pub(crate) mod setting;
 mod with;

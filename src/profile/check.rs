@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile};
+use crate::discovery;
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::json::{self, JsonValue};
@@ -95,21 +96,15 @@ impl Profile {
     }
 
     /// Returns the issuer that the metadata must name, `None` where any will do.
-    ///
-    /// A metadata URL names an issuer only where it is a well-known one, and that matters only where
-    /// the issuer becomes the audience: Entra's and Azure AD B2C's differ from their addresses.
     pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
-        match (self.endpoint.kind(), &self.audience) {
-            (EndpointKind::Issuer(issuer), _) => Ok(Some(issuer.as_str().into())),
-            (EndpointKind::Metadata(url), Audience::Issuer) => match url.well_known_issuer() {
-                Some(issuer) => Ok(Some(issuer.into())),
-                None => Err(Error::config(
-                    "the audience is to be the issuer, which this metadata URL does not name: \
-                    give Endpoint::issuer, or Audience::Fixed",
-                )),
-            },
-            _ => Ok(None),
-        }
+        let EndpointKind::Discovered { from, by } = self.endpoint.kind() else {
+            return Ok(None);
+        };
+        let audience = match self.audience {
+            Audience::Issuer => discovery::Audience::IsIssuer,
+            _ => discovery::Audience::IsOther,
+        };
+        (by.expected_issuer)(from, audience)
     }
 
     fn check_texts(&self) -> Result<(), Error> {

@@ -136,7 +136,7 @@ impl Profile {
             (_, EndpointKind::None) => Err(Error::config(
                 "without a token endpoint the audience is fixed or left out: give Audience::Fixed",
             )),
-            (_, EndpointKind::Issuer(_) | EndpointKind::Metadata(_)) => Err(Error::config(
+            (_, EndpointKind::Discovered { .. }) => Err(Error::config(
                 "the audience is known by discovery only: read the metadata first",
             )),
         }

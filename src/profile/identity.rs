@@ -59,8 +59,7 @@ impl Profile {
         let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
             EndpointKind::Token { url, .. } => ("token", url.as_str()),
-            EndpointKind::Issuer(url) => ("issuer", url.as_str()),
-            EndpointKind::Metadata(url) => ("metadata", url.as_str()),
+            EndpointKind::Discovered { from, by } => (by.name, from.as_str()),
             EndpointKind::None => ("none", ""),
         };
         let (url, query) = match url.split_once('?') {

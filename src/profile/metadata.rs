@@ -1,0 +1,54 @@
+//! Discovery without I/O, for callers that send requests themselves.
+
+use super::Profile;
+use crate::discovery::{Found, Search};
+use crate::endpoint::{Endpoint, EndpointKind};
+use crate::error::Error;
+use crate::message::{Request, Response};
+use crate::redact::redact;
+
+impl Profile {
+    /// Returns the requests for the metadata, none where the token endpoint is known.
+    ///
+    /// They are to be sent in this order until [`with_metadata`](Self::with_metadata) accepts a
+    /// response.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
+    pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
+        self.check()?;
+        match self.endpoint.kind() {
+            EndpointKind::Discovered { from, by } => (by.requests)(from),
+            EndpointKind::Token { .. } | EndpointKind::None => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the same profile with its token endpoint, and its issuer, known.
+    ///
+    /// # Errors
+    /// [`Protocol`](crate::ErrorKind::Protocol) where the response is no metadata, or is of another issuer,
+    /// or names no token endpoint, or one that is not safe;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) where the server cannot answer now.
+    pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
+        let EndpointKind::Discovered { from, by } = self.endpoint.kind() else {
+            return Ok(self.clone());
+        };
+        let search = Search {
+            by,
+            from,
+            expected_issuer: self.expected_issuer()?,
+            secrets: &[],
+            redact: &|text| redact(text, &[]),
+        };
+        self.with_found((by.read)(&search, response)?)
+    }
+
+    /// Returns the same profile with the token endpoint that discovery found.
+    pub(crate) fn with_found(&self, (url, issuer): Found) -> Result<Self, Error> {
+        let resolved = Self {
+            endpoint: Endpoint::found(url, issuer),
+            ..self.clone()
+        };
+        resolved.check().map(|()| resolved)
+    }
+}
