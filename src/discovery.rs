@@ -19,12 +19,14 @@ pub(crate) struct Discovery {
     /// Returns the requests for the metadata, to be sent in this order until one document works.
     pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
     /// Returns the issuer that the metadata must name, `None` where any will do.
-    pub(crate) expected_issuer: fn(&Url, Audience) -> Result<Option<Cow<'_, str>>, Error>,
+    pub(crate) expected_issuer: fn(&Url, Audience) -> ExpectedIssuer<'_>,
     /// Compares the issuer of a document with the expected one.
     is_expected: fn(found: &str, expected: &str) -> bool,
     pub(crate) discover: fn(&Search<'_>, &mut Send<'_>) -> Result<Found, Error>,
     pub(crate) read: fn(&Search<'_>, &Response) -> Result<Found, Error>,
 }
+
+type ExpectedIssuer<'a> = Result<Option<Cow<'a, str>>, Error>;
 
 /// Whether the issuer becomes the audience.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -160,9 +160,13 @@ pub(crate) fn path(member: &str) -> Vec<Cow<'_, str>> {
         };
         let mut unescaped = first.to_owned();
         for escape in escapes.split('~') {
-            let character = if escape.starts_with('1') { '/' } else { '~' };
+            let (character, rest) = match escape.split_at_checked(1) {
+                Some(("0", rest)) => ('~', rest),
+                Some(("1", rest)) => ('/', rest),
+                _ => ('~', escape), // no escape that RFC 6901 §3 has
+            };
             unescaped.push(character);
-            unescaped.push_str(escape.get(1..).unwrap_or_default());
+            unescaped.push_str(rest);
         }
         Cow::Owned(unescaped)
     }
@@ -485,6 +489,8 @@ mod tests {
             ("/a~1b", Some("1")),
             ("/m~0n", Some("2")),
             ("m~n", Some("2")),
+            ("/~01", None),
+            ("/m~n", Some("2")),
             ("/o/p/q", Some(r#""x""#)),
             ("/o/s/0/t", Some(r#""u""#)),
             ("/o/p/z", None),

@@ -13,8 +13,10 @@ const OTHER_KEY: &str = include_str!("../seeds/pem/pkcs1.pem");
 /// Reads `file` with [`marketing_cloud_intelligence::credentials`] and compares it with what `serde_json` reads.
 pub fn credentials(file: &[u8]) {
     let json = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-    let members: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
-    let texts = NAMES.map(|name| members.get(name).and_then(Value::as_str));
+    let json = String::from_utf8_lossy(json);
+    let members: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
+    let text = |name| members.get(name).and_then(Value::as_str);
+    let texts = NAMES.map(|name| text(name).filter(|text| !text.is_empty()));
     let endpoint = texts[1].map(Endpoint::metadata);
     let key = texts[2].map(RsaKey::from_pem);
 

@@ -36,6 +36,15 @@ pub fn parameters(input: &[u8]) {
             let before = pairs[..n].iter().any(|(other, _)| other == name);
             own || (before && !may_repeat(name))
         });
+        let names = pairs.iter().map(|(name, _)| &**name);
+        let names = names.chain(["grant_type", "scope", "assertion"]);
+        let paths: Vec<_> = names.map(path).collect();
+        let is_in_other = |(n, one): (usize, &Vec<String>)| {
+            let mut others = paths[..n].iter().chain(&paths[n + 1..]);
+            others.any(|other| one.starts_with(other))
+        };
+        let is_json = placement == Placement::JSON;
+        let is_repeated = is_repeated || is_json && paths.iter().enumerate().any(is_in_other);
         let is_invalid = is_repeated || scope.as_ref().is_some_and(|scope| !is_scope(scope));
         let key = key();
         let exchange = match Exchange::new(&profile, &key, now()) {
@@ -61,12 +70,12 @@ pub fn parameters(input: &[u8]) {
         let all = all.chain(scope.as_deref().map(|scope| ("scope", scope)));
         let all: Vec<_> = all.chain([("assertion", assertion)]).collect();
         let request = exchange.request();
-        match placement {
-            Placement::JSON => {
+        match placement.name() {
+            "json" => {
                 assert_eq!(request.url(), ENDPOINT);
                 assert_json(std::str::from_utf8(request.body()).unwrap(), &all);
             }
-            Placement::QUERY => {
+            "query" => {
                 assert_eq!(std::str::from_utf8(request.body()).unwrap(), "");
                 assert_safe_url(request.url());
                 let query = request.url().strip_prefix(ENDPOINT).unwrap();
@@ -88,12 +97,33 @@ fn assert_form(text: &str, expected: &[(&str, &str)]) {
     assert_eq!(decoded, expected);
 }
 
+/// The names that lead to a parameter in a JSON body (RFC 6901).
+fn path(name: &str) -> Vec<String> {
+    match name.strip_prefix('/') {
+        Some(pointer) => {
+            let names = pointer.split('/');
+            names
+                .map(|name| name.replace("~1", "/").replace("~0", "~"))
+                .collect()
+        }
+        None => vec![name.to_owned()],
+    }
+}
+
 /// The text is a JSON object of these strings, and has each name once.
 fn assert_json(text: &str, expected: &[(&str, &str)]) {
     let decoded: Map<String, Value> = serde_json::from_str(text).unwrap();
-    let expected: Map<_, _> = (expected.iter())
-        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
-        .collect();
-    assert_eq!(decoded, expected);
-    assert_eq!(Value::Object(decoded).to_string().len(), text.len());
+    let mut whole = Value::Object(Map::new());
+    for (name, value) in expected {
+        let mut member = &mut whole;
+        for name in path(name) {
+            let members = member.as_object_mut().unwrap();
+            member = members
+                .entry(name)
+                .or_insert_with(|| Value::Object(Map::new()));
+        }
+        *member = (*value).into();
+    }
+    assert_eq!(Value::Object(decoded), whole);
+    assert_eq!(whole.to_string().len(), text.len());
 }
