@@ -225,7 +225,7 @@ impl Profile {
     }
 
     /// Returns the value of an added claim, in JSON.
-    fn claim(&self, name: &str) -> Option<&str> {
+    pub(crate) fn claim(&self, name: &str) -> Option<&str> {
         let (_, json) = self.claims.iter().find(|(other, _)| other == name)?;
         Some(json)
     }
