@@ -91,7 +91,7 @@ pub fn provider_of_credentials(file: impl AsRef<[u8]>) -> Result<&'static Provid
 fn provider_of(parsed: &ParsedFile) -> Result<&'static Provider, Error> {
     let is_of_it = |provider: &&&Provider| {
         let file = provider.credential_file;
-        file.is_some_and(|file| parsed.has_marks(file.marks))
+        file.is_some_and(|file| !file.marks.is_empty() && parsed.has_marks(file.marks))
     };
     if let Some(provider) = PROVIDERS.iter().find(is_of_it) {
         return Ok(provider);

@@ -149,7 +149,8 @@ impl Input {
 
 /// A kind of credential file, as data. A member is a name, or a JSON Pointer (RFC 6901) if it begins with a slash.
 pub(super) struct CredentialFile {
-    /// Members by which the file is recognised, each with its text, or an empty one where any will do.
+    /// Members by which the file is recognised, each with its text, or an empty one where any will do; none where it is
+    /// a file of another provider, which is recognised as that.
     pub(super) marks: &'static [(&'static str, &'static str)],
     /// Inputs of the provider and the members that have them. A member may be absent.
     pub(super) inputs: &'static [(&'static str, &'static str)],
