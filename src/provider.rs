@@ -13,6 +13,7 @@ pub mod cylance;
 pub mod google;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
+pub mod vault;
 
 use self::credential_file::ParsedFile;
 use crate::error::Error;
@@ -29,6 +30,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &google::SELF_SIGNED,
     &marketing_cloud_intelligence::PROVIDER,
     &salesforce::PROVIDER,
+    &vault::PROVIDER,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,
     &generic::SELF_SIGNED,

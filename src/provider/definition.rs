@@ -3,6 +3,21 @@
 use crate::error::Error;
 use crate::key::certificate::Certificate;
 use crate::profile::Profile;
+use crate::signer::Algorithm;
+
+/// The algorithms of a server that accepts all but those of shared secrets, the usual one first.
+pub(super) const ASYMMETRIC: &[Algorithm] = &[
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+    Algorithm::EdDsa,
+];
 
 /// A server, or a kind of server, that has a constructor by name.
 #[non_exhaustive]

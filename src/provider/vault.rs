@@ -1,0 +1,148 @@
+//! HashiCorp Vault and OpenBao, JWT authentication: profile.
+//!
+//! - Login: <https://developer.hashicorp.com/vault/api-docs/auth/jwt>
+//! - Roles: <https://developer.hashicorp.com/vault/docs/auth/jwt>
+//! - Errors: <https://github.com/hashicorp/vault-plugin-auth-jwt/blob/main/path_login.go>
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::definition::{ASYMMETRIC, Input, InputValue, Provider};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::placement::Placement;
+use crate::profile::hint::Hint;
+use crate::profile::response::ResponseMap;
+use crate::profile::{AssertionPlacement, Audience, Profile, text_parameter};
+use crate::token::TokenHeader;
+
+impl Profile {
+    /// Returns a profile for the JWT authentication of HashiCorp Vault or OpenBao.
+    ///
+    /// `address` is that of the server, such as `https://vault.example.com:8200`. `mount` is the path at which the
+    /// method is enabled, `jwt` unless an administrator chose another one. `role` has a user claim, `sub` in most
+    /// cases: [`with_subject`](Self::with_subject) or [`with_claim`](Self::with_claim) sets it, and
+    /// [`with_issuer`](Self::with_issuer) sets the issuer that the method is bound to.
+    ///
+    /// There is no `aud`, because Vault refuses one that the role does not bind; where it binds some,
+    /// [`with_audience`](Self::with_audience) sets one of them. A namespace is the header `X-Vault-Namespace`:
+    /// [`with_request_header`](Self::with_request_header).
+    ///
+    /// The token goes to an API in the header `X-Vault-Token`. A lifetime of zero means that it never expires; then it
+    /// is kept for a day, or for what [`with_token_lifetime`](Self::with_token_lifetime) sets. The shapes of the
+    /// response and of the header are not verified against the server's document.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the address may not carry an assertion.
+    pub fn vault(
+        address: impl AsRef<str>,
+        mount: impl AsRef<str>,
+        role: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let path = format!("/v1/auth/{}/login", mount.as_ref().trim_matches('/'));
+        let endpoint = Endpoint::below("address", address.as_ref(), &path)?;
+        Ok(Self {
+            algorithms: Cow::Borrowed(ASYMMETRIC),
+            assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),
+            parameters: vec![text_parameter("role", role)],
+            placement: Placement::JSON,
+            response: Arc::new(ResponseMap {
+                token: Cow::Borrowed("/auth/client_token"),
+                token_header: TokenHeader::new("X-Vault-Token", ""),
+                lifetime: Cow::Borrowed("/auth/lease_duration"),
+                token_lifetime: Duration::from_secs(24 * 3600),
+                error_description: Some(Cow::Borrowed("/errors/0")),
+                ..ResponseMap::default()
+            }),
+            hints: HINTS,
+            ..Self::new(endpoint, Audience::Omit)
+        })
+    }
+}
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "vault",
+    about: "HashiCorp Vault or OpenBao, JWT authentication.",
+    documents: &["https://developer.hashicorp.com/vault/api-docs/auth/jwt"],
+    inputs: &[
+        Input::required("address", "URL", "The server's address, as in VAULT_ADDR."),
+        Input::required("role", "NAME", "The role to log in with."),
+        Input::with_default(
+            "mount",
+            InputValue::Text("PATH"),
+            "The path at which the method is enabled.",
+            "jwt",
+        ),
+        Input::optional(
+            "namespace",
+            InputValue::Text("NAME"),
+            "The namespace, as in VAULT_NAMESPACE.",
+        ),
+    ],
+    construct: |inputs| {
+        let (address, mount) = (inputs.text("address"), inputs.text("mount"));
+        let profile = Profile::vault(address, mount, inputs.text("role"))?;
+        Ok(match inputs.get("namespace") {
+            Some(namespace) => profile.with_request_header("X-Vault-Namespace", namespace),
+            None => profile,
+        })
+    },
+    ..Provider::NEW
+};
+
+/// From the source of the server's plug-in. Its errors have no codes.
+const HINTS: &[Hint] = &[
+    ("", "missing role", "name a role, or set a default role"),
+    (
+        "",
+        "could not be found",
+        "check the name of the role, the mount and the namespace",
+    ),
+    (
+        "",
+        "no audiences bound",
+        "leave the audience out, or bind it: bound_audiences of the role",
+    ),
+    (
+        "",
+        "audience",
+        "set one of the role's bound_audiences as audience",
+    ),
+    (
+        "",
+        "error validating token",
+        "check bound_issuer, jwt_validation_pubkeys or the JWKS, jwt_supported_algs, and this machine's clock",
+    ),
+    (
+        "",
+        "error validating claims",
+        "compare the claims with bound_claims and bound_subject of the role",
+    ),
+    (
+        "",
+        "not found in token",
+        "set the claim that the role's user_claim names, such as the subject",
+    ),
+    (
+        "403",
+        "",
+        "check the namespace, and that the method is enabled at this mount",
+    ),
+    (
+        "404",
+        "",
+        "check the namespace, and that the method is enabled at this mount",
+    ),
+    (
+        "429",
+        "",
+        "keep a token as long as it lives, and wait before asking for another",
+    ),
+    (
+        "503",
+        "",
+        "the server is sealed or in maintenance: ask its administrator",
+    ),
+    ("400", "", "check role, mount and claims"),
+];
