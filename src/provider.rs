@@ -14,6 +14,7 @@ pub mod google;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
 pub mod vault;
+pub mod yandex;
 
 use self::credential_file::ParsedFile;
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &marketing_cloud_intelligence::PROVIDER,
     &salesforce::PROVIDER,
     &vault::PROVIDER,
+    &yandex::PROVIDER,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,
     &generic::SELF_SIGNED,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 mod google;
 mod table;
 mod vault;
+mod yandex;
 
 /// `date -u -d @1700000000`: Tue Nov 14 22:13:20 UTC 2023
 pub(crate) const NOW: u64 = 1_700_000_000;
