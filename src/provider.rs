@@ -11,6 +11,7 @@ mod generic;
 
 pub mod cylance;
 pub mod google;
+pub mod huawei;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
 pub mod vault;
@@ -29,6 +30,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &google::PROVIDER,
     &google::ID_TOKEN,
     &google::SELF_SIGNED,
+    &huawei::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &salesforce::PROVIDER,
     &vault::PROVIDER,

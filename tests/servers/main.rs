@@ -14,6 +14,7 @@ use jwt_bearer::{
 use serde_json::{Value, json};
 
 mod google;
+mod huawei;
 mod table;
 mod vault;
 mod yandex;
