@@ -14,6 +14,7 @@ pub mod google;
 pub mod huawei;
 pub mod marketing_cloud_intelligence;
 pub mod salesforce;
+pub mod tableau;
 pub mod vault;
 pub mod yandex;
 
@@ -33,6 +34,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &huawei::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &salesforce::PROVIDER,
+    &tableau::PROVIDER,
     &vault::PROVIDER,
     &yandex::PROVIDER,
     &generic::CLIENT_CREDENTIALS,

@@ -129,6 +129,16 @@ impl Input {
             ..Self::optional(name, InputValue::Secret("SECRET"), help)
         }
     }
+    pub(super) const fn required_list(
+        name: &'static str,
+        value: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            is_required: true,
+            ..Self::optional(name, InputValue::List(value), help)
+        }
+    }
     pub(super) const fn optional(
         name: &'static str,
         value: InputValue,

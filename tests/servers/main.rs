@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 mod google;
 mod huawei;
 mod table;
+mod tableau;
 mod vault;
 mod yandex;
 
