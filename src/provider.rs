@@ -10,6 +10,7 @@ mod definition;
 mod generic;
 
 pub mod cylance;
+pub mod ghost;
 pub mod google;
 pub mod huawei;
 pub mod marketing_cloud_intelligence;
@@ -28,6 +29,7 @@ pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 /// All providers, those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
     &cylance::PROVIDER,
+    &ghost::PROVIDER,
     &google::PROVIDER,
     &google::ID_TOKEN,
     &google::SELF_SIGNED,
