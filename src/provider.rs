@@ -10,6 +10,7 @@ mod definition;
 mod generic;
 
 pub mod cylance;
+pub mod factset;
 pub mod ghost;
 pub mod google;
 pub mod huawei;
@@ -29,6 +30,7 @@ pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 /// All providers, those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
     &cylance::PROVIDER,
+    &factset::PROVIDER,
     &ghost::PROVIDER,
     &google::PROVIDER,
     &google::ID_TOKEN,

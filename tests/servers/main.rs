@@ -13,6 +13,7 @@ use jwt_bearer::{
 };
 use serde_json::{Value, json};
 
+mod factset;
 mod ghost;
 mod google;
 mod huawei;
@@ -35,6 +36,11 @@ pub(crate) fn rsa_key() -> RsaKey {
 pub(crate) fn pem() -> String {
     let vectors: Value = serde_json::from_str(include_str!("../data/vectors.json")).unwrap();
     vectors["key"]["pkcs1_pem"].as_str().unwrap().to_owned()
+}
+/// The RSA key of RFC 7517 §A.2, as a private JWK with `alg` RS256 and `kid` 2011-04-29.
+pub(crate) fn rsa_jwk() -> Value {
+    let set: Value = serde_json::from_str(include_str!("../data/jwk/rfc7517-a2.json")).unwrap();
+    set["keys"][1].clone()
 }
 /// The key of RFC 7515 §A.3.
 pub(crate) fn ec_key() -> EcKey {
