@@ -15,6 +15,7 @@ pub mod ghost;
 pub mod google;
 pub mod huawei;
 pub mod marketing_cloud_intelligence;
+pub mod netsuite;
 pub mod salesforce;
 pub mod tableau;
 pub mod vault;
@@ -37,6 +38,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &google::SELF_SIGNED,
     &huawei::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
+    &netsuite::PROVIDER,
     &salesforce::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,

@@ -17,6 +17,7 @@ mod factset;
 mod ghost;
 mod google;
 mod huawei;
+mod netsuite;
 mod table;
 mod tableau;
 mod vault;
