@@ -16,6 +16,7 @@ pub mod google;
 pub mod huawei;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
+pub mod oracle_iam;
 pub mod salesforce;
 pub mod tableau;
 pub mod vault;
@@ -39,6 +40,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &huawei::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,
+    &oracle_iam::PROVIDER,
     &salesforce::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,

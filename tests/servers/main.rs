@@ -18,6 +18,7 @@ mod ghost;
 mod google;
 mod huawei;
 mod netsuite;
+mod oracle_iam;
 mod table;
 mod tableau;
 mod vault;
