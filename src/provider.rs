@@ -20,6 +20,7 @@ pub mod oracle_iam;
 pub mod salesforce;
 pub mod tableau;
 pub mod vault;
+pub mod workday;
 pub mod yandex;
 
 use self::credential_file::ParsedFile;
@@ -44,6 +45,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &salesforce::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,
+    &workday::PROVIDER,
     &yandex::PROVIDER,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,

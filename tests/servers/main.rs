@@ -22,6 +22,7 @@ mod oracle_iam;
 mod table;
 mod tableau;
 mod vault;
+mod workday;
 mod yandex;
 
 /// `date -u -d @1700000000`: Tue Nov 14 22:13:20 UTC 2023
