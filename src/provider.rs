@@ -17,6 +17,7 @@ pub mod huawei;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
 pub mod oracle_iam;
+pub mod ory;
 pub mod salesforce;
 pub mod tableau;
 pub mod vault;
@@ -42,6 +43,8 @@ pub const PROVIDERS: &[&Provider] = &[
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,
     &oracle_iam::PROVIDER,
+    &ory::PROVIDER,
+    &ory::JWT_BEARER,
     &salesforce::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,

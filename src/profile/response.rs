@@ -52,7 +52,6 @@ impl KindOfError {
     pub(crate) const fn unavailable(code: &'static str, part: &'static str) -> Self {
         Self::new(code, part, ErrorKind::Unavailable)
     }
-    #[expect(dead_code)]
     pub(crate) const fn denied(code: &'static str, part: &'static str) -> Self {
         Self::new(code, part, ErrorKind::Denied)
     }

@@ -19,6 +19,7 @@ mod google;
 mod huawei;
 mod netsuite;
 mod oracle_iam;
+mod ory;
 mod table;
 mod tableau;
 mod vault;

@@ -1,0 +1,199 @@
+//! Ory Hydra and Ory Network: profiles for both uses of an assertion.
+//!
+//! - Client authentication: <https://www.ory.com/docs/hydra/guides/jwt>
+//! - Grant: <https://www.ory.com/docs/hydra/guides/oauth2-grant-type-jwt-bearer>
+//! - Errors: <https://github.com/ory/fosite/blob/master/client_authentication.go>
+//! - Debugging: <https://www.ory.com/docs/hydra/debug>
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::definition::{Input, Provider};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::profile::hint::Hint;
+use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::{Audience, Jti, Limits, Profile};
+use crate::signer::Algorithm;
+
+impl Profile {
+    /// Returns a profile for a client of Ory Hydra or Ory Network that authenticates by `private_key_jwt`.
+    ///
+    /// `url` is the public one, such as `https://slug.projects.oryapis.com`; the audience is the token endpoint below
+    /// it. The server picks the key by `kid` from the client's JWKS, and accepts the algorithm that the client is
+    /// registered with, RS256 by default.
+    ///
+    /// An expired assertion is answered with status 500, which is a refusal here, and is not repeated.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    pub fn ory(url: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
+        let endpoint = Endpoint::below("URL", url.as_ref(), PATH)?;
+        Ok(Self::client_credentials(endpoint, client_id, Audience::TokenEndpoint).of_ory())
+    }
+
+    /// Returns a profile for the JWT bearer grant of Ory Hydra or Ory Network.
+    ///
+    /// `issuer` and `subject` are those of a trust relationship that is registered with the server. The client itself
+    /// is authenticated beside it, by [`with_basic_auth`](Self::with_basic_auth), unless the server lets that be left
+    /// out.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    pub fn ory_jwt_bearer(
+        url: impl AsRef<str>,
+        issuer: impl Into<String>,
+        subject: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let endpoint = Endpoint::below("URL", url.as_ref(), PATH)?;
+        let profile = Self::jwt_bearer(endpoint, issuer, Audience::TokenEndpoint);
+        Ok(profile.with_subject(subject).of_ory())
+    }
+
+    fn of_ory(self) -> Self {
+        Self {
+            algorithms: Cow::Borrowed(ALGORITHMS),
+            limits: &LIMITS,
+            response: Arc::new(ResponseMap {
+                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                ..ResponseMap::default()
+            }),
+            hints: HINTS,
+            ..self
+        }
+    }
+}
+
+const PATH: &str = "/oauth2/token";
+
+const ALGORITHMS: &[Algorithm] = &[
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+];
+
+const URL: Input = Input::required(
+    "url",
+    "URL",
+    "The public URL, such as https://slug.projects.oryapis.com.",
+);
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "ory",
+    about: "Ory Hydra or Ory Network, with the assertion as client authentication.",
+    documents: &["https://www.ory.com/docs/hydra/guides/jwt"],
+    inputs: &[URL, Input::required("client-id", "ID", "The client ID.")],
+    construct: |inputs| Profile::ory(inputs.text("url"), inputs.text("client-id")),
+    ..Provider::NEW
+};
+
+pub(super) const JWT_BEARER: Provider = Provider {
+    name: "ory-jwt-bearer",
+    about: "Ory Hydra or Ory Network, with the assertion as the grant.",
+    documents: &["https://www.ory.com/docs/hydra/guides/oauth2-grant-type-jwt-bearer"],
+    inputs: &[
+        URL,
+        Input::required(
+            "issuer",
+            "ISS",
+            "The issuer of the registered trust relationship.",
+        ),
+        Input::required(
+            "subject",
+            "SUB",
+            "The subject of the registered trust relationship.",
+        ),
+    ],
+    construct: |inputs| {
+        let (issuer, subject) = (inputs.text("issuer"), inputs.text("subject"));
+        Profile::ory_jwt_bearer(inputs.text("url"), issuer, subject)
+    },
+    ..Provider::NEW
+};
+
+const LIMITS: Limits = Limits {
+    needs_key_id: true,
+    check: |profile| match profile.jti {
+        Jti::Omit => Err("Ory wants the claim jti in every assertion: set it to uuid"),
+        _ => Ok(()),
+    },
+    ..Limits::NONE
+};
+
+/// The server answers these with status 500.
+const KINDS_OF_ERRORS: &[KindOfError] = &[
+    KindOfError::denied("error", "token is expired"),
+    KindOfError::denied("error", "token used before issued"),
+    KindOfError::denied("error", "token is not valid yet"),
+];
+
+/// From the source of the server, and its document of errors.
+const HINTS: &[Hint] = &[
+    ("error", "token is expired", "check this machine's clock"),
+    (
+        "error",
+        "token used before issued",
+        "check this machine's clock",
+    ),
+    (
+        "error",
+        "token is not valid yet",
+        "check this machine's clock",
+    ),
+    (
+        "jti_known",
+        "",
+        "the server got this assertion twice: look for what repeats requests on the way",
+    ),
+    (
+        "",
+        "must match the authorization server",
+        "set urls.self.issuer of the server to its public URL, or that URL as audience",
+    ),
+    (
+        "",
+        "signing key with kid",
+        "add the public key to the client's JWKS under this kid",
+    ),
+    (
+        "",
+        "signing algorithm",
+        "choose the algorithm that the client is registered with: token_endpoint_auth_signing_alg",
+    ),
+    (
+        "invalid_client",
+        "",
+        "check client ID, audience and this machine's clock, and that the client's method is private_key_jwt",
+    ),
+    (
+        "invalid_grant",
+        "",
+        "check that issuer, subject, key and scopes are those of a registered trust relationship, and this machine's clock",
+    ),
+    (
+        "invalid_scope",
+        "",
+        "ask for scopes that the client is registered with",
+    ),
+    (
+        "unauthorized_client",
+        "",
+        "register the client with this grant type",
+    ),
+    (
+        "unsupported_grant_type",
+        "",
+        "register the client with this grant type",
+    ),
+    (
+        "invalid_request",
+        "",
+        "check kid, and that the assertion has jti, iat and exp",
+    ),
+];
