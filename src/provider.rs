@@ -9,6 +9,7 @@ mod credential_file;
 mod definition;
 mod generic;
 
+pub mod autodesk;
 pub mod cylance;
 pub mod factset;
 pub mod ghost;
@@ -33,6 +34,7 @@ pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 
 /// All providers, those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
+    &autodesk::PROVIDER,
     &cylance::PROVIDER,
     &factset::PROVIDER,
     &ghost::PROVIDER,

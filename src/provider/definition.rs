@@ -122,7 +122,6 @@ impl Input {
             ..Self::optional(name, InputValue::Text(value), help)
         }
     }
-    #[expect(dead_code)]
     pub(super) const fn required_secret(name: &'static str, help: &'static str) -> Self {
         Self {
             is_required: true,

@@ -13,6 +13,7 @@ use jwt_bearer::{
 };
 use serde_json::{Value, json};
 
+mod autodesk;
 mod factset;
 mod ghost;
 mod google;
