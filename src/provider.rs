@@ -20,6 +20,7 @@ pub mod netsuite;
 pub mod oracle_iam;
 pub mod ory;
 pub mod salesforce;
+pub mod sap_ias;
 pub mod tableau;
 pub mod vault;
 pub mod workday;
@@ -48,6 +49,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ory::PROVIDER,
     &ory::JWT_BEARER,
     &salesforce::PROVIDER,
+    &sap_ias::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,
     &workday::PROVIDER,

@@ -21,6 +21,7 @@ mod huawei;
 mod netsuite;
 mod oracle_iam;
 mod ory;
+mod sap_ias;
 mod table;
 mod tableau;
 mod vault;
