@@ -12,6 +12,7 @@ mod generic;
 pub mod autodesk;
 pub mod cylance;
 pub mod factset;
+pub mod forgerock;
 pub mod ghost;
 pub mod google;
 pub mod huawei;
@@ -38,6 +39,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &autodesk::PROVIDER,
     &cylance::PROVIDER,
     &factset::PROVIDER,
+    &forgerock::PROVIDER,
     &ghost::PROVIDER,
     &google::PROVIDER,
     &google::ID_TOKEN,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod autodesk;
 mod factset;
+mod forgerock;
 mod ghost;
 mod google;
 mod huawei;
