@@ -24,6 +24,7 @@ pub mod salesforce;
 pub mod sap_ias;
 pub mod tableau;
 pub mod vault;
+pub mod webex;
 pub mod workday;
 pub mod yandex;
 
@@ -54,6 +55,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &sap_ias::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,
+    &webex::PROVIDER,
     &workday::PROVIDER,
     &yandex::PROVIDER,
     &generic::CLIENT_CREDENTIALS,

@@ -26,6 +26,7 @@ mod sap_ias;
 mod table;
 mod tableau;
 mod vault;
+mod webex;
 mod workday;
 mod yandex;
 
