@@ -16,6 +16,7 @@ pub mod forgerock;
 pub mod ghost;
 pub mod google;
 pub mod huawei;
+pub mod ibm_app_id;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
 pub mod oracle_iam;
@@ -46,6 +47,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &google::ID_TOKEN,
     &google::SELF_SIGNED,
     &huawei::PROVIDER,
+    &ibm_app_id::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,
     &oracle_iam::PROVIDER,

@@ -19,6 +19,7 @@ mod forgerock;
 mod ghost;
 mod google;
 mod huawei;
+mod ibm_app_id;
 mod netsuite;
 mod oracle_iam;
 mod ory;

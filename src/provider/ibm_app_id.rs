@@ -1,0 +1,127 @@
+//! IBM Cloud App ID, custom identity: tokens for users whom your own identity provider knows.
+//!
+//! - Flow and claims: <https://cloud.ibm.com/docs/appid?topic=appid-custom-auth>
+//! - Set-up: <https://cloud.ibm.com/docs/appid?topic=appid-custom-identity>
+
+use std::borrow::Cow;
+
+use super::definition::{Input, Provider};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::profile::hint::Hint;
+use crate::profile::{Audience, Limits, Profile};
+use crate::signer::Algorithm;
+
+impl Profile {
+    /// Returns a profile for the custom identity flow of IBM Cloud App ID.
+    ///
+    /// `oauth_server_url` is `oauthServerUrl` in the application's credentials, such as
+    /// `https://eu-de.appid.cloud.ibm.com/oauth/v4/TENANT`; it is also the audience. `client_id` and `secret` are there
+    /// too, and go into HTTP Basic. `issuer` is a name of your own for the identity provider, and `user_id` is the
+    /// user, of whom [`with_claim`](Self::with_claim) says more: `name`, `email`, `locale`, `picture`, `gender`.
+    ///
+    /// Request and claims are not verified against the server's document.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the server's URL may not carry an assertion.
+    pub fn ibm_app_id(
+        oauth_server_url: impl AsRef<str>,
+        client_id: impl AsRef<str>,
+        secret: impl AsRef<str>,
+        issuer: impl Into<String>,
+        user_id: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let url = oauth_server_url.as_ref().trim_end_matches('/');
+        let endpoint = Endpoint::below("OAuth server URL", url, "/token")?;
+        let profile = Self {
+            subject: Some(user_id.into()),
+            algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
+            limits: &LIMITS,
+            hints: HINTS,
+            ..Self::jwt_bearer(endpoint, issuer, Audience::Fixed(url.to_owned()))
+        };
+        Ok(profile.with_basic_auth(client_id.as_ref(), secret.as_ref()))
+    }
+}
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "ibm-app-id",
+    about: "IBM Cloud App ID, custom identity.",
+    documents: &["https://cloud.ibm.com/docs/appid?topic=appid-custom-auth"],
+    inputs: &[
+        Input::required(
+            "oauth-server-url",
+            "URL",
+            "The server: oauthServerUrl in the application's credentials.",
+        ),
+        Input::required(
+            "client-id",
+            "ID",
+            "The application: clientId in its credentials.",
+        ),
+        Input::required_secret("secret", "The secret in the application's credentials."),
+        Input::required(
+            "issuer",
+            "ISS",
+            "A name of your own for the identity provider.",
+        ),
+        Input::required("user-id", "ID", "The user's ID at the identity provider."),
+    ],
+    construct: |inputs| {
+        Profile::ibm_app_id(
+            inputs.text("oauth-server-url"),
+            inputs.text("client-id"),
+            inputs.text("secret"),
+            inputs.text("issuer"),
+            inputs.text("user-id"),
+        )
+    },
+    ..Provider::NEW
+};
+
+const LIMITS: Limits = Limits {
+    check: |profile| match &profile.audience {
+        Audience::TokenEndpoint => Err(
+            "App ID wants oauthServerUrl as audience, which is the token endpoint without /token",
+        ),
+        _ if profile.assertion_lifetime.is_none() => {
+            Err("App ID wants the claim exp: set the lifetime of the assertion")
+        }
+        _ => Ok(()),
+    },
+    ..Limits::NONE
+};
+
+/// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
+const HINTS: &[Hint] = &[
+    (
+        "invalid_grant",
+        "",
+        "check that the custom identity provider has the public key of this very key and is enabled, the audience, and this machine's clock",
+    ),
+    (
+        "invalid_client",
+        "",
+        "check clientId and secret, which are of one application of this instance",
+    ),
+    (
+        "unauthorized_client",
+        "",
+        "enable the custom identity provider in App ID",
+    ),
+    (
+        "invalid_request",
+        "",
+        "check oauthServerUrl, and that issuer and user are set",
+    ),
+    (
+        "invalid_scope",
+        "",
+        "ask for scopes that the application has",
+    ),
+    (
+        "unsupported_grant_type",
+        "",
+        "enable the custom identity provider in App ID",
+    ),
+];
