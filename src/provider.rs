@@ -12,6 +12,7 @@ mod generic;
 pub mod autodesk;
 pub mod cylance;
 pub mod factset;
+pub mod firebase;
 pub mod forgerock;
 pub mod ghost;
 pub mod google;
@@ -41,6 +42,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &autodesk::PROVIDER,
     &cylance::PROVIDER,
     &factset::PROVIDER,
+    &firebase::PROVIDER,
     &forgerock::PROVIDER,
     &ghost::PROVIDER,
     &google::PROVIDER,

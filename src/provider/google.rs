@@ -152,7 +152,7 @@ fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> 
 }
 
 /// The key file that the console makes.
-const KEY_FILE: CredentialFile = CredentialFile {
+pub(super) const KEY_FILE: CredentialFile = CredentialFile {
     marks: &[("type", "service_account"), ("client_email", "")],
     inputs: &[
         ("client-email", "client_email"),

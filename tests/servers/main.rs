@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod autodesk;
 mod factset;
+mod firebase;
 mod forgerock;
 mod ghost;
 mod google;
