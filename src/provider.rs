@@ -23,6 +23,7 @@ pub mod netsuite;
 pub mod oracle_iam;
 pub mod ory;
 pub mod salesforce;
+pub mod salesforce_b2c;
 pub mod sap_ias;
 pub mod tableau;
 pub mod vault;
@@ -56,6 +57,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ory::PROVIDER,
     &ory::JWT_BEARER,
     &salesforce::PROVIDER,
+    &salesforce_b2c::PROVIDER,
     &sap_ias::PROVIDER,
     &tableau::PROVIDER,
     &vault::PROVIDER,

@@ -24,6 +24,7 @@ mod ibm_app_id;
 mod netsuite;
 mod oracle_iam;
 mod ory;
+mod salesforce_b2c;
 mod sap_ias;
 mod table;
 mod tableau;
