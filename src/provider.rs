@@ -70,6 +70,22 @@ pub const PROVIDERS: &[&Provider] = &[
     &generic::CUSTOM,
 ];
 
+/// Servers that want what this crate does not do, by their names as people write them: why, and what to do.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    (
+        "adobe",
+        "Adobe has ended its JWT credentials (service account) in 2025: make a credential of OAuth Server-to-Server, which has a client secret and needs no assertion",
+    ),
+    (
+        "helseid",
+        "HelseID binds every token to a key by DPoP (RFC 9449), which is not supported: use the libraries that HelseID publishes",
+    ),
+    (
+        "irs",
+        "the IRS wants two assertions in one request, one of the user and one of the client, which is not supported: sign each with Profile::assertion, and send the request yourself",
+    ),
+];
+
 /// Credential files without a key to sign with, by their member `type`, and what to do.
 const WITHOUT_KEY: &[(&str, &str)] = &[
     (
@@ -121,6 +137,18 @@ pub fn credentials(file: impl AsRef<[u8]>) -> Result<(Profile, Key), Error> {
 /// [`Config`](crate::ErrorKind::Config) where the file is of no provider.
 pub fn provider_of_credentials(file: impl AsRef<[u8]>) -> Result<&'static Provider, Error> {
     provider_of(&ParsedFile::parse(file.as_ref())?)
+}
+
+/// Returns why a server is not among the [`PROVIDERS`], and what to do instead, where that is known.
+///
+/// ```
+/// assert!(jwt_bearer::provider::unsupported("HelseID").is_some_and(|why| why.contains("DPoP")));
+/// assert_eq!(jwt_bearer::provider::unsupported("google"), None);
+/// ```
+pub fn unsupported(name: &str) -> Option<&'static str> {
+    let is_it = |(other, _): &&(&str, &str)| name.eq_ignore_ascii_case(other);
+    let (_, why) = UNSUPPORTED.iter().find(is_it)?;
+    Some(why)
 }
 
 fn provider_of(parsed: &ParsedFile) -> Result<&'static Provider, Error> {

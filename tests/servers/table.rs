@@ -1,5 +1,7 @@
 //! The table of providers as a whole.
 
+use jwt_bearer::provider::unsupported;
+
 use super::*;
 
 #[test]
@@ -42,4 +44,22 @@ fn provider_says_which_input_is_missing_or_unknown() {
         refused(profile("custom", &[])),
         "exactly one of discover, token-endpoint is needed"
     );
+}
+
+#[test]
+fn unsupported_server_has_a_reason_and_no_provider() {
+    for (name, reason, advice) in [
+        ("adobe", "ended", "OAuth Server-to-Server"),
+        ("helseid", "DPoP", "libraries"),
+        ("irs", "two assertions", "Profile::assertion"),
+    ] {
+        let why = unsupported(name).unwrap();
+        assert!(why.contains(reason) && why.contains(advice), "{why}");
+        assert_eq!(unsupported(&name.to_uppercase()), Some(why));
+        assert!(PROVIDERS.iter().all(|provider| provider.name != name));
+    }
+    for provider in PROVIDERS {
+        assert_eq!(unsupported(provider.name), None);
+    }
+    assert_eq!(unsupported(""), None);
 }
