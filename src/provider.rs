@@ -15,6 +15,7 @@ pub mod factset;
 pub mod firebase;
 pub mod forgerock;
 pub mod ghost;
+pub mod github_app;
 pub mod google;
 pub mod huawei;
 pub mod ibm_app_id;
@@ -46,6 +47,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &firebase::PROVIDER,
     &forgerock::PROVIDER,
     &ghost::PROVIDER,
+    &github_app::PROVIDER,
     &google::PROVIDER,
     &google::ID_TOKEN,
     &google::SELF_SIGNED,

@@ -18,6 +18,7 @@ mod factset;
 mod firebase;
 mod forgerock;
 mod ghost;
+mod github_app;
 mod google;
 mod huawei;
 mod ibm_app_id;
