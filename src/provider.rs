@@ -15,6 +15,7 @@ pub mod factset;
 pub mod firebase;
 pub mod forgerock;
 pub mod ghost;
+pub mod entra;
 pub mod github_app;
 pub mod google;
 pub mod huawei;
@@ -47,6 +48,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &firebase::PROVIDER,
     &forgerock::PROVIDER,
     &ghost::PROVIDER,
+    &entra::PROVIDER,
     &github_app::PROVIDER,
     &google::PROVIDER,
     &google::ID_TOKEN,

@@ -18,6 +18,7 @@ mod factset;
 mod firebase;
 mod forgerock;
 mod ghost;
+mod entra;
 mod github_app;
 mod google;
 mod huawei;
