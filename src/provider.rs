@@ -32,6 +32,7 @@ pub mod vault;
 pub mod webex;
 pub mod workday;
 pub mod yandex;
+pub mod snowflake;
 
 use self::credential_file::ParsedFile;
 use crate::error::Error;
@@ -68,6 +69,8 @@ pub const PROVIDERS: &[&Provider] = &[
     &webex::PROVIDER,
     &workday::PROVIDER,
     &yandex::PROVIDER,
+    &snowflake::PROVIDER,
+    &snowflake::EXCHANGE,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,
     &generic::SELF_SIGNED,

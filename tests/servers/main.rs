@@ -28,6 +28,7 @@ mod oracle_iam;
 mod ory;
 mod salesforce_b2c;
 mod sap_ias;
+mod snowflake;
 mod table;
 mod tableau;
 mod vault;

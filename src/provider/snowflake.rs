@@ -1,0 +1,182 @@
+//! Snowflake with a key pair: a token that the key signs itself, and its exchange for one of a container service.
+//!
+//! - SQL API and other APIs: <https://docs.snowflake.com/en/developer-guide/sql-api/authenticating>
+//! - Container services: <https://docs.snowflake.com/en/developer-guide/snowpark-container-services/service-network-communications>
+//! - Errors: <https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting>
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::definition::{Input, InputValue, Provider};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::profile::hint::Hint;
+use crate::profile::response::ResponseMap;
+use crate::profile::{Audience, Issuer, JWT_BEARER, Limits, Profile, text_parameter};
+use crate::signer::Algorithm;
+
+/// The header that a call to an API needs beside the token of [`Profile::snowflake`], and its value.
+pub const TOKEN_TYPE: (&str, &str) = ("X-Snowflake-Authorization-Token-Type", "KEYPAIR_JWT");
+
+impl Profile {
+    /// Returns a profile for a token that a Snowflake user's key signs: nothing is exchanged.
+    ///
+    /// `account` is the account identifier, such as `myorg-account123` or `xy12345.us-east-1`; the region is left out
+    /// of the token. `user` is the user's login name. Both are written in upper case. The claim `iss` ends with the
+    /// fingerprint of the key.
+    ///
+    /// A call to an API needs the header [`TOKEN_TYPE`](crate::provider::snowflake::TOKEN_TYPE) beside the token.
+    /// `exp` lies ten minutes after now, at most an hour after `iat`.
+    pub fn snowflake(account: impl AsRef<str>, user: impl AsRef<str>) -> Self {
+        let name = format!("{}.{}", account_name(account.as_ref()), user.as_ref()).to_uppercase();
+        Self {
+            issuer: Issuer::WithFingerprint(format!("{name}.SHA256:")),
+            subject: Some(name),
+            algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
+            limits: &LIMITS,
+            hints: HINTS,
+            ..Self::self_signed("", Audience::Omit)
+        }
+    }
+
+    /// Returns a profile for a token of a service in Snowpark Container Services.
+    ///
+    /// `account` and `user` are those of [`snowflake`](Self::snowflake); `service` is the host of the service's
+    /// public endpoint, which becomes the scope. A role is set with it: `with_scope("session:role:ROLE HOST")`.
+    ///
+    /// The response is the token itself, and names no lifetime: it is assumed to be five minutes. The token's header is
+    /// `Authorization: Snowflake Token="..."`.
+    ///
+    /// The server is `https://ACCOUNT.snowflakecomputing.com`, in China and behind a private link another one, which
+    /// [`with_endpoint`](Self::with_endpoint) sets.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) where the account makes no host name.
+    pub fn snowflake_exchange(
+        account: impl AsRef<str>,
+        user: impl AsRef<str>,
+        service: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let host = account.as_ref().to_lowercase().replace('_', "-"); // no host name has an underscore
+        let url = format!("https://{host}.snowflakecomputing.com");
+        let profile = Self {
+            endpoint: Endpoint::below("account", &url, "/oauth/token")?,
+            assertion_lifetime: Some(Duration::from_secs(60)),
+            parameters: vec![text_parameter("grant_type", JWT_BEARER)],
+            scope: Some(service.into()),
+            response: Arc::new(ResponseMap {
+                error: Cow::Borrowed("code"),
+                error_description: Some(Cow::Borrowed("message")),
+                ..ResponseMap::default()
+            }),
+            ..Self::snowflake(account, user)
+        };
+        profile
+            .with_text_response()
+            .with_token_header("Authorization: Snowflake Token=\"{}\"")
+    }
+}
+
+/// Returns an account identifier as a token names it: without region and cloud, and without what is behind the hyphen
+/// of a replicated account.
+fn account_name(identifier: &str) -> &str {
+    let separator = match identifier.contains(".global") {
+        true => '-',
+        false => '.',
+    };
+    let name = identifier.split_once(separator).map(|(name, _)| name);
+    name.unwrap_or(identifier)
+}
+
+const ACCOUNT: Input = Input::required(
+    "account",
+    "ID",
+    "The account identifier, such as myorg-account123 or xy12345.us-east-1.",
+);
+const USER: Input = Input::required("user", "NAME", "The user's login name.");
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "snowflake",
+    about: "Snowflake: a token that the user's key signs itself, for the SQL API and others.",
+    documents: &["https://docs.snowflake.com/en/developer-guide/sql-api/authenticating"],
+    inputs: &[ACCOUNT, USER],
+    construct: |inputs| {
+        let (account, user) = (inputs.text("account"), inputs.text("user"));
+        Ok(Profile::snowflake(account, user))
+    },
+    ..Provider::NEW
+};
+
+pub(super) const EXCHANGE: Provider = Provider {
+    name: "snowflake-exchange",
+    about: "Snowflake: a token of a service in Snowpark Container Services.",
+    documents: &[
+        "https://docs.snowflake.com/en/developer-guide/snowpark-container-services/service-network-communications",
+    ],
+    inputs: &[
+        ACCOUNT,
+        USER,
+        Input::required(
+            "endpoint",
+            "HOST",
+            "The host of the service's public endpoint, which ends with snowflakecomputing.app.",
+        ),
+        Input::optional(
+            "role",
+            InputValue::Text("ROLE"),
+            "The role of the session, instead of the user's default.",
+        ),
+    ],
+    construct: |inputs| {
+        let (account, service) = (inputs.text("account"), inputs.text("endpoint"));
+        let profile = Profile::snowflake_exchange(account, inputs.text("user"), service)?;
+        Ok(match inputs.get("role") {
+            Some(role) => profile.with_scope(format!("session:role:{role} {service}")),
+            None => profile,
+        })
+    },
+    ..Provider::NEW
+};
+
+const LIMITS: Limits = Limits {
+    exp_after_iat: Duration::from_secs(3600),
+    ..Limits::NONE
+};
+
+const COMPARE: &str = "check account, user and this machine's clock, and compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
+const CHECK: &str =
+    "check account, user and this machine's clock, and that the user has this key's public half";
+const SET_KEY: &str = "set this key's public half at the user: compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
+
+/// From the server's list of errors. Most answers have the first number alone; an administrator finds the other one
+/// with `SYSTEM$GET_LOGIN_FAILURE_DETAILS`.
+const HINTS: &[Hint] = &[
+    (
+        "394300",
+        "",
+        "check the user: it is the login name, which may differ from the name",
+    ),
+    (
+        "394302",
+        "",
+        "check this machine's clock: the assertion came more than a minute after it was signed",
+    ),
+    ("394303", "", "check this machine's clock"),
+    ("394304", "", SET_KEY),
+    ("394306", "", SET_KEY),
+    (
+        "394307",
+        "",
+        "check the account: the assertion names another one than the URL",
+    ),
+    ("390144", "", COMPARE),
+    ("", "jwt token is invalid", COMPARE),
+    ("invalid_client", "", CHECK),
+    ("invalid_grant", "", CHECK),
+    (
+        "invalid_scope",
+        "",
+        "check the host of the service's endpoint, and that the user may use the role",
+    ),
+];
