@@ -24,6 +24,7 @@ pub mod marketing_cloud_intelligence;
 pub mod netsuite;
 pub mod oracle_iam;
 pub mod ory;
+pub mod okta;
 pub mod salesforce;
 pub mod salesforce_b2c;
 pub mod sap_ias;
@@ -61,6 +62,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &oracle_iam::PROVIDER,
     &ory::PROVIDER,
     &ory::JWT_BEARER,
+    &okta::PROVIDER,
     &salesforce::PROVIDER,
     &salesforce_b2c::PROVIDER,
     &sap_ias::PROVIDER,

@@ -196,6 +196,15 @@ impl CredentialFile {
     };
 }
 
+/// Returns the base URL of a host, which people copy with and without its scheme and a slash at its end.
+pub(super) fn base_url(host: &str) -> String {
+    let host = host.trim_end_matches('/');
+    match host.contains("://") {
+        true => host.to_owned(),
+        false => format!("https://{host}"),
+    }
+}
+
 /// What is given to the constructor of a [`Provider`].
 #[derive(Clone, Copy, Default)]
 pub struct Inputs<'a> {

@@ -28,6 +28,7 @@ mod oracle_iam;
 mod ory;
 mod salesforce_b2c;
 mod sap_ias;
+mod okta;
 mod snowflake;
 mod table;
 mod tableau;
