@@ -10,6 +10,7 @@ mod definition;
 mod generic;
 
 pub mod autodesk;
+pub mod auth0;
 pub mod cylance;
 pub mod factset;
 pub mod firebase;
@@ -45,6 +46,7 @@ pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 /// All providers, those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
     &autodesk::PROVIDER,
+    &auth0::PROVIDER,
     &cylance::PROVIDER,
     &factset::PROVIDER,
     &firebase::PROVIDER,

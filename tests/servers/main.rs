@@ -18,6 +18,7 @@ mod factset;
 mod firebase;
 mod forgerock;
 mod ghost;
+mod auth0;
 mod entra;
 mod github_app;
 mod google;
