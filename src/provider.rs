@@ -21,6 +21,7 @@ pub mod github_app;
 pub mod google;
 pub mod huawei;
 pub mod ibm_app_id;
+pub mod keycloak;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
 pub mod oracle_iam;
@@ -59,6 +60,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &google::SELF_SIGNED,
     &huawei::PROVIDER,
     &ibm_app_id::PROVIDER,
+    &keycloak::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,
     &oracle_iam::PROVIDER,

@@ -29,6 +29,7 @@ mod oracle_iam;
 mod ory;
 mod salesforce_b2c;
 mod sap_ias;
+mod keycloak;
 mod okta;
 mod snowflake;
 mod table;
