@@ -16,6 +16,7 @@ pub mod factset;
 pub mod firebase;
 pub mod forgerock;
 pub mod ghost;
+pub mod docusign;
 pub mod entra;
 pub mod github_app;
 pub mod google;
@@ -53,6 +54,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &firebase::PROVIDER,
     &forgerock::PROVIDER,
     &ghost::PROVIDER,
+    &docusign::PROVIDER,
     &entra::PROVIDER,
     &github_app::PROVIDER,
     &google::PROVIDER,

@@ -19,6 +19,7 @@ mod firebase;
 mod forgerock;
 mod ghost;
 mod auth0;
+mod docusign;
 mod entra;
 mod github_app;
 mod google;
