@@ -42,13 +42,20 @@ impl ParsedFile {
         key.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
     }
 
-    /// Returns the profile of the provider's inputs in the file, and of those that are given: they count first.
+    /// Returns the profile of the provider's inputs in the file, and of those that are given: they count first, also in
+    /// place of their alternatives.
     pub(super) fn profile(&self, provider: &Provider, given: Inputs<'_>) -> Result<Profile, Error> {
         let file = provider.credential_file;
         let members = file.map(|file| file.inputs).unwrap_or_default();
+        let is_given = |name: &&str| given.values.iter().any(|(other, _)| other == name);
+        let is_replaced = |name: &&str| {
+            let groups = provider.alternatives.iter();
+            let mut groups = groups.filter(|group| group.contains(name));
+            is_given(name) || groups.any(|group| group.iter().any(is_given))
+        };
         let found = members
             .iter()
-            .filter(|(name, _)| !given.values.iter().any(|(other, _)| other == name))
+            .filter(|(name, _)| !is_replaced(name))
             .filter_map(|(name, member)| Some((*name, self.text(member)?)));
         let found: Vec<_> = found.collect();
         let found = found.iter().map(|(name, text)| (*name, text.as_str()));

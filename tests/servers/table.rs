@@ -63,3 +63,19 @@ fn unsupported_server_has_a_reason_and_no_provider() {
     }
     assert_eq!(unsupported(""), None);
 }
+
+#[test]
+fn provider_input_counts_in_place_of_its_alternative_in_a_file() {
+    let file = json!({
+        "serviceAccountId": "svc-0001", "discoveryEndpoint": "https://as.example.com/.well-known/openid-configuration",
+        "privateKey": pem(),
+    });
+    let inputs = Inputs {
+        values: &[("region", "eu1")],
+        ..Inputs::default()
+    };
+    let provider = provider("marketing-cloud-intelligence");
+    let (profile, key) = provider.credentials(file.to_string(), inputs).unwrap();
+    let text = request(&profile, &key);
+    assert!(text.starts_with("POST https://idp.intelligence.salesforce.com/eu1/token\n"));
+}
