@@ -11,6 +11,7 @@ mod generic;
 
 pub mod autodesk;
 pub mod auth0;
+pub mod box_platform;
 pub mod cylance;
 pub mod factset;
 pub mod firebase;
@@ -49,6 +50,7 @@ pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 pub const PROVIDERS: &[&Provider] = &[
     &autodesk::PROVIDER,
     &auth0::PROVIDER,
+    &box_platform::PROVIDER,
     &cylance::PROVIDER,
     &factset::PROVIDER,
     &firebase::PROVIDER,

@@ -19,6 +19,7 @@ mod firebase;
 mod forgerock;
 mod ghost;
 mod auth0;
+mod box_platform;
 mod docusign;
 mod entra;
 mod github_app;
