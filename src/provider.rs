@@ -176,8 +176,6 @@ fn provider_of(parsed: &ParsedFile) -> Result<&'static Provider, Error> {
     if let Some(provider) = PROVIDERS.iter().find(is_of_it) {
         return Ok(provider);
     }
-    let mut known = WITHOUT_KEY.iter();
-    let known = known.find(|(kind, _)| parsed.has_marks(&[("type", kind)]));
     let message = "this is JSON, but no credential file that is known here: name the provider, and give its key";
-    Err(Error::config(known.map_or(message, |(_, what)| what)))
+    Err(Error::config(parsed.instead().unwrap_or(message)))
 }

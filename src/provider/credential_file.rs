@@ -9,6 +9,30 @@ use crate::jwt::Key;
 use crate::key::encoding::decode_base64;
 use crate::profile::Profile;
 
+/// Files that no token is asked for with, by their member `type`, and what to do.
+const INSTEAD: &[(&str, &str)] = &[
+    (
+        "authorized_user",
+        "this is a person's login, as gcloud auth application-default login leaves it: it has no key; make the key file of a service account",
+    ),
+    (
+        "external_account",
+        "this file names another identity provider (workload identity federation): it has no key; use Google's own libraries for it",
+    ),
+    (
+        "external_account_authorized_user",
+        "this is a person's login (workforce identity federation): it has no key; make the key file of a service account",
+    ),
+    (
+        "impersonated_service_account",
+        "this file names an account to impersonate, after another login: it has no key; make the key file of that account",
+    ),
+    (
+        "gdch_service_account",
+        "this is an account of Google Distributed Cloud, which exchanges by RFC 8693: that is not supported",
+    ),
+];
+
 /// A credential file that was parsed.
 pub(super) struct ParsedFile(JsonObject);
 
@@ -29,8 +53,22 @@ impl ParsedFile {
         })
     }
 
+    /// Returns what the file is instead and what to do, where its member `type` says that no token is asked for with it.
+    pub(super) fn instead(&self) -> Option<&'static str> {
+        let mut known = INSTEAD.iter();
+        let known = known.find(|(kind, _)| self.has_marks(&[("type", kind)]));
+        known.map(|(_, what)| *what)
+    }
+
     pub(super) fn text(&self, member: &str) -> Option<Zeroizing<String>> {
         self.0.find_text(member)
+    }
+
+    /// Returns the value of an input: a text, or `yes` for a flag that is `true`.
+    fn value(&self, member: &str) -> Option<Zeroizing<String>> {
+        let is_on = self.0.find(member) == Some("true");
+        self.text(member)
+            .or_else(|| is_on.then(|| "yes".to_owned().into()))
     }
 
     /// Returns a key in PEM, or a JWK, which may be an object.
@@ -56,7 +94,7 @@ impl ParsedFile {
         let found = members
             .iter()
             .filter(|(name, _)| !is_replaced(name))
-            .filter_map(|(name, member)| Some((*name, self.text(member)?)));
+            .filter_map(|(name, member)| Some((*name, self.value(member)?)));
         let found: Vec<_> = found.collect();
         let found = found.iter().map(|(name, text)| (*name, text.as_str()));
         let values: Vec<_> = given.values.iter().copied().chain(found).collect();
@@ -91,6 +129,9 @@ impl Provider {
         let file = self.credential_file.ok_or_else(|| {
             Error::config(format!("the provider {} has no credential file", self.name))
         })?;
+        if let Some(instead) = parsed.instead() {
+            return Err(Error::config(instead));
+        }
         let profile = parsed.profile(self, inputs)?;
         let text = parsed.key(file.key)?;
         let key = match parsed.text(file.passphrase) {

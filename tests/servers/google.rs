@@ -123,11 +123,13 @@ fn google_key_file_is_enough() {
         "impersonated_service_account",
     ] {
         let file = json!({"type": kind, "refresh_token": "1//secret"}).to_string();
-        let text = refused(provider::credentials(file));
-        assert!(
-            text.contains("it has no key") && !text.contains("secret"),
-            "{text}"
-        );
+        let by_name = provider("google").credentials(&file, Inputs::default());
+        for text in [refused(provider::credentials(&file)), refused(by_name)] {
+            assert!(
+                text.contains("it has no key") && !text.contains("secret"),
+                "{text}"
+            );
+        }
     }
 }
 
