@@ -12,6 +12,7 @@ mod generic;
 pub mod autodesk;
 pub mod auth0;
 pub mod box_platform;
+pub mod apple;
 pub mod cylance;
 pub mod factset;
 pub mod firebase;
@@ -51,6 +52,12 @@ pub const PROVIDERS: &[&Provider] = &[
     &autodesk::PROVIDER,
     &auth0::PROVIDER,
     &box_platform::PROVIDER,
+    &apple::APP_STORE_CONNECT,
+    &apple::APP_STORE_SERVER,
+    &apple::APNS,
+    &apple::ADS,
+    &apple::BUSINESS,
+    &apple::MAPS,
     &cylance::PROVIDER,
     &factset::PROVIDER,
     &firebase::PROVIDER,

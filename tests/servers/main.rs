@@ -23,6 +23,7 @@ mod box_platform;
 mod docusign;
 mod entra;
 mod github_app;
+mod apple;
 mod google;
 mod huawei;
 mod ibm_app_id;
