@@ -39,6 +39,7 @@ pub mod webex;
 pub mod workday;
 pub mod yandex;
 pub mod snowflake;
+pub mod smart;
 
 use self::credential_file::ParsedFile;
 use crate::error::Error;
@@ -88,6 +89,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &yandex::PROVIDER,
     &snowflake::PROVIDER,
     &snowflake::EXCHANGE,
+    &smart::PROVIDER,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,
     &generic::SELF_SIGNED,
