@@ -32,7 +32,7 @@ pub const ENTERPRISE_AUDIENCE: &str = "apple-developer-enterprise-v1";
 const ADS_TOKEN_ENDPOINT: &str = "https://appleid.apple.com/auth/oauth2/token";
 const ADS_AUDIENCE: &str = "https://appleid.apple.com";
 const BUSINESS_TOKEN_ENDPOINT: &str = "https://account.apple.com/auth/oauth2/token";
-/// Has `v2`, though the token endpoint has not.
+/// Contains `v2`, which the token endpoint does not.
 const BUSINESS_AUDIENCE: &str = "https://account.apple.com/auth/oauth2/v2/token";
 const MAPS_TOKEN_ENDPOINT: &str = "https://maps-api.apple.com/v1/token";
 
