@@ -25,6 +25,7 @@ pub mod google;
 pub mod huawei;
 pub mod ibm_app_id;
 pub mod keycloak;
+pub mod lti;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
 pub mod oracle_iam;
@@ -73,6 +74,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &huawei::PROVIDER,
     &ibm_app_id::PROVIDER,
     &keycloak::PROVIDER,
+    &lti::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,
     &oracle_iam::PROVIDER,

@@ -35,6 +35,7 @@ mod sap_ias;
 mod keycloak;
 mod okta;
 mod snowflake;
+mod lti;
 mod smart;
 mod table;
 mod tableau;
