@@ -41,6 +41,7 @@ pub mod workday;
 pub mod yandex;
 pub mod snowflake;
 pub mod smart;
+pub mod zitadel;
 
 use self::credential_file::ParsedFile;
 use crate::error::Error;
@@ -92,6 +93,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &snowflake::PROVIDER,
     &snowflake::EXCHANGE,
     &smart::PROVIDER,
+    &zitadel::PROVIDER,
     &generic::CLIENT_CREDENTIALS,
     &generic::JWT_BEARER,
     &generic::SELF_SIGNED,

@@ -12,6 +12,10 @@ use crate::profile::Profile;
 /// Files that no token is asked for with, by their member `type`, and what to do.
 const INSTEAD: &[(&str, &str)] = &[
     (
+        "application",
+        "this is the key file of an application in Zitadel, which introspects tokens and gets none: make a key of a service user",
+    ),
+    (
         "authorized_user",
         "this is a person's login, as gcloud auth application-default login leaves it: it has no key; make the key file of a service account",
     ),

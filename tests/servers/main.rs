@@ -43,6 +43,7 @@ mod vault;
 mod webex;
 mod workday;
 mod yandex;
+mod zitadel;
 
 /// `date -u -d @1700000000`: Tue Nov 14 22:13:20 UTC 2023
 pub(crate) const NOW: u64 = 1_700_000_000;
