@@ -25,6 +25,7 @@ pub mod google;
 pub mod huawei;
 pub mod ibm_app_id;
 pub mod keycloak;
+pub mod line;
 pub mod lti;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
@@ -75,6 +76,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &huawei::PROVIDER,
     &ibm_app_id::PROVIDER,
     &keycloak::PROVIDER,
+    &line::PROVIDER,
     &lti::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,

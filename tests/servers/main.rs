@@ -35,6 +35,7 @@ mod sap_ias;
 mod keycloak;
 mod okta;
 mod snowflake;
+mod line;
 mod lti;
 mod smart;
 mod table;
