@@ -26,6 +26,7 @@ pub mod huawei;
 pub mod ibm_app_id;
 pub mod keycloak;
 pub mod line;
+pub mod line_works;
 pub mod lti;
 pub mod marketing_cloud_intelligence;
 pub mod netsuite;
@@ -77,6 +78,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ibm_app_id::PROVIDER,
     &keycloak::PROVIDER,
     &line::PROVIDER,
+    &line_works::PROVIDER,
     &lti::PROVIDER,
     &marketing_cloud_intelligence::PROVIDER,
     &netsuite::PROVIDER,

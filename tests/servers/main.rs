@@ -36,6 +36,7 @@ mod keycloak;
 mod okta;
 mod snowflake;
 mod line;
+mod line_works;
 mod lti;
 mod smart;
 mod table;
