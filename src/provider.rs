@@ -33,6 +33,7 @@ pub mod netsuite;
 pub mod oracle_iam;
 pub mod ory;
 pub mod okta;
+pub mod maskinporten;
 pub mod salesforce;
 pub mod salesforce_b2c;
 pub mod sap_ias;
@@ -86,6 +87,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ory::PROVIDER,
     &ory::JWT_BEARER,
     &okta::PROVIDER,
+    &maskinporten::PROVIDER,
     &salesforce::PROVIDER,
     &salesforce_b2c::PROVIDER,
     &sap_ias::PROVIDER,

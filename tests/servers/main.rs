@@ -38,6 +38,7 @@ mod snowflake;
 mod line;
 mod line_works;
 mod lti;
+mod maskinporten;
 mod smart;
 mod table;
 mod tableau;
