@@ -34,6 +34,7 @@ pub mod oracle_iam;
 pub mod ory;
 pub mod okta;
 pub mod maskinporten;
+pub mod pdnd;
 pub mod salesforce;
 pub mod salesforce_b2c;
 pub mod sap_ias;
@@ -88,6 +89,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ory::JWT_BEARER,
     &okta::PROVIDER,
     &maskinporten::PROVIDER,
+    &pdnd::PROVIDER,
     &salesforce::PROVIDER,
     &salesforce_b2c::PROVIDER,
     &sap_ias::PROVIDER,
