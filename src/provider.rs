@@ -34,6 +34,7 @@ pub mod oracle_iam;
 pub mod ory;
 pub mod okta;
 pub mod maskinporten;
+pub mod nhs;
 pub mod pdnd;
 pub mod salesforce;
 pub mod salesforce_b2c;
@@ -89,6 +90,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &ory::JWT_BEARER,
     &okta::PROVIDER,
     &maskinporten::PROVIDER,
+    &nhs::PROVIDER,
     &pdnd::PROVIDER,
     &salesforce::PROVIDER,
     &salesforce_b2c::PROVIDER,

@@ -39,6 +39,7 @@ mod line;
 mod line_works;
 mod lti;
 mod maskinporten;
+mod nhs;
 mod pdnd;
 mod smart;
 mod table;
