@@ -45,6 +45,7 @@ pub mod webex;
 pub mod workday;
 pub mod yandex;
 pub mod snowflake;
+pub mod servicenow;
 pub mod smart;
 pub mod zitadel;
 
@@ -102,6 +103,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &yandex::PROVIDER,
     &snowflake::PROVIDER,
     &snowflake::EXCHANGE,
+    &servicenow::PROVIDER,
     &smart::PROVIDER,
     &zitadel::PROVIDER,
     &generic::CLIENT_CREDENTIALS,

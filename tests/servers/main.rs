@@ -41,6 +41,7 @@ mod lti;
 mod maskinporten;
 mod nhs;
 mod pdnd;
+mod servicenow;
 mod smart;
 mod table;
 mod tableau;
