@@ -87,7 +87,7 @@ pub(crate) struct Limits {
     pub(crate) exp_after_iat: Duration,
     /// The longest time from now to `exp`.
     pub(crate) exp_after_now: Duration,
-    /// Whether the header needs `kid`.
+    /// Whether the header needs `kid`, where it has no `x5c`.
     pub(crate) needs_key_id: bool,
     /// The longest assertion in bytes.
     pub(crate) assertion_length: usize,

@@ -48,7 +48,8 @@ impl Profile {
     /// # Errors
     /// [`Key`](crate::ErrorKind::Key) where it does not.
     pub(crate) fn check_signer(&self, signer: &dyn Signer) -> Result<(), Error> {
-        if self.limits.needs_key_id && signer.key_id().is_none() {
+        let has_x5c = self.header.iter().any(|(name, _)| name == "x5c");
+        if self.limits.needs_key_id && signer.key_id().is_none() && !has_x5c {
             let message = "this server finds the key by kid, and the key has none: set the key id";
             return Err(Error::key(message));
         }

@@ -84,6 +84,7 @@ pub(super) const PROVIDER: Provider = Provider {
 
 const LIMITS: Limits = Limits {
     exp_after_iat: Duration::from_secs(120),
+    needs_key_id: true,
     corrects_clock: true,
     check: |profile| {
         let mut claims = profile.claims.iter();

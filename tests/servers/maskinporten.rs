@@ -119,8 +119,12 @@ fn maskinporten_limits_are_checked() {
         refused(maskinporten().with_claim("resource", "https://api.example.no")),
         "Maskinporten wants the claim resource to be an array"
     );
+    assert_eq!(
+        super::refused(maskinporten().assertion(&rsa_key(), now())),
+        "this server finds the key by kid, and the key has none: set the key id"
+    );
     assert!(
-        super::refused(maskinporten().assertion(&ec_key(), now()))
+        super::refused(maskinporten().assertion(&ec_key().with_key_id("k"), now()))
             .contains("this server accepts RS256, RS384, RS512")
     );
 }
