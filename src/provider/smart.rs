@@ -3,7 +3,7 @@
 //!
 //! - Assertion, request, response: <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>
 //! - Scopes and the token: <https://hl7.org/fhir/smart-app-launch/backend-services.html>
-//! - Oracle Health: <https://docs.oracle.com/en/industries/health/millennium-platform-apis/fhir-authorization-framework/>
+//! - Oracle Health: <https://fhir.cerner.com/authorization/>
 
 use std::borrow::Cow;
 use std::time::Duration;
