@@ -9,17 +9,17 @@ mod credential_file;
 mod definition;
 mod generic;
 
-pub mod autodesk;
-pub mod auth0;
-pub mod box_platform;
 pub mod apple;
+pub mod auth0;
+pub mod autodesk;
+pub mod box_platform;
 pub mod cylance;
+pub mod docusign;
+pub mod entra;
 pub mod factset;
 pub mod firebase;
 pub mod forgerock;
 pub mod ghost;
-pub mod docusign;
-pub mod entra;
 pub mod github_app;
 pub mod google;
 pub mod huawei;
@@ -29,24 +29,24 @@ pub mod line;
 pub mod line_works;
 pub mod lti;
 pub mod marketing_cloud_intelligence;
+pub mod maskinporten;
 pub mod netsuite;
+pub mod nhs;
+pub mod okta;
 pub mod oracle_iam;
 pub mod ory;
-pub mod okta;
-pub mod maskinporten;
-pub mod nhs;
 pub mod pdnd;
 pub mod salesforce;
 pub mod salesforce_b2c;
 pub mod sap_ias;
+pub mod servicenow;
+pub mod smart;
+pub mod snowflake;
 pub mod tableau;
 pub mod vault;
 pub mod webex;
 pub mod workday;
 pub mod yandex;
-pub mod snowflake;
-pub mod servicenow;
-pub mod smart;
 pub mod zitadel;
 
 use self::credential_file::ParsedFile;
@@ -125,30 +125,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "irs",
         "the IRS wants two assertions in one request, one of the user and one of the client, which is not supported: sign each with Profile::assertion, and send the request yourself",
-    ),
-];
-
-/// Credential files without a key to sign with, by their member `type`, and what to do.
-const WITHOUT_KEY: &[(&str, &str)] = &[
-    (
-        "authorized_user",
-        "this is a person's login, as gcloud auth application-default login leaves it: it has no key; make the key file of a service account",
-    ),
-    (
-        "external_account",
-        "this file names another identity provider (workload identity federation): it has no key; use Google's own libraries for it",
-    ),
-    (
-        "external_account_authorized_user",
-        "this is a person's login (workforce identity federation): it has no key; make the key file of a service account",
-    ),
-    (
-        "impersonated_service_account",
-        "this file names an account to impersonate, after another login: it has no key; make the key file of that account",
-    ),
-    (
-        "gdch_service_account",
-        "this is an account of Google Distributed Cloud, which exchanges by RFC 8693: that is not supported",
     ),
 ];
 

@@ -794,3 +794,16 @@ fn credential_file_is_enough() {
          no key; make the key file of a service account\n",
     );
 }
+
+#[test]
+fn server_that_is_not_supported_is_explained() {
+    let outcome = Fixture::new().run("token HelseID --key key.pem");
+    assert_eq!((outcome.status, outcome.out.as_str()), (2, ""));
+    assert!(
+        outcome
+            .err
+            .contains("DPoP (RFC 9449), which is not supported"),
+        "{}",
+        outcome.err
+    );
+}

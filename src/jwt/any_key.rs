@@ -119,7 +119,8 @@ impl Key {
             Self::Hmac(key) => Self::Hmac(key.with_key_id(key_id)),
         }
     }
-    /// Sets the first of these algorithms that fits the key, unless it signs one of them already, as a JWK may say.
+    /// Sets the first of these algorithms that fits the key, unless it was made for another of them, as a JWK may say.
+    /// RS256 and HS256 are what a key signs where nothing is said, so they count as no choice.
     ///
     /// Takes what [`Profile::algorithms`](crate::Profile::algorithms) returns. Where none fits, the key stays as it is,
     /// and a source with both refuses it.
@@ -127,7 +128,8 @@ impl Key {
     /// # Errors
     /// Those of [`with_algorithm`](Self::with_algorithm).
     pub fn with_first_of(self, accepted: &[Algorithm]) -> Result<Self, Error> {
-        if accepted.contains(&self.algorithm()) {
+        let is_default = matches!(self.algorithm(), Algorithm::Rs256 | Algorithm::Hs256);
+        if accepted.contains(&self.algorithm()) && !is_default {
             return Ok(self);
         }
         let mut fitting = accepted.iter();

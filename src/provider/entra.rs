@@ -34,8 +34,9 @@ impl Profile {
     /// the `certificate`, whose SHA-256 fingerprint becomes the header member `x5t#S256`: check with
     /// [`Certificate::is_of`] that it is the key's.
     ///
-    /// The document asks for PS256, so set that algorithm of the key: RSA keys sign RS256 unless they are asked for
-    /// another. That the server takes RS256 beside `x5t#S256` is not verified against its document.
+    /// The document asks for PS256, which the command line and [`Key::with_first_of`](crate::Key::with_first_of)
+    /// choose; an `RsaKey` signs RS256 unless it is asked for another. That the server takes RS256 beside `x5t#S256`
+    /// is not verified against its document.
     ///
     /// Set a scope: the resource's address and `/.default`, such as `https://graph.microsoft.com/.default`, for all
     /// that the app may do there. `exp` lies five minutes after now; the document advises five to ten.

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use jwt_bearer::provider::unsupported;
 
 use crate::args::Arguments;
-use crate::output::print_to_stderr;
+use crate::output::{print_message, print_to_stderr};
 
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
@@ -27,6 +28,14 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 }
 
 fn report(mut error: Error) -> ExitCode {
+    let given = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) => unsupported(name),
+        _ => None,
+    };
+    if let Some(why) = given {
+        print_message(why);
+        return ExitCode::from(2);
+    }
     let hides_value = hide_values(&mut error);
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
