@@ -79,7 +79,11 @@ impl Endpoint {
             let message = format!("{what} is wanted without {path} and without a query");
             return Err(Error::config(message));
         }
-        Ok(Self::found(parse(what, format!("{base}{path}"))?, None))
+        let url = parse(what, format!("{base}{path}"))?;
+        match url.has_query() {
+            true => Err(Error::config(format!("{what} with its path has a query"))),
+            false => Ok(Self::found(url, None)),
+        }
     }
 
     /// Takes the URL of a token endpoint that a provider documents.
@@ -118,7 +122,7 @@ impl fmt::Debug for Endpoint {
             EndpointKind::Token { url, .. } => ("Token", url),
             EndpointKind::Discovered { from, by } if by.name == "issuer" => ("Issuer", from),
             EndpointKind::Discovered { from, .. } => ("Metadata", from),
-            EndpointKind::None => return f.write_str("None"),
+            EndpointKind::None => return f.write_str("SelfSigned"),
         };
         f.debug_tuple(name).field(url).finish()
     }

@@ -186,9 +186,9 @@ impl<'p> Exchange<'p> {
     }
 
     /// Returns what we sent that foreign text must not repeat.
-    fn secrets(&self) -> Vec<&str> {
-        let mut secrets = vec![self.assertion.secret()];
-        secrets.extend(self.profile.secret_values());
+    fn secrets(&self) -> Vec<Zeroizing<String>> {
+        let mut secrets = self.profile.secret_values();
+        secrets.push(self.assertion.secret().to_owned().into());
         secrets
     }
 
@@ -197,7 +197,8 @@ impl<'p> Exchange<'p> {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
         // Each secret by itself, and all parameters as they were sent.
-        let mut secrets = self.secrets();
+        let own = self.secrets();
+        let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
         secrets.extend([query, body]);
         secrets.extend(other_secrets);
         Error::network(self.request.authority(), cause).without_secrets(&secrets)
@@ -216,7 +217,9 @@ impl<'p> Exchange<'p> {
             let json = body.and_then(|body| body.find(member));
             json.is_some_and(|json| !json::is_empty(json))
         };
-        let has_error = has(&map.error);
+        // Some servers number their errors, and zero is none.
+        let is_zero = body.and_then(|body| body.find(&map.error)) == Some("0");
+        let has_error = has(&map.error) && !is_zero;
         let is_success = matches!(response.status(), 200..=299);
         // A token response may have members of these names too.
         let may_have_reason = has_error || !is_success;
@@ -368,7 +371,8 @@ impl<'p> Exchange<'p> {
         let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
         let tokens = body.map(|body| body.texts_at_any_depth(&names));
         let tokens = tokens.unwrap_or_default();
-        let mut secrets = self.secrets();
+        let own = self.secrets();
+        let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
         secrets.extend(tokens.iter().map(|token| token.as_str()));
         secrets.extend(other_secrets);
         let host = response.response.redirect_host();

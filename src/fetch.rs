@@ -265,8 +265,9 @@ impl Fetcher {
             return Ok(self.profile.clone());
         };
         let mut send = |request: &Request| Ok(self.send(request, attempt)?.0);
+        let own = self.profile.secret_values();
         let mut secrets = attempt.secrets();
-        secrets.extend(self.profile.secret_values());
+        secrets.extend(own.iter().map(|secret| secret.as_str()));
         let redact = |text: &str| {
             let words = redact_all([text, ""], &secrets);
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
@@ -323,13 +324,10 @@ impl Fetcher {
     ) -> Result<CachedToken, Error> {
         let (server, purpose, number) = (&profile.endpoint, attempt.purpose, attempt.number);
         let (now, server_now) = self.time_to_sign(profile, attempt.deadline)?;
+        let issued = self.now(); // a signer may be slow
         if let Some(token) = exchange::self_signed(profile, &*self.signer, now, server_now)? {
-            debug!(
-                "{server:?}: {purpose}: signed a token for {:?}",
-                token.lifetime()
-            );
-            let signed = self.now();
-            return Ok(self.cached_token(token, signed, signed));
+            debug!("{server:?}: {purpose}: a token for {:?}", token.lifetime());
+            return Ok(self.cached_token(token, issued, issued));
         }
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;

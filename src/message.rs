@@ -112,7 +112,8 @@ pub(crate) fn is_header(name: &str, value: &str) -> bool {
     let is_framing = FRAMING
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing));
-    !is_framing && HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value).is_ok()
+    let is_line = value.is_ascii() && HeaderValue::try_from(value).is_ok();
+    !is_framing && is_line && HeaderName::try_from(name).is_ok()
 }
 
 /// A response, however it was fetched.

@@ -19,6 +19,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The length of one percent-encoded byte.
 const PERCENT_ENCODED: usize = "%0A".len();
 
+/// The most names of a JSON Pointer: no server nests a request deeper, and writing one is recursive.
+const MAX_DEPTH: usize = 32;
+
 /// A parameter of a token request.
 #[derive(Clone, Copy)]
 pub(crate) struct Parameter<'a> {
@@ -186,9 +189,12 @@ fn write_members(writer: &mut JsonWriter, members: &[(&[Cow<'_, str>], &Paramete
     }
 }
 
-/// Finds a member that is set twice, or is inside one that is no object.
+/// Finds a member that is set twice, is inside one that is no object, or is nested too deeply.
 fn conflicting_pointer(names: &mut dyn Iterator<Item = &str>) -> Option<String> {
     let mut paths: Vec<_> = names.map(json::path).collect();
+    if let Some(deep) = paths.iter().find(|path| path.len() > MAX_DEPTH) {
+        return Some(format!("with {} names", deep.len()));
+    }
     paths.sort();
     let mut pairs = paths.iter().zip(paths.iter().skip(1));
     let (_, conflict) = pairs.find(|(one, next)| next.starts_with(one))?;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use self::hint::Hint;
 use self::response::ResponseMap;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointKind};
 use crate::message::RequestHeaders;
 use crate::placement::Placement;
 use crate::signer::Algorithm;
@@ -75,6 +75,8 @@ pub struct Profile {
     pub(crate) parameters: Vec<OwnedParameter>,
     pub(crate) placement: Placement,
     pub(crate) request_headers: RequestHeaders,
+    /// Secrets that a request header has in another form.
+    pub(crate) encoded_secrets: Vec<Zeroizing<String>>,
 
     // The response.
     pub(crate) response: Arc<ResponseMap>,
@@ -259,9 +261,20 @@ impl Profile {
             parameters: Vec::new(),
             placement: Placement::FORM,
             request_headers: Vec::new(),
+            encoded_secrets: Vec::new(),
             response: Arc::default(),
             hints: hint::COMMON,
         }
+    }
+
+    /// Returns where a token request carries the assertion.
+    pub fn assertion_placement(&self) -> &AssertionPlacement {
+        &self.assertion_placement
+    }
+
+    /// Returns whether the assertion itself is the access token, so that nothing is sent.
+    pub fn is_self_signed(&self) -> bool {
+        matches!(self.endpoint.kind(), EndpointKind::None)
     }
 
     /// Returns the algorithms that the server accepts, the best first. An empty list means all.

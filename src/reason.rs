@@ -84,7 +84,8 @@ impl Reason {
 
 /// Returns a text that is not empty, or the digits of an integer: some servers number their errors.
 fn text_or_integer(json: &str) -> Option<Zeroizing<String>> {
-    let is_integer = json.bytes().all(|b| b.is_ascii_digit());
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let text = match is_integer {
         true => Some(json.to_owned().into()),
         false => json::text(json),

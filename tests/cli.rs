@@ -807,3 +807,129 @@ fn server_that_is_not_supported_is_explained() {
         outcome.err
     );
 }
+
+/// Ghost shows a key as an id, a colon and hexadecimal digits.
+#[test]
+fn secret_is_read_in_the_form_of_its_server() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "ghost.txt",
+        "6489f1a2b3c4d5e6f7a8b9c0:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    );
+    let run = fixture.run("assertion ghost --secret ghost.txt");
+    let header = URL_SAFE_NO_PAD.decode(run.only_line().split('.').next().unwrap());
+    let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    assert_eq!(header["kid"], "6489f1a2b3c4d5e6f7a8b9c0");
+}
+
+#[test]
+fn options_that_may_hold_a_secret_want_a_file() {
+    let fixture = Fixture::new();
+    let command = "assertion custom --key key.pem --token-endpoint https://as.example/t";
+    for option in [
+        r#"--json-param client_secret="hunter2-hunter2""#,
+        "--basic-auth client_id=hunter2-hunter2",
+        "--request-header X-Auth-Key=hunter2-hunter2",
+        "--request-header Cookie=hunter2-hunter2",
+    ] {
+        let outcome = fixture.run(&format!("{command} {option}"));
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        assert!(
+            outcome.err.contains("a secret is never an argument"),
+            "{outcome:?}"
+        );
+        assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+    }
+    let mut curl = fixture.command(command);
+    curl.args([
+        "--request-header",
+        "Authorization: Basic dXNlcjpodW50ZXIy==",
+    ]);
+    let outcome = Outcome::of(curl.output().unwrap());
+    assert!(
+        outcome.status != 0 && !outcome.err.contains("dXNlcjpodW50ZXIy"),
+        "{outcome:?}"
+    );
+    fixture
+        .run(&format!("{command} --json-param n=[1,true]"))
+        .only_line();
+}
+
+#[test]
+fn secrets_of_basic_auth_and_of_json_are_not_shown() {
+    let fixture = Fixture::new();
+    fixture.write("short.txt", "S3cr3tPw99");
+    fixture.write("object.txt", r#"{"password":"S3cr3tPw99"}"#);
+    let (url, _requests) = answering(
+        r#"{"error":"invalid_client","error_description":"the secret S3cr3tPw99 is wrong"}"#,
+    );
+    for option in [
+        "--basic-auth id=@short.txt",
+        "--json-param login=@object.txt",
+    ] {
+        for verbose in ["", " -v"] {
+            let outcome = fixture.run(&format!(
+                "token custom --key key.pem --token-endpoint {url}/t {option}{verbose}"
+            ));
+            assert_eq!(outcome.status, 5, "{outcome:?}");
+            assert!(!outcome.err.contains("S3cr3tPw99"), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn text_response_that_is_an_error_or_a_page_is_no_token() {
+    let fixture = Fixture::new();
+    for (body, status) in [
+        (r#"{"error":"invalid_client"}"#, 5),
+        ("<html><body>login</body></html>", 6),
+    ] {
+        let (url, _requests) = answering(body);
+        let outcome = fixture.run(&format!(
+            "token custom --key key.pem --token-endpoint {url}/t --text-response"
+        ));
+        assert_eq!(
+            (outcome.status, outcome.out.as_str()),
+            (status, ""),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn settings_that_a_self_signed_token_cannot_have_are_refused() {
+    let fixture = Fixture::new();
+    let command = "token self-signed --issuer me --key key.pem";
+    for option in [
+        "--scope read",
+        "--param resource=x",
+        "--request-header X-A=b",
+    ] {
+        let outcome = fixture.run(&format!("{command} {option}"));
+        assert_eq!(outcome.status, 3, "{outcome:?}");
+        assert!(outcome.err.contains("nothing is exchanged"), "{outcome:?}");
+    }
+    let outcome = fixture.run(&format!("{command} -v"));
+    assert!(
+        outcome.err.contains(r#"claims    {"iss":"me","#),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn deep_pointer_is_refused_and_parameter_can_be_replaced() {
+    let fixture = Fixture::new();
+    let custom = "assertion custom --key key.pem --token-endpoint https://as.example/t";
+    let mut deep = fixture.command(&format!("{custom} --placement json --param"));
+    deep.arg(format!("{}=@secret.txt", "/a".repeat(30_000)));
+    let outcome = Outcome::of(deep.output().unwrap());
+    assert_eq!(outcome.status, 3);
+    assert!(outcome.err.contains("nested too deeply"), "{outcome:?}");
+    let (url, requests) = answering(r#"{"access_token":"t"}"#);
+    let client = "token client-credentials --client-id c --key key.pem";
+    let options = "--param client_id=other --without-param client_id";
+    fixture
+        .run(&format!("{client} --token-endpoint {url}/t {options}"))
+        .only_line();
+    assert!(requests.recv().unwrap().contains("client_id=other"));
+}

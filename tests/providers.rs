@@ -1070,7 +1070,7 @@ fn claim_header_member_or_parameter_set_twice_is_refused() {
         is_accepted(twice(name));
         is_accepted(twice(name).with_placement(Placement::QUERY));
         let json = twice(name).with_placement(Placement::JSON);
-        let text = "is set twice, or is inside another parameter";
+        let text = "is set twice, is inside another parameter, or is nested too deeply";
         is_refused(json, &format!("parameter {name} {text}"));
     }
     is_accepted(

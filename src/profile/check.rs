@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile};
+use super::{
+    AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile, ScopePlacement,
+};
 use crate::discovery;
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
@@ -39,8 +41,25 @@ impl Profile {
         (self.limits.check)(self).map_err(Error::config)?;
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
+            (_, EndpointKind::None) => self.check_self_signed(),
             _ => self.expected_issuer().map(drop),
         }
+    }
+
+    /// Checks that nothing is set that a profile without a request cannot send.
+    fn check_self_signed(&self) -> Result<(), Error> {
+        let is_scope_parameter =
+            self.scope.is_some() && self.scope_placement == ScopePlacement::Parameter;
+        let problem = if is_scope_parameter {
+            "scope would be a parameter: set its placement to a claim"
+        } else if !self.parameters.is_empty() || !self.request_headers.is_empty() {
+            "parameters and request headers have no request"
+        } else {
+            return self.aud().map(drop);
+        };
+        Err(Error::config(format!(
+            "nothing is exchanged, so that {problem}"
+        )))
     }
 
     /// Checks that the server accepts what a key signs.
@@ -195,7 +214,7 @@ impl Profile {
         check_unique("parameter", &[], &mut once)?;
         if let Some(name) = self.placement.conflict(&mut names) {
             return Err(Error::config(format!(
-                "parameter {name} is set twice, or is inside another parameter"
+                "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
             )));
         }
         check_digits("claim", &self.claims)?;
@@ -203,6 +222,9 @@ impl Profile {
         let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
         let problem = match self.claim("nbf") {
             Some(_) if self.nbf_leeway.is_some() => "claim nbf is set twice",
+            None if self.nbf_leeway.is_some() && scope_claim.as_deref() == Some("nbf") => {
+                "claim nbf is set twice"
+            }
             Some(nbf) if !is_time(nbf) => "claim nbf is not a whole number of seconds",
             _ => return Ok(()),
         };
@@ -220,6 +242,8 @@ impl Profile {
             } else {
                 continue;
             };
+            // What is no name may be a secret, given in its place by mistake.
+            let name = if is_header(name, "") { name } else { "NAME" };
             return Err(Error::config(format!("request header {name} {problem}")));
         }
         Ok(())
@@ -269,6 +293,9 @@ fn check_unique(
     let mut seen = Vec::new(); // sorted
     for name in names {
         match seen.binary_search(&name) {
+            _ if name.is_empty() => {
+                return Err(Error::config(format!("a {what} has no name")));
+            }
             Err(at) if !reserved.contains(&name) => seen.insert(at, name),
             _ => {
                 let message = format!("{what} {name} is set twice, or has a setting of its own");

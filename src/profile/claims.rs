@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{AssertionPlacement, Audience, Issuer, Jti, Profile, ScopePlacement, sorted_position};
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
+use crate::json::{self, JsonValue};
 use crate::jwt::Assertion;
 use crate::message::RequestHeaders;
 use crate::placement::Parameter;
@@ -30,6 +31,9 @@ const PUBLIC_PARAMETERS: &[&str] = &[
     "scope",                 // RFC 6749 §3.3
     "subject_token_type",    // RFC 8693 §2.1
 ];
+
+/// Characters of the shortest part of a header's value that may be a secret: `application/json` has shorter ones.
+const MIN_PART: usize = 8;
 
 impl Profile {
     /// Returns a new signed assertion, and sends nothing.
@@ -165,13 +169,31 @@ impl Profile {
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 
-    /// Returns the values of request headers, and of all parameters but those that are known to be public.
-    pub(crate) fn secret_values(&self) -> impl Iterator<Item = &str> {
-        let secret = (self.parameters.iter()).filter(|p| !PUBLIC_PARAMETERS.contains(&&*p.name));
-        let headers = self.request_headers.iter().map(|(_, value)| value.as_str());
-        secret
-            .map(|parameter| parameter.value.as_str())
-            .chain(headers)
+    /// Returns what a server's words must not repeat of the request: the values of all parameters but those that are
+    /// known to be public, the texts inside those that are JSON, and the values of headers and their parts.
+    pub(crate) fn secret_values(&self) -> Vec<Zeroizing<String>> {
+        let mut secrets = self.encoded_secrets.clone();
+        let is_secret = |name: &str| !PUBLIC_PARAMETERS.contains(&name);
+        for parameter in self.parameters.iter().filter(|p| is_secret(&p.name)) {
+            secrets.push(parameter.value.clone());
+            if let Some(value) = parameter
+                .is_json
+                .then(|| JsonValue::parse(&parameter.value))
+                .flatten()
+            {
+                json::visit("", &value, &mut |_, value| {
+                    secrets.extend(value.as_str().map(|text| Zeroizing::new(text.to_owned())));
+                });
+            }
+        }
+        for (_, value) in &self.request_headers {
+            secrets.push(value.clone());
+            let parts = value
+                .split([' ', ';', ',', '='])
+                .filter(|part| part.len() >= MIN_PART);
+            secrets.extend(parts.map(|part| Zeroizing::new(part.to_owned())));
+        }
+        secrets
     }
 
     /// Returns all parameters of a token request, with the assertion last.
@@ -317,7 +339,11 @@ mod tests {
             .iter()
             .fold(salesforce(), |all, name| all.with_parameter(*name, *name))
             .with_parameter("subject_token", "secret");
-        assert!(profile.secret_values().eq(["secret"]));
+        let secrets: Vec<_> = profile.secret_values();
+        assert_eq!(
+            secrets.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
+            ["secret"]
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Profile and key to an identity, which names one token in a store.
 
+use std::time::Duration;
+
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -36,10 +38,10 @@ impl Profile {
             issuer,
             subject,
             audience,
-            assertion_lifetime: _,
-            nbf_leeway: _,
-            iat_leeway: _,
-            jti: _,
+            assertion_lifetime,
+            nbf_leeway,
+            iat_leeway,
+            jti,
             claims,
             typ,
             header,
@@ -51,6 +53,7 @@ impl Profile {
             parameters,
             placement,
             request_headers,
+            encoded_secrets: _, // they are in a request header
             response,
             hints: _,
         } = self;
@@ -100,6 +103,12 @@ impl Profile {
         });
         let headers = request_headers.iter();
         let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), keyed_hash(value)]);
+        // Where the assertion is the token, its times are the token's.
+        let times = matches!(endpoint.kind(), EndpointKind::None).then(|| {
+            let seconds = |time: &Option<Duration>| time.map(|time| time.as_secs());
+            let times = [assertion_lifetime, nbf_leeway, iat_leeway].map(seconds);
+            json!([times, *jti as u8])
+        });
         let text = json!({
             "endpoint": json!([kind, url, query]),
             "key": [signer.algorithm().name(), hex(key)],
@@ -115,6 +124,7 @@ impl Profile {
             "placement": placement.name(),
             "request headers": sorted(headers.collect()),
             "token": response.token,
+            "times": times,
             "scope": scope,
             "scope placement": scope_placement,
         });
@@ -141,8 +151,6 @@ fn hex(bytes: [u8; 32]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{Endpoint, HmacKey, Jti};
 
@@ -254,6 +262,22 @@ mod tests {
             .with_jti(Jti::Hex)
             .with_token_lifetime(Duration::from_secs(7));
         assert_eq!(identity_text(&one), identity_text(&other));
+    }
+
+    #[test]
+    fn identity_of_a_self_signed_token_has_its_times() {
+        let own = || Profile::self_signed("issuer", Audience::Omit);
+        let all = [
+            own(),
+            own().with_assertion_lifetime(Duration::from_secs(30)),
+            own().with_nbf_leeway(Duration::ZERO),
+            own().with_iat_leeway(Duration::from_secs(5)),
+            own().with_jti(Jti::Uuid),
+        ];
+        let all = all.map(|profile| identity_text(&profile));
+        for (n, one) in all.iter().enumerate() {
+            assert_eq!(all.iter().position(|other| other == one), Some(n));
+        }
     }
 
     #[test]

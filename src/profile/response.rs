@@ -98,15 +98,23 @@ impl ResponseMap {
     }
 }
 
-/// Reads a body that is the token itself. One line end behind it is no part of it.
+/// Reads a body that is the token itself, with or without a line end behind it.
+///
+/// JSON is read as what it is, such as an error. A page or another text that cannot be a token is none.
 pub(crate) fn text_body(response: &Response) -> Option<JsonObject> {
+    if let Some(object) = response.json() {
+        return Some(object);
+    }
     let text = std::str::from_utf8(response.body()).ok()?;
+    if text.trim_start().starts_with(['<', '[', '{', '"']) {
+        return None;
+    }
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Some(JsonObject::of_text(TEXT_BODY, text))
 }
 
-/// How a lifetime is written. It returns what remains of it at a time, `None` where it cannot be read or is over.
+/// How a lifetime is written. It returns what remains of it at a time, `None` where it cannot be read or has expired.
 ///
 /// It is a function, so that a program contains the units that it names.
 pub(crate) type LifetimeUnit = fn(&Value, SystemTime) -> Option<Duration>;
@@ -122,7 +130,11 @@ pub(crate) const MILLISECONDS: LifetimeUnit = |value, _| {
 
 /// The time of the end: a date of RFC 3339, or seconds since 1970.
 pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
-    let unix_time = || SystemTime::UNIX_EPOCH.checked_add(seconds(value)?);
+    let unix_time = || {
+        // A larger number is in milliseconds.
+        let seconds = seconds(value).filter(|seconds| seconds.as_secs_f64() < MAX_SECONDS);
+        SystemTime::UNIX_EPOCH.checked_add(seconds?)
+    };
     let end = value.as_str().and_then(rfc3339).or_else(unix_time)?;
     let lifetime = end.duration_since(now).ok();
     lifetime.filter(|lifetime| !lifetime.is_zero())
@@ -212,6 +224,7 @@ mod tests {
             (TIMESTAMP, json!(1_468_275_000), Some(600)),
             (TIMESTAMP, json!("1468275000"), Some(600)),
             (TIMESTAMP, json!(1_468_274_400), None),
+            (TIMESTAMP, json!(1_468_275_000_000_u64), None),
         ] {
             assert_eq!(lifetime(unit, &value), expected, "{value}");
         }

@@ -136,12 +136,12 @@ pub const SETTINGS: &[Setting] = &[
             "bearer" => AssertionPlacement::Bearer,
             name => AssertionPlacement::Parameter(name.to_owned().into()),
         }))),
+    setting("without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",
+        |p, v| Ok(p.without_parameter(v))),
     setting("param", SecretPair, "An additional parameter; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), value)) }).common(),
     setting("json-param", SecretPair, "An additional parameter whose value is JSON; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), json("json-param", name, value)?)) }),
-    setting("without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",
-        |p, v| Ok(p.without_parameter(v))),
     setting("placement", Text("form|json|query|get"), "Where the parameters travel. With json a name may be a JSON Pointer, such as /site/id. With query and get proxies may log them.",
         |p, v| {
             let all = [Placement::FORM, Placement::JSON, Placement::QUERY, Placement::GET];
@@ -156,7 +156,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("token-member", MEMBER, "The member of the response that is the token: a name, or a JSON Pointer such as /auth/client_token.",
         |p, v| Ok(p.with_token_member(v.to_owned()))),
     setting("text-response", Flag, "The body of the response is the token.",
-        |p, _| Ok(p.with_text_response())),
+        |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Problem::Form) }),
     setting("token-header", Text("HEADER"), "The header that carries the token to an API, with {} for the token.",
         |p, v| Ok(p.with_token_header(v)?)),
     setting("expires-in", MEMBER, "The member of the response with the lifetime in seconds.",

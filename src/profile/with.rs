@@ -16,6 +16,7 @@ use super::{
 };
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
+use crate::message::Response;
 use crate::placement::{self, Placement};
 use crate::signer::Algorithm;
 use crate::token::TokenHeader;
@@ -276,10 +277,21 @@ impl Profile {
     /// Authenticates the client by HTTP Basic beside the assertion (RFC 6749 §2.3.1).
     #[must_use]
     pub fn with_basic_auth(self, client_id: &str, client_secret: &str) -> Self {
-        let encoded = [client_id, client_secret].map(placement::form_encoded);
-        let pair = Zeroizing::new(encoded.map(|text| text.to_string()).join(":"));
+        // No text grows: it would leave copies behind.
+        let mut pair = Zeroizing::new(String::with_capacity(
+            client_id
+                .len()
+                .saturating_add(client_secret.len())
+                .saturating_mul(3)
+                .saturating_add(1),
+        ));
+        pair.extend(placement::form_encoded(client_id));
+        pair.push(':');
+        pair.extend(placement::form_encoded(client_secret));
         let pair = Zeroizing::new(STANDARD.encode(&*pair));
-        self.with_request_header("Authorization", ["Basic ", &pair].concat())
+        let mut profile = self.with_request_header("Authorization", ["Basic ", &pair].concat());
+        profile.encoded_secrets = vec![Zeroizing::new(client_secret.to_owned())];
+        profile
     }
 
     /// Sets which member of the response is the token: a name, or a JSON Pointer (RFC 6901) such as
@@ -288,7 +300,10 @@ impl Profile {
     /// Defaults to `access_token`.
     #[must_use]
     pub fn with_token_member(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.map_response(|response| response.token = member.into())
+        self.map_response(|response| {
+            response.body = Response::json;
+            response.token = member.into();
+        })
     }
 
     /// Reads the whole body of a successful response as the token, without a line end behind it.
@@ -308,7 +323,7 @@ impl Profile {
     /// [`Config`](ErrorKind::Config) where the line has no `{}`, or cannot be a header.
     pub fn with_token_header(self, line: &str) -> Result<Self, Error> {
         let header = TokenHeader::parse(line).ok_or_else(|| {
-            Error::config("the header of the token is not of the form Name: value with {} in it")
+            Error::config("token-header: expected NAME: VALUE with {} where the token is")
         })?;
         Ok(self.map_response(|response| response.token_header = header))
     }

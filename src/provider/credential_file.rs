@@ -64,8 +64,9 @@ impl ParsedFile {
         known.map(|(_, what)| *what)
     }
 
+    /// Returns the text of a member, `None` where it has none, or the kind of file has no such member.
     pub(super) fn text(&self, member: &str) -> Option<Zeroizing<String>> {
-        self.0.find_text(member)
+        self.0.find_text(member).filter(|_| !member.is_empty())
     }
 
     /// Returns the value of an input: a text, or `yes` for a flag that is `true`.

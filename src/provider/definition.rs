@@ -1,6 +1,7 @@
 //! What a provider is: a constructor of profiles by name, for programs that learn at run time which server it is.
 
 use crate::error::Error;
+use crate::jwt::HmacKey;
 use crate::key::certificate::Certificate;
 use crate::profile::Profile;
 use crate::signer::Algorithm;
@@ -34,6 +35,8 @@ pub struct Provider {
     pub inputs: &'static [Input],
     /// Groups of inputs, of each of which exactly one is needed.
     pub alternatives: &'static [&'static [&'static str]],
+    /// Reads a shared secret that the server shows in a form of its own.
+    pub read_secret: Option<fn(&[u8]) -> Result<HmacKey, Error>>,
     pub(super) credential_file: Option<&'static CredentialFile>,
     /// Makes the profile of inputs that [`Provider::profile`] has checked.
     pub(super) construct: fn(&Inputs<'_>) -> Result<Profile, Error>,
@@ -48,6 +51,7 @@ impl Provider {
         key: KeyKind::Private,
         inputs: &[],
         alternatives: &[],
+        read_secret: None,
         credential_file: None,
         construct: |_| Err(Error::config("this provider has no constructor")),
     };
@@ -236,6 +240,18 @@ impl Provider {
             let input = input.ok_or_else(|| {
                 Error::config(format!("the provider {} has no input {name}", self.name))
             })?;
+            let is_it = |(other, _): &&(&str, &str)| other == name;
+            let is_replaced = input
+                .instead_of
+                .is_some_and(|other| inputs.get(other).is_some());
+            if is_replaced || inputs.values.iter().filter(is_it).count() > 1 {
+                return Err(Error::config(format!(
+                    "{name} is given twice, or beside its alternative"
+                )));
+            }
+            if input.value == InputValue::Flag && *value != "yes" {
+                return Err(Error::config(format!("{name}: expected yes, or nothing")));
+            }
             if let InputValue::Choice(choices) = input.value {
                 if !choices.iter().any(|(choice, _)| choice == value) {
                     let choices: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();

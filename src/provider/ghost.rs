@@ -63,6 +63,7 @@ pub(super) const PROVIDER: Provider = Provider {
     about: "Ghost Admin API: a token that is signed with an Admin API key.",
     documents: &["https://ghost.org/docs/admin-api/#token-authentication"],
     key: KeyKind::Secret,
+    read_secret: Some(|text| key(String::from_utf8_lossy(text))),
     construct: |_| Ok(Profile::ghost()),
     ..Provider::NEW
 };

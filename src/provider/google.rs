@@ -19,6 +19,12 @@ use crate::signer::Algorithm;
 /// The token endpoint, which is also the audience whatever a key file says.
 pub const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 
+/// Where token endpoints of Google begin. Old key files have the second one.
+const GOOGLE: &[&str] = &[
+    "https://oauth2.googleapis.com/",
+    "https://accounts.google.com/",
+];
+
 /// The longest lifetime of an assertion that the server accepts.
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -71,6 +77,7 @@ impl Profile {
             subject: Some(client_email.clone()),
             audience: Audience::Fixed(api.into()),
             jti: Jti::Omit,
+            parameters: Vec::new(),
             ..Self::google(client_email)
         }
     }
@@ -143,11 +150,17 @@ pub(super) const SELF_SIGNED: Provider = Provider {
     ..Provider::NEW
 };
 
-/// Sets the token endpoint, if there is another one.
+/// Sets the token endpoint, if there is another one. An assertion for Google goes to Google alone, so that another
+/// server is its audience, too.
 fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> {
-    Ok(match token_endpoint {
-        Some(url) => profile.with_endpoint(Endpoint::token(url)?),
-        None => profile,
+    let Some(url) = token_endpoint else {
+        return Ok(profile);
+    };
+    let profile = profile.with_endpoint(Endpoint::token(url)?);
+    let is_google = GOOGLE.iter().any(|prefix| url.starts_with(prefix));
+    Ok(match is_google {
+        true => profile,
+        false => profile.with_audience(Audience::TokenEndpoint),
     })
 }
 

@@ -99,17 +99,26 @@ fn google_self_signed_token_is_kept_without_a_request() {
 fn google_key_file_is_enough() {
     let file = json!({
         "type": "service_account", "project_id": "p", "private_key_id": "key-1", "private_key": pem(),
-        "client_email": EMAIL, "client_id": "1", "token_uri": "https://oauth2.example.com/token",
+        "client_email": EMAIL, "client_id": "1", "token_uri": "https://accounts.google.com/o/oauth2/token",
     });
     let (profile, key) = provider::credentials(file.to_string()).unwrap();
     assert_eq!(key.key_id(), Some("key-1"));
     let text = request(&profile, &key);
-    assert!(text.starts_with("POST https://oauth2.example.com/token\n"));
+    assert!(text.starts_with("POST https://accounts.google.com/o/oauth2/token\n"));
     assert_signed(
         &profile,
         &key,
         &json!({"typ": "JWT", "alg": "RS256", "kid": "key-1"}),
         &json!({"iss": EMAIL, "aud": AUD, "exp": NOW + 3600, "iat": NOW, "jti": "uuid"}),
+    );
+    // What is signed for another server is good for that server alone.
+    let mut elsewhere = file.clone();
+    elsewhere["token_uri"] = "http://127.0.0.1:8080/token".into();
+    let (profile, key) = provider::credentials(elsewhere.to_string()).unwrap();
+    let assertion = profile.assertion(&key, now()).unwrap();
+    assert_eq!(
+        decoded(assertion.secret()).claims["aud"],
+        "http://127.0.0.1:8080/token"
     );
     let inputs = Inputs {
         values: &[("target-audience", "https://service.run.app")],

@@ -99,7 +99,12 @@ fn agent() -> Agent {
 
 /// Returns a source that shows every request and response.
 fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, Error> {
-    let traced = trace::traced(agent(), SharedSecrets::default(), print_labelled);
+    let traced = trace::traced(
+        agent(),
+        profile.assertion_placement().clone(),
+        SharedSecrets::default(),
+        print_labelled,
+    );
     TokenSource::with_transport(traced, profile, key)
 }
 

@@ -54,9 +54,11 @@ fn run(command: Command) -> Result<(), Failure> {
                 common,
             } = profiles::build(chosen)?;
             let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
+            let shows_token = common.verbose && profile.is_self_signed();
             let source = match common.verbose {
                 true => {
-                    let traced = trace::traced(agent, secrets.clone(), print_trace);
+                    let placement = profile.assertion_placement().clone();
+                    let traced = trace::traced(agent, placement, secrets.clone(), print_trace);
                     TokenSource::with_transport(traced, profile, signer)
                 }
                 false => TokenSource::with_transport(agent, profile, signer),
@@ -69,6 +71,9 @@ fn run(command: Command) -> Result<(), Failure> {
             };
             #[cfg(not(unix))]
             let token = source.token()?;
+            if shows_token {
+                trace::decode(token.secret()).for_each(print_trace);
+            }
             print_to_stdout(&output::format_token(&token, format))
         }
         Command::Assertion { chosen } => {

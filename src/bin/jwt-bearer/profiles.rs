@@ -6,15 +6,15 @@ use jwt_bearer::provider::{InputValue, Inputs, Provider, provider_of_credentials
 use jwt_bearer::{Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer};
 use zeroize::Zeroizing;
 
-use crate::args::CommonOptions;
+use crate::args::{CommonOptions, SecretEncoding};
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::output::{Failure, print_message};
 use crate::providers::Chosen;
 use crate::trace::{SharedSecrets, is_public_parameter};
 use crate::usage::is_name;
 
-/// Request headers whose values are secrets. Any other value may be an argument.
-const SECRET_HEADERS: &[&str] = &["authorization", "cookie", "proxy-authorization"];
+/// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
+const SECRET_HEADERS: &[&str] = &["auth", "cookie", "password", "secret", "token"];
 
 /// What the arguments of a provider become.
 pub(crate) struct ProfileAndSigner {
@@ -44,7 +44,11 @@ pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
         (Some(provider), None) => from_key(&chosen, provider, &secrets)?,
         (None, None) => return Err(Failure::usage("a credential file is needed")),
     };
-    let profile = chosen.settings().try_fold(profile, with_setting)?;
+    let mut settings = chosen.settings();
+    let profile = settings.try_fold(profile, |profile, setting| {
+        with_setting(profile, setting, &secrets)
+    })?;
+    drop(settings);
     let signer = signer(key, &profile, &chosen.common)?;
     Ok(ProfileAndSigner {
         profile,
@@ -71,6 +75,11 @@ fn from_credential_file<'a>(
     provider: Option<&'static Provider>,
     file: &'a Path,
 ) -> Result<(Profile, KeyOfFile<'a>), Failure> {
+    if chosen.common.passphrase_file.is_some() {
+        return Err(Failure::usage(
+            "--passphrase-file is for --key: a credential file has the passphrase of its key",
+        ));
+    }
     let bytes = read("--credentials", file)?;
     let inputs = inputs(chosen)?;
     let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();
@@ -129,11 +138,19 @@ fn from_key<'a>(
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
-            let key = HmacKey::new(secret.to_vec()).map(Key::Hmac);
+            let own = provider
+                .read_secret
+                .filter(|_| chosen.secret_encoding() == SecretEncoding::Text);
+            let (key, secret_length) = match own {
+                Some(read) => (read(&secret), None),
+                None => (HmacKey::new(secret.to_vec()), Some(secret.len())),
+            };
             let key = KeyOfFile {
-                key: key.map_err(|error| Failure::in_file(file, error))?,
+                key: key
+                    .map(Key::Hmac)
+                    .map_err(|error| Failure::in_file(file, error))?,
                 file,
-                secret_length: Some(secret.len()),
+                secret_length,
             };
             Ok((profile, key))
         }
@@ -193,10 +210,18 @@ fn signer(
     Ok(Box::new(common.key_id.iter().fold(key, Key::with_key_id)))
 }
 
-fn with_setting(profile: Profile, (setting, text): (&Setting, &str)) -> Result<Profile, Failure> {
+fn with_setting(
+    profile: Profile,
+    (setting, text): (&Setting, &str),
+    secrets: &SharedSecrets,
+) -> Result<Profile, Failure> {
     let changed = match setting.value {
         SettingValue::SecretPair => {
             let text = pair_text(setting, text)?;
+            let (name, value) = text.split_once('=').unwrap_or_default();
+            if !is_public_parameter(name) {
+                secrets.add(value);
+            }
             profile.with_setting(setting.name, &text)
         }
         _ => profile.with_setting(setting.name, text),
@@ -221,8 +246,12 @@ fn pair_text(setting: &Setting, text: &str) -> Result<Zeroizing<String>, Failure
         None => value,
     };
     let is_public = match setting.name {
-        "request-header" => !SECRET_HEADERS.contains(&&*name.to_ascii_lowercase()),
-        "json-param" => true,
+        "request-header" => !SECRET_HEADERS
+            .iter()
+            .any(|part| name.to_ascii_lowercase().contains(part)),
+        "basic-auth" => false,
+        // Numbers and flags are no secrets.
+        "json-param" => is_public_parameter(name) || !literal.contains('"'),
         _ => is_public_parameter(name),
     };
     match is_public {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
+use clap::parser::ValueSource;
 use clap::{
     Arg, ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches, Subcommand,
     value_parser,
@@ -69,7 +70,10 @@ impl Chosen {
     pub(crate) fn inputs(&self) -> impl Iterator<Item = (&'static Input, String)> {
         let inputs = self.provider.map(|provider| provider.inputs);
         inputs.unwrap_or_default().iter().filter_map(|input| {
+            // The library has the defaults itself.
+            let source = self.matches.value_source(input.name);
             let values: Vec<_> = match input.value {
+                _ if source != Some(ValueSource::CommandLine) => Vec::new(),
                 InputValue::Flag if self.has_flag(input.name) => vec!["yes"],
                 InputValue::Flag => Vec::new(),
                 _ => self.texts(input.name).collect(),
@@ -239,7 +243,7 @@ fn key_options(command: Command, provider: &Provider) -> Command {
         KeyKind::Private if provider.has_credential_file() => command
             .arg(credentials.conflicts_with("key"))
             .arg(key.required_unless_present("credentials"))
-            .arg(certificate),
+            .arg(certificate.conflicts_with("credentials")),
         KeyKind::Private => command.arg(key.required(true)).arg(certificate),
         KeyKind::Secret => command.arg(secret.required(true)).arg(encoding),
         _ => command.args([key, certificate, secret, encoding]).group(

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jwt_bearer::{Request, Response, Transport};
+use jwt_bearer::{AssertionPlacement, Request, Response, Transport};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -82,13 +82,14 @@ const PUBLIC_MEMBERS: &[&str] = &[
 /// a text. What it learns of secrets is added to `secrets`.
 pub(crate) fn traced(
     transport: impl Transport,
+    placement: AssertionPlacement,
     secrets: SharedSecrets,
     print: impl Fn((&str, String)) + Send + Sync,
 ) -> impl Fn(&Request, Duration) -> io::Result<Response> + Send + Sync {
     move |request: &Request, timeout: Duration| {
         let print = |label: &str, text: String| print((label, escape_invisible(&text)));
         for (name, value) in parameters(request) {
-            if is_assertion(&name, &value) {
+            if is_assertion(&placement, &name, &value) {
                 decode(&value).for_each(|(label, text)| print(label, text));
             }
             if !is_public_parameter(&name) {
@@ -99,11 +100,16 @@ pub(crate) fn traced(
             if PUBLIC_HEADERS.contains(&&*name.to_ascii_lowercase()) {
                 continue;
             }
-            let (_scheme, credentials) = value.split_once(' ').unwrap_or(("", value));
-            if is_assertion(name, credentials) {
+            let (_scheme, credentials) = value.split_once(' ').unwrap_or_default();
+            let is_bearer = placement == AssertionPlacement::Bearer;
+            if is_bearer && name.eq_ignore_ascii_case("Authorization") {
                 decode(credentials).for_each(|(label, text)| print(label, text));
             }
-            secrets.lock().add(credentials);
+            let mut secrets = secrets.lock();
+            secrets.add(value);
+            value
+                .split([' ', ';', ',', '='])
+                .for_each(|part| secrets.add(part));
         }
         print(
             "request",
@@ -138,10 +144,14 @@ fn is_public_member(name: &str) -> bool {
     PUBLIC_MEMBERS.contains(&name) || name.ends_with("_endpoint") || name.ends_with("_supported")
 }
 
-/// Returns whether a value is the assertion. A parameter such as `subject_token` carries a JWT of another server.
-fn is_assertion(name: &str, value: &str) -> bool {
-    let is_token = name.ends_with("_token") && name != "auth_token";
-    value.starts_with("eyJ") && value.split('.').count() == 3 && !is_token
+/// Returns whether a parameter carries the assertion. Others may carry a JWT of another server.
+fn is_assertion(placement: &AssertionPlacement, name: &str, value: &str) -> bool {
+    match placement {
+        AssertionPlacement::Parameter(own) => {
+            own.rsplit('/').next() == Some(name) && value.starts_with("eyJ")
+        }
+        _ => false,
+    }
 }
 
 /// Returns the names and values of a request's parameters, decoded.
@@ -178,7 +188,7 @@ fn texts(name: &str, value: &Value, found: &mut Vec<(String, Zeroizing<String>)>
 /// Returns what is shown of a parameter's value.
 fn redact_parameter(name: &str, value: &str) -> String {
     let prefix = value.get(..SHOWN_OF_ASSERTION);
-    match prefix.filter(|_| is_assertion(name, value)) {
+    match prefix.filter(|prefix| prefix.starts_with("eyJ")) {
         _ if is_public_parameter(name) => value.to_owned(),
         Some(prefix) => format!("{prefix}{HIDDEN}"),
         None => HIDDEN.to_owned(),
@@ -335,6 +345,15 @@ impl SharedSecrets {
         secrets.add(&Zeroizing::new(token));
         let members = members.into_iter().collect();
         hide_members(&mut Value::Object(members), &mut secrets);
+    }
+
+    /// Adds a text that is a secret, and the texts in it if it is JSON.
+    pub(crate) fn add(&self, secret: &str) {
+        let mut secrets = self.lock();
+        secrets.add(secret);
+        if let Ok(value) = serde_json::from_str(secret) {
+            secrets.add_all(&value);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Secrets> {
