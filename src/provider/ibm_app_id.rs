@@ -59,7 +59,10 @@ pub(super) const PROVIDER: Provider = Provider {
             "ID",
             "The application: clientId in its credentials.",
         ),
-        Input::required_secret("secret", "The secret in the application's credentials."),
+        Input::required_secret(
+            "client-secret",
+            "The secret in the application's credentials.",
+        ),
         Input::required(
             "issuer",
             "ISS",
@@ -71,7 +74,7 @@ pub(super) const PROVIDER: Provider = Provider {
         Profile::ibm_app_id(
             inputs.text("oauth-server-url"),
             inputs.text("client-id"),
-            inputs.text("secret"),
+            inputs.text("client-secret"),
             inputs.text("issuer"),
             inputs.text("user-id"),
         )

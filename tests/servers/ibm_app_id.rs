@@ -13,7 +13,7 @@ fn app_id() -> Profile {
     let inputs = [
         ("oauth-server-url", SERVER),
         ("client-id", "app-1"),
-        ("secret", "s3cret"),
+        ("client-secret", "s3cret"),
         ("issuer", "https://idp.example.com"),
         ("user-id", "user-1"),
     ];
