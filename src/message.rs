@@ -37,15 +37,15 @@ pub struct Request {
 pub(crate) type RequestHeaders = Vec<(Cow<'static, str>, Zeroizing<String>)>;
 
 impl Request {
-    /// Returns `GET` for metadata and with [`Placement::GET`], `POST` else.
+    /// Returns `GET` for metadata and with [`Placement::GET`](crate::Placement::GET), `POST` else.
     pub fn method(&self) -> &'static str {
         self.method
     }
 
     /// Returns the URL, query included.
     ///
-    /// With [`Placement::QUERY`] and [`Placement::GET`] the assertion may be in it: as secret as
-    /// [`body`](Self::body).
+    /// With [`Placement::QUERY`](crate::Placement::QUERY) and [`Placement::GET`](crate::Placement::GET)
+    /// the assertion may be in it: as secret as [`body`](Self::body).
     pub fn url(&self) -> &str {
         self.url.as_str()
     }

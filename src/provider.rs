@@ -1,4 +1,4 @@
-//! Servers by name. Each has one file with its constructor of a [`Profile`](crate::Profile), its constants, limits
+//! Servers by name. Each has one file with its constructor of a [`Profile`], its constants, limits
 //! and hints, made from the server's documents.
 //!
 //! A program that knows its server calls the constructor, such as
