@@ -34,11 +34,18 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
+mod checks;
 mod connection;
+mod denial;
 mod expiring;
+mod grant;
+mod parameters;
+mod refusal;
 mod resource;
+mod servers;
 mod state;
 mod strict_json;
+mod target;
 mod token_endpoint;
 mod verify;
 
@@ -129,6 +136,23 @@ impl Server {
     /// Returns the generic token endpoint, for `client_credentials` and the JWT bearer grant.
     pub fn token_endpoint(&self) -> String {
         format!("{}/token", self.url)
+    }
+    /// Returns the base URL of one of the [servers](crate::sandbox#servers), or `None` for another name.
+    ///
+    /// ```
+    /// # let server = jwt_bearer::sandbox::Server::start()?;
+    /// let base = server.base_url("box").unwrap();
+    /// assert_eq!(base, format!("{}/box", server.url()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn base_url(&self, name: &str) -> Option<String> {
+        let base = servers::bases().find(|base| *base == name)?;
+        Some(target::base_url(&self.url, base))
+    }
+    /// Returns the name and the base URL of each of the [servers](crate::sandbox#servers).
+    pub fn base_urls(&self) -> Vec<(&'static str, String)> {
+        let urls = servers::bases().map(|base| (base, target::base_url(&self.url, base)));
+        urls.collect()
     }
     /// Returns the URL of a protected resource.
     ///

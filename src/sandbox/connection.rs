@@ -18,10 +18,7 @@ pub(super) struct HttpRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: String,
-    pub(super) content_type: String,
-    /// The request has a transfer encoding. Its body has no length and is not read.
-    pub(super) is_chunked: bool,
-    pub(super) authorization: String,
+    headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
@@ -78,20 +75,16 @@ impl HttpRequest {
             }
             Err(_) => return Parsed::Malformed,
         };
-        let header = |name: &str| {
-            let found = head
-                .headers
-                .iter()
-                .find(|h| h.name.eq_ignore_ascii_case(name));
-            found
-                .map(|h| String::from_utf8_lossy(h.value).trim().to_owned())
-                .unwrap_or_default()
-        };
-        let expected = header("Content-Length").parse().unwrap_or(0_usize);
+        let text = |value| String::from_utf8_lossy(value).trim().to_owned();
+        let headers = head.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|h| (h.name.to_owned(), text(h.value)))
+            .collect();
+        let length_of_body = header(&headers, "Content-Length").parse();
         let body = bytes.get(length..).unwrap_or_default();
-        let Some(body) = body.get(..expected) else {
+        let Some(body) = body.get(..length_of_body.unwrap_or(0)) else {
             return Parsed::Partial {
-                expects_continue: !header("Expect").is_empty(),
+                expects_continue: !header(&headers, "Expect").is_empty(),
             };
         };
         let target = head.path.unwrap_or_default();
@@ -100,21 +93,29 @@ impl HttpRequest {
             method: head.method.unwrap_or_default().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
-            content_type: header("Content-Type").to_ascii_lowercase(),
-            is_chunked: !header("Transfer-Encoding").is_empty(),
-            authorization: header("Authorization"),
             body: body.to_owned(),
+            headers,
         })
+    }
+
+    /// Returns the first header of this name, or an empty text.
+    pub(super) fn header(&self, name: &str) -> &str {
+        header(&self.headers, name)
+    }
+    pub(super) fn has_content_type(&self, media_type: &str) -> bool {
+        let sent = self.header("Content-Type").to_ascii_lowercase();
+        sent.starts_with(media_type)
+    }
+    /// Returns whether the request has a transfer encoding. Its body has no length and is not read.
+    pub(super) fn is_chunked(&self) -> bool {
+        !self.header("Transfer-Encoding").is_empty()
     }
 
     /// Returns the parameters of a form body, then those of the query.
     ///
     /// The document of Marketing Cloud Intelligence shows parameters in the query.
     pub(super) fn parameters(&self) -> Vec<(String, String)> {
-        let body = match self
-            .content_type
-            .starts_with("application/x-www-form-urlencoded")
-        {
+        let body = match self.has_content_type("application/x-www-form-urlencoded") {
             true => String::from_utf8_lossy(&self.body).into_owned(),
             false => String::new(),
         };
@@ -134,6 +135,12 @@ impl HttpRequest {
     }
 }
 
+fn header<'h>(headers: &'h [(String, String)], name: &str) -> &'h str {
+    let mut headers = headers.iter();
+    let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
+    found.map_or("", |(_, value)| value)
+}
+
 enum Parsed {
     Complete(HttpRequest),
     Partial { expects_continue: bool },
@@ -148,8 +155,11 @@ pub(super) struct HttpResponse {
 
 impl HttpResponse {
     pub(super) fn json(status: u16, body: impl ToString) -> Self {
+        Self::new(status, "application/json", body)
+    }
+    pub(super) fn new(status: u16, content_type: &str, body: impl ToString) -> Self {
         let headers = vec![
-            ("Content-Type", "application/json".to_owned()),
+            ("Content-Type", content_type.to_owned()),
             ("Cache-Control", "no-store".to_owned()),
         ];
         Self {
@@ -188,6 +198,7 @@ impl HttpResponse {
 fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        201 => "Created",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -19,16 +19,15 @@ impl IssuedTokens {
         Self(ExpiringMap::new())
     }
 
-    /// Records the token of a token response that is sent at `now`.
+    /// Records a token that is issued at `now`.
     pub(super) fn record(
         &mut self,
-        token_response: &Value,
+        token: &str,
         client: &str,
         now: SystemTime,
         lifetime: Duration,
     ) {
-        let token = token_response.get("access_token").and_then(Value::as_str);
-        if let (Some(token), Some(expires_at)) = (token, now.checked_add(lifetime)) {
+        if let Some(expires_at) = now.checked_add(lifetime) {
             let forgotten_at = expires_at.checked_add(EXPIRED_TOKEN_RETENTION);
             let value = (client.to_owned(), expires_at);
             self.0.insert(token.to_owned(), value, forgotten_at, now);
@@ -37,7 +36,7 @@ impl IssuedTokens {
 
     /// Checks the `Authorization` header of a request (RFC 6750 §2.1 and §3).
     pub(super) fn authorize(&self, request: &HttpRequest, now: SystemTime) -> HttpResponse {
-        let Some(token) = request.authorization.strip_prefix("Bearer ") else {
+        let Some(token) = request.header("Authorization").strip_prefix("Bearer ") else {
             return unauthorized("Bearer".to_owned(), json!({}));
         };
         let reason = match self.0.get(token) {

@@ -5,13 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
 use ring::rand::SecureRandom as _;
-use serde_json::json;
+use ring::{digest, hmac};
+use serde_json::{Value, json};
 
 use super::expiring::{ExpiringMap, MAX_ENTRIES};
 use super::resource::IssuedTokens;
 use super::verify::Key;
+use crate::error::Error;
+use crate::key::der;
 
 /// Marketing Cloud Intelligence documents this lifetime.
 const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
@@ -24,6 +26,11 @@ pub struct Client {
     pub(super) users: Vec<String>,
     pub(super) tenant: Option<String>,
     pub(super) scopes: Vec<String>,
+    pub(super) audiences: Vec<String>,
+    pub(super) secret: Option<String>,
+    /// SHA-1 and SHA-256 of the certificate, as header members write them.
+    pub(super) thumbprints: Vec<String>,
+    pub(super) denial: Option<&'static str>,
 }
 
 impl Client {
@@ -35,15 +42,24 @@ impl Client {
             users: Vec::new(),
             tenant: None,
             scopes: Vec::new(),
+            audiences: Vec::new(),
+            secret: None,
+            thumbprints: Vec::new(),
+            denial: None,
         }
     }
     /// Adds a user on whose behalf the client may request tokens: the `sub` of a grant.
+    ///
+    /// At Box an enterprise is a user too.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<String>) -> Self {
         self.users.push(user.into());
         self
     }
-    /// Sets the tenant of the client: the `tid` of Cylance.
+    /// Sets the tenant of the client: the `tid` of Cylance, the team of Apple Ads, and in a path the tenant of
+    /// Entra, the realm of Keycloak and the installation of a GitHub App.
+    ///
+    /// Without a tenant, every one in a path is the client's.
     #[must_use]
     pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
         Self {
@@ -51,11 +67,59 @@ impl Client {
             ..self
         }
     }
-    /// Adds a scope that the client may request.
+    /// Adds a scope that the client may request. At Vault it is a role.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
         self
+    }
+    /// Adds an `aud` that the client may send beside those that its server documents: Vault's `bound_audiences`.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+    /// Sets the secret of a client that sends one beside the assertion, as at Box.
+    #[must_use]
+    pub fn with_secret(self, secret: impl Into<String>) -> Self {
+        Self {
+            secret: Some(secret.into()),
+            ..self
+        }
+    }
+    /// Sets the certificate whose thumbprint the assertion must name, at Entra. It is PEM or DER.
+    ///
+    /// # Errors
+    /// [`Key`](crate::ErrorKind::Key) when it is neither.
+    pub fn with_certificate(self, certificate: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let bytes = certificate.as_ref();
+        let der = match pem::parse_many(bytes).unwrap_or_default() {
+            blocks if blocks.is_empty() => bytes.to_owned(),
+            blocks => {
+                let mut blocks = blocks.into_iter();
+                let certificate = blocks.find(|block| block.tag() == "CERTIFICATE");
+                certificate.map(pem::Pem::into_contents).unwrap_or_default()
+            }
+        };
+        if !der::is_sequence(&der) {
+            return Err(Error::key("this is not a certificate in PEM or DER"));
+        }
+        let hashes = [&digest::SHA1_FOR_LEGACY_USE_ONLY, &digest::SHA256];
+        let thumbprint = |hash| URL_SAFE_NO_PAD.encode(digest::digest(hash, &der));
+        Ok(Self {
+            thumbprints: hashes.map(thumbprint).to_vec(),
+            ..self
+        })
+    }
+    /// Refuses the client though its assertions are correct, as where consent is missing or an app is suspended.
+    ///
+    /// `code` is an error code of the server, or what the table of [servers](crate::sandbox#servers) names.
+    #[must_use]
+    pub fn with_denial(self, code: &'static str) -> Self {
+        Self {
+            denial: Some(code),
+            ..self
+        }
     }
 }
 
@@ -161,18 +225,24 @@ impl State {
     pub(super) fn opaque_access_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.random_bytes())
     }
-    /// Makes an access token that is a JWT. Its secret is dropped, since only the issuer verifies it.
-    pub(super) fn jwt_access_token(&self, subject: &str, scope: Option<&str>) -> String {
-        let iat = self.now();
-        let exp = iat.saturating_add(self.token_lifetime.as_secs());
-        let claims = json!({ "sub": subject, "scp": scope, "iat": iat, "exp": exp });
-        let parts = [json!({ "typ": "JWT", "alg": "HS256" }), claims];
-        let message = parts
-            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-            .join(".");
+    /// Makes a token that is a JWT. Its secret is dropped, since only the issuer verifies it.
+    pub(super) fn jwt(&self, claims: &Value) -> String {
+        let header = json!({ "typ": "JWT", "alg": "HS256" });
+        let parts = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let message = parts.join(".");
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.random_bytes());
         let tag = hmac::sign(&key, message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
+    /// Returns random text in the form of a UUID, for servers that number their responses.
+    pub(super) fn uuid(&self) -> String {
+        let hyphens = [4, 6, 8, 10];
+        let (bytes, mut text) = (self.random_bytes(), String::new());
+        for (n, byte) in bytes.iter().take(16).enumerate() {
+            let hyphen = if hyphens.contains(&n) { "-" } else { "" };
+            text.push_str(&format!("{hyphen}{byte:02x}"));
+        }
+        text
     }
     fn random_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
@@ -182,9 +252,26 @@ impl State {
     }
 }
 
+/// Writes a time as RFC 3339 does. `end` is what stands after the seconds.
+pub(super) fn rfc_3339(time: SystemTime, end: &str) -> String {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let date = httpdate::fmt_http_date(time); // such as Sun, 06 Nov 1994 08:49:37 GMT
+    let mut parts = date.split(' ').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let (day, month, year, time) = (next(), next(), next(), next());
+    let number = MONTHS.find(month).unwrap_or_default() / 3;
+    format!("{year}-{:02}-{day}T{time}{end}", number.saturating_add(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rfc_3339_writes_the_example_of_rfc_9110() {
+        let time = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(rfc_3339(time, "Z"), "1994-11-06T08:49:37Z");
+    }
 
     #[test]
     fn record_jti_refuses_replay_until_assertion_expires() {

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
-use ring::{hmac, signature};
+use ring::{digest, hmac, signature};
 use serde_json::{Map, Value};
 
+use super::refusal::Refusal;
 use super::strict_json::{JsonError, parse_object};
 use crate::error::Error;
 use crate::key::der;
@@ -15,8 +16,6 @@ use crate::signer::Algorithm;
 #[cfg(feature = "rsa")]
 use crate::signer::Signer as _;
 
-/// Seconds by which a client's clock may be ahead of this machine's.
-const CLOCK_LEEWAY: u64 = 30;
 /// Bytes of the longest accepted `jti`, since the server keeps it until the assertion expires.
 const MAX_JTI_LENGTH: usize = 1024;
 
@@ -26,6 +25,7 @@ pub struct Key {
     kind: KeyKind,
     bytes: Vec<u8>,
     algorithm: Algorithm,
+    id: Option<String>,
 }
 
 /// What the bytes of a key are.
@@ -85,6 +85,7 @@ impl Key {
             kind,
             bytes,
             algorithm: kind.usual_algorithm(),
+            id: None,
         }
     }
     /// Sets the one algorithm that the client may use. Nothing verifies if it does not fit the key.
@@ -92,7 +93,26 @@ impl Key {
     pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
         Self { algorithm, ..self }
     }
+    /// Sets the id under which the key is registered. An assertion that names another `kid` is refused.
+    #[must_use]
+    pub fn with_id(self, id: impl Into<String>) -> Self {
+        Self {
+            id: Some(id.into()),
+            ..self
+        }
+    }
+    /// Returns the hash of an RSA key as Snowflake's `RSA_PUBLIC_KEY_FP` shows it, after `SHA256:`.
+    pub(super) fn fingerprint(&self) -> String {
+        let oid = der::encode(der::OBJECT_IDENTIFIER, RSA);
+        let algorithm = der::encode(der::SEQUENCE, &[oid, der::encode(der::NULL, &[])].concat());
+        let key = der::encode(der::BIT_STRING, &[&[0], self.bytes.as_slice()].concat());
+        let info = der::encode(der::SEQUENCE, &[algorithm, key].concat());
+        STANDARD.encode(digest::digest(&digest::SHA256, &info))
+    }
 
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // The kind is matched too, or a public key could serve as the secret of an HMAC.
         let how: &'static dyn VerificationAlgorithm = match (self.kind, self.algorithm) {
@@ -152,50 +172,6 @@ const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
 const ED25519: &[u8] = b"\x2b\x65\x70";
 
-/// Why a request is refused. Each grant has its own error response for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Parameter(&'static str),
-    DuplicateParameter,
-    Malformed,
-    DuplicateMember,
-    Header(&'static str),
-    Client,
-    Algorithm,
-    Signature,
-    Claim(&'static str),
-    Audience,
-    Expired,
-    TooLong,
-    Future,
-    Replay,
-    Scope,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Parameter(name) => write!(f, "parameter {name} is missing or wrong"),
-            Self::DuplicateParameter => f.write_str("a parameter occurs more than once"),
-            Self::Malformed => f.write_str("the assertion is not a JWT"),
-            Self::DuplicateMember => {
-                f.write_str("a member of the header or of the claims occurs more than once")
-            }
-            Self::Header(name) => write!(f, "header parameter {name} is not supported"),
-            Self::Client => f.write_str("the client is unknown"),
-            Self::Algorithm => f.write_str("alg is not the one of the client's key"),
-            Self::Signature => f.write_str("the signature is not of the client's key"),
-            Self::Claim(name) => write!(f, "claim {name} is missing or wrong"),
-            Self::Audience => f.write_str("claim aud is not this server, as one string"),
-            Self::Expired => f.write_str("the assertion has expired"),
-            Self::TooLong => f.write_str("exp lies too far ahead"),
-            Self::Future => f.write_str("iat or nbf lies in the future"),
-            Self::Replay => f.write_str("jti was used before"),
-            Self::Scope => f.write_str("a scope is not allowed"),
-        }
-    }
-}
-
 /// The parts of a JWT whose signature is not verified yet.
 pub(super) struct UnverifiedJwt<'a> {
     header: Map<String, Value>,
@@ -235,22 +211,29 @@ impl<'a> UnverifiedJwt<'a> {
             signature,
         })
     }
+    /// Returns a member of the header, whose signature is not verified yet.
+    pub(super) fn header(&self, name: &str) -> Option<&Value> {
+        self.header.get(name)
+    }
     /// Returns the claims if the algorithm and the signature are those of `key`.
     ///
     /// # Errors
-    /// [`Refusal::Algorithm`] or [`Refusal::Signature`] otherwise. [`Refusal::Header`] for a header parameter that
-    /// changes how a JWT is read: no extension of `crit` is supported (RFC 7515 §4.1.11), and no unencoded payload
-    /// (RFC 7797 §3).
+    /// [`Refusal::Algorithm`], [`Refusal::KeyId`] or [`Refusal::Signature`] otherwise. [`Refusal::Header`] for a header
+    /// parameter that changes how a JWT is read: no extension of `crit` is supported (RFC 7515 §4.1.11), and no
+    /// unencoded payload (RFC 7797 §3).
     pub(super) fn verify(self, key: &Key) -> Result<Claims, Refusal> {
         if self.header.contains_key("crit") {
             return Err(Refusal::Header("crit"));
         }
-        if self.header.get("b64").is_some_and(|b64| b64 != true) {
+        if self.header("b64").is_some_and(|b64| b64 != true) {
             return Err(Refusal::Header("b64"));
         }
-        let alg = self.header.get("alg").and_then(Value::as_str);
-        if alg != Some(key.algorithm.name()) {
+        if self.header("alg").and_then(Value::as_str) != Some(key.algorithm.name()) {
             return Err(Refusal::Algorithm);
+        }
+        let kid = self.header("kid").zip(key.id.as_deref());
+        if kid.is_some_and(|(sent, registered)| sent != registered) {
+            return Err(Refusal::KeyId);
         }
         match key.verifies(self.message.as_bytes(), &self.signature) {
             true => Ok(self.claims),
@@ -274,6 +257,16 @@ impl Claims {
             .and_then(Value::as_str)
             .ok_or(Refusal::Claim(name))
     }
+    /// Returns the claim that names the client. GitHub's own client writes the id of an app as a number.
+    ///
+    /// # Errors
+    /// [`Refusal::Claim`] when it is absent or of another type.
+    pub(super) fn client(&self, name: &'static str) -> Result<String, Refusal> {
+        match self.get(name) {
+            Some(Value::Number(id)) => Ok(id.to_string()),
+            _ => self.text(name).map(str::to_owned),
+        }
+    }
     /// Returns the `jti`, if present. An empty one identifies nothing.
     ///
     /// # Errors
@@ -285,44 +278,6 @@ impl Claims {
         match self.text("jti")? {
             jti if jti.is_empty() || jti.len() > MAX_JTI_LENGTH => Err(Refusal::Claim("jti")),
             jti => Ok(Some(jti)),
-        }
-    }
-    /// Returns a claim of integer seconds, if present.
-    ///
-    /// # Errors
-    /// [`Refusal::Claim`] when it is of another type.
-    pub(super) fn seconds(&self, name: &'static str) -> Result<Option<u64>, Refusal> {
-        let value = self
-            .get(name)
-            .map(|value| value.as_u64().ok_or(Refusal::Claim(name)));
-        value.transpose()
-    }
-    /// Checks `exp`, `iat` and `nbf` at the time `now`.
-    ///
-    /// # Errors
-    /// When the assertion has expired or is not valid yet, or when `exp` is more than `max_ahead` seconds after
-    /// `now` or more than `max_lifetime` seconds after `iat`.
-    pub(super) fn check_times(
-        &self,
-        now: u64,
-        max_ahead: u64,
-        max_lifetime: u64,
-    ) -> Result<(), Refusal> {
-        let (exp, iat, nbf) = (
-            self.seconds("exp")?,
-            self.seconds("iat")?,
-            self.seconds("nbf")?,
-        );
-        let has_begun =
-            |time: Option<u64>| time.is_none_or(|time| time <= now.saturating_add(CLOCK_LEEWAY));
-        match exp {
-            Some(exp) if exp <= now => Err(Refusal::Expired),
-            Some(exp) if exp > now.saturating_add(max_ahead) => Err(Refusal::TooLong),
-            Some(exp) if exp.saturating_sub(iat.unwrap_or(now)) > max_lifetime => {
-                Err(Refusal::TooLong)
-            }
-            _ if !has_begun(iat) || !has_begun(nbf) => Err(Refusal::Future),
-            _ => Ok(()),
         }
     }
 }
