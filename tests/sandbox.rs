@@ -1,6 +1,25 @@
 //! The sandbox accepts correct assertions and refuses each wrong one in the error format of its provider.
 #![cfg(all(feature = "sandbox", feature = "ureq"))]
 
+#[cfg(feature = "ring")]
+#[path = "sandbox/apps.rs"]
+mod apps;
+#[cfg(feature = "ring")]
+#[path = "sandbox/cloud.rs"]
+mod cloud;
+#[cfg(feature = "ring")]
+#[path = "sandbox/identity.rs"]
+mod identity;
+#[cfg(feature = "ring")]
+#[path = "sandbox/request.rs"]
+mod request;
+#[cfg(feature = "ring")]
+#[path = "sandbox/sectors.rs"]
+mod sectors;
+#[cfg(feature = "ring")]
+#[path = "sandbox/servers.rs"]
+mod servers;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -27,6 +46,21 @@ fn other_rsa_key() -> RsaKey {
 }
 fn hmac_key() -> HmacKey {
     HmacKey::new(SECRET).unwrap()
+}
+/// Returns an agent that takes every status and no proxy.
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().proxy(None);
+    config.http_status_as_error(false).build().into()
+}
+#[cfg(feature = "ring")]
+fn get_json(url: &str) -> Value {
+    let mut response = agent().get(url).call().unwrap();
+    let text = response.body_mut().read_to_string().unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+fn jwt_claims(jwt: &str) -> Value {
+    let claims = jwt.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -101,8 +135,7 @@ fn sandbox_issues_tokens_for_every_provider_and_generic_flow() {
 
     let scoped = cylance_profile(&server).with_scope("device:list");
     let token = source(scoped, hmac_key()).token().unwrap();
-    let claims = token.secret().split('.').nth(1).unwrap();
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let claims = jwt_claims(token.secret());
     let lifetime = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert_eq!(lifetime, 300);
 
@@ -390,10 +423,7 @@ fn fail_every_third_request_cycles_through_the_faults() {
 
 /// Requests the resource. Returns the status and the challenge of the response.
 fn request_resource(server: &Server, authorization: Option<&str>) -> (u16, Option<String>) {
-    let agent = ureq::Agent::config_builder()
-        .proxy(None)
-        .http_status_as_error(false);
-    let mut request = ureq::Agent::from(agent.build()).get(server.resource());
+    let mut request = agent().get(server.resource());
     if let Some(authorization) = authorization {
         request = request.header("Authorization", authorization);
     }
@@ -547,12 +577,7 @@ fn claims(server: &Server, jti: &str) -> String {
 
 /// Sends a request body. Returns the status and the description of the response.
 fn post(url: &str, content_type: &str, body: &str) -> (u16, String) {
-    let agent = ureq::Agent::config_builder()
-        .proxy(None)
-        .http_status_as_error(false);
-    let request = ureq::Agent::from(agent.build())
-        .post(url)
-        .content_type(content_type);
+    let request = agent().post(url).content_type(content_type);
     let mut response = request.send(body).unwrap();
     let body = response.body_mut().read_to_vec().unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();

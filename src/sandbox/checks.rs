@@ -256,7 +256,7 @@ fn check_scope(scope: Option<&str>, client: &Client, claims: &Claims) -> Result<
     };
     let subject = claims.get("sub").filter(|sub| **sub != client.id);
     match subject {
-        Some(_) => Err(Refusal::DelegatedScope),
+        Some(_) => Err(Refusal::DelegatedScope(refused.to_owned())),
         None => Err(Refusal::Scope(refused.to_owned())),
     }
 }

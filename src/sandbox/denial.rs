@@ -35,7 +35,7 @@ pub(super) fn oauth_denial(refusal: &Refusal, status: u16, code: &'static str) -
         | Refusal::RequestHeader(_)
         | Refusal::DuplicateParameter
         | Refusal::NotJson => (400, "invalid_request"),
-        Refusal::Scope(_) | Refusal::DelegatedScope => (400, "invalid_scope"),
+        Refusal::Scope(_) | Refusal::DelegatedScope(_) => (400, "invalid_scope"),
         Refusal::Secret => (401, "invalid_client"),
         Refusal::Denied(code) => (400, *code),
         _ => (status, code),

@@ -32,9 +32,10 @@ pub(super) enum Refusal {
     Old,
     Future,
     Replay,
-    /// A scope that is not allowed, or that the assertion's user may not delegate.
+    /// A scope that is not allowed.
     Scope(String),
-    DelegatedScope,
+    /// A scope that is not allowed for a user.
+    DelegatedScope(String),
     /// What [`Client::with_denial`](super::Client::with_denial) set.
     Denied(&'static str),
 }
@@ -71,7 +72,7 @@ impl fmt::Display for Refusal {
             Self::Old => f.write_str("iat lies too far back"),
             Self::Future => f.write_str("iat or nbf lies in the future"),
             Self::Replay => f.write_str("jti was used before"),
-            Self::Scope(_) | Self::DelegatedScope => f.write_str("a scope is not allowed"),
+            Self::Scope(_) | Self::DelegatedScope(_) => f.write_str("a scope is not allowed"),
             Self::Denied(code) => write!(f, "the client is registered with the denial {code}"),
         }
     }

@@ -255,7 +255,7 @@ fn github_denial(refusal: &Refusal) -> Denial {
 
 fn docusign_denial(refusal: &Refusal) -> Denial {
     let words = match refusal {
-        Refusal::Scope(_) | Refusal::DelegatedScope | Refusal::Denied("consent_required") => {
+        Refusal::Scope(_) | Refusal::DelegatedScope(_) | Refusal::Denied("consent_required") => {
             return denial(400, "consent_required", "");
         }
         Refusal::Audience => return oauth_denial(refusal, 400, "invalid_request"),

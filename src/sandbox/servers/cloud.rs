@@ -203,7 +203,9 @@ fn google_denial(refusal: &Refusal) -> Denial {
             let words = "Invalid OAuth scope or ID token audience provided.";
             (400, "invalid_scope", words)
         }
-        Refusal::Delegation | Refusal::DelegatedScope => (401, "unauthorized_client", DELEGATION),
+        Refusal::Delegation | Refusal::DelegatedScope(_) => {
+            (401, "unauthorized_client", DELEGATION)
+        }
         Refusal::Denied(code @ "access_denied") => (403, *code, "Account restricted"),
         Refusal::Denied(code @ ("disabled_client" | "deleted_client")) => {
             (401, *code, "The OAuth client was disabled or deleted.")
@@ -217,7 +219,9 @@ fn vault_denial(refusal: &Refusal) -> Denial {
     let words = match refusal {
         Refusal::Parameter(name) => format!("missing {name}"),
         Refusal::NotJson | Refusal::DuplicateParameter => "error parsing JSON".to_owned(),
-        Refusal::Scope(role) => format!("role {role:?} could not be found"),
+        Refusal::Scope(role) | Refusal::DelegatedScope(role) => {
+            format!("role {role:?} could not be found")
+        }
         Refusal::Audience => {
             "audience claim found in JWT but no audiences bound to the role".to_owned()
         }

@@ -128,7 +128,7 @@ fn cylance_denial(refusal: &Refusal) -> Denial {
             (400, "Malformed JSON")
         }
         Refusal::TooLong => (400, "exp is more than 30 minutes after iat"),
-        Refusal::Scope(_) | Refusal::DelegatedScope => (403, "Insufficient scope"),
+        Refusal::Scope(_) | Refusal::DelegatedScope(_) => (403, "Insufficient scope"),
         _ => (401, "Invalid JWT payload"),
     };
     denial(status, "", words)
