@@ -3,8 +3,8 @@
 //! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, and a generic
 //! one for RFC 7523. It verifies signature, `alg`, issuer, audience, times and `jti` replay of every assertion.
 //! The signatures are verified by `ring`, not by the code that signs. A [protected resource](Server::resource)
-//! accepts the tokens until they expire. All state is in memory. There is no TLS and no rate limit, and the
-//! server listens on loopback only.
+//! accepts the tokens until they expire. All state is in memory. There is no rate limit, and the server listens on
+//! loopback only, with TLS if you [ask for it](Server::start_tls).
 //!
 //! Memory is bounded: the server forgets the `jti` of an assertion when the assertion expires, an access token a minute
 //! after it expires, and the entries that expire first once there are 10,000 of a kind.
@@ -29,7 +29,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
@@ -46,6 +46,7 @@ mod servers;
 mod state;
 mod strict_json;
 mod target;
+mod tls;
 mod token_endpoint;
 mod verify;
 
@@ -53,6 +54,7 @@ use connection::{HttpRequest, HttpResponse};
 use resource::IssuedTokens;
 use state::State;
 pub use state::{Client, Fault};
+use tls::{Identity, Stream};
 pub use verify::Key;
 
 use crate::redact::visible;
@@ -66,11 +68,12 @@ pub struct Server {
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
     address: SocketAddr,
+    root_certificate: Option<String>,
 }
 
 struct Shared {
     state: Mutex<State>,
-    stopped: Condvar,
+    tls: Option<Arc<rustls::ServerConfig>>,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -93,16 +96,62 @@ impl Server {
         address: SocketAddr,
         log: impl Fn(&str) + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        Self::listen_with(address, None, log)
+    }
+
+    /// Starts a server with TLS on a free port of 127.0.0.1, for clients that accept `https` alone.
+    ///
+    /// ```
+    /// use jwt_bearer::sandbox::Server;
+    /// use ureq::tls::{Certificate, TlsConfig};
+    ///
+    /// let server = Server::start_tls()?;
+    /// let root = Certificate::from_pem(server.root_certificate().unwrap().as_bytes())?;
+    /// let tls = TlsConfig::builder().root_certs([root].into()).build();
+    /// let agent = ureq::Agent::config_builder().tls_config(tls).build().new_agent();
+    /// let metadata = format!("{}/.well-known/oauth-authorization-server", server.url());
+    /// assert_eq!(agent.get(metadata).call()?.status(), 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When no port, no thread or no key is available.
+    pub fn start_tls() -> io::Result<Self> {
+        Self::listen_tls(SocketAddr::from(([127, 0, 0, 1], 0)), |_| {})
+    }
+
+    /// Starts a server as [`listen`](Self::listen) does, with TLS.
+    ///
+    /// Its certificate is for the address and for `localhost`, under a [root](Self::root_certificate) of its own.
+    ///
+    /// # Errors
+    /// Those of [`listen`](Self::listen), or when no key is available.
+    pub fn listen_tls(
+        address: SocketAddr,
+        log: impl Fn(&str) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::listen_with(address, Some(Identity::new(address.ip())?), log)
+    }
+
+    fn listen_with(
+        address: SocketAddr,
+        identity: Option<Identity>,
+        log: impl Fn(&str) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             let message = "the sandbox listens on loopback only";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let url = format!("http://{address}");
+        let (scheme, tls, root_certificate) = match identity {
+            Some(identity) => ("https", Some(identity.config), Some(identity.root)),
+            None => ("http", None, None),
+        };
+        let url = format!("{scheme}://{address}");
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(url.clone())),
-            stopped: Condvar::new(),
+            tls,
             log: Box::new(log),
         });
         let acceptor = thread::Builder::new()
@@ -116,10 +165,17 @@ impl Server {
             shared,
             acceptor: Some(acceptor),
             address,
+            root_certificate,
         })
     }
 
-    /// Returns `http://127.0.0.1:port`: the issuer, the login URL of Salesforce and the base URL of Cylance.
+    /// Returns the root certificate of a server with TLS, in PEM.
+    ///
+    /// It is made at start, and its key is dropped at once.
+    pub fn root_certificate(&self) -> Option<&str> {
+        self.root_certificate.as_deref()
+    }
+    /// Returns `http://127.0.0.1:port`, or `https` with TLS: the issuer, the login URL of Salesforce and the base URL of Cylance.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -200,7 +256,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.state().is_stopped = true;
-        self.shared.stopped.notify_all();
         let _ = TcpStream::connect(self.address); // wakes the acceptor thread
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -228,14 +283,18 @@ fn accept_connections(listener: &TcpListener, shared: &Shared) {
             if shared.state().is_stopped {
                 break;
             }
-            let Ok(mut stream) = stream else { continue };
+            let Ok(stream) = stream else { continue };
             if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
                 continue;
             }
             open.fetch_add(1, Ordering::Relaxed);
             let spawned = thread::Builder::new().spawn_scoped(connections, move || {
-                // A client that closes its connection is no error of the server.
-                let _ = serve(&mut stream, shared);
+                // A client that closes its connection is no error of the server. With TLS it may be one that does
+                // not trust the certificate.
+                let outcome = serve(stream, shared);
+                if let Some(error) = outcome.err().filter(|_| shared.tls.is_some()) {
+                    shared.log(&format!("a TLS connection failed: {error}"));
+                }
                 open.fetch_sub(1, Ordering::Relaxed);
             });
             if spawned.is_err() {
@@ -245,7 +304,9 @@ fn accept_connections(listener: &TcpListener, shared: &Shared) {
     });
 }
 
-fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(connection::POLL_INTERVAL))?;
+    let stream = &mut Stream::new(stream, shared.tls.as_ref())?;
     let Some(request) = HttpRequest::read(stream, || shared.state().is_stopped)? else {
         return Ok(());
     };
@@ -285,12 +346,8 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
                 "{} {}: injected fault: silence",
                 request.method, request.path
             ));
-            while !state.is_stopped && is_connected(stream) {
-                let waited = shared
-                    .stopped
-                    .wait_timeout(state, connection::POLL_INTERVAL);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
+            drop(state);
+            connection::wait_for_close(stream, || shared.state().is_stopped);
             return Ok(());
         }
         Some(Fault::CutBody) | None => token_endpoint::respond(&mut state, &request),
@@ -301,11 +358,6 @@ fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         request.method, request.path, response.status
     ));
     response.write(stream, fault == Some(Fault::CutBody))
-}
-
-/// Returns false when the client has closed the connection, which a read of no bytes shows.
-fn is_connected(stream: &TcpStream) -> bool {
-    !matches!(stream.peek(&mut [0]), Ok(0))
 }
 
 impl Shared {

@@ -532,12 +532,13 @@ fn demo_is_short_fast_and_uncolored_when_piped() {
 #[cfg(unix)]
 #[test]
 fn sandbox_prints_working_commands_and_removes_directory_when_stopped() {
-    ["-INT", "-TERM"].into_iter().for_each(run_sandbox_until);
+    run_sandbox_until("-INT", &[]);
+    run_sandbox_until("-TERM", &["--tls"]);
 }
 
 #[cfg(unix)]
-fn run_sandbox_until(signal: &str) {
-    let mut child = spawn(&mut binary(["sandbox", "--listen", "127.0.0.1:0"]));
+fn run_sandbox_until(signal: &str, options: &[&str]) {
+    let mut child = spawn(binary(["sandbox", "--listen", "127.0.0.1:0"]).args(options));
     let mut out = child.stdout.take().unwrap();
     let mut text = String::new();
     while text.matches("\njwt-bearer token ").count() < 5 || !text.ends_with("\n\n") {

@@ -529,6 +529,54 @@ fn server_listens_on_loopback_only_and_stops_on_drop() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+#[test]
+fn server_with_tls_is_trusted_by_its_root_alone_and_closes_silent_connections() {
+    let (sender, lines) = std::sync::mpsc::channel();
+    let log = move |line: &str| drop(sender.send(line.to_owned()));
+    let server = Server::listen_tls(SocketAddr::from(([127, 0, 0, 1], 0)), log).unwrap();
+    server.register(Client::new("client-1", Key::public(&rsa_key())));
+    let root = server.root_certificate().unwrap();
+    let root = ureq::tls::Certificate::from_pem(root.as_bytes()).unwrap();
+    let tls = ureq::tls::TlsConfig::builder().root_certs([root].into());
+    let config = ureq::Agent::config_builder().proxy(None);
+    let trusting = jwt_bearer::agent(config.tls_config(tls.build()).build());
+    for host in ["127.0.0.1", "localhost"] {
+        let url = server.token_endpoint().replace("127.0.0.1", host);
+        let audience = Audience::Fixed(server.token_endpoint());
+        let endpoint = Endpoint::token(url).unwrap();
+        let profile = Profile::client_credentials(endpoint, "client-1", audience);
+        let source = TokenSource::with_transport(trusting.clone(), profile, rsa_key()).unwrap();
+        source.token().unwrap();
+        assert!(
+            lines
+                .recv_timeout(seconds(5))
+                .unwrap()
+                .starts_with("POST /token 200: ")
+        );
+    }
+    let error = denied(client_profile(&server), rsa_key());
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(!error.is_retryable());
+    assert!(
+        lines
+            .recv_timeout(seconds(5))
+            .unwrap()
+            .starts_with("a TLS connection failed: ")
+    );
+
+    server.fail_next(1, Fault::Silence);
+    let source = TokenSource::with_transport(trusting, client_profile(&server), rsa_key()).unwrap();
+    let source = source.with_timeout(Duration::from_millis(500));
+    assert_eq!(
+        source.fetch_uncached().unwrap_err().kind(),
+        ErrorKind::Network
+    );
+    let start = Instant::now();
+    drop(server);
+    assert!(start.elapsed() < seconds(2));
+    assert_eq!(Server::start().unwrap().root_certificate(), None);
+}
+
 // RFC 9112 §6.3. A chunked body that is read as empty would be refused for a missing parameter.
 #[test]
 fn chunked_request_body_is_refused_with_411() {

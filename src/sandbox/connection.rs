@@ -1,17 +1,18 @@
 //! One HTTP request and one response per connection, which is closed after that.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use percent_encoding::percent_decode_str;
+
+use super::tls::Stream;
 
 /// Bytes of a request: an assertion of an 8192-bit key with many claims needs a tenth.
 const MAX_REQUEST: usize = 256 * 1024;
 const MAX_HEADERS: usize = 64;
 /// How long a client may take to send a request, since each connection has a thread.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a thread that waits for its client checks whether the server is stopped.
+/// The time limit of one read. After it a thread that waits for its client checks whether the server is stopped.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct HttpRequest {
@@ -29,10 +30,9 @@ impl HttpRequest {
     /// # Errors
     /// When the connection fails.
     pub(super) fn read(
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         is_stopped: impl Fn() -> bool,
     ) -> io::Result<Option<Self>> {
-        stream.set_read_timeout(Some(POLL_INTERVAL))?;
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
         let mut has_sent_continue = false;
         let start = Instant::now();
@@ -41,11 +41,7 @@ impl HttpRequest {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(None),
                 Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) => {}
+                Err(e) if is_timeout(&e) => {}
                 Err(e) => return Err(e),
             }
             match Self::parse(&bytes) {
@@ -135,6 +131,22 @@ impl HttpRequest {
     }
 }
 
+/// Waits until the client closes the connection or the server is stopped.
+pub(super) fn wait_for_close(stream: &mut Stream, is_stopped: impl Fn() -> bool) {
+    while !is_stopped() {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return,
+            Err(e) if !is_timeout(&e) => return,
+            _ => {}
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    let kind = error.kind();
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 fn header<'h>(headers: &'h [(String, String)], name: &str) -> &'h str {
     let mut headers = headers.iter();
     let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -173,7 +185,7 @@ impl HttpResponse {
     ///
     /// # Errors
     /// When the connection fails.
-    pub(super) fn write(&self, stream: &mut TcpStream, cut_body: bool) -> io::Result<()> {
+    pub(super) fn write(&self, stream: &mut Stream, cut_body: bool) -> io::Result<()> {
         let date = httpdate::fmt_http_date(SystemTime::now());
         let mut text = format!(
             "HTTP/1.1 {} {}\r\nDate: {date}\r\n",
@@ -191,7 +203,7 @@ impl HttpResponse {
         let sent = if cut_body { body.len() / 2 } else { body.len() };
         stream.write_all(text.as_bytes())?;
         stream.write_all(body.get(..sent).unwrap_or_default())?;
-        stream.flush()
+        stream.finish()
     }
 }
 

@@ -99,6 +99,9 @@ pub(crate) enum Command {
         /// The loopback address to listen on.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
         listen: SocketAddr,
+        /// Listens with TLS, under a root certificate that is made at start.
+        #[arg(long)]
+        tls: bool,
     },
     /// Prints a shell completion script.
     #[command(

@@ -104,7 +104,7 @@ fn run(command: Command) -> Result<(), Failure> {
             let profile = chosen.map(profiles::build).transpose()?;
             cache::forget(cache_dir.as_deref(), profile)
         }
-        Command::Sandbox { listen } => sandbox::run(listen),
+        Command::Sandbox { listen, tls } => sandbox::run(listen, tls),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             let mut command = Arguments::command();

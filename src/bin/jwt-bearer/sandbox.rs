@@ -14,13 +14,19 @@ use rsa::rand_core::OsRng;
 use crate::output::{Failure, print_to_stderr, print_to_stdout};
 
 const RSA_BITS: usize = 2048;
+/// The file of the root certificate.
+const ROOT: &str = "root.pem";
 /// The secret of the Cylance application. It is public, since the server accepts connections from loopback alone.
 pub(crate) const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
-pub(crate) fn run(listen: SocketAddr) -> Result<(), Failure> {
+pub(crate) fn run(listen: SocketAddr, tls: bool) -> Result<(), Failure> {
     let interrupts = interrupts()?;
-    let server = Server::listen(listen, |line| print_to_stderr(line))
-        .map_err(|error| Failure::config(format!("{listen}: {error}")))?;
+    let log = |line: &str| print_to_stderr(line);
+    let server = match tls {
+        true => Server::listen_tls(listen, log),
+        false => Server::listen(listen, log),
+    };
+    let server = server.map_err(|error| Failure::config(format!("{listen}: {error}")))?;
     let directory = private_directory();
     let directory = directory.map_err(|error| Failure::config(error.to_string()))?;
     let key = write_keys(directory.path(), &server)?;
@@ -52,7 +58,7 @@ fn interrupts() -> Result<mpsc::Receiver<()>, Failure> {
     Ok(receiver)
 }
 
-/// Writes `key.pem`, `secret.txt` and `credentials.json`, and returns the key.
+/// Writes `key.pem`, `secret.txt` and `credentials.json`, with TLS also `root.pem`, and returns the key.
 fn write_keys(directory: &Path, server: &Server) -> Result<RsaKey, Failure> {
     let failure = |error: &dyn std::fmt::Display| Failure::config(error.to_string());
     let key = RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(|e| failure(&e))?;
@@ -63,11 +69,13 @@ fn write_keys(directory: &Path, server: &Server) -> Result<RsaKey, Failure> {
         "discoveryEndpoint": server.discovery_endpoint(),
         "privateKey": text,
     });
-    let files = [
+    let mut files = vec![
         ("key.pem", text),
         ("secret.txt", SECRET.to_owned()),
         ("credentials.json", credentials.to_string()),
     ];
+    let root = server.root_certificate();
+    files.extend(root.map(|root| (ROOT, root.to_owned())));
     for (name, text) in files {
         fs::write(directory.join(name), text).map_err(|e| failure(&e))?;
     }
@@ -97,19 +105,31 @@ pub(crate) fn register(server: &Server, key: &RsaKey) {
     );
 }
 
-/// Returns the commands that fetch tokens from this server.
+/// Returns the commands that fetch tokens from this server, and the names of the further servers.
 fn commands(server: &Server, directory: &Path) -> String {
     let (url, dir) = (server.url(), directory.display());
+    let ca = match server.root_certificate() {
+        Some(_) => format!(" --ca {dir}/{ROOT}"),
+        None => String::new(),
+    };
+    let names: Vec<_> = server
+        .base_urls()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    let names = names.join(", ");
     format!(
         "listening on {url}; Ctrl-C stops it\n\
+         further servers have the base URL {url}/NAME, where NAME is one of {names}\n\
          \n\
-         jwt-bearer token marketing-cloud-intelligence --credentials {dir}/credentials.json\n\
+         jwt-bearer token marketing-cloud-intelligence --credentials {dir}/credentials.json{ca}\n\
          jwt-bearer token salesforce --client-id consumer-key --username user@example.com \
-         --key {dir}/key.pem --login-url {url}\n\
+         --key {dir}/key.pem --login-url {url}{ca}\n\
          jwt-bearer token cylance --tenant-id tenant --application-id application \
-         --secret {dir}/secret.txt --base-url {url} --scope device:list\n\
-         jwt-bearer token client-credentials --client-id client-1 --key {dir}/key.pem --discover {url} --scope read\n\
+         --secret {dir}/secret.txt --base-url {url} --scope device:list{ca}\n\
+         jwt-bearer token client-credentials --client-id client-1 --key {dir}/key.pem --discover {url} \
+         --scope read{ca}\n\
          jwt-bearer token jwt-bearer --issuer issuer-1 --subject alice --key {dir}/key.pem \
-         --discover {url} --scope read\n"
+         --discover {url} --scope read{ca}\n"
     )
 }
