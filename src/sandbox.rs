@@ -1,7 +1,8 @@
 //! An authorization server on loopback for tests and demonstrations, **never for production**.
 //!
-//! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, and a generic
-//! one for RFC 7523. It verifies signature, `alg`, issuer, audience, times and `jti` replay of every assertion.
+//! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, a generic
+//! one for RFC 7523, and those of [further servers](#servers). It verifies signature, `alg`, issuer, audience, times
+//! and `jti` replay of every assertion.
 //! The signatures are verified by `ring`, not by the code that signs. A [protected resource](Server::resource)
 //! accepts the tokens until they expire. All state is in memory. There is no rate limit, and the server listens on
 //! loopback only, with TLS if you [ask for it](Server::start_tls).
@@ -24,6 +25,56 @@
 //! server.fail_next(1, sandbox::Fault::Unavailable);
 //! assert!(source.fetch_uncached().is_ok());
 //! assert_eq!(server.requests(), 4); // metadata, a token, 503, another token
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Servers
+//!
+//! Each of these servers has a [base URL](Server::base_url), below which it has the paths that its vendor documents.
+//! It wants what its vendor documents, answers in its form and refuses in its words. What was wrong is in the
+//! [log](Server::listen), where the server itself tells less. None of it was compared with the real servers.
+//!
+//! | Name | Path below the base URL | What it wants of a [`Client`] |
+//! |---|---|---|
+//! | `apple-ads` | `/auth/oauth2/token` | ES256; the team as tenant |
+//! | `auth0` | `/oauth/token` | RS256, RS384 or PS256 |
+//! | `box` | `/oauth2/token` | RS256, RS384 or RS512; its secret; the enterprise and users as users |
+//! | `docusign` | `/oauth/token` | RS256; users and scopes |
+//! | `entra` | `/{tenant}/oauth2/v2.0/token` | PS256 or RS256; its certificate; scopes with `/.default` |
+//! | `github` | `/app/installations/{id}/access_tokens`, also below `/api/v3` | RS256; the installation as tenant, or none |
+//! | `google` | `/token` | RS256; scopes; users for domain-wide delegation |
+//! | `keycloak` | `/realms/{realm}/protocol/openid-connect/token` | any key; the realm as tenant, or none |
+//! | `line` | `/oauth2/v2.1/token`, `/oauth2/v3/token` | RS256 |
+//! | `lti` | `/login/oauth2/token` | RS256; scopes |
+//! | `maskinporten` | `/token` | RS256, RS384 or RS512; scopes |
+//! | `okta` | `/oauth2/v1/token`, `/oauth2/{server}/v1/token` | RS or ES, in the second path also HS; scopes |
+//! | `smart` | `/token`, `/oauth2/token` | RS384 or ES384; scopes |
+//! | `snowflake` | `/oauth/token`, `/api/v2/statements` | RS256; the id is `ACCOUNT.USER` |
+//! | `tableau` | `/api/{version}/auth/signin` | HS256; users and scopes |
+//! | `vault` | `/v1/auth/{mount}/login` | any key; roles as scopes, subjects as users; audiences |
+//! | `yandex` | `/iam/v1/tokens` | PS256 |
+//! | `zitadel` | `/oauth/v2/token` | RS256, ES256 or EdDSA |
+//!
+//! Entra, Keycloak, Maskinporten, Okta, SMART and Zitadel have their metadata documents too. At Entra the tenant may be
+//! left out of the path, for libraries that take the first segment, `entra`, for it.
+//!
+//! Where a document has an error that no assertion causes, [`Client::with_denial`] causes it: `disabled_client`,
+//! `deleted_client` and `access_denied` at Google, `suspended` at GitHub, `AADSTS7000214`, `AADSTS7000277` and
+//! `AADSTS1000502` at Entra, `consent_required` and `invalid_dpop_proof` at Okta, `access_denied` at Auth0,
+//! `consent_required` at DocuSign, `unauthorized_client` at Box, `MP-120` and `MP-121` at Maskinporten. Elsewhere its code
+//! is the `error` of the response where the response has one.
+//!
+//! ```
+//! use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource, sandbox};
+//!
+//! let server = sandbox::Server::start()?;
+//! server.register(sandbox::Client::new("app", sandbox::Key::secret("s3cret")));
+//!
+//! let realm = format!("{}/realms/demo", server.base_url("keycloak").unwrap());
+//! let endpoint = Endpoint::token(format!("{realm}/protocol/openid-connect/token"))?;
+//! let profile = Profile::client_credentials(endpoint, "app", Audience::TokenEndpoint);
+//! let error = TokenSource::new(profile, HmacKey::new("s3cret")?)?.token().unwrap_err();
+//! assert_eq!(error.description(), Some("Invalid token audience")); // Keycloak wants its issuer
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -10,7 +10,7 @@ use super::connection::HttpRequest;
 use super::grant::{Audiences, ClaimRule, Grant, HeaderRule, Issue, Jti, Numbers, Times};
 use super::parameters::{Parameters, value};
 use super::refusal::Refusal;
-use super::state::{Client, State};
+use super::state::{Client, Secret, State};
 use super::target::Target;
 use super::verify::{Claims, UnverifiedJwt};
 
@@ -45,8 +45,11 @@ pub(super) fn exchange(
     let id = unverified.claims.client(grant.client_claim)?;
     let client = state.clients.iter().find(|client| client.id == id);
     let client = client.cloned().ok_or(Refusal::Client)?;
-    if grant.has_secret && sent_secret(request, &parameters) != client.secret {
-        return Err(Refusal::Secret);
+    if grant.has_secret {
+        let secret = sent_secret(request, &parameters).ok_or(Refusal::Secret)?;
+        (Some(secret) == client.secret)
+            .then_some(())
+            .ok_or(Refusal::Secret)?;
     }
     check_header(grant, &unverified, &client)?;
     let claims = unverified.verify(&client.key)?;
@@ -107,15 +110,15 @@ pub(super) fn exchange(
 }
 
 /// Returns the secret in the parameter, or else in `Authorization: Basic` (RFC 6749 §2.3.1).
-fn sent_secret(request: &HttpRequest, parameters: &Parameters) -> Option<String> {
+fn sent_secret(request: &HttpRequest, parameters: &Parameters) -> Option<Secret> {
     if let Some(secret) = value(parameters, "client_secret") {
-        return Some(secret.to_owned());
+        return Some(Secret(secret.to_owned()));
     }
     let (scheme, credentials) = request.header("Authorization").split_once(' ')?;
     let decoded = STANDARD.decode(credentials).ok()?;
     let (_, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     let is_basic = scheme.eq_ignore_ascii_case("Basic");
-    is_basic.then(|| secret.to_owned())
+    is_basic.then(|| Secret(secret.to_owned()))
 }
 
 fn check_header(grant: &Grant, jwt: &UnverifiedJwt<'_>, client: &Client) -> Result<(), Refusal> {

@@ -9,8 +9,9 @@ use super::refusal::Refusal;
 use super::strict_json::{JsonError, parse_object};
 use super::verify::Claims;
 
-/// The parameters that may occur more than once (RFC 8707 §2, RFC 8693 §2.1). No other may (RFC 6749 §3.2).
-const REPEATABLE_PARAMETERS: [&str; 2] = ["resource", "audience"];
+/// The parameters that may occur more than once (RFC 8707 §2, RFC 8693 §2.1). No other may (RFC 6749 §3.2), but
+/// Microsoft's library for Node sends the last one in both form and query.
+const REPEATABLE_PARAMETERS: [&str; 3] = ["resource", "audience", "client-request-id"];
 
 pub(super) type Parameters = Vec<(String, String)>;
 

@@ -1,6 +1,7 @@
 //! What the sandbox knows: its clients, the faults to come, and the tokens and assertions that it has seen.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -27,10 +28,20 @@ pub struct Client {
     pub(super) tenant: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) audiences: Vec<String>,
-    pub(super) secret: Option<String>,
+    pub(super) secret: Option<Secret>,
     /// SHA-1 and SHA-256 of the certificate, as header members write them.
     pub(super) thumbprints: Vec<String>,
     pub(super) denial: Option<&'static str>,
+}
+
+/// A text that is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(pub(super) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Client {
@@ -83,7 +94,7 @@ impl Client {
     #[must_use]
     pub fn with_secret(self, secret: impl Into<String>) -> Self {
         Self {
-            secret: Some(secret.into()),
+            secret: Some(Secret(secret.into())),
             ..self
         }
     }

@@ -102,7 +102,9 @@ fn metadata(url: &str, path: &str) -> Option<Value> {
         let issuer = target.fill(issuer);
         Some(json!({
             "issuer": issuer,
-            "authorization_endpoint": format!("{issuer}/authorize"), // some libraries require it
+            // Neither exists, but some libraries require both.
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "jwks_uri": format!("{issuer}/keys"),
             "token_endpoint": target.fill(&format!("{{base}}{token_path}")),
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": algorithms.collect::<Vec<_>>(),

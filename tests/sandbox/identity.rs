@@ -52,6 +52,11 @@ fn entra_wants_a_thumbprint_and_answers_with_the_number_of_the_error() {
         request
             .clone()
             .claim("exp", 600.5 + f64::from(u32::try_from(now()).unwrap())),
+        // MSAL for Node sends this parameter twice.
+        request
+            .clone()
+            .url(format!("{url}?client-request-id=1"))
+            .parameter("client-request-id", "1"),
         request.clone().claim("jti", "again"),
         request.clone().claim("jti", "again"),
         request
@@ -134,6 +139,12 @@ fn entra_wants_a_thumbprint_and_answers_with_the_number_of_the_error() {
             400,
             "invalid_request",
             90002,
+        ),
+        (
+            request.clone().url(format!("{url}?client_id={id}")),
+            400,
+            "invalid_request",
+            9000411,
         ),
         (
             request.clone().parameter("client_id", Value::Null),

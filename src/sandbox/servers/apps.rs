@@ -171,18 +171,13 @@ pub(super) const GRANTS: &[Grant] = &[
                 },
             })
         },
-        denial: |refusal| match refusal {
-            Refusal::Parameter(_) | Refusal::NotJson | Refusal::DuplicateParameter => {
-                denial(400, "400000", refusal.to_string())
-            }
-            Refusal::Replay => denial(401, "10096", refusal.to_string()),
-            Refusal::Denied(code) => denial(401, code, refusal.to_string()),
-            _ => denial(401, "10084", refusal.to_string()),
-        },
+        denial: tableau_denial,
         error_response: |_, denial| {
-            json!({
-                "error": { "summary": "Signin Error", "detail": denial.words, "code": denial.code },
-            })
+            let (summary, code) = match denial.status {
+                400 => ("Bad Request", "400000"),
+                _ => ("Signin Error", "401001"),
+            };
+            json!({ "error": { "summary": summary, "detail": denial.words, "code": code } })
         },
         ..ASSERTION_GRANT
     },
@@ -291,4 +286,22 @@ fn box_denial(refusal: &Refusal) -> Denial {
         _ => return oauth_denial(refusal, 400, "invalid_grant"),
     };
     denial(400, "invalid_grant", words)
+}
+
+/// The numbers are those of Tableau's page on connected apps that do not work.
+fn tableau_denial(refusal: &Refusal) -> Denial {
+    let number = match refusal {
+        Refusal::Parameter(_) | Refusal::NotJson | Refusal::DuplicateParameter => {
+            return denial(400, "", refusal.to_string());
+        }
+        Refusal::TooLong | Refusal::Claim("sub") => "16",
+        Refusal::Client => "126",
+        Refusal::KeyId => "127",
+        Refusal::MissingHeader(_) | Refusal::Header(_) | Refusal::Algorithm => "10083",
+        Refusal::Replay => "10096",
+        Refusal::Denied(number) => *number,
+        _ => "10084",
+    };
+    let words = format!("Error signing in to Tableau Server ({number})");
+    denial(401, "", words)
 }

@@ -154,7 +154,10 @@ const SNOWFLAKE: Grant = Grant {
     jti: Jti::Ignored,
     requested_scope: no_scope,
     denial: |_| denial(401, "390144", "JWT token is invalid."),
-    error_response: |_, denial| json!({ "code": denial.code, "message": denial.words }),
+    error_response: |state, denial| {
+        let message = format!("{} [{}]", denial.words, state.uuid());
+        json!({ "code": denial.code, "message": message })
+    },
     ..ASSERTION_GRANT
 };
 
@@ -236,6 +239,10 @@ fn yandex_denial(refusal: &Refusal) -> Denial {
     match refusal {
         Refusal::Parameter(_) | Refusal::NotJson | Refusal::DuplicateParameter => {
             denial(400, "3", refusal.to_string())
+        }
+        Refusal::MissingHeader(name) => {
+            let words = format!("The required field '{name}' is missing from the JWT header");
+            denial(401, "16", words)
         }
         _ => denial(401, "16", refusal.to_string()),
     }

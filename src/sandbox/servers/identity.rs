@@ -236,6 +236,11 @@ fn entra_denial(refusal: &Refusal) -> Denial {
             "unsupported_grant_type",
             "AADSTS70003: The app requested an unsupported grant type.".into(),
         ),
+        Refusal::DuplicateParameter => (
+            400,
+            "invalid_request",
+            "AADSTS9000411: The request is not properly formatted. A parameter is duplicated.".into(),
+        ),
         Refusal::Parameter(name) => (
             400,
             "invalid_request",
