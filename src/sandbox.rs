@@ -299,6 +299,8 @@ impl Server {
         self.shared.state().requests
     }
     /// Returns the `jti` of every accepted assertion in order, up to the latest 10,000.
+    ///
+    /// One that a server does not look at is not among them.
     pub fn jtis(&self) -> Vec<String> {
         self.shared.state().accepted_jtis.iter().cloned().collect()
     }

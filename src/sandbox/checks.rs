@@ -124,7 +124,7 @@ fn sent_secret(request: &HttpRequest, parameters: &Parameters) -> Option<Secret>
 fn check_header(grant: &Grant, jwt: &UnverifiedJwt<'_>, client: &Client) -> Result<(), Refusal> {
     let algorithm = client.key.algorithm();
     if !grant.algorithms.is_empty() && !grant.algorithms.contains(&algorithm) {
-        return Err(Refusal::Algorithm);
+        return Err(Refusal::UnacceptedAlgorithm);
     }
     let text = |name| jwt.header(name).and_then(Value::as_str);
     let is_present = |name: &&str| match jwt.header(name) {

@@ -20,8 +20,10 @@ pub(super) enum Refusal {
     Client,
     Secret,
     Tenant,
-    /// An `alg` that the server does not accept, or not the one of the client's key.
+    /// Not the `alg` of the client's key.
     Algorithm,
+    /// The client's key is for an `alg` that the server does not accept.
+    UnacceptedAlgorithm,
     Signature,
     Claim(&'static str),
     Delegation,
@@ -62,6 +64,7 @@ impl fmt::Display for Refusal {
             Self::Secret => f.write_str("the client's secret is missing or wrong"),
             Self::Tenant => f.write_str("the path names another tenant than the client's"),
             Self::Algorithm => f.write_str("alg is not the one of the client's key"),
+            Self::UnacceptedAlgorithm => f.write_str("the server accepts no key with this alg"),
             Self::Signature => f.write_str("the signature is not of the client's key"),
             Self::Claim(name) => write!(f, "claim {name} is missing or wrong"),
             Self::Delegation => f.write_str("the client may not act for users"),

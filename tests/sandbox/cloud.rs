@@ -260,6 +260,6 @@ fn yandex_takes_ps256_and_answers_with_a_time_and_google_rpc_status() {
         ),
     ]);
     server.register(Client::new("account-1", Key::public(&rsa_key())));
-    let error = status(16, "alg is not the one of the client's key");
+    let error = status(16, "the server accepts no key with this alg");
     assert_refused([(request.key(rs256()), 401, error)]);
 }

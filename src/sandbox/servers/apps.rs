@@ -255,7 +255,9 @@ fn docusign_denial(refusal: &Refusal) -> Denial {
         }
         Refusal::Audience => return oauth_denial(refusal, 400, "invalid_request"),
         Refusal::Client => "issuer_not_found",
-        Refusal::Signature | Refusal::Algorithm => "no_valid_keys_or_signatures",
+        Refusal::Signature | Refusal::Algorithm | Refusal::UnacceptedAlgorithm => {
+            "no_valid_keys_or_signatures"
+        }
         Refusal::Claim("sub") => "user_not_found",
         _ => return oauth_denial(refusal, 400, "invalid_grant"),
     };
@@ -297,7 +299,10 @@ fn tableau_denial(refusal: &Refusal) -> Denial {
         Refusal::TooLong | Refusal::Claim("sub") => "16",
         Refusal::Client => "126",
         Refusal::KeyId => "127",
-        Refusal::MissingHeader(_) | Refusal::Header(_) | Refusal::Algorithm => "10083",
+        Refusal::MissingHeader(_)
+        | Refusal::Header(_)
+        | Refusal::Algorithm
+        | Refusal::UnacceptedAlgorithm => "10083",
         Refusal::Replay => "10096",
         Refusal::Denied(number) => *number,
         _ => "10084",

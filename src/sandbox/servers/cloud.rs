@@ -192,9 +192,10 @@ fn google_denial(refusal: &Refusal) -> Denial {
         authorized for any of the scopes requested.";
     let (status, code, words) = match refusal {
         Refusal::Client => (400, "invalid_grant", "Invalid grant: account not found"),
-        Refusal::Signature | Refusal::Algorithm | Refusal::Malformed => {
-            (400, "invalid_grant", "Invalid JWT Signature.")
-        }
+        Refusal::Signature
+        | Refusal::Algorithm
+        | Refusal::UnacceptedAlgorithm
+        | Refusal::Malformed => (400, "invalid_grant", "Invalid JWT Signature."),
         Refusal::Expired | Refusal::TooLong | Refusal::Future | Refusal::Claim("iat" | "exp") => (
             400,
             "invalid_grant",

@@ -314,7 +314,9 @@ fn okta_denial(refusal: &Refusal) -> Denial {
         Refusal::Expired => "The client_assertion token is expired.",
         Refusal::Future => "The client_assertion token must be issued before the current time.",
         Refusal::Replay => "The client_assertion token has already been used.",
-        Refusal::Algorithm => "The client must use the private_key_jwt token_endpoint_auth_method.",
+        Refusal::UnacceptedAlgorithm => {
+            "The client must use the private_key_jwt token_endpoint_auth_method."
+        }
         _ => return oauth_denial(refusal, 401, "invalid_client"),
     };
     denial(401, "invalid_client", words)
@@ -335,7 +337,7 @@ fn keycloak_denial(refusal: &Refusal) -> Denial {
         Refusal::Future => "Token was issued in the future".into(),
         Refusal::Expired | Refusal::Old => "Token is not active".into(),
         Refusal::KeyId => "Unable to load public key".into(),
-        Refusal::Algorithm => "Invalid signature algorithm".into(),
+        Refusal::Algorithm | Refusal::UnacceptedAlgorithm => "Invalid signature algorithm".into(),
         _ => "Invalid client or Invalid client credentials".into(),
     };
     denial(400, "invalid_client", words)
