@@ -226,7 +226,9 @@ impl Server {
     pub fn root_certificate(&self) -> Option<&str> {
         self.root_certificate.as_deref()
     }
-    /// Returns `http://127.0.0.1:port`, or `https` with TLS: the issuer, the login URL of Salesforce and the base URL of Cylance.
+    /// Returns `http://127.0.0.1:port`, with TLS `https`.
+    ///
+    /// It is the issuer, the login URL of Salesforce and the base URL of Cylance.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -27,15 +27,7 @@ pub(super) fn exchange(
     request: &HttpRequest,
 ) -> Result<(Value, Vec<&'static str>), Refusal> {
     let (now, clock) = (state.now(), SystemTime::now());
-    for (name, accepted) in grant.request_headers {
-        let is_right = accepted.accepts(request.header(name));
-        is_right.then_some(()).ok_or(Refusal::RequestHeader(name))?;
-    }
-    let parameters = (grant.read_parameters)(request)?;
-    for (name, accepted) in grant.parameters {
-        let is_right = value(&parameters, name).is_some_and(|sent| accepted.accepts(sent));
-        is_right.then_some(()).ok_or(Refusal::Parameter(name))?;
-    }
+    let parameters = read_parameters(grant, request)?;
     let assertion =
         value(&parameters, grant.assertion).ok_or(Refusal::Parameter(grant.assertion))?;
     if assertion.len() > grant.max_assertion {
@@ -69,17 +61,7 @@ pub(super) fn exchange(
     if grant.jti == Jti::Spent {
         record_jti()?;
     }
-    let is_missing = |name: &&&str| claims.get(name).is_none();
-    if let Some(missing) = grant.required_claims.iter().find(is_missing) {
-        return Err(Refusal::Claim(missing));
-    }
-    for (name, rule) in grant.claims {
-        check_claim(&claims, name, rule, &client)?;
-    }
-    if !(client.tenant.iter()).all(|tenant| target.is_of_tenant(tenant)) {
-        return Err(Refusal::Tenant);
-    }
-    check_audience(grant, target, &client, &claims)?;
+    check_claims(grant, target, &client, &claims)?;
     check_times(&claims, now, &grant.times)?;
     let scope = (grant.requested_scope)(&parameters, &claims)?;
     check_scope(scope.as_deref(), &client, &claims)?;
@@ -107,6 +89,20 @@ pub(super) fn exchange(
     let tokens = &mut state.issued_tokens;
     tokens.record(&token, &client.id, clock, lifetime);
     Ok((token_response, checked))
+}
+
+/// Checks the request without its assertion, and returns its parameters.
+fn read_parameters(grant: &Grant, request: &HttpRequest) -> Result<Parameters, Refusal> {
+    for (name, accepted) in grant.request_headers {
+        let is_right = accepted.accepts(request.header(name));
+        is_right.then_some(()).ok_or(Refusal::RequestHeader(name))?;
+    }
+    let parameters = (grant.read_parameters)(request)?;
+    for (name, accepted) in grant.parameters {
+        let is_right = value(&parameters, name).is_some_and(|sent| accepted.accepts(sent));
+        is_right.then_some(()).ok_or(Refusal::Parameter(name))?;
+    }
+    Ok(parameters)
 }
 
 /// Returns the secret in the parameter, or else in `Authorization: Basic` (RFC 6749 §2.3.1).
@@ -154,6 +150,25 @@ fn check_header(grant: &Grant, jwt: &UnverifiedJwt<'_>, client: &Client) -> Resu
         }
     }
     Ok(())
+}
+
+fn check_claims(
+    grant: &Grant,
+    target: &Target<'_>,
+    client: &Client,
+    claims: &Claims,
+) -> Result<(), Refusal> {
+    let is_missing = |name: &&&str| claims.get(name).is_none();
+    if let Some(missing) = grant.required_claims.iter().find(is_missing) {
+        return Err(Refusal::Claim(missing));
+    }
+    for (name, rule) in grant.claims {
+        check_claim(claims, name, rule, client)?;
+    }
+    if !(client.tenant.iter()).all(|tenant| target.is_of_tenant(tenant)) {
+        return Err(Refusal::Tenant);
+    }
+    check_audience(grant, target, client, claims)
 }
 
 /// Checks a claim, if present.
