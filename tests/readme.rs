@@ -181,17 +181,14 @@ mod command_line {
             let unknown: Vec<_> = given.filter(|option| !known.contains(option)).collect();
             assert!(unknown.is_empty(), "{profile}: {unknown:?}");
         }
-        let table = README
-            .lines()
-            .filter(|line| line.starts_with('|') && line.contains("`token "));
-        let profiles =
-            table.filter_map(|line| line.split_once("`token ")?.1.split(['`', ' ']).next());
-        let profiles: BTreeSet<_> = profiles.collect();
+        let (_, servers) = README.split_once("## Which server is it?").unwrap();
+        let (servers, _) = servers.split_once("\n## ").unwrap();
+        let rows = servers.lines().filter(|line| line.starts_with("| "));
+        let cells = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit('|').next());
+        let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let names: BTreeSet<_> = names.collect();
         let known = words(&output(&["token", "--help"]));
-        assert_eq!(profiles.len(), 5);
-        assert!(
-            profiles.iter().all(|profile| known.contains(*profile)),
-            "{profiles:?}"
-        );
+        assert_eq!(names.len(), jwt_bearer::provider::PROVIDERS.len());
+        assert!(names.iter().all(|name| known.contains(*name)), "{names:?}");
     }
 }

@@ -107,7 +107,7 @@ impl Profile {
         let times = matches!(endpoint.kind(), EndpointKind::None).then(|| {
             let seconds = |time: &Option<Duration>| time.map(|time| time.as_secs());
             let times = [assertion_lifetime, nbf_leeway, iat_leeway].map(seconds);
-            json!([times, *jti as u8])
+            json!([times, format!("{jti:?}")])
         });
         let text = json!({
             "endpoint": json!([kind, url, query]),

@@ -36,11 +36,14 @@ pub struct Provider {
     /// Groups of inputs, of each of which exactly one is needed.
     pub alternatives: &'static [&'static [&'static str]],
     /// Reads a shared secret that the server shows in a form of its own.
-    pub read_secret: Option<fn(&[u8]) -> Result<HmacKey, Error>>,
+    pub read_secret: Option<SecretReader>,
     pub(super) credential_file: Option<&'static CredentialFile>,
     /// Makes the profile of inputs that [`Provider::profile`] has checked.
     pub(super) construct: fn(&Inputs<'_>) -> Result<Profile, Error>,
 }
+
+/// Reads a key from the text that a server shows.
+pub type SecretReader = fn(&[u8]) -> Result<HmacKey, Error>;
 
 impl Provider {
     /// What most providers have in common.

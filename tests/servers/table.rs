@@ -79,3 +79,68 @@ fn provider_input_counts_in_place_of_its_alternative_in_a_file() {
     let text = request(&profile, &key);
     assert!(text.starts_with("POST https://idp.intelligence.salesforce.com/eu1/token\n"));
 }
+
+/// A provider is its own file, its row, its test and its name in the README, and nothing else.
+#[test]
+fn provider_touches_its_file_its_row_its_test_and_the_readme() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    for provider in PROVIDERS {
+        let name = format!("`{}`", provider.name);
+        assert!(readme.contains(&name), "README.md does not name {name}");
+    }
+    let shared = ["credential_file", "definition", "generic"];
+    let files = std::fs::read_dir(root.join("src/provider")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let files = files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
+    let files: Vec<_> = files
+        .filter(|file| !shared.contains(&file.as_str()))
+        .collect();
+    assert!(files.len() > 30, "{files:?}");
+    // The first three systems have tests of their own since before.
+    let older = ["cylance", "marketing_cloud_intelligence", "salesforce"];
+    for file in &files {
+        let test = root.join(format!("tests/servers/{file}.rs"));
+        assert!(
+            test.is_file() || older.contains(&file.as_str()),
+            "{test:?} is missing"
+        );
+    }
+    let mut sources = vec![root.join("src")];
+    while let Some(path) = sources.pop() {
+        if path.is_dir() {
+            sources.extend(
+                std::fs::read_dir(&path)
+                    .unwrap()
+                    .map(|file| file.unwrap().path()),
+            );
+            continue;
+        }
+        let name = path
+            .strip_prefix(root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('\\', "/");
+        // The demonstration and the sandbox are servers of their own.
+        let has_servers = [
+            "src/provider",
+            "src/sandbox",
+            "src/bin/jwt-bearer/demo",
+            "src/bin/jwt-bearer/sandbox",
+        ];
+        if has_servers.iter().any(|other| name.starts_with(other)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for file in &files {
+            let is_older = older.contains(&file.as_str()) && name == "src/lib.rs";
+            let named = format!("provider::{file}");
+            let is_named = code
+                .lines()
+                .any(|line| !line.trim().starts_with("//") && line.contains(&named));
+            assert!(is_older || !is_named, "{name} names {named}");
+        }
+    }
+}
