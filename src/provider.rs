@@ -54,7 +54,7 @@ use crate::error::Error;
 use crate::jwt::Key;
 use crate::profile::Profile;
 
-pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider};
+pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider, SecretReader};
 
 /// All providers, those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
