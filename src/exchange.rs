@@ -30,14 +30,7 @@ const BEARER: &[&str] = &["bearer", "bearertoken"];
 /// Members of a response that are tokens, which its other members must not repeat.
 const TOKEN_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "auth_token"];
 
-/// Members that RFC 6749 §5.1 puts beside a token.
-const BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
-
 const DPOP: &str = "the token is bound to a key by DPoP (RFC 9449), which is not supported: switch it off for this client";
-
-/// The longest name of a member that an error shows, and the largest number of names.
-const MAX_NAME: usize = 32;
-const MAX_NAMES: usize = 8;
 
 const UNUSABLE_TOKEN: &str =
     "the access_token is empty or holds something other than visible ASCII";
@@ -295,7 +288,7 @@ impl<'p> Exchange<'p> {
                 _ => return Err("the token is not a bearer token".into()),
             }
         }
-        let secret = value(&map.token).ok_or_else(|| self.without_token(body))?;
+        let secret = value(&map.token).ok_or_else(|| response::without_token(&map.token, body))?;
         let secret = secret
             .as_str()
             .ok_or_else(|| format!("the {} is not a string", map.token))?;
@@ -310,30 +303,6 @@ impl<'p> Exchange<'p> {
             lifetime: self.lifetime(lifetime, secret, date),
             secret: Zeroizing::new(secret.to_owned()),
         })
-    }
-
-    /// Says what a response has in place of the token, and what reads it.
-    fn without_token(&self, body: &JsonObject) -> Cow<'static, str> {
-        let token = &self.map().token;
-        // A name may be anything; these are too short to hold a secret.
-        let is_shown = |(name, json): &(&str, &str)| {
-            let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-            *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)
-        };
-        let names = body.members().filter(is_shown).map(|(name, _)| name);
-        let names: Vec<_> = names.take(MAX_NAMES).collect();
-        let advice = match names.iter().all(|name| BESIDE_TOKEN.contains(name)) {
-            true => "",
-            false => ": the setting token-member names the member of the token",
-        };
-        match &*names {
-            [] => format!("the response has no {token}"),
-            names => format!(
-                "the response has no {token}; it has {}{advice}",
-                names.join(", ")
-            ),
-        }
-        .into()
     }
 
     /// Returns the lifetime that the response names, else the `exp` of the token where the profile reads it, else the

@@ -83,6 +83,9 @@ impl JsonObject {
 
     /// Returns the JSON of the value that a [path](path) leads to.
     pub(crate) fn find(&self, member: &str) -> Option<&str> {
+        if !member.starts_with('/') {
+            return self.json(member);
+        }
         let path = path(member);
         let (first, rest) = path.split_first()?;
         let json = self.json(first)?;
@@ -120,6 +123,9 @@ impl JsonObject {
 
     /// Removes and wipes the value that a [path](path) leads to.
     pub(crate) fn remove(&mut self, member: &str) {
+        if !member.starts_with('/') {
+            return self.0.retain(|(other, _)| other != member);
+        }
         match &*path(member) {
             [] => {}
             [name] => self.0.retain(|(other, _)| other != name),
@@ -223,7 +229,9 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
 
 /// Returns whether a value says nothing: `null`, `false`, or an empty text, array or object.
 pub(crate) fn is_empty(json: &str) -> bool {
-    let has_no = |bracket| parts(json, bracket).is_some_and(|parts| parts.is_empty());
+    let has_no = |bracket| {
+        json.starts_with(bracket) && parts(json, bracket).is_some_and(|parts| parts.is_empty())
+    };
     matches!(json, "null" | "false" | "\"\"") || has_no('{') || has_no('[')
 }
 

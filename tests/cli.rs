@@ -407,7 +407,8 @@ fn key_is_read_from_stdin_repaired_or_decrypted() {
     let arguments = PROFILES[6].replace("key.pem", "encrypted.pem");
     fixture.run(&format!("token {arguments}")).assert_fails(
         3,
-        "jwt-bearer: encrypted.pem: this key is encrypted: a passphrase is needed\n",
+        "jwt-bearer: encrypted.pem: this key is encrypted: a passphrase is needed\n  \
+         --passphrase-file FILE names a file with the passphrase\n",
     );
     fixture.write("passphrase", "not this one");
     fixture

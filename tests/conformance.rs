@@ -670,6 +670,12 @@ fn unusable_access_token_is_a_protocol_error() {
         error.to_string(),
         "the response has no access_token; it has expires_in (status 200)"
     );
+    let nested = json!({"auth": {"client_token": "t", "n": null}, "data": [1]});
+    assert_eq!(
+        error_from(&client(), json(200, &nested)).to_string(),
+        "the response has no access_token; it has /auth/client_token, data: the setting token-member names the member \
+         of the token (status 200)"
+    );
     let body = json!({"id_token": "t", "expires_in": 300, "a name with blanks": 1});
     assert_eq!(
         error_from(&client(), json(200, &body)).to_string(),

@@ -158,9 +158,17 @@ fn mci_credentials_error_names_what_is_missing_and_quotes_nothing() {
     }
     let whole = credential_file().to_string();
     let cut = &whole[..whole.len() / 2];
-    for file in ["", "not JSON", cut, &pem(), "[]", "null", "\"text\""] {
+    for file in ["", "not JSON", "[]", "null", "\"text\""] {
         fails(file, "the credential file is not a JSON object");
     }
+    fails(
+        &pem(),
+        "this is PEM and no credential file: give it as the key",
+    );
+    fails(
+        cut,
+        "this is PEM and no credential file: give it as the key",
+    );
     let mut file = credential_file();
     file["privateKey"] = json!("no key");
     assert_eq!(mci::credentials(file.to_string()).unwrap_err().kind(), Key);

@@ -8,12 +8,19 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::error::{ErrorKind, says};
-use crate::json::{JsonObject, JsonValue};
+use crate::json::{self, JsonObject, JsonValue};
 use crate::message::Response;
 use crate::token::TokenHeader;
 
 /// The latest time that is read, in seconds, the year 5138: no token lives longer.
 const MAX_SECONDS: f64 = 1e11;
+
+/// Members that RFC 6749 §5.1 puts beside a token.
+const BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
+
+/// The longest name of a member that an error shows, and the largest number of names.
+const MAX_NAME: usize = 32;
+const MAX_NAMES: usize = 8;
 
 /// The name of a text body's only member, when it is read as an object.
 pub(crate) const TEXT_BODY: &str = "access_token";
@@ -168,6 +175,43 @@ pub(crate) fn scope(scope: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Says what a response has in place of the token, and what reads it.
+pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str> {
+    // A name may be anything; these are too short to hold a secret.
+    let is_shown = |(name, json): &(&str, &str)| {
+        let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)
+    };
+    let mut names: Vec<_> = Vec::new();
+    for (name, json) in body.members().filter(is_shown) {
+        let inner = json::members(json).unwrap_or_default();
+        let inner = inner.iter().map(|(name, json)| (name.as_str(), *json));
+        let pointers = inner
+            .filter(is_shown)
+            .map(|(inner, _)| format!("/{name}/{inner}"));
+        names.extend(pointers);
+        if !json.starts_with('{') {
+            names.push(name.to_owned());
+        }
+    }
+    names.truncate(MAX_NAMES);
+    let advice = match names
+        .iter()
+        .all(|name| BESIDE_TOKEN.contains(&name.as_str()))
+    {
+        true => "",
+        false => ": the setting token-member names the member of the token",
+    };
+    match &*names {
+        [] => format!("the response has no {token}"),
+        names => format!(
+            "the response has no {token}; it has {}{advice}",
+            names.join(", ")
+        ),
+    }
+    .into()
 }
 
 /// Reads a date such as `2016-07-11T22:14:10.123Z` or `2016-07-11T22:14:10+02:00` (RFC 3339 §5.6), to the second.

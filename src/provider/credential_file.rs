@@ -37,6 +37,8 @@ const INSTEAD: &[(&str, &str)] = &[
     ),
 ];
 
+const PEM: &[u8] = b"-----BEGIN ";
+
 /// A credential file that was parsed.
 pub(super) struct ParsedFile(JsonObject);
 
@@ -45,9 +47,14 @@ impl ParsedFile {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let in_base64 = || JsonObject::parse(&decode_base64(bytes)?);
         let object = JsonObject::parse(bytes).or_else(in_base64);
-        let object =
-            object.ok_or_else(|| Error::config("the credential file is not a JSON object"))?;
-        Ok(Self(object))
+        let is_pem = bytes.windows(PEM.len()).any(|window| window == PEM);
+        match object {
+            Some(object) => Ok(Self(object)),
+            None if is_pem => Err(Error::config(
+                "this is PEM and no credential file: give it as the key",
+            )),
+            None => Err(Error::config("the credential file is not a JSON object")),
+        }
     }
 
     pub(super) fn has_marks(&self, marks: &[(&str, &str)]) -> bool {

@@ -107,7 +107,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ],
     construct: |inputs| {
         let certificate = inputs.certificate.ok_or_else(|| {
-            Error::config("Entra finds the key by its certificate: give the certificate")
+            Error::config("Entra finds the key by its certificate: give the certificate, which openssl pkcs12 -nokeys -clcerts exports from a PKCS#12 store")
         })?;
         let cloud = match inputs.text("cloud") {
             "us-government" => US_GOVERNMENT,

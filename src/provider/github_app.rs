@@ -114,6 +114,10 @@ pub(super) const PROVIDER: Provider = Provider {
         let (api, client_id) = (inputs.text("api"), inputs.text("client-id"));
         let profile = Profile::github_app(api, client_id, inputs.text("installation-id"))?;
         let repositories = inputs.get("repositories");
+        if repositories.is_some_and(|names| names.contains(['/', ','])) {
+            let message = "repositories: expected the name of one repository, without its owner";
+            return Err(Error::config(message));
+        }
         let repositories = repositories.map(|names| names.split(' ').collect::<Vec<_>>());
         let permissions = inputs.get("permissions").map(permissions).transpose()?;
         Ok(profile
@@ -129,7 +133,9 @@ fn permissions(text: &str) -> Result<Value, Error> {
     let members = pairs.map(|pair| pair.map(|(name, level)| (name.to_owned(), level.into())));
     let members: Option<_> = members.collect();
     let message = "permissions: expected NAME=LEVEL, such as contents=read";
+    let is_one = !text.contains(',');
     members
+        .filter(|_| is_one)
         .map(Value::Object)
         .ok_or_else(|| Error::config(message))
 }

@@ -78,9 +78,16 @@ impl Profile {
     }
 }
 
+/// Returns the host of an address as people copy it from a browser, and any other text as it is.
+fn host(identifier: &str) -> &str {
+    let identifier = identifier.strip_prefix("https://").unwrap_or(identifier);
+    identifier.split('/').next().unwrap_or_default()
+}
+
 /// Returns an account identifier as a token names it: without region and cloud, and without what is behind the hyphen
 /// of a replicated account.
 fn account_name(identifier: &str) -> &str {
+    let identifier = host(identifier);
     let separator = match identifier.contains(".global") {
         true => '-',
         false => '.',
@@ -103,6 +110,11 @@ pub(super) const PROVIDER: Provider = Provider {
     inputs: &[ACCOUNT, USER],
     construct: |inputs| {
         let (account, user) = (inputs.text("account"), inputs.text("user"));
+        if account_name(account).is_empty() || user.is_empty() {
+            return Err(Error::config(
+                "account and user are needed: neither may be empty",
+            ));
+        }
         Ok(Profile::snowflake(account, user))
     },
     ..Provider::NEW

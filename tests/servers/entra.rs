@@ -88,7 +88,7 @@ fn entra_limits_are_refused() {
     let inputs = [("tenant", "t"), ("client-id", CLIENT), ("scope", SCOPE)];
     assert_eq!(
         refused(profile("entra", &inputs)),
-        "Entra finds the key by its certificate: give the certificate"
+        "Entra finds the key by its certificate: give the certificate, which openssl pkcs12 -nokeys -clcerts exports from a PKCS#12 store"
     );
     for tenant in ["common", "organizations", "consumers", "", "t/v2.0"] {
         let made = Profile::entra(TOKEN_ENDPOINT, tenant, CLIENT, &certificate());

@@ -109,6 +109,12 @@ impl Failure {
         }
     }
 
+    /// Adds what to do.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
     /// Prints message and hints to standard error, and returns the exit status.
     pub(crate) fn report(self) -> ExitCode {
         print_message(&self.message);

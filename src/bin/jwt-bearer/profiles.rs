@@ -93,7 +93,15 @@ fn from_credential_file<'a>(
             },
         )
     });
-    let (profile, key) = parts.map_err(|error| Failure::in_file(file, error))?;
+    let (profile, key) = parts.map_err(|error| {
+        let failure = Failure::in_file(file, error);
+        match provider_of_credentials(&*bytes) {
+            Ok(other) if chosen.provider.is_some() => {
+                failure.with_hint(format!("the file is of the provider {}", other.name))
+            }
+            _ => failure,
+        }
+    })?;
     warn_of_repairs(file, key.repairs());
     let key = KeyOfFile {
         key,
@@ -120,8 +128,8 @@ fn from_key<'a>(
         (Some(file), _) => {
             let bytes = read("--key", file)?;
             let certificate = certificate(chosen, &bytes)?;
-            let profile = profile(certificate.as_ref())?;
             let key = read_key(file, &bytes, &chosen.common)?;
+            let profile = profile(certificate.as_ref())?;
             if certificate.is_some_and(|certificate| !certificate.is_of(&key)) {
                 return Err(Failure::config("the certificate is of another key"));
             }
@@ -175,7 +183,14 @@ fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Fa
         None => None,
     };
     let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
-    let key = key.map_err(|error| Failure::in_file(file, error))?;
+    let key = key.map_err(|error| {
+        let needs_passphrase = error.to_string().ends_with("a passphrase is needed");
+        let failure = Failure::in_file(file, error);
+        match needs_passphrase {
+            true => failure.with_hint("--passphrase-file FILE names a file with the passphrase"),
+            false => failure,
+        }
+    })?;
     warn_of_repairs(file, key.repairs());
     Ok(key)
 }
@@ -274,7 +289,7 @@ fn secret_text(option: &str, file: &Path) -> Result<Zeroizing<String>, Failure> 
 ///
 /// Whoever put a secret in place of the name must not find it on standard error.
 fn option_name(option: &str, name: &str) -> String {
-    match is_name(name) {
+    match name.split('/').all(|part| part.is_empty() || is_name(part)) {
         true => format!("{option} {name}"),
         false => format!("{option} NAME"),
     }

@@ -211,7 +211,8 @@ fn alternatives(provider: &'static Provider, group: &'static [&'static str]) -> 
         .iter()
         .any(|name| provider.is_in_credential_file(name))
     {
-        true => options.arg("credentials"),
+        // What is given counts in place of what the file has; the library refuses two of the group.
+        true => options.arg("credentials").multiple(true),
         false => options,
     }
 }
@@ -346,6 +347,13 @@ fn example(provider: &Provider) -> String {
             provider.name
         );
         example.push_str(&file);
+        for input in provider.inputs {
+            let is_in_file = provider.is_in_credential_file(input.name);
+            if let (true, InputValue::Text(form)) = (input.is_required && !is_in_file, input.value)
+            {
+                example.push_str(&format!(" --{} {form}", input.name));
+            }
+        }
     }
     example
 }

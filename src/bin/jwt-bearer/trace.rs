@@ -148,7 +148,7 @@ fn is_public_member(name: &str) -> bool {
 fn is_assertion(placement: &AssertionPlacement, name: &str, value: &str) -> bool {
     match placement {
         AssertionPlacement::Parameter(own) => {
-            own.rsplit('/').next() == Some(name) && value.starts_with("eyJ")
+            (own == name || own.rsplit('/').next() == Some(name)) && value.starts_with("eyJ")
         }
         _ => false,
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use jwt_bearer::provider::unsupported;
+use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
 use crate::output::{print_message, print_to_stderr};
@@ -35,6 +35,14 @@ fn report(mut error: Error) -> ExitCode {
     if let Some(why) = given {
         print_message(why);
         return ExitCode::from(2);
+    }
+    if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
+        if PROVIDERS.iter().any(|provider| provider.name == name) {
+            print_message(&format!(
+                "{name} is a provider: write jwt-bearer token {name}"
+            ));
+            return ExitCode::from(2);
+        }
     }
     let hides_value = hide_values(&mut error);
     let _ = error.print(); // a closed standard error is ignored, as everywhere
