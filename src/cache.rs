@@ -397,6 +397,7 @@ mod model {
 
     use super::*;
     use crate::json::JsonObject;
+    use crate::token::TokenHeader;
 
     const SECOND: Duration = Duration::from_secs(1);
 

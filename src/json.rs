@@ -83,13 +83,12 @@ impl JsonObject {
 
     /// Returns the JSON of the value that a [path](path) leads to.
     pub(crate) fn find(&self, member: &str) -> Option<&str> {
-        if !member.starts_with('/') {
+        let Some(pointer) = member.strip_prefix('/') else {
             return self.json(member);
-        }
-        let path = path(member);
-        let (first, rest) = path.split_first()?;
-        let json = self.json(first)?;
-        rest.iter().try_fold(json, |json, name| child(json, name))
+        };
+        let mut names = pointer.split('/').map(unescape); // without a vector: each response is searched often
+        let json = self.json(&names.next()?)?;
+        names.try_fold(json, |json, name| child(json, &name))
     }
 
     /// Returns the text that a [path](path) leads to, if it is not empty.
@@ -159,26 +158,28 @@ pub(crate) fn text(json: &str) -> Option<Zeroizing<String>> {
 
 /// Returns the names that lead to a value: one name, or those of a JSON Pointer (RFC 6901), which begins with a slash.
 pub(crate) fn path(member: &str) -> Vec<Cow<'_, str>> {
-    fn unescape(name: &str) -> Cow<'_, str> {
-        let Some((first, escapes)) = name.split_once('~') else {
-            return Cow::Borrowed(name);
-        };
-        let mut unescaped = first.to_owned();
-        for escape in escapes.split('~') {
-            let (character, rest) = match escape.split_at_checked(1) {
-                Some(("0", rest)) => ('~', rest),
-                Some(("1", rest)) => ('/', rest),
-                _ => ('~', escape), // no escape that RFC 6901 §3 has
-            };
-            unescaped.push(character);
-            unescaped.push_str(rest);
-        }
-        Cow::Owned(unescaped)
-    }
     match member.strip_prefix('/') {
         Some(pointer) => pointer.split('/').map(unescape).collect(),
         None => vec![Cow::Borrowed(member)],
     }
+}
+
+/// Returns a name of a JSON Pointer without its escapes (RFC 6901 §3).
+fn unescape(name: &str) -> Cow<'_, str> {
+    let Some((first, escapes)) = name.split_once('~') else {
+        return Cow::Borrowed(name);
+    };
+    let mut unescaped = first.to_owned();
+    for escape in escapes.split('~') {
+        let (character, rest) = match escape.split_at_checked(1) {
+            Some(("0", rest)) => ('~', rest),
+            Some(("1", rest)) => ('/', rest),
+            _ => ('~', escape), // no escape that RFC 6901 §3 has
+        };
+        unescaped.push(character);
+        unescaped.push_str(rest);
+    }
+    Cow::Owned(unescaped)
 }
 
 /// Returns an object or array without the value that a path leads to; anything else as it is. An element of an array
