@@ -170,13 +170,15 @@ pub fn unsupported(name: &str) -> Option<&'static str> {
 }
 
 fn provider_of(parsed: &ParsedFile) -> Result<&'static Provider, Error> {
-    let is_of_it = |provider: &&&Provider| {
+    let matches_file = |provider: &&&Provider| {
         let file = provider.credential_file;
-        file.is_some_and(|file| !file.marks.is_empty() && parsed.has_marks(file.marks))
+        file.is_some_and(|file| {
+            !file.recognised_by.is_empty() && parsed.has_members(file.recognised_by)
+        })
     };
-    if let Some(provider) = PROVIDERS.iter().find(is_of_it) {
+    if let Some(provider) = PROVIDERS.iter().find(matches_file) {
         return Ok(provider);
     }
     let message = "this is JSON, but no credential file that is known here: name the provider, and give its key";
-    Err(Error::config(parsed.instead().unwrap_or(message)))
+    Err(Error::config(parsed.why_no_token().unwrap_or(message)))
 }

@@ -210,7 +210,7 @@ pub(super) const APP_STORE_CONNECT: Provider = Provider {
 
 /// The file that fastlane keeps a key in: <https://docs.fastlane.tools/app-store-connect-api/>
 const FASTLANE_FILE: CredentialFile = CredentialFile {
-    marks: &[("key_id", ""), ("key", "")],
+    recognised_by: &[("key_id", ""), ("key", "")],
     inputs: &[("issuer-id", "issuer_id"), ("in-house", "in_house")],
     key: "key",
     key_id: "key_id",

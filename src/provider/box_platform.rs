@@ -89,7 +89,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ],
     alternatives: &[&["enterprise-id", "user-id"]],
     credential_file: Some(&CredentialFile {
-        marks: &[("/boxAppSettings/appAuth/privateKey", "")],
+        recognised_by: &[("/boxAppSettings/appAuth/privateKey", "")],
         inputs: &[
             ("client-id", "/boxAppSettings/clientID"),
             ("client-secret", "/boxAppSettings/clientSecret"),

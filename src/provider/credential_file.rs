@@ -9,8 +9,8 @@ use crate::jwt::Key;
 use crate::key::encoding::decode_base64;
 use crate::profile::Profile;
 
-/// Files that no token is asked for with, by their member `type`, and what to do.
-const INSTEAD: &[(&str, &str)] = &[
+/// Files with which nobody gets a token here, by their member `type`: what they are, and what to do.
+const WITHOUT_TOKEN: &[(&str, &str)] = &[
     (
         "application",
         "this is the key file of an application in Zitadel, which introspects tokens and gets none: make a key of a service user",
@@ -57,17 +57,17 @@ impl ParsedFile {
         }
     }
 
-    pub(super) fn has_marks(&self, marks: &[(&str, &str)]) -> bool {
-        marks.iter().all(|(member, text)| match *text {
+    pub(super) fn has_members(&self, members: &[(&str, &str)]) -> bool {
+        members.iter().all(|(member, text)| match *text {
             "" => self.0.find(member).is_some(),
             text => self.text(member).is_some_and(|found| *found == text),
         })
     }
 
-    /// Returns what the file is instead and what to do, where its member `type` says that no token is asked for with it.
-    pub(super) fn instead(&self) -> Option<&'static str> {
-        let mut known = INSTEAD.iter();
-        let known = known.find(|(kind, _)| self.has_marks(&[("type", kind)]));
+    /// Returns what the file is and what to do, where its member `type` says that nobody gets a token with it here.
+    pub(super) fn why_no_token(&self) -> Option<&'static str> {
+        let mut known = WITHOUT_TOKEN.iter();
+        let known = known.find(|(kind, _)| self.has_members(&[("type", kind)]));
         known.map(|(_, what)| *what)
     }
 
@@ -141,7 +141,7 @@ impl Provider {
         let file = self.credential_file.ok_or_else(|| {
             Error::config(format!("the provider {} has no credential file", self.name))
         })?;
-        if let Some(instead) = parsed.instead() {
+        if let Some(instead) = parsed.why_no_token() {
             return Err(Error::config(instead));
         }
         let profile = parsed.profile(self, inputs)?;

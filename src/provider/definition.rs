@@ -182,7 +182,7 @@ impl Input {
 pub(super) struct CredentialFile {
     /// Members by which the file is recognised, each with its text, or an empty one where any will do; none where it is
     /// a file of another provider, which is recognised as that.
-    pub(super) marks: &'static [(&'static str, &'static str)],
+    pub(super) recognised_by: &'static [(&'static str, &'static str)],
     /// Inputs of the provider and the members that have them. A member may be absent.
     pub(super) inputs: &'static [(&'static str, &'static str)],
     /// The key, in PEM or as a JWK.
@@ -195,7 +195,7 @@ pub(super) struct CredentialFile {
 
 impl CredentialFile {
     pub(super) const NEW: Self = Self {
-        marks: &[],
+        recognised_by: &[],
         inputs: &[],
         key: "",
         key_id: "",

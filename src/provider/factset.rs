@@ -53,7 +53,7 @@ pub(super) const PROVIDER: Provider = Provider {
         ),
     ],
     credential_file: Some(&CredentialFile {
-        marks: &[("clientId", ""), ("jwk", "")],
+        recognised_by: &[("clientId", ""), ("jwk", "")],
         inputs: &[
             ("client-id", "clientId"),
             ("well-known-uri", "wellKnownUri"),

@@ -83,7 +83,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ],
     // Google's key file is recognised as Google's.
     credential_file: Some(&CredentialFile {
-        marks: &[],
+        recognised_by: &[],
         inputs: &[("client-email", "client_email")],
         ..google::KEY_FILE
     }),

@@ -166,7 +166,7 @@ fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> 
 
 /// The key file that the console makes.
 pub(super) const KEY_FILE: CredentialFile = CredentialFile {
-    marks: &[("type", "service_account"), ("client_email", "")],
+    recognised_by: &[("type", "service_account"), ("client_email", "")],
     inputs: &[
         ("client-email", "client_email"),
         ("token-endpoint", "token_uri"),

@@ -41,7 +41,7 @@ pub(super) const PROVIDER: Provider = Provider {
         "The service account: sub_account in the key file.",
     )],
     credential_file: Some(&CredentialFile {
-        marks: &[("sub_account", ""), ("key_id", "")],
+        recognised_by: &[("sub_account", ""), ("key_id", "")],
         inputs: &[("sub-account", "sub_account")],
         key: "private_key",
         key_id: "key_id",

@@ -118,7 +118,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ],
     alternatives: &[&["discovery-endpoint", "token-endpoint", "region"]],
     credential_file: Some(&CredentialFile {
-        marks: &[("serviceAccountId", ""), ("discoveryEndpoint", "")],
+        recognised_by: &[("serviceAccountId", ""), ("discoveryEndpoint", "")],
         inputs: &[
             ("service-account-id", "serviceAccountId"),
             ("discovery-endpoint", "discoveryEndpoint"),

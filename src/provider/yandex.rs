@@ -62,7 +62,7 @@ pub(super) const PROVIDER: Provider = Provider {
     )],
     // as `yc iam key create` writes it
     credential_file: Some(&CredentialFile {
-        marks: &[("service_account_id", ""), ("private_key", "")],
+        recognised_by: &[("service_account_id", ""), ("private_key", "")],
         inputs: &[("service-account-id", "service_account_id")],
         key: "private_key",
         key_id: "id",

@@ -59,7 +59,7 @@ pub(super) const PROVIDER: Provider = Provider {
         Input::required("user-id", "ID", "The service user: userId in the key file."),
     ],
     credential_file: Some(&CredentialFile {
-        marks: &[("type", "serviceaccount"), ("userId", "")],
+        recognised_by: &[("type", "serviceaccount"), ("userId", "")],
         inputs: &[("user-id", "userId")],
         key: "key",
         key_id: "keyId",
