@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::error::{ErrorKind, says};
-use crate::json::{self, JsonObject, JsonValue};
+use crate::json::{JsonObject, JsonValue};
 use crate::message::Response;
 use crate::token::TokenHeader;
 
@@ -184,34 +184,30 @@ pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str>
         let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)
     };
-    let mut names: Vec<_> = Vec::new();
+    let (mut text, mut names) = (format!("the response has no {token}"), 0_usize);
+    let mut has_other = false;
+    let mut show = |parts: [&str; 4]| {
+        if names < MAX_NAMES {
+            text.push_str(if names == 0 { "; it has " } else { ", " });
+            parts.iter().for_each(|part| text.push_str(part));
+            has_other |= !BESIDE_TOKEN.contains(&parts.concat().as_str());
+        }
+        names = names.saturating_add(1);
+    };
     for (name, json) in body.members().filter(is_shown) {
-        let inner = json::members(json).unwrap_or_default();
-        let inner = inner.iter().map(|(name, json)| (name.as_str(), *json));
-        let pointers = inner
-            .filter(is_shown)
-            .map(|(inner, _)| format!("/{name}/{inner}"));
-        names.extend(pointers);
-        if !json.starts_with('{') {
-            names.push(name.to_owned());
+        let object = JsonObject::parse(json.as_bytes());
+        match object {
+            Some(object) => {
+                let inner = object.members().filter(is_shown);
+                inner.for_each(|(inner, _)| show(["/", name, "/", inner]));
+            }
+            None => show([name, "", "", ""]),
         }
     }
-    names.truncate(MAX_NAMES);
-    let advice = match names
-        .iter()
-        .all(|name| BESIDE_TOKEN.contains(&name.as_str()))
-    {
-        true => "",
-        false => ": the setting token-member names the member of the token",
-    };
-    match &*names {
-        [] => format!("the response has no {token}"),
-        names => format!(
-            "the response has no {token}; it has {}{advice}",
-            names.join(", ")
-        ),
+    if has_other {
+        text.push_str(": the setting token-member names the member of the token");
     }
-    .into()
+    text.into()
 }
 
 /// Reads a date such as `2016-07-11T22:14:10.123Z` or `2016-07-11T22:14:10+02:00` (RFC 3339 §5.6), to the second.
