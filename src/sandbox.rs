@@ -306,6 +306,14 @@ impl Server {
     pub fn jtis(&self) -> Vec<String> {
         self.shared.state().accepted_jtis.iter().cloned().collect()
     }
+    /// Returns the assertion that one of the [servers](crate::sandbox#servers) accepted last, or `None` if it accepted
+    /// none.
+    ///
+    /// A test reads from it what a client sent. The empty name stands for the servers without a base URL.
+    pub fn last_assertion(&self, name: &str) -> Option<String> {
+        let state = self.shared.state();
+        state.accepted_assertions.get(name).cloned()
+    }
 }
 
 impl Drop for Server {

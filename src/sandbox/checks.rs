@@ -72,6 +72,7 @@ pub(super) fn exchange(
     if grant.jti == Jti::SingleUse {
         record_jti()?;
     }
+    (state.accepted_assertions).insert(grant.base, assertion.to_owned());
     for name in ["sub", "aud", "exp", "iat", "jti", "tid"] {
         checked.extend((name != grant.client_claim && claims.get(name).is_some()).then_some(name));
     }

@@ -1,6 +1,6 @@
 //! What the sandbox knows: its clients, the faults to come, and the tokens and assertions that it has seen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -172,6 +172,8 @@ pub(super) struct State {
     pub(super) requests: usize,
     /// The `jti` of the latest accepted assertions, at most [`MAX_ENTRIES`].
     pub(super) accepted_jtis: VecDeque<String>,
+    /// The latest accepted assertion of each base.
+    pub(super) accepted_assertions: BTreeMap<&'static str, String>,
     /// Client id and `jti` of every accepted assertion that has not expired.
     pub(super) used_jtis: ExpiringMap<(String, String), ()>,
     pub(super) random: ring::rand::SystemRandom,
@@ -189,6 +191,7 @@ impl State {
             fault_interval: (0, 0),
             requests: 0,
             accepted_jtis: VecDeque::new(),
+            accepted_assertions: BTreeMap::new(),
             used_jtis: ExpiringMap::new(),
             random: ring::rand::SystemRandom::new(),
             is_stopped: false,

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use jwt_bearer::sandbox::{Client, Server};
+use jwt_bearer::sandbox::{Client, Key, Server};
 use jwt_bearer::{HmacKey, RsaAlgorithm, RsaKey, Signer};
 use serde_json::{Value, json};
 
-use super::request::Request;
-use super::{SECRET, agent, other_rsa_key, request_resource, rsa_key};
+use super::request::{Request, now};
+use super::{SECRET, agent, jwt_claims, other_rsa_key, request_resource, rsa_key};
 
 pub(crate) fn rs256() -> Arc<dyn Signer> {
     Arc::new(rsa_key())
@@ -93,4 +93,26 @@ fn servers_share_no_path_and_base_urls_names_each() {
     assert_eq!(post("/github/app/installations//access_tokens"), 404);
     assert_eq!(post("/github/app/installations/1/2/access_tokens"), 404);
     assert_eq!(post("/elsewhere/token"), 400);
+}
+
+#[test]
+fn last_assertion_is_the_latest_accepted_one_of_a_server() {
+    let server = server_with(Client::new("service", Key::public(&rsa_key())));
+    let url = base(&server, "zitadel") + "/oauth/v2/token";
+    let claims = json!({
+        "iss": "service", "sub": "service", "aud": base(&server, "zitadel"), "iat": now(), "exp": now() + 60,
+    });
+    let request = Request::grant(url, rs256(), claims).header("kid", "key-1");
+    let request = request.parameter("scope", "openid");
+    assert_eq!(server.last_assertion("zitadel"), None);
+    let sent = |number: u64| {
+        let (status, body) = request.clone().claim("number", number).send();
+        assert_eq!(status, 200, "{body}");
+        jwt_claims(&server.last_assertion("zitadel").unwrap())["number"].clone()
+    };
+    assert_eq!((sent(1), sent(2)), (json!(1), json!(2)));
+    assert_eq!(request.clone().key(other_key()).send().0, 400);
+    let last = jwt_claims(&server.last_assertion("zitadel").unwrap());
+    assert_eq!(last["number"], 2, "a refused assertion does not count");
+    assert_eq!(server.last_assertion("google"), None);
 }
