@@ -46,7 +46,8 @@ pub(super) fn exchange(
     check_header(grant, &unverified, &client)?;
     let claims = unverified.verify(&client.key)?;
     let mut checked = vec!["alg", "signature", grant.client_claim];
-    if value(&parameters, "client_id").is_some_and(|named| named != client.id) {
+    let named = value(&parameters, "client_id").filter(|_| grant.checks_client_id);
+    if named.is_some_and(|named| named != client.id) {
         return Err(Refusal::Parameter("client_id"));
     }
     let jti = match grant.jti {

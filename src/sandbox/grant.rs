@@ -41,6 +41,8 @@ pub(super) struct Grant {
     pub(super) parameters: &'static [(&'static str, Text)],
     /// The client authenticates by its secret too, in a parameter or by Basic (RFC 6749 §2.3.1).
     pub(super) has_secret: bool,
+    /// The parameter `client_id`, where it is sent, names the client (RFC 7521 §4.2).
+    pub(super) checks_client_id: bool,
     /// Bytes of the longest accepted assertion.
     pub(super) max_assertion: usize,
     /// The accepted values of `alg`. Where there are none, every algorithm of a key is accepted.
@@ -207,6 +209,7 @@ pub(super) const CLIENT_CREDENTIALS: Grant = Grant {
         ("client_assertion_type", Text::Is(CLIENT_ASSERTION)),
     ],
     has_secret: false,
+    checks_client_id: true,
     max_assertion: usize::MAX,
     algorithms: &[],
     header: &[],

@@ -437,6 +437,9 @@ fn zitadel_wants_a_kid_and_the_scope_openid() {
     token(&server, &request, 200, "/access_token");
     let change = |name: &str, value: Value| request.clone().claim(name, value);
     assert_eq!(change("aud", json!([base])).send().0, 200);
+    // Zitadel's client for Python.
+    let with_client = request.clone().parameter("client_id", "None");
+    assert_eq!(with_client.send().0, 200);
     let wrong = |words: &str| oauth("invalid_request", words);
     assert_refused([
         (

@@ -151,6 +151,7 @@ pub(super) const GRANTS: &[Grant] = &[
             ("grant_type", Text::Is(JWT_BEARER)),
             ("scope", Text::Has("openid")),
         ],
+        checks_client_id: false, // Zitadel's client for Python sends the word None
         algorithms: &[Rs256, Es256, EdDsa],
         header: &[HeaderRule::OneOf(&["kid"])],
         required_claims: &["sub", "iat", "exp"],
