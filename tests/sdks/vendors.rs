@@ -1,0 +1,288 @@
+//! One test for each client of a vendor, in the order of the servers' names.
+
+use std::time::Duration;
+
+use jwt_bearer::sandbox::{Client, Key};
+use jwt_bearer::{Audience, Certificate, Endpoint, Profile, RsaAlgorithm, RsaKey};
+use serde_json::json;
+
+use crate::support::{Sandbox, Vendor};
+use Vendor::{Node, Python};
+
+const KEY_ID: &str = "key-1";
+/// The certificate of the key.
+const CERTIFICATE: &str = include_str!("../data/certificates/leaf.pem");
+
+/// The key of `key.pem`, which `tests/sdks/run` writes for the clients.
+fn key() -> RsaKey {
+    RsaKey::from_der(include_bytes!("../data/keys/rsa-2048.der")).unwrap()
+}
+fn key_with_id() -> RsaKey {
+    key().with_key_id(KEY_ID)
+}
+fn client(id: &str) -> Client {
+    Client::new(id, Key::public(&key()))
+}
+fn token_endpoint(sandbox: &Sandbox, path: &str) -> Endpoint {
+    Endpoint::token(sandbox.base() + path).unwrap()
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn auth0_python_gets_its_token() {
+    let sandbox = Sandbox::start("auth0", client("app"));
+    let api = "https://api.example.com";
+    let profile = Profile::auth0(sandbox.base(), "app", api).unwrap();
+    let inputs = json!({ "client_id": "app", "api": api });
+    let vendor = Python("auth0-python", "auth0_python");
+    sandbox.compare(vendor, "client credentials", inputs, &profile, key());
+}
+
+fn box_sandbox() -> (Sandbox, Profile, serde_json::Value) {
+    let client = client("app").with_user("12345").with_secret("s3cret");
+    let sandbox = Sandbox::start("box", client);
+    let profile = Profile::box_enterprise("app", "s3cret", "12345");
+    let profile = profile.with_endpoint(token_endpoint(&sandbox, "/oauth2/token"));
+    let inputs = json!({
+        "client_id": "app", "secret": "s3cret", "enterprise": "12345", "key_id": KEY_ID,
+    });
+    (sandbox, profile, inputs)
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn boxsdk_gets_its_token() {
+    let (sandbox, profile, inputs) = box_sandbox();
+    let vendor = Python("boxsdk", "boxsdk");
+    sandbox.compare(vendor, "enterprise", inputs, &profile, key_with_id());
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn box_node_sdk_gets_its_token() {
+    let (sandbox, profile, inputs) = box_sandbox();
+    let vendor = Node("box-node-sdk", "box-node-sdk");
+    sandbox.compare(vendor, "enterprise", inputs, &profile, key_with_id());
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn docusign_esign_gets_its_token() {
+    let user = "11112222-3333-4444-5555-666677778888";
+    let client = client("integration-key").with_user(user);
+    let client = client.with_scope("signature").with_scope("impersonation");
+    let sandbox = Sandbox::start("docusign", client);
+    // The profile refuses an audience that is no server of DocuSign's. The client sends the host that it is given.
+    let host = jwt_bearer::provider::docusign::DEMO;
+    let profile = Profile::docusign(host, "integration-key", user).unwrap();
+    let profile = profile.with_endpoint(token_endpoint(&sandbox, "/oauth/token"));
+    let inputs = json!({ "client_id": "integration-key", "user": user });
+    let vendor = Python("docusign-esign", "docusign_esign");
+    sandbox.compare(vendor, "user token", inputs, &profile, key());
+}
+
+const TENANT: &str = "contoso.example";
+const APPLICATION: &str = "11112222-3333-4444-5555-666677778888";
+const GRAPH: &str = "https://graph.microsoft.com/.default";
+
+/// Returns the fingerprint of the certificate as openssl prints it, without the colons.
+fn fingerprint(hash: &str) -> String {
+    let list = include_str!("../data/certificates/fingerprints.txt");
+    let mut lines = list.lines();
+    let digits = lines.find_map(|line| line.strip_prefix(&format!("leaf {hash} ")));
+    digits.unwrap().replace(':', "")
+}
+
+/// Starts Entra and compares a client that signs with this algorithm.
+#[track_caller]
+fn entra(vendor: Vendor, case: &str, algorithm: RsaAlgorithm) {
+    let key = key().with_algorithm(algorithm);
+    let certificate = Certificate::read(CERTIFICATE).unwrap();
+    let client = Client::new(APPLICATION, Key::public(&key)).with_tenant(TENANT);
+    let client = client
+        .with_scope(GRAPH)
+        .with_certificate(CERTIFICATE)
+        .unwrap();
+    let sandbox = Sandbox::start("entra", client);
+    let profile = Profile::entra(sandbox.base(), TENANT, APPLICATION, &certificate).unwrap();
+    let inputs = json!({
+        "tenant": TENANT, "client_id": APPLICATION, "scope": GRAPH, "certificate": CERTIFICATE,
+        "sha1": fingerprint("sha1"), "sha256": fingerprint("sha256"),
+    });
+    sandbox.compare(vendor, case, inputs, &profile.with_scope(GRAPH), key);
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn msal_for_python_gets_its_token() {
+    for (function, case, algorithm) in [
+        ("msal_ps256", "certificate", RsaAlgorithm::PS256),
+        ("msal_rs256", "SHA-1 thumbprint", RsaAlgorithm::RS256),
+        (
+            "msal_oidc_authority",
+            "certificate, OIDC authority",
+            RsaAlgorithm::PS256,
+        ),
+    ] {
+        entra(Python("msal", function), case, algorithm);
+    }
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn msal_for_node_gets_its_token() {
+    let vendor = Node("@azure/msal-node", "msal-node");
+    entra(vendor, "SHA-256 thumbprint", RsaAlgorithm::PS256);
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn octokit_auth_app_gets_its_token() {
+    let vendor = Node("@octokit/auth-app", "octokit-auth-app");
+    for (case, id) in [("app ID", "12345"), ("client ID", "Iv1.0123456789abcdef")] {
+        let sandbox = Sandbox::start("github", client(id).with_tenant("1"));
+        let profile = Profile::github_app(sandbox.base(), id, "1").unwrap();
+        let inputs = json!({ "client_id": id, "installation": "1" });
+        sandbox.compare(vendor, case, inputs, &profile, key());
+    }
+}
+
+const ACCOUNT: &str = "robot@project.iam.gserviceaccount.com";
+const DRIVE: &str = "https://www.googleapis.com/auth/drive";
+const SERVICE: &str = "https://service.example";
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn google_auth_gets_its_token() {
+    let google = |client: Client| Sandbox::start("google", client.with_scope(DRIVE));
+    let inputs = json!({
+        "client_id": ACCOUNT, "key_id": KEY_ID, "scope": DRIVE, "user": "alice@example.com", "target": SERVICE,
+    });
+    let profile = Profile::google(ACCOUNT).with_scope(DRIVE);
+    let delegated = profile.clone().with_subject("alice@example.com");
+    for (function, case, profile) in [
+        ("google_auth", "access token", profile),
+        ("google_auth_subject", "access token for a user", delegated),
+        (
+            "google_auth_id_token",
+            "ID token",
+            Profile::google_id_token(ACCOUNT, SERVICE),
+        ),
+    ] {
+        let sandbox = google(client(ACCOUNT).with_user("alice@example.com"));
+        let profile = profile.with_endpoint(token_endpoint(&sandbox, "/token"));
+        let vendor = Python("google-auth", function);
+        sandbox.compare(vendor, case, inputs.clone(), &profile, key_with_id());
+    }
+    let profile = Profile::google_self_signed(ACCOUNT, SERVICE);
+    let vendor = Python("google-auth", "google_auth_self_signed");
+    let sandbox = google(client(ACCOUNT));
+    sandbox.compare_assertion(
+        vendor,
+        "self-signed",
+        inputs,
+        (&profile, key_with_id()),
+        None,
+    );
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn line_bot_sdk_gets_its_token_by_our_assertion() {
+    let sandbox = Sandbox::start("line", client("1234567890"));
+    let profile = Profile::line("1234567890");
+    let vendor = Python("line-bot-sdk", "line_bot_sdk");
+    sandbox.give_ours(
+        vendor,
+        "stateless token",
+        json!({}),
+        &profile,
+        &key_with_id(),
+    );
+    let sandbox = Sandbox::start("line", client("1234567890"));
+    let profile = Profile::line_v2_1("1234567890", Duration::from_secs(86400));
+    let vendor = Python("line-bot-sdk", "line_bot_sdk_v2_1");
+    sandbox.give_ours(vendor, "token v2.1", json!({}), &profile, &key_with_id());
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn pylti1p3_gets_its_token() {
+    let scope = "https://purl.imsglobal.org/spec/lti-ags/scope/score";
+    let sandbox = Sandbox::start("lti", client("10000000000001").with_scope(scope));
+    let endpoint = token_endpoint(&sandbox, "/login/oauth2/token");
+    let profile = Profile::lti(endpoint, "10000000000001", Audience::TokenEndpoint);
+    // The client computes the kid.
+    let thumbprint = key().thumbprint();
+    let inputs = json!({ "client_id": "10000000000001", "scope": scope });
+    let vendor = Python("PyLTI1p3", "pylti1p3");
+    let key = key().with_key_id(thumbprint);
+    sandbox.compare(
+        vendor,
+        "access token",
+        inputs,
+        &profile.with_scope(scope),
+        key,
+    );
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn snowflake_connector_makes_an_assertion() {
+    let sandbox = Sandbox::start("snowflake", client("MYORG-ACCOUNT123.ALICE"));
+    let profile = Profile::snowflake("myorg-account123", "alice");
+    let inputs = json!({ "account": "myorg-account123", "user": "alice" });
+    let accept = |sandbox: &Sandbox, jwt: &str| {
+        let request = sandbox.agent().post(sandbox.base() + "/api/v2/statements");
+        let (name, value) = jwt_bearer::provider::snowflake::TOKEN_TYPE;
+        let request = request.header(name, value);
+        let request = request.header("Authorization", format!("Bearer {jwt}"));
+        assert_eq!(request.send_empty().unwrap().status(), 200);
+    };
+    let vendor = Python("snowflake-connector-python", "snowflake_connector_python");
+    sandbox.compare_assertion(vendor, "key pair", inputs, (&profile, key()), Some(&accept));
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn hvac_gets_its_token_by_our_assertion() {
+    let client = client("https://issuer.example").with_user("workload");
+    let client = client.with_scope("reader").with_audience("vault");
+    let sandbox = Sandbox::start("vault", client);
+    let profile = Profile::vault(sandbox.base(), "jwt", "reader").unwrap();
+    let profile = profile.with_issuer("https://issuer.example");
+    let profile = profile.with_subject("workload");
+    let profile = profile.with_audience(Audience::Fixed("vault".to_owned()));
+    let vendor = Python("hvac", "hvac");
+    let inputs = json!({ "role": "reader" });
+    sandbox.give_ours(vendor, "JWT login", inputs, &profile, &key());
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn yandexcloud_makes_an_assertion() {
+    let key = key_with_id().with_algorithm(RsaAlgorithm::PS256);
+    let client = Client::new("account-1", Key::public(&key));
+    let sandbox = Sandbox::start("yandex", client);
+    let profile = Profile::yandex("account-1");
+    let profile = profile.with_endpoint(token_endpoint(&sandbox, "/iam/v1/tokens"));
+    let inputs = json!({ "client_id": "account-1", "key_id": KEY_ID });
+    let accept = |sandbox: &Sandbox, jwt: &str| {
+        let request = sandbox.agent().post(sandbox.base() + "/iam/v1/tokens");
+        let request = request.content_type("application/json");
+        let response = request.send(json!({ "jwt": jwt }).to_string());
+        assert_eq!(response.unwrap().status(), 200);
+    };
+    let vendor = Python("yandexcloud", "yandexcloud");
+    sandbox.compare_assertion(vendor, "IAM token", inputs, (&profile, key), Some(&accept));
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn zitadel_client_gets_its_token() {
+    let sandbox = Sandbox::start("zitadel", client("100000000000000001"));
+    let profile = Profile::zitadel(sandbox.base(), "100000000000000001").unwrap();
+    let inputs = json!({ "client_id": "100000000000000001", "key_id": KEY_ID });
+    let vendor = Python("zitadel_client", "zitadel_client");
+    sandbox.compare(vendor, "service user", inputs, &profile, key_with_id());
+}
