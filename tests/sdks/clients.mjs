@@ -1,12 +1,18 @@
-// Vendors' clients for Node: `node clients.mjs NAME INPUTS` prints the token that the client got as `{"token": "..."}`.
+// Vendors' clients for Node: `node clients.mjs NAME INPUTS` prints what the client got or made, as a JSON object.
 //
 // INPUTS is a JSON object, which tests/sdks/vendors.rs writes. Each function is one client. It sets what points the
-// client at the sandbox and leaves all else to the client's defaults. NODE_EXTRA_CA_CERTS names the root certificate.
+// client at the sandbox and leaves all else to the client's defaults. It returns the token that the client got, or the
+// assertion that it made, where it cannot be pointed. NODE_EXTRA_CA_CERTS names the root certificate.
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ConfidentialClientApplication } from '@azure/msal-node';
 import { createAppAuth } from '@octokit/auth-app';
 import { request } from '@octokit/request';
+import { Client as OktaClient } from '@okta/okta-sdk-nodejs';
+import GhostAdminAPI from '@tryghost/admin-api';
 import BoxSDK from 'box-node-sdk';
 
 const clients = {
@@ -17,7 +23,8 @@ const clients = {
       installationId: installation,
       request: request.defaults({ baseUrl: base }),
     });
-    return (await auth({ type: 'installation' })).token;
+    const { token } = await auth({ type: 'installation' });
+    return { token };
   },
 
   async 'msal-node'({ base, key, tenant, client_id, sha256, scope }) {
@@ -31,7 +38,8 @@ const clients = {
         clientCertificate: { thumbprintSha256: sha256, privateKey: key },
       },
     });
-    return (await app.acquireTokenByClientCredential({ scopes: [scope] })).accessToken;
+    const response = await app.acquireTokenByClientCredential({ scopes: [scope] });
+    return { token: response.accessToken };
   },
 
   async 'box-node-sdk'({ base, key, client_id, secret, enterprise, key_id }) {
@@ -41,11 +49,61 @@ const clients = {
       appAuth: { keyID: key_id, privateKey: key, passphrase: 'any' }, // it wants one for each key, encrypted or not,
       apiRootURL: base,
     });
-    return (await sdk.getEnterpriseAppAuthTokens(enterprise)).accessToken;
+    const tokens = await sdk.getEnterpriseAppAuthTokens(enterprise);
+    return { token: tokens.accessToken };
+  },
+
+  async okta({ base, key, key_id, client_id, scope }) {
+    const client = new OktaClient({
+      orgUrl: base,
+      authorizationMode: 'PrivateKey',
+      clientId: client_id,
+      scopes: [scope],
+      privateKey: key,
+      keyId: key_id,
+    });
+    return { token: (await client.oauth.getAccessToken()).access_token };
+  },
+
+  // The assertion is the token, so that no server is needed to see it.
+  async ghost({ secret }) {
+    let assertion;
+    const makeRequest = async ({ headers }) => {
+      assertion = headers.Authorization.replace('Ghost ', '');
+      return { data: { site: {} } };
+    };
+    const api = new GhostAdminAPI({ url: 'https://blog.example', key: secret, version: 'v5.0', makeRequest });
+    await api.site.read();
+    return { assertion, at: Date.now() / 1000 };
+  },
+
+  // Where its login URL refuses it, the client tries Salesforce's own servers. So a server here accepts all, and the
+  // test sends the assertion to the sandbox.
+  async salesforce({ key_file, client_id, user }) {
+    process.env.HOME = mkdtempSync(join(tmpdir(), 'salesforce-')); // it keeps what it got in files
+    process.env.SF_DISABLE_LOG_FILE = 'true';
+    process.env.SF_DISABLE_TELEMETRY = 'true';
+    const { AuthInfo } = await import('@salesforce/core');
+    const seen = {};
+    const server = http.createServer(async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const assertion = new URLSearchParams(body).get('assertion');
+      if (assertion) Object.assign(seen, { assertion, at: Date.now() / 1000 });
+      const id = `${seen.url}/id/00Dxx0000001gPLEAY/005xx000001SwiUAAS`;
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify({ access_token: '00Dxx0000001gPL!token', id, instance_url: seen.url }));
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    seen.url = `http://127.0.0.1:${server.address().port}`;
+    const oauth2Options = { clientId: client_id, loginUrl: seen.url, privateKey: key_file };
+    await AuthInfo.create({ username: user, oauth2Options });
+    return seen;
   },
 };
 
-const [name, inputs] = process.argv.slice(2);
-const { key_file, ...rest } = JSON.parse(inputs);
-const token = await clients[name]({ key: readFileSync(key_file, 'utf8'), ...rest });
-console.log(JSON.stringify({ token }));
+const [name, text] = process.argv.slice(2);
+const inputs = JSON.parse(text);
+inputs.key = readFileSync(inputs.key_file, 'utf8');
+console.log(JSON.stringify(await clients[name](inputs)));
+process.exit(); // some clients keep a timer

@@ -212,6 +212,51 @@ def line_bot_sdk_v2_1(base, assertion, **_):
     return {"token": answer.access_token}
 
 
+def okta(base, key, key_id, client_id, scope, **_):
+    import asyncio
+
+    from okta.client import Client
+    from okta.oauth import OAuth
+
+    settings = {
+        "orgUrl": base,
+        "authorizationMode": "PrivateKey",
+        "clientId": client_id,
+        "scopes": [scope],
+        "privateKey": key,
+        "kid": key_id,
+    }
+
+    async def token():
+        executor = Client(settings).get_request_executor()
+        return await OAuth(executor, {"client": settings}).get_oauth_token()
+
+    token, _, error = asyncio.run(token())
+    if error:
+        raise SystemExit(str(error))
+    return {"token": token}
+
+
+def fds_sdk_utils(base, key, key_id, client_id, **_):
+    """The metadata come from the sandbox, which takes no array as audience, so no token is asked for."""
+    from fds.sdk.utils.authentication import ConfidentialClient
+    from joserfc.jwk import RSAKey
+
+    jwk = RSAKey.import_key(key).as_dict(private=True) | {"use": "sig", "alg": "RS256", "kid": key_id}
+    metadata = base + "/.well-known/openid-configuration"
+    config = {"clientId": client_id, "clientAuthType": "Confidential", "jwk": jwk, "wellKnownUri": metadata}
+    client = ConfidentialClient(config=config, ssl_ca_cert=ROOT)
+    return {"assertion": client._get_client_assertion_jws(), "at": time.time()}
+
+
+def app_store_server_library(key, key_id, issuer, bundle, **_):
+    from appstoreserverlibrary.api_client import AppStoreServerAPIClient
+    from appstoreserverlibrary.models.Environment import Environment
+
+    client = AppStoreServerAPIClient(key.encode(), key_id, issuer, bundle, Environment.SANDBOX)
+    return {"assertion": client._generate_token(), "at": time.time()}
+
+
 def zitadel_client(base, key, key_id, client_id, **_):
     from zitadel_client.auth.web_token_authenticator import WebTokenAuthenticator
     from zitadel_client.transport_options import TransportOptions

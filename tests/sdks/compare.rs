@@ -4,6 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+/// No time in seconds is greater.
+const YEAR_5138: f64 = 1e11;
+
 /// An assertion that is read, with the moment in which it was sent.
 pub(crate) struct Sent {
     /// Its claims, and behind `header.` the members of its header.
@@ -42,7 +45,12 @@ impl Sent {
     fn describe(&self, name: &str) -> String {
         match (name, &self.members[name]) {
             ("exp" | "iat" | "nbf", Value::Number(number)) => {
-                let ahead = number.as_f64().unwrap() - self.at;
+                let seconds = number.as_f64().unwrap();
+                let (seconds, unit) = match seconds > YEAR_5138 {
+                    true => (seconds / 1000.0, ", in milliseconds"),
+                    false => (seconds, ""),
+                };
+                let ahead = seconds - self.at;
                 // The client signed up to four seconds earlier, by a time without its fraction, or rounded up. The sum
                 // with zero makes zero of minus zero.
                 let rounded = ((ahead - 1.0) / 5.0).ceil() * 5.0 + 0.0;
@@ -51,7 +59,7 @@ impl Sent {
                 } else {
                     ""
                 };
-                format!("{rounded:+}{fraction}")
+                format!("{rounded:+}{unit}{fraction}")
             }
             ("jti", Value::String(id)) => kind_of_id(id).to_owned(),
             ("header.x5c", Value::Array(chain)) => format!("chain of {}", chain.len()),

@@ -42,7 +42,7 @@ pub(crate) struct Output {
 
 impl Output {
     #[track_caller]
-    fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         let text = self.value[name].as_str();
         text.unwrap_or_else(|| panic!("no {name}: {}", self.value))
     }
@@ -53,8 +53,8 @@ pub(crate) struct Sandbox {
     name: &'static str,
     server: Server,
     root: PathBuf,
-    /// When the latest request was answered.
-    answered_at: Arc<Mutex<f64>>,
+    /// When the latest request was answered, and the line of the log about it.
+    latest: Arc<Mutex<(f64, String)>>,
 }
 
 fn now() -> f64 {
@@ -65,12 +65,12 @@ fn now() -> f64 {
 impl Sandbox {
     #[track_caller]
     pub(crate) fn start(name: &'static str, client: Client) -> Self {
-        let answered_at = Arc::new(Mutex::new(0.0));
+        let latest = Arc::new(Mutex::new((0.0, String::new())));
         let log = {
-            let answered_at = answered_at.clone();
+            let latest = latest.clone();
             move |line: &str| {
                 println!("{line}"); // shown where the test fails
-                *answered_at.lock().unwrap() = now();
+                *latest.lock().unwrap() = (now(), line.to_owned());
             }
         };
         let server = Server::listen_tls(SocketAddr::from(([127, 0, 0, 1], 0)), log).unwrap();
@@ -82,12 +82,20 @@ impl Sandbox {
             name,
             server,
             root,
-            answered_at,
+            latest,
         }
     }
 
     pub(crate) fn base(&self) -> String {
-        self.server.base_url(self.name).unwrap()
+        let base = self.server.base_url(self.name);
+        base.unwrap_or_else(|| self.server.url().to_owned())
+    }
+    /// Returns the latest line of the sandbox's log.
+    pub(crate) fn log(&self) -> String {
+        self.latest.lock().unwrap().1.clone()
+    }
+    pub(crate) fn register(&self, client: Client) {
+        self.server.register(client);
     }
     pub(crate) fn agent(&self) -> Agent {
         let root = Certificate::from_pem(self.server.root_certificate().unwrap().as_bytes());
@@ -100,7 +108,9 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn run(&self, vendor: Vendor, mut inputs: Value) -> Output {
         inputs["base"] = self.base().into();
-        inputs["key_file"] = path("key.pem").to_str().unwrap().into();
+        if inputs["key_file"].is_null() {
+            inputs["key_file"] = path("key.pem").to_str().unwrap().into();
+        }
         let (program, script, function) = match vendor {
             Vendor::Python(_, function) => {
                 let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdks/clients.py");
@@ -137,9 +147,10 @@ impl Sandbox {
         Sent::read(jwt, at, &[(&base, "{base}"), (host, "{host}")])
     }
     #[track_caller]
-    fn last(&self) -> Sent {
-        let jwt = self.server.last_assertion(self.name).unwrap();
-        self.read(&jwt, *self.answered_at.lock().unwrap())
+    fn last(&self) -> Option<Sent> {
+        let name = self.server.base_url(self.name).map_or("", |_| self.name);
+        let jwt = self.server.last_assertion(name)?;
+        Some(self.read(&jwt, self.latest.lock().unwrap().0))
     }
 
     /// Gets a token with the profile, and returns the assertion that it sent.
@@ -147,10 +158,8 @@ impl Sandbox {
     fn ours(&self, profile: &Profile, key: impl Signer + 'static) -> Sent {
         let source = TokenSource::with_transport(self.agent(), profile.clone(), key).unwrap();
         let token = source.token().unwrap();
-        match self.server.last_assertion(self.name) {
-            Some(_) => self.last(),
-            None => self.read(token.secret(), now()), // the assertion is the token
-        }
+        let last = self.last();
+        last.unwrap_or_else(|| self.read(token.secret(), now())) // the assertion is the token
     }
 
     /// A client gets its token. Records its assertion beside that of our profile.
@@ -165,12 +174,12 @@ impl Sandbox {
     ) {
         let output = self.run(vendor, inputs);
         self.assert_is_token(output.text("token"));
-        let theirs = self.last();
+        let theirs = self.last().unwrap();
         let ours = self.ours(profile, key);
         self.record_comparison(vendor, case, "yes", &theirs, &ours);
     }
 
-    /// A client makes an assertion, and `accept` proves that the sandbox takes it. Records it beside ours.
+    /// A client makes an assertion, which `send` gives to the sandbox. `send` returns what the page says about it.
     #[track_caller]
     pub(crate) fn compare_assertion(
         &self,
@@ -178,20 +187,15 @@ impl Sandbox {
         case: &str,
         inputs: Value,
         (profile, key): (&Profile, impl Signer + 'static),
-        accept: Option<&dyn Fn(&Self, &str)>,
+        send: impl FnOnce(&Self, &Output) -> &'static str,
     ) {
         let ours = self.ours(profile, key);
         let output = self.run(vendor, inputs);
-        let jwt = output.text("assertion");
-        let theirs = self.read(jwt, output.value["at"].as_f64().unwrap());
-        let result = match accept {
-            Some(accept) => {
-                accept(self, jwt);
-                "yes, when the test sent its assertion"
-            }
-            None => "no server was asked",
-        };
-        self.record_comparison(vendor, case, result, &theirs, &ours);
+        let (base, at) = (self.base(), output.value["at"].as_f64().unwrap());
+        // Some clients have a server of their own.
+        let url = output.value["url"].as_str().unwrap_or(&base);
+        let theirs = Sent::read(output.text("assertion"), at, &[(url, "{base}")]);
+        self.record_comparison(vendor, case, send(self, &output), &theirs, &ours);
     }
 
     /// A client that is given our assertion gets its token.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jwt_bearer::provider::{docusign, ghost, snowflake};
 use jwt_bearer::sandbox::{Client, Key};
-use jwt_bearer::{Audience, Certificate, Endpoint, Profile, RsaAlgorithm, RsaKey};
+use jwt_bearer::{Audience, Certificate, EcKey, Endpoint, Profile, RsaAlgorithm, RsaKey};
 use serde_json::json;
 
-use crate::support::{Sandbox, Vendor};
+use crate::support::{Output, Sandbox, Vendor};
 use Vendor::{Node, Python};
 
 const KEY_ID: &str = "key-1";
@@ -22,6 +23,13 @@ fn key_with_id() -> RsaKey {
 }
 fn client(id: &str) -> Client {
     Client::new(id, Key::public(&key()))
+}
+
+/// What the page says about a client that cannot be pointed at the sandbox.
+const SENT_BY_TEST: &str = "yes, when the test sent its assertion";
+
+fn not_sent(_: &Sandbox, _: &Output) -> &'static str {
+    "no server was asked"
 }
 fn token_endpoint(sandbox: &Sandbox, path: &str) -> Endpoint {
     Endpoint::token(sandbox.base() + path).unwrap()
@@ -73,7 +81,7 @@ fn docusign_esign_gets_its_token() {
     let client = client.with_scope("signature").with_scope("impersonation");
     let sandbox = Sandbox::start("docusign", client);
     // The profile refuses an audience that is no server of DocuSign's. The client sends the host that it is given.
-    let host = jwt_bearer::provider::docusign::DEMO;
+    let host = docusign::DEMO;
     let profile = Profile::docusign(host, "integration-key", user).unwrap();
     let profile = profile.with_endpoint(token_endpoint(&sandbox, "/oauth/token"));
     let inputs = json!({ "client_id": "integration-key", "user": user });
@@ -139,10 +147,15 @@ fn msal_for_node_gets_its_token() {
 #[ignore = "tests/sdks/run installs what it needs"]
 fn octokit_auth_app_gets_its_token() {
     let vendor = Node("@octokit/auth-app", "octokit-auth-app");
-    for (case, id) in [("app ID", "12345"), ("client ID", "Iv1.0123456789abcdef")] {
+    let client_id = "Iv1.0123456789abcdef";
+    for (case, id, sent) in [
+        ("app ID, as a number", "12345", json!(12345)),
+        ("app ID, as a text", "12345", json!("12345")),
+        ("client ID", client_id, json!(client_id)),
+    ] {
         let sandbox = Sandbox::start("github", client(id).with_tenant("1"));
         let profile = Profile::github_app(sandbox.base(), id, "1").unwrap();
-        let inputs = json!({ "client_id": id, "installation": "1" });
+        let inputs = json!({ "client_id": sent, "installation": "1" });
         sandbox.compare(vendor, case, inputs, &profile, key());
     }
 }
@@ -182,7 +195,7 @@ fn google_auth_gets_its_token() {
         "self-signed",
         inputs,
         (&profile, key_with_id()),
-        None,
+        not_sent,
     );
 }
 
@@ -232,15 +245,19 @@ fn snowflake_connector_makes_an_assertion() {
     let sandbox = Sandbox::start("snowflake", client("MYORG-ACCOUNT123.ALICE"));
     let profile = Profile::snowflake("myorg-account123", "alice");
     let inputs = json!({ "account": "myorg-account123", "user": "alice" });
-    let accept = |sandbox: &Sandbox, jwt: &str| {
+    let accept = |sandbox: &Sandbox, output: &Output| {
         let request = sandbox.agent().post(sandbox.base() + "/api/v2/statements");
-        let (name, value) = jwt_bearer::provider::snowflake::TOKEN_TYPE;
+        let (name, value) = snowflake::TOKEN_TYPE;
         let request = request.header(name, value);
-        let request = request.header("Authorization", format!("Bearer {jwt}"));
+        let request = request.header(
+            "Authorization",
+            format!("Bearer {}", output.text("assertion")),
+        );
         assert_eq!(request.send_empty().unwrap().status(), 200);
+        SENT_BY_TEST
     };
     let vendor = Python("snowflake-connector-python", "snowflake_connector_python");
-    sandbox.compare_assertion(vendor, "key pair", inputs, (&profile, key()), Some(&accept));
+    sandbox.compare_assertion(vendor, "key pair", inputs, (&profile, key()), accept);
 }
 
 #[test]
@@ -267,14 +284,15 @@ fn yandexcloud_makes_an_assertion() {
     let profile = Profile::yandex("account-1");
     let profile = profile.with_endpoint(token_endpoint(&sandbox, "/iam/v1/tokens"));
     let inputs = json!({ "client_id": "account-1", "key_id": KEY_ID });
-    let accept = |sandbox: &Sandbox, jwt: &str| {
+    let accept = |sandbox: &Sandbox, output: &Output| {
         let request = sandbox.agent().post(sandbox.base() + "/iam/v1/tokens");
         let request = request.content_type("application/json");
-        let response = request.send(json!({ "jwt": jwt }).to_string());
+        let response = request.send(json!({ "jwt": output.text("assertion") }).to_string());
         assert_eq!(response.unwrap().status(), 200);
+        SENT_BY_TEST
     };
     let vendor = Python("yandexcloud", "yandexcloud");
-    sandbox.compare_assertion(vendor, "IAM token", inputs, (&profile, key), Some(&accept));
+    sandbox.compare_assertion(vendor, "IAM token", inputs, (&profile, key), accept);
 }
 
 #[test]
@@ -285,4 +303,84 @@ fn zitadel_client_gets_its_token() {
     let inputs = json!({ "client_id": "100000000000000001", "key_id": KEY_ID });
     let vendor = Python("zitadel_client", "zitadel_client");
     sandbox.compare(vendor, "service user", inputs, &profile, key_with_id());
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn okta_gets_its_token() {
+    let scope = "okta.users.read";
+    for vendor in [
+        Python("okta", "okta"),
+        Node("@okta/okta-sdk-nodejs", "okta"),
+    ] {
+        let sandbox = Sandbox::start("okta", client("0oa1").with_scope(scope));
+        let profile = Profile::okta(sandbox.base(), "0oa1").unwrap();
+        let profile = profile.with_scope(scope);
+        let inputs = json!({ "client_id": "0oa1", "key_id": KEY_ID, "scope": scope });
+        sandbox.compare(vendor, "organization", inputs, &profile, key_with_id());
+    }
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn salesforce_core_makes_an_assertion_that_the_sandbox_refuses() {
+    let registered = || client("consumer-key").with_user("user@example.com");
+    let sandbox = Sandbox::start("salesforce", registered());
+    let profile = Profile::salesforce(sandbox.base(), "consumer-key", "user@example.com").unwrap();
+    let inputs = json!({ "client_id": "consumer-key", "user": "user@example.com" });
+    let refuse = |sandbox: &Sandbox, output: &Output| {
+        sandbox.register(registered().with_audience(output.text("url")));
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", output.text("assertion")),
+        ];
+        let request = sandbox
+            .agent()
+            .post(sandbox.base() + "/services/oauth2/token");
+        let request = request.config().http_status_as_error(false).build();
+        assert_eq!(request.send_form(form).unwrap().status(), 400);
+        let log = sandbox.log();
+        assert!(log.ends_with("refused, exp lies too far ahead"), "{log}");
+        "no: `exp` lies too far ahead for the sandbox"
+    };
+    let vendor = Node("@salesforce/core", "salesforce");
+    sandbox.compare_assertion(vendor, "JWT bearer flow", inputs, (&profile, key()), refuse);
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn clients_of_servers_that_the_sandbox_does_not_have_make_their_assertions() {
+    let sandbox = Sandbox::start("factset", client("app"));
+    let endpoint = Endpoint::issuer(sandbox.base()).unwrap();
+    let profile = Profile::factset("app").with_endpoint(endpoint);
+    let inputs = json!({ "client_id": "app", "key_id": KEY_ID });
+    let vendor = Python("fds.sdk.utils", "fds_sdk_utils");
+    let with = (&profile, key_with_id());
+    sandbox.compare_assertion(vendor, "confidential client", inputs, with, not_sent);
+
+    let sandbox = Sandbox::start("app-store-server", client("app"));
+    let issuer = "11112222-3333-4444-5555-666677778888";
+    let profile = Profile::app_store_server(issuer, "com.example.app");
+    let key_file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/ec-pkcs8.pem");
+    let key = EcKey::from_pem(include_str!("../data/keys/ec-pkcs8.pem")).unwrap();
+    let inputs = json!({
+        "key_file": key_file, "key_id": KEY_ID, "issuer": issuer, "bundle": "com.example.app",
+    });
+    let vendor = Python("app-store-server-library", "app_store_server_library");
+    let with = (&profile, key.with_key_id(KEY_ID));
+    sandbox.compare_assertion(vendor, "API token", inputs, with, not_sent);
+
+    let sandbox = Sandbox::start("ghost", client("app"));
+    let secret =
+        "6489f0f0f0f0f0f0f0f0f0f0:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let key = ghost::key(secret).unwrap();
+    let vendor = Node("@tryghost/admin-api", "ghost");
+    let with = (&Profile::ghost(), key);
+    sandbox.compare_assertion(
+        vendor,
+        "API token",
+        json!({ "secret": secret }),
+        with,
+        not_sent,
+    );
 }
