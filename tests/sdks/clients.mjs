@@ -6,7 +6,6 @@
 
 import { mkdtempSync, readFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfidentialClientApplication } from '@azure/msal-node';
 import { createAppAuth } from '@octokit/auth-app';
@@ -80,7 +79,7 @@ const clients = {
   // Where its login URL refuses it, the client tries Salesforce's own servers. So a server here accepts all, and the
   // test sends the assertion to the sandbox.
   async salesforce({ key_file, client_id, user }) {
-    process.env.HOME = mkdtempSync(join(tmpdir(), 'salesforce-')); // it keeps what it got in files
+    process.env.HOME = mkdtempSync(join(process.env.HOME, 'salesforce-')); // it keeps what it got in files
     process.env.SF_DISABLE_LOG_FILE = 'true';
     process.env.SF_DISABLE_TELEMETRY = 'true';
     const { AuthInfo } = await import('@salesforce/core');

@@ -123,6 +123,11 @@ impl Sandbox {
         for name in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
             command.env(name, &self.root);
         }
+        // Neither files of the user nor a proxy change what a client does.
+        command.env("HOME", path("home"));
+        for name in ["NO_PROXY", "no_proxy"] {
+            command.env(name, "127.0.0.1");
+        }
         let output = command.output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{function}: {errors}");
