@@ -115,7 +115,7 @@ fn expected(
     let is_set = |name: &str| match members.and_then(|members| members.get(name)) {
         None | Some(Value::Null | Value::Bool(false)) => false,
         // Some servers number their errors, and zero is none.
-        Some(value) if name == "error" && value.to_string() == "0" => false,
+        Some(value) if name == "error" && value.as_u64() == Some(0) => false,
         Some(value) => !["\"\"", "[]", "{}"].contains(&&*value.to_string()),
     };
     let unavailable = matches!(status, 408 | 425 | 429 | 500..=599) && !matches!(status, 501 | 505);

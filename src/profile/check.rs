@@ -293,9 +293,6 @@ fn check_unique(
     let mut seen = Vec::new(); // sorted
     for name in names {
         match seen.binary_search(&name) {
-            _ if name.is_empty() => {
-                return Err(Error::config(format!("a {what} has no name")));
-            }
             Err(at) if !reserved.contains(&name) => seen.insert(at, name),
             _ => {
                 let message = format!("{what} {name} is set twice, or has a setting of its own");
