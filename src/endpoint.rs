@@ -28,7 +28,7 @@ pub(crate) enum EndpointKind {
 }
 
 impl Endpoint {
-    /// Takes the URL of the token endpoint itself.
+    /// Makes an endpoint of the URL of the token endpoint itself.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
@@ -37,7 +37,7 @@ impl Endpoint {
         Ok(Self::found(url, None))
     }
 
-    /// Takes the issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
+    /// Makes an endpoint of the issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
     /// Discovery.
     ///
     /// The document's `issuer` must be this text, byte for byte (RFC 8414 §3.3).
@@ -52,7 +52,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes the URL of a metadata document.
+    /// Makes an endpoint of the URL of a metadata document.
     ///
     /// Its `token_endpoint` is read. Its `issuer` is compared only where it becomes the audience, with
     /// [`Audience::Issuer`](crate::Audience::Issuer): then the URL has to be a well-known one, whose
@@ -66,7 +66,7 @@ impl Endpoint {
         Ok(Self::discovered(url, &Discovery::BY_METADATA))
     }
 
-    /// There is no token endpoint: the assertion itself is the access token, and nothing is sent.
+    /// Makes an endpoint for an assertion that is the access token itself: there is no server, and nothing is sent.
     pub fn none() -> Self {
         Self(EndpointKind::None)
     }

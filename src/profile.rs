@@ -34,8 +34,8 @@ pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer
 /// RFC 7521 §4.2.
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The longest lifetime of a token that is believed. No server means a longer one: a larger number
-/// is a mistake of units, or means "forever".
+/// The longest lifetime of a token that is accepted: a larger number is in another unit, or means "forever", and is cut
+/// to this.
 pub(crate) const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// What one authorization server wants of one client, and how it answers.
@@ -126,7 +126,8 @@ pub(crate) struct OwnedParameter {
 pub(crate) enum Issuer {
     Omit,
     Fixed(String),
-    /// This text, then the fingerprint of the key that signs: SHA-256 of its public half, in base64.
+    /// This text, then the fingerprint of the key that signs in base64: `Signer::identity`, which is the SHA-256 of the
+    /// public key.
     WithFingerprint(String),
 }
 

@@ -116,7 +116,7 @@ pub const PROVIDERS: &[&Provider] = &[
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "adobe",
-        "Adobe has ended its JWT credentials (service account) in 2025: make a credential of OAuth Server-to-Server, which has a client secret and needs no assertion",
+        "Adobe ended its JWT credentials (service account) in 2025: create an OAuth Server-to-Server credential, which has a client secret and needs no assertion",
     ),
     (
         "helseid",
@@ -130,7 +130,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 
 /// Returns the profile and the key of a credential file, whichever provider it is of.
 ///
-/// The file is JSON, as the server's console makes it, or that in base64. [`Provider::credentials`] takes what a file
+/// The file is JSON, as the server's console makes it, or its base64. [`Provider::credentials`] takes what a file
 /// lacks.
 ///
 /// ```no_run

@@ -179,7 +179,7 @@ pub(crate) fn scope(scope: &Value) -> Option<String> {
 
 /// Says what a response has in place of the token, and what reads it.
 pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str> {
-    // A name may be anything; these are too short to hold a secret.
+    // Servers put a secret in the place of a value. What does not look like a name is left out all the same.
     let is_shown = |(name, json): &(&str, &str)| {
         let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)

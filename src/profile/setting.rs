@@ -2,7 +2,7 @@
 //!
 //! A setting has the name of its method, without `with_`: `token-member` is
 //! [`with_token_member`](Profile::with_token_member). `param` and `lifetime` are short for `parameter` and
-//! `assertion_lifetime`.
+//! `assertion_lifetime`; `token-endpoint` and `discover` are two values of [`with_endpoint`](Profile::with_endpoint).
 
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ pub const SETTINGS: &[Setting] = &[
             let placement = all.into_iter().find(|placement| placement.name() == v);
             Ok(p.with_placement(placement.ok_or(Problem::Form)?))
         }),
-    setting("request-header", SecretPair, "An additional header of the request; may be repeated.",
+    setting("request-header", SecretPair, "A header of the request, in place of one of the same name; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_request_header(name.to_owned(), value)) }),
     setting("basic-auth", SecretPair, "HTTP Basic beside the assertion: the client id and its secret.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_basic_auth(name, value)) }),
@@ -165,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
         |p, v| Ok(p.with_expires_in_milliseconds(v.to_owned()))),
     setting("expires-at", MEMBER, "The member of the response with the time of expiry: a date, or seconds since 1970.",
         |p, v| Ok(p.with_expires_at(v.to_owned()))),
-    setting("token-exp", Text("yes|no"), "Whether the token's own exp is its lifetime, where the response names none.",
+    setting("token-exp", Text("yes|no"), "Whether the token's own exp is read if the response has no lifetime.",
         |p, v| Ok(p.with_token_exp(match v {
             "yes" => true,
             "no" => false,
@@ -173,13 +173,13 @@ pub const SETTINGS: &[Setting] = &[
         }))),
     setting("token-lifetime", SECONDS, "The lifetime of a token whose response names none.",
         |p, v| Ok(p.with_token_lifetime(seconds(v)?))),
-    setting("error-member", MEMBER, "The member of a refusal that is the error code.",
+    setting("error-member", MEMBER, "The member of an error response that has its code.",
         |p, v| Ok(p.with_error_member(v.to_owned()))),
-    setting("error-description-member", MEMBER, "The member of a refusal that is the reason.",
+    setting("error-description-member", MEMBER, "The member of an error response that has the reason.",
         |p, v| Ok(p.with_error_description_member(v.to_owned()))),
-    setting("unavailable-error", List("CODE"), "An error code that means: later; may be repeated.",
+    setting("unavailable-error", List("CODE"), "An error code that means that the server cannot answer now; may be repeated.",
         |p, v| Ok(p.with_unavailable_error(v.to_owned()))),
-    setting("denied-error", List("CODE"), "An error code that means: refused, whatever its status; may be repeated.",
+    setting("denied-error", List("CODE"), "An error code that means that the server refuses, whatever its status; may be repeated.",
         |p, v| Ok(p.with_denied_error(v.to_owned()))),
 ];
 
@@ -212,7 +212,7 @@ impl Profile {
         (setting.apply)(self, value).map_err(|problem| match problem {
             Problem::Other(error) => error,
             Problem::Form => {
-                let form = setting.value.form().unwrap_or_default();
+                let form = setting.value.form().unwrap_or("yes");
                 Error::config(format!("{name}: expected {form}"))
             }
         })
@@ -321,6 +321,7 @@ mod tests {
                 "claim NAME: the value begins as JSON does and is none: write a text as \"...\"",
             ),
             ("json-param", "n=x", "json-param n: the value is not JSON"),
+            ("text-response", "no", "text-response: expected yes"),
             ("colour", "red", "there is no setting colour"),
         ] {
             let error = profile().with_setting(name, value).unwrap_err();

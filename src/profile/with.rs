@@ -93,8 +93,8 @@ impl Profile {
 
     /// Sets how far `exp` lies after now, at least one second.
     ///
-    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to 60 seconds;
-    /// for Salesforce to 120, for Cylance to 180, for Marketing Cloud Intelligence to `None`.
+    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to 60 seconds,
+    /// to 600 for [`self_signed`](Self::self_signed), or to what the provider documents.
     #[must_use]
     pub fn with_assertion_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -105,7 +105,8 @@ impl Profile {
 
     /// Sets how far `nbf` lies before now, for a server that requires the claim.
     ///
-    /// `None` leaves the claim out, which is the default. Claims are whole seconds (RFC 7519 §2).
+    /// `None` leaves the claim out, which is the default unless the provider documents another one. Claims are
+    /// whole seconds (RFC 7519 §2).
     #[must_use]
     pub fn with_nbf_leeway(self, leeway: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -116,8 +117,8 @@ impl Profile {
 
     /// Sets how far `iat` lies before now, for a server whose clock is behind.
     ///
-    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to zero; for
-    /// Salesforce to `None`.
+    /// `None` leaves the claim out. Claims are whole seconds (RFC 7519 §2). Defaults to zero, or to
+    /// what the provider documents.
     #[must_use]
     pub fn with_iat_leeway(self, leeway: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -128,7 +129,8 @@ impl Profile {
 
     /// Sets how the claim `jti` is written.
     ///
-    /// Defaults to [`Jti::Uuid`]; for Marketing Cloud Intelligence to [`Jti::Hex`].
+    /// Defaults to [`Jti::Uuid`], to [`Jti::Omit`] for [`self_signed`](Self::self_signed), or to what the provider
+    /// documents.
     #[must_use]
     pub fn with_jti(self, jti: Jti) -> Self {
         Self { jti, ..self }
@@ -196,7 +198,7 @@ impl Profile {
 
     /// Sets where the scopes are written, and in which form.
     ///
-    /// Defaults to [`ScopePlacement::Parameter`]; for Cylance to an array in the claim `scp`.
+    /// Defaults to [`ScopePlacement::Parameter`], or to what the provider documents.
     #[must_use]
     pub fn with_scope_placement(self, scope_placement: ScopePlacement) -> Self {
         Self {
@@ -251,7 +253,7 @@ impl Profile {
 
     /// Sets where the token request carries its parameters.
     ///
-    /// Defaults to [`Placement::FORM`]; for Cylance to [`Placement::JSON`].
+    /// Defaults to [`Placement::FORM`], or to what the provider documents.
     #[must_use]
     pub fn with_placement(self, placement: Placement) -> Self {
         Self { placement, ..self }
@@ -297,7 +299,7 @@ impl Profile {
     /// Sets which member of the response is the token: a name, or a JSON Pointer (RFC 6901) such as
     /// `/auth/client_token`.
     ///
-    /// Defaults to `access_token`.
+    /// Defaults to `access_token`, or to what the provider documents.
     #[must_use]
     pub fn with_token_member(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.map_response(|response| {
@@ -317,7 +319,7 @@ impl Profile {
 
     /// Sets the header that carries the token to an API, such as `X-Vault-Token: {}`, where `{}` is the token.
     ///
-    /// Defaults to `Authorization: Bearer {}` (RFC 6750 §2.1).
+    /// Defaults to `Authorization: Bearer {}` (RFC 6750 §2.1), or to what the provider documents.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) where the line has no `{}`, or cannot be a header.
@@ -330,7 +332,7 @@ impl Profile {
 
     /// Sets which member of the response has the lifetime in seconds: a name or a JSON Pointer.
     ///
-    /// Defaults to `expires_in`.
+    /// Defaults to `expires_in`, or to what the provider documents.
     #[must_use]
     pub fn with_expires_in(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.map_response(|response| {

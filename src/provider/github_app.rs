@@ -34,7 +34,7 @@ impl Profile {
     /// object such as `{"contents": "read"}`.
     ///
     /// GitHub refuses an `iat` that is one second ahead of its clock, so it lies 60 seconds back, as the document
-    /// advises. `exp` lies 540 seconds ahead of a limit of ten minutes. The version of the API, `2022-11-28`, is not
+    /// advises. `exp` lies 540 seconds after now; GitHub accepts 600. The version of the API, `2022-11-28`, is not
     /// verified against the server's document: [`with_request_header`](Self::with_request_header) sets another
     /// `X-GitHub-Api-Version`.
     ///
@@ -170,7 +170,7 @@ const HINTS: &[Hint] = &[
     (
         "401",
         "'iat'",
-        "check this machine's clock, and that no claim iat is added: it is a whole number of seconds",
+        "check this machine's clock: iat is always sent as a whole number of its seconds",
     ),
     (
         "401",

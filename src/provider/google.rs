@@ -16,7 +16,7 @@ use crate::profile::response::ResponseMap;
 use crate::profile::{Audience, Jti, Limits, Profile, ScopePlacement};
 use crate::signer::Algorithm;
 
-/// The token endpoint, which is also the audience whatever a key file says.
+/// The token endpoint and the audience, also where an old key file has another URL of Google.
 pub const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 
 /// Where token endpoints of Google begin. Old key files have the second one.
@@ -32,8 +32,9 @@ impl Profile {
     /// Returns a profile for an access token of a Google service account.
     ///
     /// `client_email` names the account. [`with_scope`](Self::with_scope) sets the APIs that the token is for, which
-    /// become a claim: Google ignores a parameter. [`with_subject`](Self::with_subject) names a user of Workspace,
-    /// whom an administrator has delegated to the account.
+    /// become a claim: Google ignores a parameter. [`with_subject`](Self::with_subject) names a user of Workspace
+    /// to act for, if an administrator gave the account domain-wide delegation. `exp` lies one hour after now, the
+    /// longest that Google accepts.
     pub fn google(client_email: impl Into<String>) -> Self {
         let audience = Audience::Fixed(TOKEN_ENDPOINT.to_owned());
         let endpoint = Endpoint::known(TOKEN_ENDPOINT);
@@ -150,8 +151,8 @@ pub(super) const SELF_SIGNED: Provider = Provider {
     ..Provider::NEW
 };
 
-/// Sets the token endpoint, if there is another one. An assertion for Google goes to Google alone, so that another
-/// server is its audience, too.
+/// Sets the token endpoint, if there is another one. A server that is not Google's becomes the audience, too, so that
+/// it cannot use the assertion at Google.
 fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> {
     let Some(url) = token_endpoint else {
         return Ok(profile);
@@ -187,7 +188,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// From the server's document of errors.
+/// From Google's reference of errors.
 const HINTS: &[Hint] = &[
     (
         "invalid_grant",

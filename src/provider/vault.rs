@@ -1,4 +1,4 @@
-//! HashiCorp Vault and OpenBao, JWT authentication: profile.
+//! HashiCorp Vault and OpenBao: JWT authentication.
 //!
 //! - Login: <https://developer.hashicorp.com/vault/api-docs/auth/jwt>
 //! - Roles: <https://developer.hashicorp.com/vault/docs/auth/jwt>
