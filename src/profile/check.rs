@@ -207,11 +207,15 @@ impl Profile {
             AssertionPlacement::Parameter(name) => Some(&**name),
             AssertionPlacement::Bearer => None,
         };
-        let scope = Some("scope").filter(|_| assertion != Some("scope"));
         let names = self.parameters.iter().map(|parameter| &*parameter.name);
-        let mut names = names.chain(assertion).chain(scope);
         let mut once = names.clone().filter(|name| !REPEATABLE.contains(name));
-        check_unique("parameter", &[], &mut once)?;
+        check_unique(
+            "parameter",
+            &["scope", assertion.unwrap_or("scope")],
+            &mut once,
+        )?;
+        let scope = Some("scope").filter(|_| assertion != Some("scope"));
+        let mut names = names.chain(assertion).chain(scope);
         if let Some(name) = self.placement.conflict(&mut names) {
             return Err(Error::config(format!(
                 "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
