@@ -344,6 +344,14 @@ impl<'p> Exchange<'p> {
         let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
         secrets.extend(tokens.iter().map(|token| token.as_str()));
         secrets.extend(other_secrets);
+        let message = match message {
+            // It names members of the response.
+            Cow::Owned(text) => {
+                let [text, _] = self.signer.redact(redact_all([&text, ""], &secrets));
+                text.into()
+            }
+            fixed => fixed,
+        };
         let host = response.response.redirect_host();
         let words = host.as_deref().unwrap_or(reason.description());
         let words = redact_all([reason.code(), words], &secrets);
