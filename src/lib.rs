@@ -106,6 +106,9 @@ pub use key::encoding::{decode_base64, decode_base64url, decode_hex};
 pub use key_file::KeyFile;
 pub use message::{Request, Response};
 pub use placement::Placement;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use profile::claims::is_public_parameter;
 pub use profile::setting::{SETTINGS, Setting, SettingValue};
 pub use profile::{AssertionPlacement, Audience, Jti, Profile, ScopePlacement};
 pub use provider::{cylance, marketing_cloud_intelligence, salesforce};

@@ -21,7 +21,7 @@ use crate::placement::Placement;
 use crate::signer::Algorithm;
 
 mod check;
-mod claims;
+pub(crate) mod claims;
 pub(crate) mod hint;
 pub(crate) mod identity;
 mod metadata;

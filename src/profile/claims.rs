@@ -32,6 +32,12 @@ const PUBLIC_PARAMETERS: &[&str] = &[
     "subject_token_type",    // RFC 8693 §2.1
 ];
 
+/// Returns whether the values of a parameter are known to be no secrets.
+#[allow(unreachable_pub, reason = "the command line names this function")]
+pub fn is_public_parameter(name: &str) -> bool {
+    PUBLIC_PARAMETERS.contains(&name)
+}
+
 /// Characters of the shortest part of a header's value that may be a secret: `application/json` has shorter ones.
 const MIN_PART: usize = 8;
 
@@ -173,8 +179,8 @@ impl Profile {
     /// known to be public, the texts inside those that are JSON, and the values of headers and their parts.
     pub(crate) fn secret_values(&self) -> Vec<Zeroizing<String>> {
         let mut secrets = self.encoded_secrets.clone();
-        let is_secret = |name: &str| !PUBLIC_PARAMETERS.contains(&name);
-        for parameter in self.parameters.iter().filter(|p| is_secret(&p.name)) {
+        let parameters = self.parameters.iter();
+        for parameter in parameters.filter(|parameter| !is_public_parameter(&parameter.name)) {
             secrets.push(parameter.value.clone());
             if let Some(value) = parameter
                 .is_json

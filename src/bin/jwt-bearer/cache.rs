@@ -12,7 +12,8 @@ use jwt_bearer::{
 use crate::args::CacheOptions;
 use crate::output::{Failure, print_message, print_to_stderr, print_trace};
 use crate::profiles::ProfileAndSigner;
-use crate::trace::SharedSecrets;
+use crate::secrets::SharedSecrets;
+use crate::trace;
 
 /// Returns `source` with a token store if the options ask for one and it can be opened.
 ///
@@ -157,7 +158,7 @@ impl TokenStore for TracedStore {
         let loaded = self.store.load(name, timeout)?;
         let text = match &loaded {
             Some(bytes) => {
-                self.secrets.add_stored_token(bytes);
+                trace::add_stored_token(&self.secrets, bytes);
                 "a token is stored"
             }
             None => "no token is stored",

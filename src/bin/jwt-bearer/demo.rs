@@ -13,7 +13,8 @@ use ureq::Agent;
 
 use crate::output::Failure;
 use crate::sandbox;
-use crate::trace::{self, SharedSecrets};
+use crate::secrets::SharedSecrets;
+use crate::trace;
 
 /// The key that RFC 7515 Appendix A.2 publishes. No server may trust it.
 const KEY: &str = include_str!("demo.pem");

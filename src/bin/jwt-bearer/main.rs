@@ -12,6 +12,7 @@ mod providers;
 mod proxy;
 mod roots;
 mod sandbox;
+mod secrets;
 mod tls;
 mod trace;
 mod usage;

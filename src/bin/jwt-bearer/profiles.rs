@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use jwt_bearer::provider::{InputValue, Inputs, Provider, provider_of_credentials};
-use jwt_bearer::{Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer};
+use jwt_bearer::{
+    Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer,
+    is_public_parameter,
+};
 use zeroize::Zeroizing;
 
 use crate::args::{CommonOptions, SecretEncoding};
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::output::{Failure, print_message};
 use crate::providers::Chosen;
-use crate::trace::{SharedSecrets, is_public_parameter};
+use crate::secrets::SharedSecrets;
 use crate::usage::is_name;
 
 /// Parts of the names of request headers whose values are secrets. Any other value may be an argument.

@@ -3,47 +3,25 @@
 //! A value is shown if its name is on a list of harmless ones; a token under a name that nobody has heard of stays
 //! hidden. A harmless text is hidden too if it repeats a piece of a value that is not.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasher as _;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jwt_bearer::{AssertionPlacement, Request, Response, Transport};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_bearer::{AssertionPlacement, Request, Response, Transport, is_public_parameter};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::output::escape_invisible;
+use crate::secrets::{Secrets, SharedSecrets};
 
 /// Request headers whose values are public; every other header may be a secret.
 const PUBLIC_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
 /// Characters of an assertion that are shown: they are the beginning of its header.
 const SHOWN_OF_ASSERTION: usize = 12;
-/// Characters of the shortest value that is searched; shorter ones occur in any sentence.
-const MIN_SEARCHED: usize = 6;
-/// Characters of a piece of a value that hides the text in which it is found.
-const PIECE: usize = 12;
 /// What replaces a hidden value.
 const HIDDEN: &str = "...";
-
-/// Parameters whose values are public; every other parameter may be a secret.
-pub(crate) const PUBLIC_PARAMETERS: &[&str] = &[
-    "actor_token_type",
-    "audience",
-    "client_assertion_type",
-    "client_id",
-    "grant_type",
-    "requested_token_type",
-    "requested_token_use",
-    "resource",
-    "response_type",
-    "scope",
-    "subject_token_type",
-];
 
 /// Members of a response that hold no token (RFC 6749 §5, RFC 8414 §2, RFC 8693 §2.2, RFC 9457 §3.1), and those in
 /// which servers put the reason of a refusal. Names that end in `_endpoint` or `_supported` are shown too.
@@ -134,10 +112,6 @@ pub(crate) fn decode(jwt: &str) -> impl Iterator<Item = (&'static str, String)> 
             let bytes = URL_SAFE_NO_PAD.decode(segment).unwrap_or_default();
             (label, String::from_utf8_lossy(&bytes).into_owned())
         })
-}
-
-pub(crate) fn is_public_parameter(name: &str) -> bool {
-    PUBLIC_PARAMETERS.contains(&name)
 }
 
 fn is_public_member(name: &str) -> bool {
@@ -303,141 +277,33 @@ fn hide_repeated(value: &mut Value, secrets: &Secrets) {
     }
 }
 
-/// The secrets of a run, for all that print: a server may repeat the assertion of an earlier attempt, a token of an
-/// earlier run, and the key.
-#[derive(Clone, Default)]
-pub(crate) struct SharedSecrets(Arc<Mutex<Secrets>>);
-
-impl SharedSecrets {
-    /// Adds the key of an HMAC, in the encodings that secrets are written in.
-    pub(crate) fn add_key(&self, key: &[u8]) {
-        let hex = |digits: &[u8; 16]| -> Zeroizing<String> {
-            let digit = |n: u8| digits.get(usize::from(n)).copied().map(char::from);
-            let pairs = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            pairs.filter_map(digit).collect::<String>().into()
-        };
-        let mut secrets = self.lock();
-        secrets.add(std::str::from_utf8(key).unwrap_or_default());
-        secrets.add(&Zeroizing::new(STANDARD_NO_PAD.encode(key)));
-        secrets.add(&Zeroizing::new(URL_SAFE_NO_PAD.encode(key)));
-        secrets.add(&hex(b"0123456789abcdef"));
-        secrets.add(&hex(b"0123456789ABCDEF"));
-    }
-
-    /// Adds a token as the library stores it, and the members that came with it.
-    ///
-    /// The library refuses whatever has another format, so that nothing of it is sent.
-    #[cfg(unix)]
-    pub(crate) fn add_stored_token(&self, bytes: &[u8]) {
-        type Stored = (
-            Value,
-            Value,
-            String,
-            Value,
-            Vec<(String, Value)>,
-            Value,
-            Value,
-        );
-        let Ok((_, _, token, _, members, _, _)) = serde_json::from_slice::<Stored>(bytes) else {
-            return;
-        };
-        let mut secrets = self.lock();
-        secrets.add(&Zeroizing::new(token));
-        let members = members.into_iter().collect();
-        hide_members(&mut Value::Object(members), &mut secrets);
-    }
-
-    /// Adds a text that is a secret, and the texts in it if it is JSON.
-    pub(crate) fn add(&self, secret: &str) {
-        let mut secrets = self.lock();
-        secrets.add(secret);
-        if let Ok(value) = serde_json::from_str(secret) {
-            secrets.add_all(&value);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Secrets> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hashes of the pieces of all values that must not be shown, by the length of the piece in characters.
+/// Adds a token as the library stores it, and the members that came with it.
 ///
-/// A text is searched for all of them at once. A server decides how long the texts are, and how many.
-#[derive(Default)]
-struct Secrets {
-    pieces: BTreeMap<usize, HashSet<u64>>,
-    hasher: RandomState,
-}
-
-impl Secrets {
-    fn add(&mut self, value: &str) {
-        let value = comparable(value);
-        let length = value.len().min(PIECE);
-        if length >= MIN_SEARCHED {
-            let pieces = value
-                .windows(length)
-                .map(|piece| self.hasher.hash_one(piece));
-            self.pieces.entry(length).or_default().extend(pieces);
-        }
-    }
-
-    fn add_all(&mut self, value: &Value) {
-        match value {
-            Value::String(text) => self.add(text),
-            Value::Object(members) => members.values().for_each(|member| self.add_all(member)),
-            Value::Array(elements) => elements.iter().for_each(|element| self.add_all(element)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    /// Returns whether a piece of one of the values is in the text, as it is or escaped for a URL or for JSON.
-    fn are_in(&self, text: &str) -> bool {
-        if text.len() < MIN_SEARCHED {
-            return false;
-        }
-        let decoded = percent_decode_str(text).decode_utf8_lossy();
-        self.are_literally_in(text)
-            || (decoded != text && self.are_literally_in(&decoded))
-            || (text.contains("\\u") && self.are_literally_in(&unescape(text)))
-    }
-
-    fn are_literally_in(&self, text: &str) -> bool {
-        let text = comparable(text);
-        self.pieces.iter().any(|(length, pieces)| {
-            let mut windows = text.windows(*length);
-            windows.any(|window| pieces.contains(&self.hasher.hash_one(window)))
-        })
-    }
-}
-
-/// Returns the characters that tokens and passwords are made of: what else is put between them changes nothing.
-fn comparable(text: &str) -> Zeroizing<Vec<char>> {
-    let is_compared = |c: &char| c.is_alphanumeric() || "-_.~+/=".contains(*c);
-    Zeroizing::new(text.chars().filter(is_compared).collect())
-}
-
-/// Replaces `\u0022` and the like, which JSON within a JSON string still has.
-fn unescape(text: &str) -> String {
-    let mut parts = text.split("\\u");
-    let mut unescaped = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part
-            .get(..4)
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        match digits.and_then(char::from_u32) {
-            Some(c) => {
-                unescaped.push(c);
-                unescaped.push_str(part.get(4..).unwrap_or_default());
-            }
-            None => unescaped.push_str(part),
-        }
-    }
-    unescaped
+/// The library refuses whatever has another format, so that nothing of it is sent.
+#[cfg(unix)]
+pub(crate) fn add_stored_token(secrets: &SharedSecrets, bytes: &[u8]) {
+    type Stored = (
+        Value,
+        Value,
+        String,
+        Value,
+        Vec<(String, Value)>,
+        Value,
+        Value,
+    );
+    let Ok((_, _, token, _, members, _, _)) = serde_json::from_slice::<Stored>(bytes) else {
+        return;
+    };
+    let mut secrets = secrets.lock();
+    secrets.add(&Zeroizing::new(token));
+    let members = members.into_iter().collect();
+    hide_members(&mut Value::Object(members), &mut secrets);
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
     use super::*;
 
     fn shown(body: &str, secret: &str) -> String {
