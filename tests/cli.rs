@@ -786,6 +786,24 @@ fn credential_file_is_enough() {
     fixture
         .run("token credentials credentials.json")
         .only_line();
+    // What is given counts in place of what the file has, and two alternatives are still too many.
+    let other =
+        "assertion marketing-cloud-intelligence --credentials credentials.json --region eu1";
+    fixture.run(other).only_line();
+    let two = fixture.run(&format!("{other} --token-endpoint https://as.example/t"));
+    assert_eq!(two.status, 2, "{two:?}");
+    assert!(two.err.contains("cannot be used with"), "{two:?}");
+    fixture
+        .run("token box --credentials credentials.json")
+        .assert_fails(
+            3,
+            "jwt-bearer: credentials.json: the provider box needs client-id\n  the file is of the provider \
+             marketing-cloud-intelligence\n",
+        );
+    fixture.run("google --scope x").assert_fails(
+        2,
+        "jwt-bearer: google is a provider: write jwt-bearer token google\n",
+    );
     fixture.write(
         "login.json",
         r#"{"type":"authorized_user","refresh_token":"1//secret"}"#,

@@ -197,6 +197,10 @@ fn input_option(provider: &Provider, input: &'static Input) -> Arg {
         true if is_in_file => option.required_unless_present("credentials"),
         is_required => option.required(is_required),
     };
+    let groups = provider.alternatives.iter().copied();
+    let groups = groups.filter(|group| group.contains(&input.name));
+    let others = groups.flatten().filter(|name| **name != input.name);
+    let option = option.conflicts_with_all(others);
     let option = input.default.into_iter().fold(option, Arg::default_value);
     input
         .instead_of
@@ -204,17 +208,15 @@ fn input_option(provider: &Provider, input: &'static Input) -> Arg {
         .fold(option, Arg::conflicts_with)
 }
 
-/// Returns a group of which exactly one option is needed. A credential file that has one of them is one more.
+/// Returns a group of which an option is needed. A credential file that has one of them is enough; what is given beside
+/// it counts in place of what the file has. The options themselves exclude each other.
 fn alternatives(provider: &'static Provider, group: &'static [&'static str]) -> ArgGroup {
-    let options = ArgGroup::new(group.join(" or ")).required(true).args(group);
-    match group
-        .iter()
-        .any(|name| provider.is_in_credential_file(name))
-    {
-        // What is given counts in place of what the file has; the library refuses two of the group.
-        true => options.arg("credentials").multiple(true),
-        false => options,
-    }
+    let options = ArgGroup::new(group.join(" or "))
+        .required(true)
+        .multiple(true);
+    let mut names = group.iter();
+    let file = names.any(|name| provider.is_in_credential_file(name));
+    options.args(group).args(file.then_some("credentials"))
 }
 
 fn key_options(command: Command, provider: &Provider) -> Command {
