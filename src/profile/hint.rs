@@ -8,6 +8,10 @@ use crate::error::says;
 /// An empty code or part matches any. The first row that matches is used.
 pub(crate) type Hint = (&'static str, &'static str, &'static str);
 
+/// What to do where a server limits the number of requests.
+pub(crate) const RATE_LIMITED: &str =
+    "keep a token as long as it lives, and wait before asking for another";
+
 /// The codes of RFC 6749 §5.2, which mean the same at every server, after descriptions that say
 /// more.
 ///

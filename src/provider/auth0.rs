@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::definition::{Input, Provider, base_url};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::{Audience, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
@@ -118,9 +118,5 @@ const HINTS: &[Hint] = &[
         "",
         "authorize the application for these scopes of the API",
     ),
-    (
-        "too_many_requests",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("too_many_requests", "", RATE_LIMITED),
 ];

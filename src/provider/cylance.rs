@@ -15,7 +15,7 @@ use super::definition::{Input, InputValue, KeyKind, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Issuer, Limits, Profile, ScopePlacement};
 use crate::signer::Algorithm;
@@ -165,9 +165,5 @@ const HINTS: &[Hint] = &[
         "",
         "the request conflicts with existing data: ask the vendor, no document says when",
     ),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
 ];

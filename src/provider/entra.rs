@@ -42,8 +42,8 @@ impl Profile {
     /// that the app may do there. `exp` lies five minutes after now; the document advises five to ten.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the authority may not carry an assertion, or the tenant stands for
-    /// any.
+    /// [`Config`](crate::ErrorKind::Config) where the authority may not carry an assertion, or the tenant is `common`,
+    /// `organizations` or `consumers`.
     pub fn entra(
         authority: impl AsRef<str>,
         tenant: impl AsRef<str>,

@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::json;
 use crate::placement::{Placement, form_encoded};
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
@@ -139,9 +139,5 @@ const HINTS: &[Hint] = &[
         "user_disabled",
         "enable the user in the Firebase console",
     ),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
 ];

@@ -15,7 +15,7 @@ use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::{KindOfError, ResponseMap, TIMESTAMP};
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
@@ -148,8 +148,6 @@ const LIMITS: Limits = Limits {
 /// GitHub answers 403 to both of its rate limits.
 const KINDS_OF_ERRORS: &[KindOfError] = &[KindOfError::unavailable("", "rate limit")];
 
-const WAIT: &str = "keep a token as long as it lives, and wait before asking for another";
-
 /// From the server's document and its users' reports. Its responses have no error codes.
 const HINTS: &[Hint] = &[
     (
@@ -187,7 +185,7 @@ const HINTS: &[Hint] = &[
         "suspended",
         "the installation is suspended: its owner can take that back in the settings of the installation",
     ),
-    ("403", "rate limit", WAIT),
+    ("403", "rate limit", RATE_LIMITED),
     (
         "404",
         "",
@@ -198,5 +196,5 @@ const HINTS: &[Hint] = &[
         "",
         "ask for repositories of this installation, and for permissions that its owner has accepted",
     ),
-    ("429", "", WAIT),
+    ("429", "", RATE_LIMITED),
 ];

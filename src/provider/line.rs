@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::{Audience, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
@@ -100,11 +100,7 @@ const LIMITS: Limits = Limits {
 
 /// From users: LINE documents no causes.
 const HINTS: &[Hint] = &[
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
     (
         "",
         "limit",

@@ -14,7 +14,7 @@ use super::definition::{Input, InputValue, KeyKind, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{
     AssertionPlacement, Audience, Issuer, Limits, Profile, ScopePlacement, text_parameter,
@@ -190,9 +190,5 @@ const HINTS: &[Hint] = &[
         "",
         "write the server URL with the pod of Tableau Cloud, such as 10ax, and with https",
     ),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
 ];

@@ -12,7 +12,7 @@ use super::definition::{ASYMMETRIC, Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Profile, text_parameter};
 use crate::token::TokenHeader;
@@ -134,11 +134,7 @@ const HINTS: &[Hint] = &[
         "",
         "check the namespace, and that the method is enabled at this mount",
     ),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
     (
         "503",
         "",

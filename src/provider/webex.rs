@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::definition::{Input, KeyKind, Provider};
 use crate::endpoint::Endpoint;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
@@ -101,9 +101,5 @@ const HINTS: &[Hint] = &[
         "",
         "the guest issuer may not do this: use a service app with guest management",
     ),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("429", "", RATE_LIMITED),
 ];

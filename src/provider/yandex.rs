@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::definition::{CredentialFile, Input, Provider};
 use crate::endpoint::Endpoint;
 use crate::placement::Placement;
-use crate::profile::hint::Hint;
+use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::{ResponseMap, TIMESTAMP};
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
@@ -100,10 +100,6 @@ const HINTS: &[Hint] = &[
         "",
         "the service account may not do this: check that it is active",
     ),
-    (
-        "8",
-        "",
-        "keep a token as long as it lives, and wait before asking for another",
-    ),
+    ("8", "", RATE_LIMITED),
     ("401", "", "check the key and this machine's clock"),
 ];
