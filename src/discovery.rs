@@ -18,8 +18,9 @@ pub(crate) struct Discovery {
     pub(crate) name: &'static str,
     /// Returns the requests for the metadata, to be sent in this order until one document works.
     pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
-    /// Returns the issuer that the metadata must name, `None` where any will do.
-    pub(crate) expected_issuer: fn(&Url, Audience) -> ExpectedIssuer<'_>,
+    /// Returns the issuer that the metadata must name, `None` where any will do. The flag says whether the issuer becomes
+    /// the audience.
+    pub(crate) expected_issuer: fn(&Url, bool) -> ExpectedIssuer<'_>,
     /// Compares the issuer of a document with the expected one.
     is_expected: fn(found: &str, expected: &str) -> bool,
     pub(crate) discover: fn(&Search<'_>, &mut Send<'_>) -> Result<Found, Error>,
@@ -27,13 +28,6 @@ pub(crate) struct Discovery {
 }
 
 type ExpectedIssuer<'a> = Result<Option<Cow<'a, str>>, Error>;
-
-/// Whether the issuer becomes the audience.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
-    IsIssuer,
-    IsOther,
-}
 
 /// Sends a request.
 pub(crate) type Send<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
@@ -70,9 +64,9 @@ impl Discovery {
     pub(crate) const BY_METADATA: Self = Self {
         name: "metadata",
         requests: |url| Ok(vec![Request::get(url.clone())]),
-        expected_issuer: |url, audience| match audience {
-            Audience::IsOther => Ok(None),
-            Audience::IsIssuer => match url.well_known_issuer() {
+        expected_issuer: |url, is_audience| match is_audience {
+            false => Ok(None),
+            true => match url.well_known_issuer() {
                 Some(issuer) => Ok(Some(issuer.into())),
                 None => Err(Error::config(
                     "the audience is to be the issuer, which this metadata URL does not name: \

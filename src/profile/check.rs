@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile, ScopePlacement,
 };
-use crate::discovery;
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::json::{self, JsonValue};
@@ -120,11 +119,7 @@ impl Profile {
         let EndpointKind::Discovered { from, by } = self.endpoint.kind() else {
             return Ok(None);
         };
-        let audience = match self.audience {
-            Audience::Issuer => discovery::Audience::IsIssuer,
-            _ => discovery::Audience::IsOther,
-        };
-        (by.expected_issuer)(from, audience)
+        (by.expected_issuer)(from, self.audience == Audience::Issuer)
     }
 
     fn check_texts(&self) -> Result<(), Error> {
