@@ -32,9 +32,6 @@ const TOKEN_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "a
 
 const DPOP: &str = "the token is bound to a key by DPoP (RFC 9449), which is not supported: switch it off for this client";
 
-const UNUSABLE_TOKEN: &str =
-    "the access_token is empty or holds something other than visible ASCII";
-
 /// One assertion traded for one token, without I/O.
 ///
 /// Reading the response consumes the exchange, so that no assertion is sent twice.
@@ -162,7 +159,7 @@ impl<'p> Exchange<'p> {
                 members.remove(&map.token); // its accessor is `AccessToken::secret`
                 let header = &map.token_header;
                 AccessToken::new(&secret, header, self.now, lifetime, scope, members)
-                    .ok_or_else(|| Error::protocol(UNUSABLE_TOKEN)) // never: token_response checked it
+                    .ok_or_else(|| Error::protocol(unusable(&map.token))) // never: token_response checked it
             }
             Err(problem) => {
                 let response = ErrorResponse {
@@ -293,7 +290,7 @@ impl<'p> Exchange<'p> {
             .as_str()
             .ok_or_else(|| format!("the {} is not a string", map.token))?;
         if !AccessToken::is_usable(secret) {
-            return Err(UNUSABLE_TOKEN.into());
+            return Err(unusable(&map.token).into());
         }
         let requested = || self.profile.scope.clone();
         let now = date.unwrap_or(self.now);
@@ -415,12 +412,12 @@ pub(crate) fn self_signed(
     let lifetime = lifetime.min(MAX_TOKEN_LIFETIME);
     let (header, scope) = (&map.token_header, profile.scope.clone());
     let members = JsonObject::default();
-    Ok(AccessToken::new(
-        assertion.secret(),
-        header,
-        now,
-        lifetime,
-        scope,
-        members,
-    ))
+    let token = AccessToken::new(assertion.secret(), header, now, lifetime, scope, members);
+    token
+        .map(Some)
+        .ok_or_else(|| Error::protocol(unusable("assertion"))) // never: it is base64url and dots
+}
+
+fn unusable(token: &str) -> String {
+    format!("the {token} is empty or holds something other than visible ASCII")
 }
