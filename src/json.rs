@@ -122,9 +122,6 @@ impl JsonObject {
 
     /// Removes and wipes the value that a [path](path) leads to.
     pub(crate) fn remove(&mut self, member: &str) {
-        if !member.starts_with('/') {
-            return self.0.retain(|(other, _)| other != member);
-        }
         match &*path(member) {
             [] => {}
             [name] => self.0.retain(|(other, _)| other != name),

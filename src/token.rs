@@ -83,7 +83,7 @@ impl AccessToken {
     ///
     /// HTTP libraries do not print such values.
     pub fn header_value(&self) -> http::HeaderValue {
-        // A usable token is visible ASCII, and what stands around it was checked.
+        // A usable token is visible ASCII, and the texts before and after it were checked.
         let value = http::HeaderValue::from_str(self.authorization());
         let mut value = value.unwrap_or_else(|_| http::HeaderValue::from_static(""));
         value.set_sensitive(true);

@@ -138,7 +138,7 @@ pub(crate) const MILLISECONDS: LifetimeUnit = |value, _| {
 /// The time of the end: a date of RFC 3339, or seconds since 1970.
 pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
     let unix_time = || {
-        // A larger number is in milliseconds.
+        // A larger number is in another unit, and is not read.
         let seconds = seconds(value).filter(|seconds| seconds.as_secs_f64() < MAX_SECONDS);
         SystemTime::UNIX_EPOCH.checked_add(seconds?)
     };

@@ -78,7 +78,7 @@ pub(super) struct Issue<'i> {
 }
 
 impl Issue<'_> {
-    /// Returns when the token expires, in the form of RFC 3339. `end` is what stands after the seconds.
+    /// Returns when the token expires, in the form of RFC 3339. `end` is the text after the seconds.
     pub(super) fn expires_at(&self, end: &str) -> String {
         let now = SystemTime::now();
         let expires_at = now.checked_add(self.state.token_lifetime);

@@ -266,7 +266,7 @@ impl State {
     }
 }
 
-/// Writes a time as RFC 3339 does. `end` is what stands after the seconds.
+/// Writes a time as RFC 3339 does. `end` is the text after the seconds.
 pub(super) fn rfc_3339(time: SystemTime, end: &str) -> String {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let date = httpdate::fmt_http_date(time); // such as Sun, 06 Nov 1994 08:49:37 GMT

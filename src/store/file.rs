@@ -320,7 +320,7 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
         .unwrap_or(MAX_STORED)
         .min(MAX_STORED);
     let limit = length.saturating_add(1);
-    let mut bytes = Vec::with_capacity(limit); // with room for that byte, so that it never grows
+    let mut bytes = Vec::with_capacity(limit); // that byte included, so that it never grows
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     File::from(file).take(limit).read_to_end(&mut bytes)?;
     Ok(Some(bytes))

@@ -90,7 +90,7 @@ impl Sent {
     }
 }
 
-/// Returns what a random text is. Two of one kind are not told apart.
+/// Returns what a random text is. Two of one kind are the same text.
 fn kind_of_id(id: &str) -> &'static str {
     let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
     let groups: Vec<_> = id.split('-').map(str::len).collect();
