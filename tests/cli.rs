@@ -749,9 +749,9 @@ fn server_of_ones_own_is_described_by_options() {
     let (url, requests) = answering("t0ken-of-it\n");
     let outcome = run(
         &url,
-        "--assertion-placement bearer --text-response --token-header X-Token:{}",
+        "--assertion-placement bearer --text-response --token-header X-Token:v1-{}-end",
     );
-    assert_eq!(outcome.out, "X-Token: t0ken-of-it\n");
+    assert_eq!(outcome.out, "X-Token: v1-t0ken-of-it-end\n");
     let assertion = requests.recv().unwrap();
     let (_, assertion) = assertion.split_once("Bearer ").unwrap();
     let (assertion, _) = assertion.split_once("\r\n").unwrap();
