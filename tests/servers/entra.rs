@@ -1,8 +1,8 @@
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>,
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
-use jwt_bearer::Certificate;
 use jwt_bearer::ErrorKind::Denied;
+use jwt_bearer::{Algorithm, Certificate, Key};
 
 use super::*;
 
@@ -64,6 +64,23 @@ fn entra_takes_ps256_before_rs256() {
     assert!(names.eq(["PS256", "RS256"]));
     let signed = profile.assertion(&rsa_key(), now()).unwrap();
     assert_eq!(decoded(signed.secret()).header["alg"], "RS256");
+}
+
+/// A key that nobody has asked for an algorithm signs what the server prefers; one that was asked keeps it.
+#[test]
+fn entra_key_signs_ps256_unless_it_was_made_for_another_accepted_algorithm() {
+    let accepted = entra(&[]).unwrap().algorithms().to_vec();
+    let key = || Key::read(pem()).unwrap();
+    let signs = |key: Key| key.with_first_of(&accepted).unwrap().algorithm();
+    assert_eq!(signs(key()), Algorithm::Ps256);
+    let ps512 = key().with_algorithm(Algorithm::Ps512).unwrap();
+    assert_eq!(signs(ps512), Algorithm::Ps256); // it is not accepted
+    let ps384 = key().with_algorithm(Algorithm::Ps384).unwrap();
+    let both = [Algorithm::Rs256, Algorithm::Ps384];
+    assert_eq!(
+        ps384.with_first_of(&both).unwrap().algorithm(),
+        Algorithm::Ps384
+    );
 }
 
 #[test]

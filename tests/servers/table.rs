@@ -44,6 +44,29 @@ fn provider_says_which_input_is_missing_or_unknown() {
         refused(profile("custom", &[])),
         "exactly one of discover, token-endpoint is needed"
     );
+    let intelligence = |further: &[(&str, &str)]| {
+        let inputs = [&[("service-account-id", "s"), ("region", "us1")], further].concat();
+        profile("marketing-cloud-intelligence", &inputs)
+    };
+    assert!(intelligence(&[("query", "yes")]).is_ok());
+    assert_eq!(
+        refused(intelligence(&[("query", "no")])),
+        "query: expected yes, or nothing"
+    );
+    assert_eq!(
+        refused(intelligence(&[("region", "eu1")])),
+        "region is given twice, or beside its alternative"
+    );
+    let inputs = [
+        ("tenant-id", "t"),
+        ("application-id", "a"),
+        ("region", "au"),
+        ("base-url", "https://a.example"),
+    ];
+    assert_eq!(
+        refused(profile("cylance", &inputs)),
+        "base-url is given twice, or beside its alternative"
+    );
 }
 
 #[test]
