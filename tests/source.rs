@@ -17,8 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::ErrorKind::{Config, Denied, Key, Network, Protocol, Timeout, Unavailable};
 use jwt_bearer::{
-    AccessToken, Algorithm, BoxError, Clock, Endpoint, Error, ManualClock, Profile, Request,
-    Response, Signer, TokenSource, TokenState, Transport,
+    AccessToken, Algorithm, Audience, BoxError, Clock, Endpoint, Error, ManualClock, Profile,
+    Request, Response, Signer, TokenSource, TokenState, Transport,
 };
 
 use support::sample::{NOW, at, claims, client, client_at, hmac, now};
@@ -1488,4 +1488,37 @@ fn invalidate_of_an_old_token_keeps_the_newer_one() {
         2,
         "one repeat at most, with the newer token"
     );
+}
+
+/// Signs slowly, and once.
+struct SlowSigner(ManualClock, AtomicUsize);
+
+impl Signer for SlowSigner {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Hs256
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        if self.1.fetch_add(1, SeqCst) > 0 {
+            return Err("the signer is gone".into());
+        }
+        self.0.advance(secs(5));
+        hmac().sign(message)
+    }
+}
+
+/// The claim `exp` counts from the time before the signer was asked.
+#[test]
+fn self_signed_token_is_not_served_after_its_exp_however_slow_the_signer_is() {
+    let clock = ManualClock::new(now());
+    let profile = Profile::self_signed("issuer", Audience::Omit).with_assertion_lifetime(secs(60));
+    let nobody = |_: &Request, _: Duration| -> io::Result<Response> { panic!("a request") };
+    let signer = SlowSigner(clock.clone(), AtomicUsize::new(0));
+    let source = TokenSource::with_transport(nobody, profile, signer).unwrap();
+    let source = source.with_clock(clock.clone());
+    let token = source.token().unwrap();
+    assert_eq!(token.expires_at(), now() + secs(60));
+    clock.advance(secs(54)); // 59 s after `iat`
+    assert_eq!(source.token().unwrap().secret(), token.secret());
+    clock.advance(secs(2)); // 61 s after it; 56 s after the signer was done
+    assert_eq!(source.token().unwrap_err().kind(), Key);
 }
