@@ -1348,10 +1348,7 @@ fn token_sources_of_different_identities_never_share_a_token() {
             (client(), hmac()),
             (client().with_subject("another"), hmac()),
             (client().with_scope("read"), hmac()),
-            (
-                client().with_audience(jwt_bearer::Audience::Fixed("a".into())),
-                hmac(),
-            ),
+            (client().with_audience(Audience::Fixed("a".into())), hmac()),
             (client(), hmac().with_key_id("another")),
         ]
     };
