@@ -28,7 +28,7 @@ const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding r
     serde_json sha2 ureq zeroize";
 /// Dependencies of the features `encrypted-keys`, `sandbox`, `cli`, `file-store` and `redis`.
 const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen ctrlc des dirs httparse md-5 pem pkcs8 \
-    rcgen redis ring rustix rustls rustls-native-certs sha1 tempfile webpki-root-certs";
+    rcgen redis ring rustix rustls rustls-native-certs sha1 strsim tempfile toml webpki-root-certs x509-parser";
 
 /// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
 #[cfg(feature = "ureq")]
