@@ -25,6 +25,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether many servers want it.
     pub is_common: bool,
+    /// A setting in place of which it stands: both set the same thing. Of two that take pairs, those of one name do.
+    pub instead_of: Option<&'static str>,
     apply: fn(Profile, &str) -> Result<Profile, Problem>,
 }
 
@@ -34,10 +36,13 @@ pub struct Setting {
 pub enum SettingValue {
     /// A text that this word describes.
     Text(&'static str),
-    /// `NAME=VALUE`. The setting may be given many times.
-    Pair,
-    /// `NAME=VALUE`, where the value may be a secret. The setting may be given many times.
-    SecretPair,
+    /// `NAME=VALUE`. The setting may be given many times, with another name each time.
+    Pair {
+        /// Whether the value is read as JSON.
+        is_json: bool,
+        /// Whether the value may be a secret.
+        may_be_secret: bool,
+    },
     /// A text that this word describes. The setting may be given many times.
     List(&'static str),
     /// Nothing: the setting is on.
@@ -68,7 +73,15 @@ const fn setting(
         value,
         help,
         is_common: false,
+        instead_of: None,
         apply,
+    }
+}
+
+const fn pair_value(is_json: bool, may_be_secret: bool) -> SettingValue {
+    Pair {
+        is_json,
+        may_be_secret,
     }
 }
 
@@ -79,10 +92,21 @@ impl Setting {
             ..self
         }
     }
+
+    const fn instead_of(self, other: &'static str) -> Self {
+        Self {
+            instead_of: Some(other),
+            ..self
+        }
+    }
 }
 
-use SettingValue::{Flag, List, Pair, SecretPair, Text};
+use SettingValue::{Flag, List, Pair, Text};
 
+const TEXT_PAIR: SettingValue = pair_value(false, false);
+const JSON_PAIR: SettingValue = pair_value(true, false);
+const SECRET_PAIR: SettingValue = pair_value(false, true);
+const SECRET_JSON_PAIR: SettingValue = pair_value(true, true);
 const MEMBER: SettingValue = Text("MEMBER");
 const SECONDS: SettingValue = Text("SECONDS");
 
@@ -92,12 +116,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("token-endpoint", Text("URL"), "The token endpoint.",
         |p, v| Ok(p.with_endpoint(Endpoint::token(v)?))).common(),
     setting("discover", Text("URL"), "The issuer whose metadata names the token endpoint, or the URL of a metadata document below /.well-known/.",
-        |p, v| Ok(p.with_endpoint(discovered(v)?))),
+        |p, v| Ok(p.with_endpoint(discovered(v)?))).instead_of("token-endpoint"),
 
     setting("issuer", Text("ISS"), "The claim iss; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_issuer(), v => p.with_issuer(v) })),
     setting("issuer-and-fingerprint", Text("ISS"), "The claim iss: this text, then the fingerprint of the key in base64.",
-        |p, v| Ok(p.with_issuer_and_fingerprint(v))),
+        |p, v| Ok(p.with_issuer_and_fingerprint(v))).instead_of("issuer"),
     setting("subject", Text("SUB"), "The claim sub: the user or service that the token is for; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_subject(), v => p.with_subject(v) })).common(),
     setting("audience", Text("AUD"), "The claim aud: issuer, token-endpoint, none, or a text.",
@@ -120,11 +144,13 @@ pub const SETTINGS: &[Setting] = &[
             "none" => Jti::Omit,
             _ => return Err(Problem::Form),
         }))),
-    setting("claim", Pair, "An additional claim; may be repeated. VALUE is JSON, or else a text. A text that begins with {, [ or \" is written as a string of JSON.",
+    setting("claim", JSON_PAIR, "An additional claim; may be repeated. VALUE is JSON, or else a text; null adds none. A text that begins with {, [ or \" is written as a string of JSON.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, json_or_text("claim", name, value)?)) }).common(),
+    setting("claim-text", TEXT_PAIR, "An additional claim that is a text, whatever it looks like; may be repeated.",
+        |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, value)) }).instead_of("claim"),
     setting("typ", Text("TYP"), "The header member typ; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_typ(), v => p.with_typ(v) })),
-    setting("header", Pair, "An additional header member; may be repeated. VALUE is JSON, or else a text.",
+    setting("header", JSON_PAIR, "An additional header member; may be repeated. VALUE is JSON, or else a text.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_header(name, json_or_text("header", name, value)?)) }),
     setting("scope", Text("\"A B\""), "Scopes, separated by spaces.",
         |p, v| Ok(p.with_scope(v))).common(),
@@ -138,33 +164,33 @@ pub const SETTINGS: &[Setting] = &[
         }))),
     setting("without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",
         |p, v| Ok(p.without_parameter(v))),
-    setting("param", SecretPair, "An additional parameter; may be repeated.",
+    setting("param", SECRET_PAIR, "An additional parameter; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), value)) }).common(),
-    setting("json-param", SecretPair, "An additional parameter whose value is JSON; may be repeated.",
-        |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), json("json-param", name, value)?)) }),
+    setting("json-param", SECRET_JSON_PAIR, "An additional parameter whose value is JSON; may be repeated.",
+        |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), json("json-param", name, value)?)) }).instead_of("param"),
     setting("placement", Text("form|json|query|get"), "Where the parameters travel. With json a name may be a JSON Pointer, such as /site/id. With query and get proxies may log them.",
         |p, v| {
             let all = [Placement::FORM, Placement::JSON, Placement::QUERY, Placement::GET];
             let placement = all.into_iter().find(|placement| placement.name() == v);
             Ok(p.with_placement(placement.ok_or(Problem::Form)?))
         }),
-    setting("request-header", SecretPair, "A header of the request, in place of one of the same name; may be repeated.",
+    setting("request-header", SECRET_PAIR, "A header of the request, in place of one of the same name; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_request_header(name.to_owned(), value)) }),
-    setting("basic-auth", SecretPair, "HTTP Basic beside the assertion: the client id and its secret.",
+    setting("basic-auth", SECRET_PAIR, "HTTP Basic beside the assertion: the client id and its secret.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_basic_auth(name, value)) }),
 
     setting("token-member", MEMBER, "The member of the response that is the token: a name, or a JSON Pointer such as /auth/client_token.",
         |p, v| Ok(p.with_token_member(v.to_owned()))),
     setting("text-response", Flag, "The body of the response is the token.",
-        |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Problem::Form) }),
+        |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Problem::Form) }).instead_of("token-member"),
     setting("token-header", Text("HEADER"), "The header that carries the token to an API, with {} for the token.",
         |p, v| Ok(p.with_token_header(v)?)),
     setting("expires-in", MEMBER, "The member of the response with the lifetime in seconds.",
         |p, v| Ok(p.with_expires_in(v.to_owned()))),
     setting("expires-in-milliseconds", MEMBER, "The member of the response with the lifetime in milliseconds.",
-        |p, v| Ok(p.with_expires_in_milliseconds(v.to_owned()))),
+        |p, v| Ok(p.with_expires_in_milliseconds(v.to_owned()))).instead_of("expires-in"),
     setting("expires-at", MEMBER, "The member of the response with the time of expiry: a date, or seconds since 1970.",
-        |p, v| Ok(p.with_expires_at(v.to_owned()))),
+        |p, v| Ok(p.with_expires_at(v.to_owned()))).instead_of("expires-in"),
     setting("token-exp", Text("yes|no"), "Whether the token's own exp is read if the response has no lifetime.",
         |p, v| Ok(p.with_token_exp(match v {
             "yes" => true,
@@ -188,14 +214,14 @@ impl SettingValue {
     pub fn form(self) -> Option<&'static str> {
         match self {
             Text(form) | List(form) => Some(form),
-            Pair | SecretPair => Some("NAME=VALUE"),
+            Pair { .. } => Some("NAME=VALUE"),
             Flag => None,
         }
     }
 
     /// Returns whether the setting may be given many times.
     pub fn may_repeat(self) -> bool {
-        matches!(self, Pair | SecretPair | List(_))
+        matches!(self, Pair { .. } | List(_))
     }
 }
 
