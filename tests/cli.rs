@@ -13,6 +13,10 @@ use std::{fs, thread};
 #[cfg(unix)]
 #[path = "cli/cache.rs"]
 mod cache;
+#[path = "cli/connections.rs"]
+mod connections;
+#[path = "cli/documents.rs"]
+mod documents;
 #[path = "cli/network.rs"]
 mod network;
 #[path = "cli/secrets.rs"]
@@ -104,6 +108,8 @@ fn binary(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     ] {
         command.env_remove(variable);
     }
+    command.env_remove("JWT_BEARER_CONFIG");
+    command.env("XDG_CONFIG_HOME", "/nonexistent"); // the connections of whoever runs the tests
     command.args(arguments);
     command
 }
@@ -477,34 +483,6 @@ fn help_of_each_command_ends_with_example() {
             outcome.out
         );
     }
-    let bash = Outcome::of(binary(["completions", "bash"]).output().unwrap());
-    assert!(bash.out.contains("_jwt__bearer()") && bash.status == 0);
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("completion.sh");
-    // Calls the function as bash does when the cursor is at the end of the last word.
-    for (words, completes) in [
-        ("jwt-bearer t", "token"),
-        ("jwt-bearer token c", "cylance"),
-        ("jwt-bearer token salesforce --client-i", "--client-id"),
-        ("jwt-bearer token jwt-bearer --iss", "--issuer"),
-        ("jwt-bearer forget --cache-d", "--cache-dir"),
-    ] {
-        let script = format!(
-            "{}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
-             _jwt__bearer jwt-bearer \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
-             echo \"${{COMPREPLY[@]}}\"",
-            bash.out
-        );
-        fs::write(&file, script).unwrap();
-        let mut run = Command::new("bash");
-        let outcome = Outcome::of(run.arg("--norc").arg(&file).output().unwrap());
-        assert!(
-            outcome.out.split_whitespace().any(|word| word == completes),
-            "{words}: {outcome:?}"
-        );
-    }
-    let man = Outcome::of(binary(["man"]).output().unwrap());
-    assert!(man.out.contains(".TH jwt-bearer 1") && man.status == 0);
 }
 
 #[test]

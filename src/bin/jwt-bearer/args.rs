@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jwt_bearer::Algorithm;
 
 use crate::providers::Chosen;
@@ -33,6 +33,9 @@ Exit status:
 #[derive(Parser)]
 #[command(name = "jwt-bearer", version, after_help = EXAMPLE, max_term_width = 100)]
 pub(crate) struct Arguments {
+    /// The file with connections [default: jwt-bearer/config.toml below $XDG_CONFIG_HOME or the platform's directory].
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -71,6 +74,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         chosen: Chosen,
     },
+    /// Lists the connections, and where each value comes from.
+    ///
+    /// A connection is a table of the configuration file. Its keys are the options of the command line, so that
+    /// `jwt-bearer token prod` is all that is left to write:
+    ///
+    ///   [prod]
+    ///   provider = "salesforce"
+    ///   client-id = "3MVG9..."
+    ///   username = "integration@example.com"
+    ///   key = "prod.pem"
+    ///   cache = true
+    ///
+    /// File names are relative to the file. A list gives an option many times, and `claim = { tenant = 7 }` is
+    /// `--claim tenant=7`. Without `provider`, `credentials` names a file that says which provider it is of.
+    ///
+    /// Options win over variables, and variables over the file. The variable of --client-id is JWT_BEARER_CLIENT_ID;
+    /// one that repeats has a value on each line. JWT_BEARER_KEY, _CERTIFICATE, _CREDENTIALS and _CA hold the name of
+    /// a file, or PEM or JSON itself; JWT_BEARER_SECRET and _PASSPHRASE hold the secret itself, or @ and the name of
+    /// its file.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Example:\n  jwt-bearer config prod"
+    )]
+    Config {
+        /// The connection; all, if none is named.
+        connection: Option<String>,
+    },
     /// Removes the tokens that --cache has stored.
     ///
     /// With a provider and its arguments, as they are given to the command token, the token of these alone is
@@ -84,7 +114,7 @@ pub(crate) enum Command {
     )]
     Forget {
         /// The cache directory, if it is not the default one.
-        #[arg(long, value_name = "DIR", global = true)]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, global = true)]
         cache_dir: Option<PathBuf>,
         #[command(subcommand)]
         chosen: Option<Chosen>,
@@ -103,17 +133,23 @@ pub(crate) enum Command {
         #[arg(long)]
         tls: bool,
     },
-    /// Prints a shell completion script.
-    #[command(
-        after_help = "Example:\n  jwt-bearer completions bash > ~/.local/share/bash-completion/completions/jwt-bearer"
-    )]
+    /// Prints a shell completion script, which completes connections and file names too.
+    #[command(after_help = "Examples:\n  \
+                      source <(jwt-bearer completions bash)\n  \
+                      jwt-bearer completions fish > ~/.config/fish/completions/jwt-bearer.fish")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page.
-    #[command(after_help = "Example:\n  jwt-bearer man | man -l -")]
-    Man,
+    /// Prints the manual page, or writes the pages of all commands and providers.
+    #[command(
+        after_help = "Examples:\n  jwt-bearer man | man -l -\n  jwt-bearer man --dir ~/.local/share/man/man1"
+    )]
+    Man {
+        /// The directory to write the pages of all commands into. Pages of the same names are replaced.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
 }
 
 #[cfg(unix)]
@@ -124,7 +160,7 @@ pub(crate) struct CacheOptions {
     #[arg(long, global = true, help_heading = TOKEN_OPTIONS)]
     pub(crate) cache: bool,
     /// Like --cache, in this directory.
-    #[arg(long, value_name = "DIR", global = true, help_heading = TOKEN_OPTIONS)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, global = true, help_heading = TOKEN_OPTIONS)]
     pub(crate) cache_dir: Option<PathBuf>,
     /// Fetches a new token in place of the one in the cache.
     #[arg(long, global = true, help_heading = TOKEN_OPTIONS)]
@@ -173,10 +209,10 @@ pub(crate) struct CommonOptions {
     #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
     pub(crate) alg: Option<Algorithm>,
     /// The passphrase of an encrypted key. One line end at the end of a text is dropped.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Additional root certificates to trust: one or many in PEM, or one in DER.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
     pub(crate) ca: Option<PathBuf>,
     /// Trusts the root certificates of this machine instead of Mozilla's. The variables SSL_CERT_FILE and
     /// SSL_CERT_DIR replace both.

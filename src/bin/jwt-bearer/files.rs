@@ -3,6 +3,8 @@
 //! A file that can be opened is named in messages. A name that cannot be opened may be the secret itself, given by
 //! mistake, so that the option is named instead.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -23,7 +25,15 @@ static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
 /// Bytes of the longest file name. A longer argument is the content of a file.
 const MAX_NAME: usize = 255;
 
-/// Returns the bytes of the file that `option` names, or of standard input if the name is `-`.
+/// Begins the name of a variable that stands where a file name is wanted, as in the command openssl.
+pub(crate) const ENV: &str = "env:";
+/// Ends of file names that show that a text is the name of a file, and no secret.
+const EXTENSIONS: &[&str] = &[
+    "cer", "crt", "der", "json", "jwk", "key", "p12", "p8", "pem", "pfx", "toml", "txt",
+];
+
+/// Returns the bytes of the file that `option` names, of standard input if the name is `-`, or of a variable if it is
+/// `env:NAME`.
 ///
 /// # Errors
 /// Where the file cannot be read, or is too long.
@@ -31,6 +41,14 @@ pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fail
     // Most files fit, so they leave no copies in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_FILE));
     let limit = MAX_BYTES.saturating_add(1);
+    if let Some(variable) = path.to_str().and_then(|name| name.strip_prefix(ENV)) {
+        let text = env::var(variable).map_err(|_| {
+            Failure::config(format!(
+                "{option}: the variable after {ENV} is not set, or is no text"
+            ))
+        })?;
+        return Ok(Zeroizing::new(text.into_bytes()));
+    }
     let is_stdin = path == Path::new("-");
     if is_stdin && STDIN_WAS_READ.swap(true, Ordering::Relaxed) {
         return Err(Failure::usage(format!(
@@ -63,10 +81,35 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
         true => Failure::usage(format!(
             "{option}: {error}: a file name is wanted, not what is in it: write - and pipe it to standard input"
         )),
+        false if path.extension().is_some_and(is_known) => {
+            Failure::config(format!("{option}: {name}: {error}"))
+        }
         false => Failure::config(format!(
             "{option}: {error}: a file name is wanted, or - for standard input"
         )),
     }
+}
+
+fn is_known(extension: &OsStr) -> bool {
+    EXTENSIONS
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Returns the text of a file that people write, without the byte order mark that editors on Windows put before it.
+///
+/// # Errors
+/// Where the file is not text in UTF-8.
+pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Failure> {
+    let name = path.display();
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let message =
+            format!("{name}: this is UTF-16, as PowerShell 5 writes it: save it as UTF-8");
+        return Err(Failure::config(message));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Failure::config(format!("{name}: this is no text in UTF-8")))?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Returns a secret that is text or bytes, without the line end that `echo` and editors add to text.

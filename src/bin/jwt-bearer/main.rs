@@ -4,8 +4,12 @@ mod agent;
 mod args;
 #[cfg(unix)]
 mod cache;
+mod config;
+mod connections;
 mod demo;
+mod documents;
 mod files;
+mod layers;
 mod output;
 mod profiles;
 mod providers;
@@ -20,15 +24,19 @@ mod usage;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::CommandFactory as _;
 use jwt_bearer::{ErrorKind, TokenSource};
 
 use crate::agent::ProxyingAgent;
-use crate::args::{Arguments, Command};
+use crate::args::Command;
 use crate::output::{Failure, print_to_stdout, print_trace};
 use crate::profiles::ProfileAndSigner;
 
 fn main() -> ExitCode {
+    match documents::complete() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => error.exit(),
+    }
     let arguments = match usage::parse() {
         Ok(arguments) => arguments,
         Err(status) => return status,
@@ -100,30 +108,14 @@ fn run(command: Command) -> Result<(), Failure> {
             }
             print_to_stdout(assertion.secret())
         }
+        Command::Config { connection } => config::run(connection.as_deref()),
         #[cfg(unix)]
         Command::Forget { cache_dir, chosen } => {
             let profile = chosen.map(profiles::build).transpose()?;
             cache::forget(cache_dir.as_deref(), profile)
         }
         Command::Sandbox { listen, tls } => sandbox::run(listen, tls),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            let mut command = Arguments::command();
-            command.build();
-            let mut command = providers::for_completion(&command);
-            clap_complete::generate(shell, &mut command, "jwt-bearer", &mut script);
-            // The bash generator writes the name of a command with a hyphen in two ways, so that nothing below the
-            // command is completed.
-            let script = String::from_utf8_lossy(&script)
-                .replace("        jwt__subcmd__bearer__", "        jwt__bearer__");
-            print_to_stdout(script.trim_end())
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command())
-                .render(&mut page)
-                .map_err(Failure::stdout)?;
-            print_to_stdout(String::from_utf8_lossy(&page).trim_end())
-        }
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man { dir } => documents::manual(dir.as_deref()),
     }
 }

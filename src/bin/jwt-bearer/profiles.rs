@@ -10,7 +10,9 @@ use jwt_bearer::{
 use zeroize::Zeroizing;
 
 use crate::args::{CommonOptions, SecretEncoding};
+use crate::connections::Connections;
 use crate::files::{read, read_encoded_secret, read_secret};
+use crate::layers::NOT_AN_ARGUMENT;
 use crate::output::{Failure, print_message};
 use crate::providers::Chosen;
 use crate::secrets::SharedSecrets;
@@ -41,6 +43,9 @@ struct KeyOfFile<'a> {
 /// # Errors
 /// Where a file cannot be read or holds no usable key, and where the profile cannot work.
 pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
+    if chosen.is_connection {
+        Connections::get().warn();
+    }
     let secrets = SharedSecrets::default();
     let (profile, key) = match (chosen.provider, chosen.credential_file()) {
         (provider, Some(file)) => from_credential_file(&chosen, provider, file)?,
@@ -234,7 +239,10 @@ fn with_setting(
     secrets: &SharedSecrets,
 ) -> Result<Profile, Failure> {
     let changed = match setting.value {
-        SettingValue::SecretPair => {
+        SettingValue::Pair {
+            may_be_secret: true,
+            ..
+        } => {
             let text = pair_text(setting, text)?;
             let (name, value) = text.split_once('=').unwrap_or_default();
             if !is_public_parameter(name) {
@@ -245,7 +253,7 @@ fn with_setting(
         _ => profile.with_setting(setting.name, text),
     };
     changed.map_err(|error| match setting.value {
-        SettingValue::Pair | SettingValue::SecretPair => Failure::usage(format!("--{error}")),
+        SettingValue::Pair { .. } => Failure::usage(format!("--{error}")),
         _ => error.into(),
     })
 }
@@ -255,6 +263,9 @@ fn with_setting(
 fn pair_text(setting: &Setting, text: &str) -> Result<Zeroizing<String>, Failure> {
     let (name, value) = text.split_once('=').unwrap_or_default();
     let option = option_name(&format!("--{}", setting.name), name);
+    if let Some(value) = value.strip_prefix(NOT_AN_ARGUMENT) {
+        return Ok(Zeroizing::new([name, "=", value].concat()));
+    }
     let literal = match value.strip_prefix('@') {
         Some(rest) if rest.starts_with('@') => rest,
         Some(file) => {
@@ -263,21 +274,34 @@ fn pair_text(setting: &Setting, text: &str) -> Result<Zeroizing<String>, Failure
         }
         None => value,
     };
-    let is_public = match setting.name {
-        "request-header" => !SECRET_HEADERS
-            .iter()
-            .any(|part| name.to_ascii_lowercase().contains(part)),
-        "basic-auth" => false,
-        // Numbers and flags are no secrets.
-        "json-param" => is_public_parameter(name) || !literal.contains('"'),
-        _ => is_public_parameter(name),
-    };
-    match is_public {
-        true => Ok(Zeroizing::new([name, "=", literal].concat())),
+    match is_secret(setting.name, name, literal) {
+        false => Ok(Zeroizing::new([name, "=", literal].concat())),
         // Other users of this machine can see the arguments in the process list.
-        false => Err(Failure::usage(format!(
+        true => Err(Failure::usage(format!(
             "a secret is never an argument: write {option}=@FILE"
         ))),
+    }
+}
+
+/// Returns whether a pair has a value that may be a secret, and not the name of its file.
+pub(crate) fn is_secret_pair(setting: &str, pair: &str) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or_default();
+    match value.strip_prefix('@') {
+        Some(rest) => rest.starts_with('@') && is_secret(setting, name, rest),
+        None => is_secret(setting, name, value),
+    }
+}
+
+fn is_secret(setting: &str, name: &str, value: &str) -> bool {
+    match setting {
+        "request-header" => {
+            let name = name.to_ascii_lowercase();
+            SECRET_HEADERS.iter().any(|part| name.contains(part))
+        }
+        "basic-auth" => true,
+        // Numbers and flags are no secrets.
+        "json-param" => !is_public_parameter(name) && value.contains('"'),
+        _ => !is_public_parameter(name),
     }
 }
 

@@ -1,4 +1,6 @@
 //! The library's tables of providers and settings as subcommands and options. No provider and no setting is named here.
+//!
+//! The name of a connection stands where that of a provider does.
 
 use std::path::{Path, PathBuf};
 
@@ -6,23 +8,25 @@ use clap::builder::PossibleValue;
 use clap::parser::ValueSource;
 use clap::{
     Arg, ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches, Subcommand,
-    value_parser,
+    ValueHint, value_parser,
 };
 use jwt_bearer::provider::{Input, InputValue, KeyKind, PROVIDERS, Provider};
 use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingValue};
 
 use crate::args::{CommonOptions, SecretEncoding};
+use crate::connections::{Connection, Connections};
 
 /// The subcommand for any server whose credential file says everything.
 const CREDENTIALS: &str = "credentials";
 const CREDENTIALS_ABOUT: &str =
     "Any server whose credential file says everything, such as Google's or Box's";
 
-/// A subcommand below `token`: a provider, or a credential file that says which it is of.
+/// A subcommand below `token`: a provider, a connection, or a credential file that says which provider it is of.
 #[derive(Clone)]
 pub(crate) struct Chosen {
     /// `None` where a credential file says it.
     pub(crate) provider: Option<&'static Provider>,
+    pub(crate) is_connection: bool,
     pub(crate) common: CommonOptions,
     matches: ArgMatches,
 }
@@ -104,13 +108,24 @@ impl Subcommand for Chosen {
         let file = Command::new(CREDENTIALS)
             .about(CREDENTIALS_ABOUT)
             .defer(options);
-        command.subcommands(providers).subcommand(file)
+        let all = Connections::get();
+        let connections = all.iter().map(|connection| {
+            Command::new(&*connection.name)
+                .about(about(connection))
+                .defer(options)
+        });
+        // A connection wins over a provider of the same name.
+        let providers = providers
+            .chain([file])
+            .filter(|provider| all.named(provider.get_name()).is_none());
+        command.subcommands(connections).subcommands(providers)
     }
     fn augment_subcommands_for_update(command: Command) -> Command {
         Self::augment_subcommands(command)
     }
     fn has_subcommand(name: &str) -> bool {
-        name == CREDENTIALS || provider(name).is_some()
+        let connection = Connections::get().named(name);
+        name == CREDENTIALS || connection.is_some() || provider(name).is_some()
     }
 }
 
@@ -119,7 +134,8 @@ impl FromArgMatches for Chosen {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, matches) = matches.subcommand().ok_or_else(missing)?;
         Ok(Self {
-            provider: provider(name),
+            provider: provider_of(name),
+            is_connection: Connections::get().named(name).is_some(),
             common: CommonOptions::from_arg_matches(matches)?,
             matches: matches.clone(),
         })
@@ -127,6 +143,60 @@ impl FromArgMatches for Chosen {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         Self::from_arg_matches(matches).map(|chosen| *self = chosen)
     }
+}
+
+/// Returns whether the subcommand takes a provider or a connection.
+pub(crate) fn takes_provider(command: &Command) -> bool {
+    let mut below = command.get_subcommands();
+    below.any(|below| below.get_name() == CREDENTIALS || provider(below.get_name()).is_some())
+}
+
+/// Returns whether one of the subcommands with this name takes a provider or a connection.
+pub(crate) fn is_for_provider(command: &Command, name: &str) -> bool {
+    command.find_subcommand(name).is_some_and(takes_provider)
+}
+
+/// Returns a command with the options of a provider or connection, and those of a subcommand above it, or of all of
+/// them.
+pub(crate) fn command_of(command: &Command, above: Option<&str>, name: &str) -> Command {
+    let mut options = options(Command::new(name.to_owned()));
+    let subcommands = command.get_subcommands().filter(|subcommand| {
+        above.is_none_or(|name| subcommand.get_name() == name) && takes_provider(subcommand)
+    });
+    for option in subcommands
+        .flat_map(Command::get_arguments)
+        .chain(command.get_arguments())
+    {
+        if !options
+            .get_arguments()
+            .any(|other| other.get_id() == option.get_id())
+        {
+            options = options.arg(option.clone());
+        }
+    }
+    options
+}
+
+/// Returns the provider that is named, or that the connection of this name has.
+pub(crate) fn provider_of(name: &str) -> Option<&'static Provider> {
+    match Connections::get().named(name) {
+        Some(connection) => connection.provider,
+        None => provider(name),
+    }
+}
+
+fn about(connection: &Connection) -> String {
+    let place = Connections::get().place(connection.line);
+    match connection.provider {
+        Some(provider) => format!("A connection to {}: {place}", provider.name),
+        None => format!("A connection by a credential file: {place}"),
+    }
+}
+
+/// Returns what a setting sets: its own name, or that of the one in place of which it stands.
+pub(crate) fn sets(setting: &str) -> &str {
+    let row = SETTINGS.iter().find(|row| row.name == setting);
+    row.and_then(|row| row.instead_of).unwrap_or(setting)
 }
 
 fn provider(name: &str) -> Option<&'static Provider> {
@@ -145,7 +215,7 @@ fn settings_of(provider: Option<&'static Provider>) -> impl Iterator<Item = &'st
 
 /// Adds the options of the provider that a subcommand is named after.
 fn options(command: Command) -> Command {
-    let provider = provider(command.get_name());
+    let provider = provider_of(command.get_name());
     let command = match provider {
         Some(provider) => {
             let inputs = provider
@@ -157,14 +227,22 @@ fn options(command: Command) -> Command {
                 .iter()
                 .map(|group| alternatives(provider, group));
             let command = command.args(inputs).groups(groups);
-            key_options(command, provider).after_help(example(provider))
+            let example = match Connections::get().named(command.get_name()) {
+                Some(connection) => format!("Example:\n  jwt-bearer token {}", connection.name),
+                None => example(provider),
+            };
+            key_options(command, provider).after_help(example)
+        }
+        None if command.get_name() != CREDENTIALS => {
+            command.arg(file("credentials", "The credential file").required(true))
         }
         None => command
             .arg(file("FILE", "The credential file").required(true))
             .after_help("Example:\n  jwt-bearer token credentials key.json --scope SCOPE"),
     };
     let command = command.next_help_heading("Settings of the profile");
-    CommonOptions::augment_args(command.args(settings_of(provider).map(setting_option)))
+    let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
+    CommonOptions::augment_args(command.args(settings))
 }
 
 fn input_option(provider: &Provider, input: &'static Input) -> Arg {
@@ -175,7 +253,10 @@ fn input_option(provider: &Provider, input: &'static Input) -> Arg {
     let option = match input.value {
         InputValue::Text(form) => option.value_name(form),
         InputValue::List(form) => option.value_name(form).action(ArgAction::Append),
-        InputValue::Secret(_) => option.value_name("FILE").allow_hyphen_values(true),
+        InputValue::Secret(_) => option
+            .value_name("FILE")
+            .value_hint(ValueHint::FilePath)
+            .allow_hyphen_values(true),
         InputValue::Choice(choices) => option.value_parser(
             choices
                 .iter()
@@ -249,11 +330,13 @@ fn key_options(command: Command, provider: &Provider) -> Command {
             .arg(certificate.conflicts_with("credentials")),
         KeyKind::Private => command.arg(key.required(true)).arg(certificate),
         KeyKind::Secret => command.arg(secret.required(true)).arg(encoding),
-        _ => command.args([key, certificate, secret, encoding]).group(
-            ArgGroup::new("credential")
-                .required(true)
-                .args(["key", "secret"]),
-        ),
+        _ => command
+            .args([key.conflicts_with("secret"), certificate, secret, encoding])
+            .group(
+                ArgGroup::new("credential")
+                    .required(true)
+                    .args(["key", "secret"]),
+            ),
     }
 }
 
@@ -262,6 +345,7 @@ fn file(name: &'static str, help: &'static str) -> Arg {
         .value_name("FILE")
         .help(help)
         .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
         .allow_hyphen_values(true);
     match name {
         "FILE" => option,
@@ -269,11 +353,16 @@ fn file(name: &'static str, help: &'static str) -> Arg {
     }
 }
 
-fn setting_option(setting: &'static Setting) -> Arg {
+fn setting_option(setting: &'static Setting, provider: Option<&'static Provider>) -> Arg {
+    let is_pair = matches!(setting.value, SettingValue::Pair { .. });
+    let others = settings_of(provider).filter(|other| {
+        !is_pair && other.name != setting.name && sets(other.name) == sets(setting.name)
+    });
     let option = Arg::new(setting.name)
         .long(setting.name)
         .help(help(setting))
-        .hide_short_help(!setting.is_common);
+        .hide_short_help(!setting.is_common)
+        .conflicts_with_all(others.map(|other| other.name));
     match setting.value {
         SettingValue::Flag => option.action(ArgAction::SetTrue),
         value => option
@@ -288,7 +377,10 @@ fn setting_option(setting: &'static Setting) -> Arg {
 
 fn help(setting: &Setting) -> String {
     match setting.value {
-        SettingValue::SecretPair => format!(
+        SettingValue::Pair {
+            may_be_secret: true,
+            ..
+        } => format!(
             "{} NAME=@FILE reads the value from a file, which is required of what may be a secret. NAME=@@VALUE is a \
              value that begins with @",
             setting.help
@@ -306,7 +398,7 @@ fn phrase(sentence: &str) -> &str {
 fn check(setting: &Setting, text: &str) -> Result<String, String> {
     let form = setting.value.form().unwrap_or_default();
     let has_form = match setting.value {
-        SettingValue::Pair | SettingValue::SecretPair => text
+        SettingValue::Pair { .. } => text
             .split_once('=')
             .is_some_and(|(name, _)| !name.is_empty()),
         // An URL has errors of its own, which are no errors of usage.
@@ -358,22 +450,4 @@ fn example(provider: &Provider) -> String {
         }
     }
     example
-}
-
-/// Returns the command line for completion scripts: without the rarer settings of profiles, which would be most of it.
-pub(crate) fn for_completion(command: &Command) -> Command {
-    let is_completed = |arg: &&Arg| {
-        let id = arg.get_id().as_str();
-        let mut rarer = SETTINGS.iter().filter(|setting| !setting.is_common);
-        // clap adds its own options again.
-        !matches!(id, "help" | "version")
-            && !rarer.any(|setting| setting.name == id && arg.is_hide_short_help_set())
-    };
-    Command::new(command.get_name().to_owned())
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_version_flag(command.get_version().is_none())
-        .disable_help_subcommand(true)
-        .about(command.get_about().cloned().unwrap_or_default())
-        .args(command.get_arguments().filter(is_completed).cloned())
-        .subcommands(command.get_subcommands().map(for_completion))
 }

@@ -2,32 +2,72 @@
 //!
 //! What is given in the wrong place may be a secret, and clap's own errors quote it.
 
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
-use crate::output::{print_message, print_to_stderr};
+use crate::connections::Connections;
+use crate::layers::{self, Given};
+use crate::output::{Failure, print_message, print_to_stderr};
+use crate::providers;
 
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
 /// Bytes of the longest name that is shown.
 const MAX_NAME: usize = 32;
 
-/// Parses the arguments of this process.
+/// Parses the arguments of this process, with what variables and the configuration file add to them.
 ///
 /// # Errors
 /// An exit status, after help, version or an error was printed.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| match error.use_stderr() {
+    let arguments: Vec<_> = env::args_os().collect();
+    if uses_connections(&Arguments::command(), &arguments) {
+        let connections = Connections::read(config_file(&arguments));
+        connections.map_err(Failure::report)?.set();
+    }
+    let mut command = Arguments::command();
+    let (arguments, added) = layers::complete(&command, arguments).map_err(Failure::report)?;
+    let matches = command.try_get_matches_from_mut(arguments);
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.map_err(|error| match error.use_stderr() {
         false => error.exit(), // help and version
-        true => report(error),
+        true => report(error.format(&mut command), &added),
     })
 }
 
-fn report(mut error: Error) -> ExitCode {
+/// Returns the value of `--config`. The file adds subcommands, so that it is read before clap sees the arguments.
+fn config_file(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().map(PathBuf::from);
+        }
+        let value = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--config="));
+        if let Some(value) = value {
+            return Some(PathBuf::from(value));
+        }
+    }
+    None
+}
+
+fn uses_connections(command: &Command, arguments: &[OsString]) -> bool {
+    let words = arguments.iter().filter_map(|argument| argument.to_str());
+    let mut words = words.filter(|word| command.find_subcommand(word).is_some());
+    words
+        .next()
+        .is_some_and(|name| name == "config" || providers::is_for_provider(command, name))
+}
+
+fn report(mut error: Error, added: &[Given]) -> ExitCode {
     let given = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(name)) => unsupported(name),
         _ => None,
@@ -48,6 +88,21 @@ fn report(mut error: Error) -> ExitCode {
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
+    }
+    let option = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) => option.split([' ', '=']).next(),
+        _ => None,
+    };
+    let option = option.and_then(|option| option.strip_prefix("--"));
+    if let Some(given) = added
+        .iter()
+        .find(|given| Some(given.name.as_str()) == option)
+    {
+        print_to_stderr(format!(
+            "The value of --{} is {}.",
+            given.name,
+            given.origin()
+        ));
     }
     ExitCode::from(2)
 }

@@ -1,0 +1,359 @@
+//! The configuration file: a table for each connection, whose keys are the options of the command line.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{env, fs, io};
+
+use jwt_bearer::provider::{PROVIDERS, Provider};
+use jwt_bearer::{SETTINGS, Setting, SettingValue};
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use crate::output::{Failure, print_message};
+use crate::profiles::is_secret_pair;
+use crate::{files, layers};
+
+/// The variable that names the configuration file.
+const VARIABLE: &str = "JWT_BEARER_CONFIG";
+/// The key of a connection that is no option.
+const PROVIDER: &str = "provider";
+
+static CONNECTIONS: OnceLock<Connections> = OnceLock::new();
+
+static NONE: Connections = Connections {
+    file: None,
+    exists: false,
+    connections: Vec::new(),
+    shows_secrets: false,
+};
+
+/// The content of the configuration file.
+#[derive(Default)]
+pub(crate) struct Connections {
+    /// `None` where no directory for configuration is known.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) exists: bool,
+    connections: Vec<Connection>,
+    /// Whether other users can read a value that may be a secret.
+    shows_secrets: bool,
+}
+
+/// A named set of provider, options and key.
+pub(crate) struct Connection {
+    pub(crate) name: String,
+    /// `None` where a credential file says it.
+    pub(crate) provider: Option<&'static Provider>,
+    pub(crate) line: usize,
+    pub(crate) provider_line: Option<usize>,
+    /// In the order of the file.
+    pub(crate) options: Vec<ConnectionOption>,
+}
+
+/// An option of a connection.
+pub(crate) struct ConnectionOption {
+    pub(crate) name: String,
+    pub(crate) line: usize,
+    /// A switch that is off has none, a switch that is on an empty one.
+    pub(crate) values: Vec<String>,
+}
+
+impl Connections {
+    /// Returns the connections that [`set`](Self::set) has stored for this process.
+    pub(crate) fn get() -> &'static Self {
+        CONNECTIONS.get().unwrap_or(&NONE)
+    }
+
+    /// Stores the connections for this process: subcommands of clap can capture nothing.
+    pub(crate) fn set(self) {
+        let _ = CONNECTIONS.set(self); // once a process
+    }
+
+    /// Reads the file that `--config` or the variable names, else the user's, which may be absent.
+    ///
+    /// # Errors
+    /// Where a named file is absent, where the file cannot be read, and where it is not what it should be.
+    pub(crate) fn read(named: Option<PathBuf>) -> Result<Self, Failure> {
+        let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
+        let (path, is_named) = match named.or_else(|| variable().map(PathBuf::from)) {
+            Some(path) => (path, true),
+            None => match dirs::config_dir() {
+                Some(directory) => (directory.join("jwt-bearer").join("config.toml"), false),
+                None => return Ok(Self::default()),
+            },
+        };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {
+                return Ok(Self {
+                    file: Some(path),
+                    ..Self::default()
+                });
+            }
+            Err(error) => {
+                return Err(Failure::config(format!("{}: {error}", path.display())));
+            }
+        };
+        let text = files::text(&path, &bytes)?;
+        Self::parse(&path, text).map_err(|(line, message)| {
+            Failure::config(format!("{}:{line}: {message}", path.display()))
+        })
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, (usize, String)> {
+        let line_of = |offset: usize| {
+            let before = text.get(..offset).unwrap_or(text);
+            before.matches('\n').count().saturating_add(1)
+        };
+        let table = DeTable::parse(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            // The whole error would quote the line, which may have a secret.
+            (line_of(offset), error.message().to_owned())
+        })?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let mut connections = Vec::new();
+        let mut has_secrets = false;
+        for (name, value) in table.get_ref() {
+            let line = line_of(name.span().start);
+            let DeValue::Table(options) = value.get_ref() else {
+                return Err((
+                    line,
+                    format!(
+                        "expected a connection, such as [prod], and below it its options; found the key {}",
+                        shown(name.get_ref())
+                    ),
+                ));
+            };
+            let connection = Connection::parse(name.get_ref(), line, options, directory, &line_of)?;
+            has_secrets |= connection.options.iter().any(ConnectionOption::has_secret);
+            connections.push(connection);
+        }
+        connections.sort_by_key(|connection| connection.line);
+        Ok(Self {
+            file: Some(path.to_owned()),
+            exists: true,
+            connections,
+            shows_secrets: has_secrets && is_readable_by_others(path),
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter()
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<&Connection> {
+        self.iter().find(|connection| connection.name == name)
+    }
+
+    /// Warns of secrets that other users can read.
+    pub(crate) fn warn(&self) {
+        if let (true, Some(file)) = (self.shows_secrets, &self.file) {
+            let file = file.display();
+            print_message(&format!(
+                "{file}: other users can read a secret in it: chmod 600 {file}"
+            ));
+        }
+    }
+
+    /// Returns the line of the file, as messages name it.
+    pub(crate) fn place(&self, line: usize) -> String {
+        let file = self.file.as_deref().unwrap_or(Path::new("config.toml"));
+        format!("{}:{line}", file.display())
+    }
+}
+
+impl Connection {
+    fn parse(
+        name: &str,
+        line: usize,
+        options: &DeTable<'_>,
+        directory: &Path,
+        line_of: &dyn Fn(usize) -> usize,
+    ) -> Result<Self, (usize, String)> {
+        if name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace) {
+            let message = "the name of a connection has no blank and begins with no hyphen";
+            return Err((line, message.to_owned()));
+        }
+        let mut connection = Self {
+            name: name.to_owned(),
+            provider: None,
+            line,
+            provider_line: None,
+            options: Vec::new(),
+        };
+        for (key, value) in options {
+            let line = line_of(key.span().start);
+            let key = key.get_ref();
+            if key == PROVIDER {
+                connection.provider = Some(provider(value).map_err(|message| (line, message))?);
+                connection.provider_line = Some(line);
+                continue;
+            }
+            let setting = SETTINGS.iter().find(|setting| setting.name == key);
+            let values = values(setting, value)
+                .map_err(|expected| (line, format!("{}: expected {expected}", shown(key))))?;
+            let values = values
+                .into_iter()
+                .map(|value| match layers::may_be_secret(key) {
+                    true => below(directory, value),
+                    false => value,
+                });
+            connection.options.push(ConnectionOption {
+                name: key.to_string(),
+                line,
+                values: values.collect(),
+            });
+        }
+        connection.options.sort_by_key(|option| option.line);
+        Ok(connection)
+    }
+
+    /// Returns what a file name in the connection is: relative names are below the directory of the configuration.
+    pub(crate) fn file_name(value: &str) -> PathBuf {
+        let file = Connections::get().file.as_deref();
+        let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        match value == "-" || value.starts_with(files::ENV) {
+            true => PathBuf::from(value),
+            false => directory.join(value),
+        }
+    }
+}
+
+impl ConnectionOption {
+    /// Returns whether a value that may be a secret is in the configuration file itself.
+    fn has_secret(&self) -> bool {
+        let mut values = self.values.iter();
+        layers::may_be_secret(&self.name) && values.any(|pair| is_secret_pair(&self.name, pair))
+    }
+}
+
+fn provider(value: &Spanned<DeValue<'_>>) -> Result<&'static Provider, String> {
+    let name = value
+        .get_ref()
+        .as_str()
+        .ok_or("provider: expected a text")?;
+    let named = PROVIDERS
+        .iter()
+        .copied()
+        .find(|provider| provider.name == name);
+    named.ok_or_else(|| {
+        jwt_bearer::provider::unsupported(name).map_or_else(
+            || {
+                let names = PROVIDERS.iter().map(|provider| provider.name);
+                format!(
+                    "there is no provider {}{}",
+                    shown(name),
+                    nearest(name, names)
+                )
+            },
+            str::to_owned,
+        )
+    })
+}
+
+/// Returns the values of an option, as they are written on the command line. An error says what is expected.
+fn values(
+    setting: Option<&Setting>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Vec<String>, &'static str> {
+    match value.get_ref() {
+        DeValue::Array(elements) => {
+            let values = elements.iter().map(|element| scalar(element.get_ref()));
+            values.collect()
+        }
+        DeValue::Table(pairs) => {
+            let Some(SettingValue::Pair { is_json, .. }) = setting.map(|setting| setting.value)
+            else {
+                return Err("a text, a number, true, false or a list of texts");
+            };
+            let pairs = pairs.iter().map(|(name, value)| {
+                let value = match is_json {
+                    true => json(value.get_ref())?.to_string(),
+                    false => scalar(value.get_ref())?,
+                };
+                Ok([name.get_ref(), "=", &value].concat())
+            });
+            pairs.collect()
+        }
+        value => scalar(value).map(|value| vec![value]),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        DeValue::Boolean(true) => Ok("yes".to_owned()),
+        DeValue::Boolean(false) => Ok("no".to_owned()),
+        _ => Err("a text, a whole number, true or false"),
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Result<Value, &'static str> {
+    let number = |text: &str| serde_json::from_str(text).map_err(|_| "a decimal number");
+    Ok(match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Boolean(value) => Value::from(*value),
+        DeValue::Integer(value) => number(value.as_str())?,
+        DeValue::Float(value) => number(value.as_str())?,
+        DeValue::Datetime(_) => return Err("a text or a number in place of a date"),
+        DeValue::Array(elements) => {
+            let elements = elements.iter().map(|element| json(element.get_ref()));
+            Value::Array(elements.collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| Ok((name.get_ref().to_string(), json(value.get_ref())?)));
+            Value::Object(members.collect::<Result<_, &'static str>>()?)
+        }
+    })
+}
+
+/// Returns a pair with the file that its value names below a directory.
+fn below(directory: &Path, pair: String) -> String {
+    let Some((name, value)) = pair.split_once('=') else {
+        return pair;
+    };
+    match value.strip_prefix('@') {
+        Some(file) if !file.starts_with(['@', '-']) && !file.starts_with(files::ENV) => {
+            format!("{name}=@{}", directory.join(file).display())
+        }
+        _ => pair,
+    }
+}
+
+/// Returns a question about the nearest of some names, or nothing.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    /// Less is another word.
+    const MIN_SIMILARITY: f64 = 0.7;
+    let rated = names.map(|other| (strsim::jaro_winkler(name, other), other));
+    match rated.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+        Some((similarity, other)) if similarity >= MIN_SIMILARITY => {
+            format!(": is {other} meant?")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Returns a key as errors show it. What is no name may be a secret.
+pub(crate) fn shown(key: &str) -> &str {
+    match crate::usage::is_name(key) {
+        true => key,
+        false => "...",
+    }
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = fs::metadata(path);
+    metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// Access control lists cannot be read by the standard library.
+#[cfg(not(unix))]
+fn is_readable_by_others(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,479 @@
+//! Connections: the configuration file, variables of the environment, and the command `config`.
+
+use jwt_bearer::provider::{InputValue, PROVIDERS};
+use jwt_bearer::{SETTINGS, SettingValue};
+
+use super::*;
+
+/// Writes `config.toml` into the fixture's directory; `{url}` becomes the server's URL.
+fn configure(fixture: &Fixture, text: &str) {
+    let text = text.replace("{url}", fixture.server.url());
+    let file = fixture.write("config.toml", text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+}
+
+fn run(fixture: &Fixture, arguments: &str, variables: &[(&str, &str)]) -> Outcome {
+    let mut command = fixture.command(arguments);
+    command.env("JWT_BEARER_CONFIG", "config.toml");
+    command.envs(variables.iter().copied());
+    Outcome::of(command.output().unwrap())
+}
+
+/// Returns the claims of the assertion that the arguments sign.
+#[track_caller]
+fn claims(outcome: &Outcome) -> Value {
+    let assertion = outcome.only_line();
+    let claims = assertion.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+const PROD: &str = r#"
+[prod]
+provider = "salesforce"
+client-id = "consumer-key"
+username = "user@example.com"
+key = "key.pem"
+login-url = "{url}"
+
+[staging]
+provider = "client-credentials"
+client-id = "client-1"
+key = "key.pem"
+token-endpoint = "{url}/token"
+scope = "read"
+"#;
+
+#[test]
+fn connection_is_named_where_a_provider_is() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    for name in ["prod", "staging"] {
+        run(&fixture, &format!("token {name}"), &[]).only_line();
+    }
+    assert_eq!(fixture.server.jtis().len(), 2);
+    let claims = claims(&run(&fixture, "assertion prod", &[]));
+    assert_eq!(claims["iss"], "consumer-key");
+    assert_eq!(claims["sub"], "user@example.com");
+    #[cfg(unix)]
+    {
+        run(&fixture, "token prod --cache-dir cache", &[]).only_line();
+        let outcome = run(&fixture, "forget --cache-dir cache prod", &[]);
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        assert!(outcome.err.contains("1 token"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn configuration_file_is_the_users_or_named() {
+    let fixture = Fixture::new();
+    let text = PROD.replace("{url}", fixture.server.url());
+    fs::create_dir(fixture.directory.path().join("jwt-bearer")).unwrap();
+    let text = text.replace("\"key.pem\"", "\"../key.pem\"");
+    fixture.write("jwt-bearer/config.toml", &text);
+    let mut command = fixture.command("token prod");
+    command.env("XDG_CONFIG_HOME", fixture.directory.path());
+    Outcome::of(command.output().unwrap()).only_line();
+
+    // Files are beside the configuration file, wherever the command runs.
+    let file = fixture.directory.path().join("jwt-bearer/config.toml");
+    for option in ["--config ", "--config="] {
+        let command = format!("token {option}{} prod", file.display());
+        fixture.run(&command).only_line();
+        let command = format!("token prod {option}{}", file.display());
+        fixture.run(&command).only_line();
+    }
+    let outcome = fixture.run("token --config none.toml prod");
+    outcome.assert_fails(
+        3,
+        "jwt-bearer: none.toml: No such file or directory (os error 2)\n",
+    );
+}
+
+#[test]
+fn options_win_over_variables_and_variables_over_the_file() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    let subject = [("JWT_BEARER_USERNAME", "of the variable")];
+    assert_eq!(
+        claims(&run(&fixture, "assertion prod", &subject))["sub"],
+        "of the variable"
+    );
+    let option = "assertion prod --username option";
+    assert_eq!(claims(&run(&fixture, option, &subject))["sub"], "option");
+    // An empty variable is none: a pipeline sets it to a secret that does not exist.
+    let empty = [("JWT_BEARER_USERNAME", "")];
+    assert_eq!(
+        claims(&run(&fixture, "assertion prod", &empty))["sub"],
+        "user@example.com"
+    );
+    // Providers have the same variables.
+    let all = [
+        ("JWT_BEARER_USERNAME", "u"),
+        ("JWT_BEARER_CLIENT_ID", "c"),
+        ("JWT_BEARER_KEY", "key.pem"),
+    ];
+    let outcome = run(&fixture, "assertion salesforce", &all);
+    assert_eq!(claims(&outcome)["iss"], "c");
+}
+
+#[test]
+fn option_leaves_out_what_it_stands_in_place_of() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        r#"
+[by-key]
+provider = "marketing-cloud-intelligence"
+service-account-id = "service-account"
+discovery-endpoint = "{url}/nowhere"
+key = "none.pem"
+[own]
+provider = "custom"
+issuer = "i"
+audience = "a"
+key = "key.pem"
+discover = "{url}/nowhere"
+expires-in = "lifetime"
+claim = ["a=1", "b=2"]
+claim-text = { c = "3" }
+"#,
+    );
+    run(
+        &fixture,
+        "token by-key --credentials credentials.json --discovery-endpoint {url}/discovery",
+        &[],
+    )
+    .only_line();
+    let own = "assertion own --token-endpoint {url}/token --claim b=20 --claim-text a=10 --expires-at when";
+    let claims = claims(&run(&fixture, own, &[("JWT_BEARER_CLAIM", "c=30\nd=40")]));
+    assert_eq!(
+        [&claims["a"], &claims["b"], &claims["c"], &claims["d"]],
+        [
+            &Value::from("10"),
+            &Value::from(20),
+            &Value::from(30),
+            &Value::from(40)
+        ]
+    );
+}
+
+#[test]
+fn values_in_the_file_keep_their_types() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        r#"
+[own]
+provider = "custom"
+issuer = "i"
+audience = "a"
+key = "key.pem"
+token-endpoint = "{url}/token"
+lifetime = 100
+text-response = false
+claim = { n = 7, x = 0.5, t = "true", b = true, list = ["a", 1], inner = { m = 1 } }
+header = ["cty=JWT"]
+"#,
+    );
+    let claims = claims(&run(
+        &fixture,
+        "assertion own --claim-text zip=00501 --claim gone=null",
+        &[],
+    ));
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        100
+    );
+    for (name, json) in [
+        ("n", "7"),
+        ("x", "0.5"),
+        ("t", "\"true\""),
+        ("b", "true"),
+        ("list", "[\"a\",1]"),
+        ("inner", "{\"m\":1}"),
+        ("zip", "\"00501\""),
+    ] {
+        assert_eq!(claims[name].to_string(), json);
+    }
+    assert_eq!(claims.get("gone"), None);
+}
+
+#[test]
+fn variables_may_hold_keys_and_secrets_themselves() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        PROD.replace("\"key.pem\"", "\"none.pem\"").as_str(),
+    );
+    let pem = pem();
+    for key in [pem.as_str(), &format!("\n{pem}"), "key.pem"] {
+        run(&fixture, "token prod", &[("JWT_BEARER_KEY", key)]).only_line();
+    }
+    let credentials =
+        fs::read_to_string(fixture.directory.path().join("credentials.json")).unwrap();
+    let variable = [("JWT_BEARER_CREDENTIALS", credentials.as_str())];
+    run(&fixture, "token marketing-cloud-intelligence", &variable).only_line();
+    let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url} --scope device:list";
+    for secret in [SECRET, "@secret.txt"] {
+        run(&fixture, cylance, &[("JWT_BEARER_SECRET", secret)]).only_line();
+    }
+    run(
+        &fixture,
+        &format!("{cylance} --secret env:OURS"),
+        &[("OURS", SECRET)],
+    )
+    .only_line();
+    let outcome = run(&fixture, &format!("{cylance} --secret env:OURS"), &[]);
+    outcome.assert_fails(
+        3,
+        "jwt-bearer: --secret: the variable after env: is not set, or is no text\n",
+    );
+    // A broken key is not printed.
+    let broken = pem.replace("MII", "MIIhunter2hunter2");
+    let outcome = run(&fixture, "token prod -v", &[("JWT_BEARER_KEY", &broken)]);
+    assert_eq!(outcome.status, 3, "{outcome:?}");
+    assert!(outcome.err.contains("env:JWT_BEARER_KEY: "), "{outcome:?}");
+    assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+}
+
+#[test]
+fn secrets_may_be_in_the_file_and_are_not_shown() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        r#"
+[own]
+provider = "client-credentials"
+client-id = "client-1"
+key = "key.pem"
+token-endpoint = "{url}/token"
+param = { password = "hunter2-hunter2", resource = "https://api.example.com", pin = "@password.txt" }
+basic-auth = ["client-1=hunter2-hunter2"]
+"#,
+    );
+    let outcome = run(&fixture, "token own -v", &[]);
+    assert!(outcome.err.contains("password=..."), "{outcome:?}");
+    assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+    let outcome = run(
+        &fixture,
+        "config",
+        &[("JWT_BEARER_PARAM", "code=hunter2-hunter2")],
+    );
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    for line in [
+        "provider = \"client-credentials\"              # line 3\n",
+        "param = \"code=...\"                           # JWT_BEARER_PARAM\n",
+        "basic-auth = \"client-1=...\"                  # line 8\n",
+        "\"password=...\", ",
+        "\"resource=https://api.example.com\"]",
+    ] {
+        assert!(outcome.out.contains(line), "{line}{}", outcome.out);
+    }
+    assert!(!outcome.out.contains("hunter2"), "{outcome:?}");
+    // On the command line it stays refused.
+    let outcome = run(&fixture, "token own --param password=hunter2", &[]);
+    outcome.assert_fails(
+        2,
+        "jwt-bearer: a secret is never an argument: write --param password=@FILE\n",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn secret_in_a_file_that_others_can_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixture = Fixture::new();
+    let secret = "[own]\nprovider = \"client-credentials\"\nparam = { password = \"x\" }\n";
+    for (text, mode, warning) in [
+        (
+            secret,
+            0o644,
+            "jwt-bearer: config.toml: other users can read a secret in it: chmod 600 config.toml\n",
+        ),
+        (secret, 0o600, ""),
+        (
+            "[own]\nparam = { password = \"@password.txt\" }\ncredentials = \"credentials.json\"\n",
+            0o644,
+            "",
+        ),
+    ] {
+        let file = fixture.write("config.toml", text);
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        let outcome = run(&fixture, "config", &[]);
+        assert_eq!(
+            (outcome.status, outcome.err.as_str()),
+            (0, warning),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn fault_in_the_file_is_named_by_its_line() {
+    let fixture = Fixture::new();
+    for (text, message) in [
+        (
+            "[prod]\nprovider = \"salesforce\"\nclient-idd = \"S3cretS3cret\"\n",
+            ":3: the connection prod has the option client-idd, which does not exist: is client-id meant?\n",
+        ),
+        (
+            "[prod]\nprovider = \"sales-force\"\n",
+            ":2: there is no provider sales-force: is salesforce meant?\n",
+        ),
+        (
+            "[prod]\nprovider = \"helseid\"\n",
+            ":2: HelseID binds every token to a key by DPoP (RFC 9449), which is not supported: use the libraries that HelseID publishes\n",
+        ),
+        (
+            "\nclient-id = \"S3cretS3cret\"\n",
+            ":2: expected a connection, such as [prod], and below it its options; found the key client-id\n",
+        ),
+        (
+            "[prod]\nkey = 1979-05-27\n",
+            ":2: key: expected a text, a whole number, true or false\n",
+        ),
+        (
+            "[prod]\nkey = { a = \"S3cretS3cret\" }\n",
+            ":2: key: expected a text, a number, true, false or a list of texts\n",
+        ),
+        ("[a b]\n", ""),
+        (
+            "[\"a b\"]\n",
+            ":1: the name of a connection has no blank and begins with no hyphen\n",
+        ),
+        ("[prod]\nkey = S3cretS3cret\n", ":2: "),
+        ("[prod]\n[prod]\n", ":2: "),
+    ] {
+        fixture.write("config.toml", text);
+        let outcome = run(&fixture, "token prod", &[]);
+        assert_eq!(outcome.status, 3, "{text}{outcome:?}");
+        assert!(
+            outcome.err.starts_with("jwt-bearer: config.toml:"),
+            "{outcome:?}"
+        );
+        assert!(outcome.err.contains(message), "{text}{outcome:?}");
+        assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
+    }
+    // What does not use the file does not read it.
+    run(&fixture, "demo", &[]);
+    assert_eq!(run(&fixture, "man", &[]).status, 0);
+}
+
+#[test]
+fn value_that_has_not_its_form_is_named_by_its_line() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        &PROD.replace("scope = \"read\"", "lifetime = \"soon\""),
+    );
+    let outcome = run(&fixture, "token staging", &[]);
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(outcome.err.contains("expected SECONDS|none"), "{outcome:?}");
+    assert!(
+        outcome
+            .err
+            .ends_with("The value of --lifetime is at config.toml:14.\n"),
+        "{outcome:?}"
+    );
+    let outcome = run(&fixture, "token prod", &[("JWT_BEARER_TIMEOUT", "soon")]);
+    assert!(
+        outcome
+            .err
+            .ends_with("The value of --timeout is that of the variable JWT_BEARER_TIMEOUT.\n"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn connection_wins_over_a_provider_of_the_same_name() {
+    let fixture = Fixture::new();
+    configure(&fixture, &PROD.replace("[staging]", "[cylance]"));
+    run(&fixture, "token cylance", &[]).only_line();
+    let outcome = run(&fixture, "config cylance", &[]);
+    assert!(
+        outcome
+            .out
+            .contains("[cylance]\n# wins over the provider cylance\n"),
+        "{outcome:?}"
+    );
+    let outcome = run(&fixture, "config cylanze", &[]);
+    outcome.assert_fails(
+        2,
+        "jwt-bearer: there is no connection of this name: is cylance meant?\n  there are prod, cylance\n",
+    );
+}
+
+#[test]
+fn file_may_be_as_windows_writes_it() {
+    let fixture = Fixture::new();
+    let text = PROD
+        .replace("{url}", fixture.server.url())
+        .replace('\n', "\r\n");
+    fixture.write("config.toml", format!("\u{feff}{text}"));
+    run(&fixture, "token prod", &[]).only_line();
+    let utf16: Vec<u8> = format!("\u{feff}{text}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fixture.write("config.toml", utf16);
+    run(&fixture, "token prod", &[]).assert_fails(
+        3,
+        "jwt-bearer: config.toml: this is UTF-16, as PowerShell 5 writes it: save it as UTF-8\n",
+    );
+}
+
+#[test]
+fn every_input_and_every_setting_is_an_option_a_key_and_a_variable() {
+    let fixture = Fixture::new();
+    for provider in PROVIDERS {
+        let mut text = format!("[own]\nprovider = \"{}\"\n", provider.name);
+        let mut names = Vec::new();
+        for input in provider.inputs {
+            let value = match input.value {
+                InputValue::Choice(choices) => choices[0].0,
+                InputValue::Flag => "yes",
+                _ => "text",
+            };
+            names.push((input.name, value));
+        }
+        for setting in SETTINGS {
+            let is_pair = matches!(setting.value, SettingValue::Pair { .. });
+            let value = if is_pair { "grant_type=1" } else { "yes" };
+            if !names.iter().any(|(name, _)| *name == setting.name) {
+                names.push((setting.name, value));
+            }
+        }
+        for (name, value) in &names {
+            text.push_str(&format!("{name} = \"{value}\"\n"));
+        }
+        configure(&fixture, &text);
+        let outcome = run(&fixture, "config own", &[]);
+        assert_eq!(
+            (outcome.status, outcome.err.as_str()),
+            (0, ""),
+            "{outcome:?}"
+        );
+
+        let variables = names.iter().map(|(name, value)| {
+            let name = name.to_ascii_uppercase().replace('-', "_");
+            (format!("JWT_BEARER_{name}"), (*value).to_owned())
+        });
+        let mut command = fixture.command("config own");
+        command
+            .env("JWT_BEARER_CONFIG", "config.toml")
+            .envs(variables);
+        let outcome = Outcome::of(command.output().unwrap());
+        let from_file = outcome
+            .out
+            .lines()
+            .filter(|line| line.contains("# line "))
+            .count();
+        assert_eq!(from_file, 1, "{outcome:?}"); // the provider
+    }
+}
