@@ -109,7 +109,7 @@ pub use placement::Placement;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use profile::claims::is_public_parameter;
-pub use profile::setting::{SETTINGS, Setting, SettingValue};
+pub use profile::setting::{SETTINGS, Setting, SettingPart, SettingValue};
 pub use profile::{AssertionPlacement, Audience, Jti, Profile, ScopePlacement};
 pub use provider::{cylance, marketing_cloud_intelligence, salesforce};
 pub use signer::{Algorithm, Signer};

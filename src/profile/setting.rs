@@ -21,6 +21,8 @@ pub struct Setting {
     pub name: &'static str,
     /// What its value is.
     pub value: SettingValue,
+    /// The part of the exchange that it changes.
+    pub part: SettingPart,
     /// What it does, in one sentence.
     pub help: &'static str,
     /// Whether many servers want it.
@@ -28,6 +30,20 @@ pub struct Setting {
     /// A setting in place of which it stands: both set the same thing. Of two that take pairs, those of one name do.
     pub instead_of: Option<&'static str>,
     apply: fn(Profile, &str) -> Result<Profile, Problem>,
+}
+
+/// The part of an exchange that a [`Setting`] changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingPart {
+    /// The server that is asked.
+    Server,
+    /// Header and claims of the assertion.
+    Assertion,
+    /// The request that carries the assertion.
+    Request,
+    /// What is read from the response, and how the token travels from there.
+    Response,
 }
 
 /// What the value of a [`Setting`] is.
@@ -63,6 +79,7 @@ impl From<Error> for Problem {
 }
 
 const fn setting(
+    part: SettingPart,
     name: &'static str,
     value: SettingValue,
     help: &'static str,
@@ -71,6 +88,7 @@ const fn setting(
     Setting {
         name,
         value,
+        part,
         help,
         is_common: false,
         instead_of: None,
@@ -101,6 +119,7 @@ impl Setting {
     }
 }
 
+use SettingPart::{Assertion, Request, Response, Server};
 use SettingValue::{Flag, List, Pair, Text};
 
 const TEXT_PAIR: SettingValue = pair_value(false, false);
@@ -113,99 +132,99 @@ const SECONDS: SettingValue = Text("SECONDS");
 /// All settings, in the order of an exchange.
 #[rustfmt::skip] // one row, two lines
 pub const SETTINGS: &[Setting] = &[
-    setting("token-endpoint", Text("URL"), "The token endpoint.",
+    setting(Server, "token-endpoint", Text("URL"), "The token endpoint.",
         |p, v| Ok(p.with_endpoint(Endpoint::token(v)?))).common(),
-    setting("discover", Text("URL"), "The issuer whose metadata names the token endpoint, or the URL of a metadata document below /.well-known/.",
+    setting(Server, "discover", Text("URL"), "The issuer whose metadata names the token endpoint, or the URL of a metadata document below /.well-known/.",
         |p, v| Ok(p.with_endpoint(discovered(v)?))).instead_of("token-endpoint"),
 
-    setting("issuer", Text("ISS"), "The claim iss; none leaves it out.",
+    setting(Assertion, "issuer", Text("ISS"), "The claim iss; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_issuer(), v => p.with_issuer(v) })),
-    setting("issuer-and-fingerprint", Text("ISS"), "The claim iss: this text, then the fingerprint of the key in base64.",
+    setting(Assertion, "issuer-and-fingerprint", Text("ISS"), "The claim iss: this text, then the fingerprint of the key in base64.",
         |p, v| Ok(p.with_issuer_and_fingerprint(v))).instead_of("issuer"),
-    setting("subject", Text("SUB"), "The claim sub: the user or service that the token is for; none leaves it out.",
+    setting(Assertion, "subject", Text("SUB"), "The claim sub: the user or service that the token is for; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_subject(), v => p.with_subject(v) })).common(),
-    setting("audience", Text("AUD"), "The claim aud: issuer, token-endpoint, none, or a text.",
+    setting(Assertion, "audience", Text("AUD"), "The claim aud: issuer, token-endpoint, none, or a text.",
         |p, v| Ok(p.with_audience(match v {
             "none" => Audience::Omit,
             "issuer" => Audience::Issuer,
             "token-endpoint" => Audience::TokenEndpoint,
             text => Audience::Fixed(text.to_owned()),
         }))).common(),
-    setting("lifetime", Text("SECONDS|none"), "The assertion's lifetime: claim exp, counted from now; none leaves it out.",
+    setting(Assertion, "lifetime", Text("SECONDS|none"), "The assertion's lifetime: claim exp, counted from now; none leaves it out.",
         |p, v| Ok(p.with_assertion_lifetime(seconds_or_none(v)?))).common(),
-    setting("nbf-leeway", Text("SECONDS|none"), "How far the claim nbf lies before now; none leaves it out.",
+    setting(Assertion, "nbf-leeway", Text("SECONDS|none"), "How far the claim nbf lies before now; none leaves it out.",
         |p, v| Ok(p.with_nbf_leeway(seconds_or_none(v)?))),
-    setting("iat-leeway", Text("SECONDS|none"), "How far the claim iat lies before now; none leaves it out.",
+    setting(Assertion, "iat-leeway", Text("SECONDS|none"), "How far the claim iat lies before now; none leaves it out.",
         |p, v| Ok(p.with_iat_leeway(seconds_or_none(v)?))),
-    setting("jti", Text("uuid|hex|none"), "How the claim jti is written; none leaves it out.",
+    setting(Assertion, "jti", Text("uuid|hex|none"), "How the claim jti is written; none leaves it out.",
         |p, v| Ok(p.with_jti(match v {
             "uuid" => Jti::Uuid,
             "hex" => Jti::Hex,
             "none" => Jti::Omit,
             _ => return Err(Problem::Form),
         }))),
-    setting("claim", JSON_PAIR, "An additional claim; may be repeated. VALUE is JSON, or else a text; null adds none. A text that begins with {, [ or \" is written as a string of JSON.",
+    setting(Assertion, "claim", JSON_PAIR, "An additional claim; may be repeated. VALUE is JSON, or else a text; null adds none. A text that begins with {, [ or \" is written as a string of JSON.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, json_or_text("claim", name, value)?)) }).common(),
-    setting("claim-text", TEXT_PAIR, "An additional claim that is a text, whatever it looks like; may be repeated.",
+    setting(Assertion, "claim-text", TEXT_PAIR, "An additional claim that is a text, whatever it looks like; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, value)) }).instead_of("claim"),
-    setting("typ", Text("TYP"), "The header member typ; none leaves it out.",
+    setting(Assertion, "typ", Text("TYP"), "The header member typ; none leaves it out.",
         |p, v| Ok(match v { "none" => p.without_typ(), v => p.with_typ(v) })),
-    setting("header", JSON_PAIR, "An additional header member; may be repeated. VALUE is JSON, or else a text.",
+    setting(Assertion, "header", JSON_PAIR, "An additional header member; may be repeated. VALUE is JSON, or else a text.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_header(name, json_or_text("header", name, value)?)) }),
-    setting("scope", Text("\"A B\""), "Scopes, separated by spaces.",
+    setting(Assertion, "scope", Text("\"A B\""), "Scopes, separated by spaces.",
         |p, v| Ok(p.with_scope(v))).common(),
-    setting("scope-placement", Text("parameter|CLAIM=array|CLAIM=commas|CLAIM=spaces"), "Where the scopes are written: in the parameter, or in a claim as an array or as one text.",
+    setting(Assertion, "scope-placement", Text("parameter|CLAIM=array|CLAIM=commas|CLAIM=spaces"), "Where the scopes are written: in the parameter, or in a claim as an array or as one text.",
         |p, v| Ok(p.with_scope_placement(scope_placement(v)?))),
 
-    setting("assertion-placement", Text("NAME|bearer"), "The parameter that carries the assertion, or the header Authorization: Bearer.",
+    setting(Request, "assertion-placement", Text("NAME|bearer"), "The parameter that carries the assertion, or the header Authorization: Bearer.",
         |p, v| Ok(p.with_assertion_placement(match v {
             "bearer" => AssertionPlacement::Bearer,
             name => AssertionPlacement::Parameter(name.to_owned().into()),
         }))),
-    setting("without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",
+    setting(Request, "without-param", List("NAME"), "Leaves out a parameter that the profile has; may be repeated.",
         |p, v| Ok(p.without_parameter(v))),
-    setting("param", SECRET_PAIR, "An additional parameter; may be repeated.",
+    setting(Request, "param", SECRET_PAIR, "An additional parameter; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), value)) }).common(),
-    setting("json-param", SECRET_JSON_PAIR, "An additional parameter whose value is JSON; may be repeated.",
+    setting(Request, "json-param", SECRET_JSON_PAIR, "An additional parameter whose value is JSON; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_parameter(name.to_owned(), json("json-param", name, value)?)) }).instead_of("param"),
-    setting("placement", Text("form|json|query|get"), "Where the parameters travel. With json a name may be a JSON Pointer, such as /site/id. With query and get proxies may log them.",
+    setting(Request, "placement", Text("form|json|query|get"), "Where the parameters travel. With json a name may be a JSON Pointer, such as /site/id. With query and get proxies may log them.",
         |p, v| {
             let all = [Placement::FORM, Placement::JSON, Placement::QUERY, Placement::GET];
             let placement = all.into_iter().find(|placement| placement.name() == v);
             Ok(p.with_placement(placement.ok_or(Problem::Form)?))
         }),
-    setting("request-header", SECRET_PAIR, "A header of the request, in place of one of the same name; may be repeated.",
+    setting(Request, "request-header", SECRET_PAIR, "A header of the request, in place of one of the same name; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_request_header(name.to_owned(), value)) }),
-    setting("basic-auth", SECRET_PAIR, "HTTP Basic beside the assertion: the client id and its secret.",
+    setting(Request, "basic-auth", SECRET_PAIR, "HTTP Basic beside the assertion: the client id and its secret.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_basic_auth(name, value)) }),
 
-    setting("token-member", MEMBER, "The member of the response that is the token: a name, or a JSON Pointer such as /auth/client_token.",
+    setting(Response, "token-member", MEMBER, "The member of the response that is the token: a name, or a JSON Pointer such as /auth/client_token.",
         |p, v| Ok(p.with_token_member(v.to_owned()))),
-    setting("text-response", Flag, "The body of the response is the token.",
+    setting(Response, "text-response", Flag, "The body of the response is the token.",
         |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Problem::Form) }).instead_of("token-member"),
-    setting("token-header", Text("HEADER"), "The header that carries the token to an API, with {} for the token.",
+    setting(Response, "token-header", Text("HEADER"), "The header that carries the token to an API, with {} for the token.",
         |p, v| Ok(p.with_token_header(v)?)),
-    setting("expires-in", MEMBER, "The member of the response with the lifetime in seconds.",
+    setting(Response, "expires-in", MEMBER, "The member of the response with the lifetime in seconds.",
         |p, v| Ok(p.with_expires_in(v.to_owned()))),
-    setting("expires-in-milliseconds", MEMBER, "The member of the response with the lifetime in milliseconds.",
+    setting(Response, "expires-in-milliseconds", MEMBER, "The member of the response with the lifetime in milliseconds.",
         |p, v| Ok(p.with_expires_in_milliseconds(v.to_owned()))).instead_of("expires-in"),
-    setting("expires-at", MEMBER, "The member of the response with the time of expiry: a date, or seconds since 1970.",
+    setting(Response, "expires-at", MEMBER, "The member of the response with the time of expiry: a date, or seconds since 1970.",
         |p, v| Ok(p.with_expires_at(v.to_owned()))).instead_of("expires-in"),
-    setting("token-exp", Text("yes|no"), "Whether the token's own exp is read if the response has no lifetime.",
+    setting(Response, "token-exp", Text("yes|no"), "Whether the token's own exp is read if the response has no lifetime.",
         |p, v| Ok(p.with_token_exp(match v {
             "yes" => true,
             "no" => false,
             _ => return Err(Problem::Form),
         }))),
-    setting("token-lifetime", SECONDS, "The lifetime of a token whose response names none.",
+    setting(Response, "token-lifetime", SECONDS, "The lifetime of a token whose response names none.",
         |p, v| Ok(p.with_token_lifetime(seconds(v)?))),
-    setting("error-member", MEMBER, "The member of an error response that has its code.",
+    setting(Response, "error-member", MEMBER, "The member of an error response that has its code.",
         |p, v| Ok(p.with_error_member(v.to_owned()))),
-    setting("error-description-member", MEMBER, "The member of an error response that has the reason.",
+    setting(Response, "error-description-member", MEMBER, "The member of an error response that has the reason.",
         |p, v| Ok(p.with_error_description_member(v.to_owned()))),
-    setting("unavailable-error", List("CODE"), "An error code that means that the server cannot answer now; may be repeated.",
+    setting(Response, "unavailable-error", List("CODE"), "An error code that means that the server cannot answer now; may be repeated.",
         |p, v| Ok(p.with_unavailable_error(v.to_owned()))),
-    setting("denied-error", List("CODE"), "An error code that means that the server refuses, whatever its status; may be repeated.",
+    setting(Response, "denied-error", List("CODE"), "An error code that means that the server refuses, whatever its status; may be repeated.",
         |p, v| Ok(p.with_denied_error(v.to_owned()))),
 ];
 

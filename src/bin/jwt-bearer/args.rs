@@ -11,7 +11,7 @@ use jwt_bearer::Algorithm;
 
 use crate::providers::Chosen;
 
-const TOKEN_OPTIONS: &str = "Token options";
+const TOKEN_OPTIONS: &str = "Output";
 
 const EXAMPLE: &str = "\
 Examples:
@@ -200,29 +200,28 @@ pub(crate) enum SecretEncoding {
 }
 
 #[derive(Args, Clone)]
-#[command(next_help_heading = "Common options")]
 pub(crate) struct CommonOptions {
     /// The key ID: header member kid.
-    #[arg(long, value_name = "KID")]
+    #[arg(long, help_heading = "Key", value_name = "KID")]
     pub(crate) key_id: Option<String>,
     /// The algorithm, if the key can sign several [default: what the key file or the profile names, else RS256 or HS256]
-    #[arg(long, value_name = "ALG", value_parser = parse_algorithm)]
+    #[arg(long, help_heading = "Key", value_name = "ALG", value_parser = parse_algorithm)]
     pub(crate) alg: Option<Algorithm>,
     /// The passphrase of an encrypted key. One line end at the end of a text is dropped.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Key", value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Additional root certificates to trust: one or many in PEM, or one in DER.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Network", value_name = "FILE", value_hint = ValueHint::FilePath, allow_hyphen_values = true)]
     pub(crate) ca: Option<PathBuf>,
     /// Trusts the root certificates of this machine instead of Mozilla's. The variables SSL_CERT_FILE and
     /// SSL_CERT_DIR replace both.
-    #[arg(long)]
+    #[arg(long, help_heading = "Network")]
     pub(crate) system_roots: bool,
     /// The time limit for the whole command.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, help_heading = "Network", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// Shows header, claims, request and response on standard error, without secrets and tokens.
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     pub(crate) verbose: bool,
 }
 

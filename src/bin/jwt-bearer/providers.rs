@@ -11,10 +11,15 @@ use clap::{
     ValueHint, value_parser,
 };
 use jwt_bearer::provider::{Input, InputValue, KeyKind, PROVIDERS, Provider};
-use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingValue};
+use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingPart, SettingValue};
 
 use crate::args::{CommonOptions, SecretEncoding};
 use crate::connections::{Connection, Connections};
+
+/// Headings of the help.
+const SERVER: &str = "Server";
+const ASSERTION: &str = "Assertion";
+const KEY: &str = "Key";
 
 /// The subcommand for any server whose credential file says everything.
 const CREDENTIALS: &str = "credentials";
@@ -240,7 +245,6 @@ fn options(command: Command) -> Command {
             .arg(file("FILE", "The credential file").required(true))
             .after_help("Example:\n  jwt-bearer token credentials key.json --scope SCOPE"),
     };
-    let command = command.next_help_heading("Settings of the profile");
     let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
     CommonOptions::augment_args(command.args(settings))
 }
@@ -248,6 +252,7 @@ fn options(command: Command) -> Command {
 fn input_option(provider: &Provider, input: &'static Input) -> Arg {
     let option = Arg::new(input.name)
         .long(input.name)
+        .help_heading(SERVER)
         .value_name(input.name.to_ascii_uppercase())
         .help(phrase(input.help));
     let option = match input.value {
@@ -316,6 +321,7 @@ fn key_options(command: Command, provider: &Provider) -> Command {
     let encoding = Arg::new("secret-encoding")
         .long("secret-encoding")
         .value_name("ENCODING")
+        .help_heading(KEY)
         .help("How the secret is written in the file")
         .value_parser(clap::builder::EnumValueParser::<SecretEncoding>::new())
         .default_value("text");
@@ -349,7 +355,7 @@ fn file(name: &'static str, help: &'static str) -> Arg {
         .allow_hyphen_values(true);
     match name {
         "FILE" => option,
-        name => option.long(name),
+        name => option.long(name).help_heading(KEY),
     }
 }
 
@@ -362,6 +368,7 @@ fn setting_option(setting: &'static Setting, provider: Option<&'static Provider>
         .long(setting.name)
         .help(help(setting))
         .hide_short_help(!setting.is_common)
+        .help_heading(heading(setting.part))
         .conflicts_with_all(others.map(|other| other.name));
     match setting.value {
         SettingValue::Flag => option.action(ArgAction::SetTrue),
@@ -372,6 +379,16 @@ fn setting_option(setting: &'static Setting, provider: Option<&'static Provider>
                 true => ArgAction::Append,
                 false => ArgAction::Set,
             }),
+    }
+}
+
+/// Returns the heading of the options that change a part of the exchange.
+fn heading(part: SettingPart) -> &'static str {
+    match part {
+        SettingPart::Server => SERVER,
+        SettingPart::Assertion => ASSERTION,
+        SettingPart::Request => "Request",
+        _ => "Response",
     }
 }
 
