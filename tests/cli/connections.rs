@@ -477,3 +477,47 @@ fn every_input_and_every_setting_is_an_option_a_key_and_a_variable() {
         assert_eq!(from_file, 1, "{outcome:?}"); // the provider
     }
 }
+
+#[test]
+fn connection_of_the_documents_is_the_command_of_the_documents() {
+    let page = include_str!("../../docs/servers.md");
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0
+    };
+    let fixture = Fixture::new();
+    configure(&fixture, block("toml"));
+    fixture.write("site.txt", "site-1");
+    let command = block("sh").replace("\\\n", " ");
+    let arguments = command.trim().strip_prefix("jwt-bearer ").unwrap();
+    let server = FixedServer::json(
+        "200 OK",
+        "",
+        r#"{"session":{"token":"t","until":"2099-01-01T00:00:00Z"}}"#,
+    );
+    let url = format!("{}/login", server.url());
+    let mut bodies = Vec::new();
+    for arguments in [
+        arguments
+            .replace("'X-Session: {}'", "X-Session:{}")
+            .replace("https://api.example.com/login", &url),
+        format!("token my-server --token-endpoint {url}"),
+    ] {
+        let outcome = run(&fixture, &format!("{arguments} --format header -v"), &[]);
+        assert_eq!(
+            (outcome.status, outcome.out.as_str()),
+            (0, "X-Session: t\n"),
+            "{outcome:?}"
+        );
+        let body = outcome
+            .err
+            .lines()
+            .find(|line| line.starts_with("body "))
+            .unwrap()
+            .to_owned();
+        bodies.push(body);
+    }
+    assert!(bodies[0].contains("\"credentials\""), "{bodies:?}");
+    let without_signature = |body: &String| body.split("\"jwt\"").next().map(str::to_owned);
+    assert_eq!(without_signature(&bodies[0]), without_signature(&bodies[1]));
+}

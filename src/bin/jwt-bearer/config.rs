@@ -1,6 +1,6 @@
 //! The command `config`: connections, and where each value comes from.
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use jwt_bearer::provider::PROVIDERS;
 use serde_json::Value;
 
@@ -37,12 +37,12 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
             file.display()
         ),
     }];
+    let command = Arguments::command();
     for connection in &connections {
         lines.push(String::new());
-        lines.extend(describe(connection));
+        lines.extend(describe(&command, connection));
     }
     print_to_stdout(&lines.join("\n"))?;
-    let command = Arguments::command();
     connections
         .into_iter()
         .try_for_each(|connection| layers::check(&command, connection))
@@ -63,7 +63,7 @@ fn no_connection(name: &str) -> Failure {
 }
 
 /// Returns the lines of a connection, as the file could have them.
-fn describe(connection: &Connection) -> Vec<String> {
+fn describe(command: &Command, connection: &Connection) -> Vec<String> {
     let mut lines = vec![format!("[{}]", escape_invisible(&connection.name))];
     if PROVIDERS
         .iter()
@@ -75,7 +75,7 @@ fn describe(connection: &Connection) -> Vec<String> {
         let option = format!("provider = {}", quoted(provider.name));
         lines.push(line(&option, &format!("line {n}")));
     }
-    let options = providers::command_of(&Arguments::command(), None, &connection.name);
+    let options = providers::command_of(command, None, &connection.name);
     for given in layers::added(&options, &connection.name, Vec::new()) {
         let place = match given.place {
             Place::Variable => layers::variable_name(&given.name),

@@ -1,5 +1,7 @@
 //! The configuration file: a table for each connection, whose keys are the options of the command line.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{env, fs, io};
@@ -102,9 +104,11 @@ impl Connections {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, (usize, String)> {
+        let line_ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at).collect();
         let line_of = |offset: usize| {
-            let before = text.get(..offset).unwrap_or(text);
-            before.matches('\n').count().saturating_add(1)
+            line_ends
+                .partition_point(|end| *end < offset)
+                .saturating_add(1)
         };
         let table = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
@@ -140,6 +144,15 @@ impl Connections {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.connections.iter()
+    }
+
+    /// Keeps the connections that the arguments name, if they name one: each is a subcommand, and there may be thousands.
+    pub(crate) fn keep_named(&mut self, arguments: &[OsString]) {
+        let words: HashSet<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
+        let is_named = |connection: &Connection| words.contains(connection.name.as_str());
+        if self.iter().any(is_named) {
+            self.connections.retain(is_named);
+        }
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&Connection> {

@@ -30,7 +30,9 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     let arguments: Vec<_> = env::args_os().collect();
     if uses_connections(&Arguments::command(), &arguments) {
         let connections = Connections::read(config_file(&arguments));
-        connections.map_err(Failure::report)?.set();
+        let mut connections = connections.map_err(Failure::report)?;
+        connections.keep_named(&arguments);
+        connections.set();
     }
     let mut command = Arguments::command();
     let (arguments, added) = layers::complete(&command, arguments).map_err(Failure::report)?;
