@@ -107,6 +107,16 @@ impl Endpoint {
         Self(EndpointKind::Token { url, issuer })
     }
 
+    /// Returns the URL of the token endpoint, where it is known.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    pub fn token_url(&self) -> Option<&str> {
+        match self.kind() {
+            EndpointKind::Token { url, .. } => Some(url.as_str()),
+            EndpointKind::Discovered { .. } | EndpointKind::None => None,
+        }
+    }
+
     pub(crate) fn kind(&self) -> &EndpointKind {
         &self.0
     }

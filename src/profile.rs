@@ -273,6 +273,13 @@ impl Profile {
         &self.assertion_placement
     }
 
+    /// Returns where the token endpoint is.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Returns whether the assertion itself is the access token, so that nothing is sent.
     pub fn is_self_signed(&self) -> bool {
         matches!(self.endpoint.kind(), EndpointKind::None)

@@ -30,12 +30,7 @@ impl ProxyingAgent {
         profile: &Profile,
         signer: &dyn Signer,
     ) -> Result<Self, Failure> {
-        let roots = roots::build(options.system_roots, options.ca.as_deref())?;
-        let tls = TlsConnector::new(roots)?;
-        let agent = |proxy: Option<Proxy>| {
-            let config = Agent::config_builder().proxy(proxy).build();
-            jwt_bearer::agent_with_connector(config, tls.with_proxies())
-        };
+        let tls = Self::tls(options)?;
         let from_env = EnvironmentProxy::from_env();
         if let Some((from_env, Err(message))) = from_env.as_ref().map(|e| (e, &e.proxy)) {
             // A host that is reached without a proxy needs none that works, as with curl.
@@ -44,13 +39,31 @@ impl ProxyingAgent {
                 return Err(Failure::config(message));
             }
         }
-        Ok(Self {
+        Ok(Self::with(&tls, from_env))
+    }
+
+    /// Returns a connector by the options.
+    ///
+    /// # Errors
+    /// Where a file with certificates is unusable.
+    pub(crate) fn tls(options: &CommonOptions) -> Result<TlsConnector, Failure> {
+        let roots = roots::build(options.system_roots, options.ca.as_deref())?;
+        TlsConnector::new(roots)
+    }
+
+    /// Creates the agents. A proxy variable that is unusable fails the requests that need it.
+    pub(crate) fn with(tls: &TlsConnector, from_env: Option<EnvironmentProxy>) -> Self {
+        let agent = |proxy: Option<Proxy>| {
+            let config = Agent::config_builder().proxy(proxy).build();
+            jwt_bearer::agent_with_connector(config, tls.with_proxies())
+        };
+        Self {
             proxied: from_env.map(|from_env| {
                 let proxy = from_env.proxy.clone();
                 (proxy.map(|proxy| agent(Some(proxy))), from_env)
             }),
             direct: agent(None),
-        })
+        }
     }
 }
 

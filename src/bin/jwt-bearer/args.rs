@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jwt_bearer::Algorithm;
 
+use crate::check::CheckOptions;
 use crate::providers::Chosen;
 
 const TOKEN_OPTIONS: &str = "Output";
@@ -100,6 +101,24 @@ pub(crate) enum Command {
     Config {
         /// The connection; all, if none is named.
         connection: Option<String>,
+    },
+    /// Finds out step by step why a token can or cannot be had.
+    ///
+    /// Checks the files, the key, its certificate, what would be signed, the way to the server, its metadata and its
+    /// clock, then fetches one token, which is not shown. The exit status is that of the first step that fails. A step
+    /// that needs one that failed is skipped.
+    #[command(
+        subcommand_value_name = "PROVIDER",
+        subcommand_help_heading = "Providers",
+        after_help = "Examples:\n  \
+                      jwt-bearer check salesforce --client-id KEY --username ME --key key.pem\n  \
+                      jwt-bearer check --offline salesforce --client-id KEY --username ME --key key.pem"
+    )]
+    Check {
+        #[command(flatten)]
+        options: CheckOptions,
+        #[command(subcommand)]
+        chosen: Chosen,
     },
     /// Removes the tokens that --cache has stored.
     ///

@@ -6,6 +6,7 @@ mod args;
 mod cache;
 mod config;
 mod connections;
+mod check;
 mod demo;
 mod documents;
 mod files;
@@ -61,6 +62,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 signer,
                 secrets,
                 common,
+                ..
             } = profiles::build(chosen)?;
             let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
             let shows_token = common.verbose && profile.is_self_signed();
@@ -109,6 +111,7 @@ fn run(command: Command) -> Result<(), Failure> {
             print_to_stdout(assertion.secret())
         }
         Command::Config { connection } => config::run(connection.as_deref()),
+        Command::Check { options, chosen } => check::run(&options, chosen),
         #[cfg(unix)]
         Command::Forget { cache_dir, chosen } => {
             let profile = chosen.map(profiles::build).transpose()?;

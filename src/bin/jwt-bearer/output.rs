@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::args::Format;
 
 /// Seconds: a smaller difference of the clocks is no reason for a refusal.
-const MIN_OFFSET: u64 = 30;
+pub(crate) const MIN_OFFSET: u64 = 30;
 
 /// Words of the TLS library, and what to do.
 const CERTIFICATE_HINTS: &[(&str, &str)] = &[
@@ -66,38 +66,53 @@ const CERTIFICATE_HINTS: &[(&str, &str)] = &[
 ];
 
 /// Why the command failed: an exit status for scripts, a message and hints for people.
+#[derive(Clone)]
 pub(crate) struct Failure {
     status: u8,
     message: String,
     hints: Vec<String>,
+    part: Option<Part>,
+}
+
+/// What of the arguments a failure is about, where it is not the profile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The file of the key, which cannot be read.
+    File,
+    /// What is in that file.
+    Key,
+    Certificate,
 }
 
 impl Failure {
-    /// Creates a failure of the arguments.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    /// Creates a failure with this exit status.
+    pub(crate) fn new(status: u8, message: impl Into<String>) -> Self {
         Self {
-            status: 2,
+            status,
             message: message.into(),
             hints: Vec::new(),
+            part: None,
         }
+    }
+
+    /// Creates a failure of the arguments.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(2, message)
     }
 
     /// Creates a failure of a key, a file or the configuration.
     pub(crate) fn config(message: impl Into<String>) -> Self {
-        Self {
-            status: 3,
-            message: message.into(),
-            hints: Vec::new(),
-        }
+        Self::new(3, message)
+    }
+
+    /// Creates a failure of the network.
+    pub(crate) fn network(message: impl Into<String>) -> Self {
+        Self::new(4, message)
     }
 
     /// Creates a failure to write standard output.
     pub(crate) fn stdout(error: io::Error) -> Self {
-        Self {
-            status: 1,
-            message: format!("standard output: {error}"),
-            hints: Vec::new(),
-        }
+        Self::new(1, format!("standard output: {error}"))
     }
 
     /// Creates a failure that is caused by the content of a file.
@@ -115,8 +130,38 @@ impl Failure {
         self
     }
 
+    /// Creates a failure that standard output has told already.
+    pub(crate) fn told(status: u8) -> Self {
+        Self::new(status, "")
+    }
+
+    /// Returns whether the arguments themselves are wrong.
+    pub(crate) fn is_usage(&self) -> bool {
+        self.status == 2
+    }
+
+    /// Says what the failure is about.
+    pub(crate) fn in_part(self, part: Part) -> Self {
+        Self {
+            part: Some(part),
+            ..self
+        }
+    }
+
+    pub(crate) fn part(&self) -> Option<Part> {
+        self.part
+    }
+
+    /// Returns the exit status, the message and the hints.
+    pub(crate) fn into_parts(self) -> (u8, String, Vec<String>) {
+        (self.status, self.message, self.hints)
+    }
+
     /// Prints message and hints to standard error, and returns the exit status.
     pub(crate) fn report(self) -> ExitCode {
+        if self.message.is_empty() {
+            return ExitCode::from(self.status);
+        }
         print_message(&self.message);
         for hint in self.hints {
             print_to_stderr(format!("  {hint}"));
@@ -143,11 +188,14 @@ impl From<Error> for Failure {
         }
         let hints = error.hint().map(str::to_owned).into_iter();
         let hints = hints.chain(circumstances(&error));
-        let hints = hints.chain(certificate_hint(&error, &message).map(str::to_owned));
+        let is_network = error.kind() == ErrorKind::Network; // else these words are the server's
+        let certificate = is_network.then(|| certificate_hint(&message)).flatten();
+        let hints = hints.chain(certificate.map(str::to_owned));
         Self {
             status,
             hints: hints.collect(),
             message,
+            part: None,
         }
     }
 }
@@ -169,10 +217,7 @@ fn circumstances(error: &Error) -> impl Iterator<Item = String> {
 }
 
 /// Returns what to do about a certificate, by the words of the TLS library in `message`.
-fn certificate_hint(error: &Error, message: &str) -> Option<&'static str> {
-    if error.kind() != ErrorKind::Network {
-        return None; // these words are the server's
-    }
+pub(crate) fn certificate_hint(message: &str) -> Option<&'static str> {
     let (_, hint) = (CERTIFICATE_HINTS.iter()).find(|(word, _)| message.contains(word))?;
     Some(hint)
 }

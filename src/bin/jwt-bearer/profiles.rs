@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jwt_bearer::provider::{InputValue, Inputs, Provider, provider_of_credentials};
 use jwt_bearer::{
-    Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer,
+    Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer as _,
     is_public_parameter,
 };
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ use crate::args::{CommonOptions, SecretEncoding};
 use crate::connections::Connections;
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::layers::NOT_AN_ARGUMENT;
-use crate::output::{Failure, print_message};
+use crate::output::{Failure, Part, print_message};
 use crate::providers::Chosen;
 use crate::secrets::SharedSecrets;
 use crate::usage::is_name;
@@ -24,7 +24,10 @@ const SECRET_HEADERS: &[&str] = &["auth", "cookie", "password", "secret", "token
 /// What the arguments of a provider become.
 pub(crate) struct ProfileAndSigner {
     pub(crate) profile: Profile,
-    pub(crate) signer: Box<dyn Signer>,
+    pub(crate) signer: Box<Key>,
+    pub(crate) certificate: Option<Certificate>,
+    /// Bytes of a shared secret.
+    pub(crate) secret_length: Option<usize>,
     /// What `-v` must not show.
     pub(crate) secrets: SharedSecrets,
     pub(crate) common: CommonOptions,
@@ -34,6 +37,7 @@ pub(crate) struct ProfileAndSigner {
 struct KeyOfFile<'a> {
     key: Key,
     file: &'a Path,
+    certificate: Option<Certificate>,
     /// Bytes of a shared secret.
     secret_length: Option<usize>,
 }
@@ -43,6 +47,56 @@ struct KeyOfFile<'a> {
 /// # Errors
 /// Where a file cannot be read or holds no usable key, and where the profile cannot work.
 pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
+    let built = build_with_any_certificate(chosen)?;
+    built.check_certificate().map(|()| built)
+}
+
+/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same.
+///
+/// # Errors
+/// Those of [`build`], and where the key is in the same file as the rest.
+pub(crate) fn without_key(chosen: &Chosen) -> Result<Profile, Failure> {
+    let Some(provider) = chosen
+        .provider
+        .filter(|_| chosen.credential_file().is_none())
+    else {
+        return Err(Failure::config("the file of the key has the rest, too"));
+    };
+    let inputs = inputs(chosen)?;
+    let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();
+    let certificate = certificate(chosen, &[]).ok().flatten();
+    let inputs = Inputs {
+        values: &values,
+        certificate: certificate.as_ref(),
+    };
+    let mut settings = chosen.settings();
+    settings.try_fold(provider.profile(inputs)?, |profile, setting| {
+        with_setting(profile, setting, &SharedSecrets::default())
+    })
+}
+
+/// Returns the private key alone, or `None` where it is not in a file of its own.
+pub(crate) fn key_alone(chosen: &Chosen) -> Option<Result<Key, Failure>> {
+    let file = chosen.file("key")?;
+    let read = || read_key(file, &read("--key", file)?, &chosen.common);
+    Some(read())
+}
+
+impl ProfileAndSigner {
+    /// # Errors
+    /// Where the certificate is of another key.
+    pub(crate) fn check_certificate(&self) -> Result<(), Failure> {
+        match &self.certificate {
+            Some(certificate) if !certificate.is_of(&*self.signer) => {
+                Err(Failure::config("the certificate is of another key"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Builds as [`build`] does, whatever key the certificate is of.
+pub(crate) fn build_with_any_certificate(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
     if chosen.is_connection {
         Connections::get().warn();
     }
@@ -57,10 +111,13 @@ pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
         with_setting(profile, setting, &secrets)
     })?;
     drop(settings);
-    let signer = signer(key, &profile, &chosen.common)?;
+    let (certificate, secret_length) = (key.certificate.clone(), key.secret_length);
+    let signer = signer(key, &profile, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
     Ok(ProfileAndSigner {
         profile,
         signer,
+        certificate,
+        secret_length,
         secrets,
         common: chosen.common,
     })
@@ -88,7 +145,7 @@ fn from_credential_file<'a>(
             "--passphrase-file is for --key: a credential file has the passphrase of its key",
         ));
     }
-    let bytes = read("--credentials", file)?;
+    let bytes = read("--credentials", file).map_err(|f| f.in_part(Part::File))?;
     let inputs = inputs(chosen)?;
     let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();
     let provider = provider.map_or_else(|| provider_of_credentials(&*bytes), Ok);
@@ -102,7 +159,7 @@ fn from_credential_file<'a>(
         )
     });
     let (profile, key) = parts.map_err(|error| {
-        let failure = Failure::in_file(file, error);
+        let failure = Failure::in_file(file, error).in_part(Part::Key);
         match provider_of_credentials(&*bytes) {
             Ok(other) if chosen.provider.is_some() => {
                 failure.with_hint(format!("the file is of the provider {}", other.name))
@@ -114,6 +171,7 @@ fn from_credential_file<'a>(
     let key = KeyOfFile {
         key,
         file,
+        certificate: None,
         secret_length: None,
     };
     Ok((profile, key))
@@ -134,23 +192,23 @@ fn from_key<'a>(
     };
     match (chosen.file("key"), chosen.file("secret")) {
         (Some(file), _) => {
-            let bytes = read("--key", file)?;
-            let certificate = certificate(chosen, &bytes)?;
-            let key = read_key(file, &bytes, &chosen.common)?;
+            let bytes = read("--key", file).map_err(|f| f.in_part(Part::File))?;
+            let certificate = certificate(chosen, &bytes);
+            let certificate = certificate.map_err(|f| f.in_part(Part::Certificate))?;
+            let key = read_key(file, &bytes, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
             let profile = profile(certificate.as_ref())?;
-            if certificate.is_some_and(|certificate| !certificate.is_of(&key)) {
-                return Err(Failure::config("the certificate is of another key"));
-            }
             let key = KeyOfFile {
                 key,
                 file,
+                certificate,
                 secret_length: None,
             };
             Ok((profile, key))
         }
         (None, Some(file)) => {
             let profile = profile(None)?;
-            let secret = read_encoded_secret("--secret", file, chosen.secret_encoding())?;
+            let secret = read_encoded_secret("--secret", file, chosen.secret_encoding())
+                .map_err(|f| f.in_part(Part::File))?;
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
@@ -164,8 +222,9 @@ fn from_key<'a>(
             let key = KeyOfFile {
                 key: key
                     .map(Key::Hmac)
-                    .map_err(|error| Failure::in_file(file, error))?,
+                    .map_err(|error| Failure::in_file(file, error).in_part(Part::Key))?,
                 file,
+                certificate: None,
                 secret_length,
             };
             Ok((profile, key))
@@ -208,11 +267,12 @@ fn signer(
     key: KeyOfFile<'_>,
     profile: &Profile,
     common: &CommonOptions,
-) -> Result<Box<dyn Signer>, Failure> {
+) -> Result<Box<Key>, Failure> {
     let KeyOfFile {
         key,
         file,
         secret_length,
+        ..
     } = key;
     let key = match common.alg {
         Some(algorithm) => key.with_algorithm(algorithm),

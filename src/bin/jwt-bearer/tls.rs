@@ -2,16 +2,16 @@
 //!
 //! ureq makes rustls' settings itself, and shows nobody a certificate that is refused. So the command line makes them.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{fmt, io};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io, time};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
-    SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
+    RootCertStore, SignatureScheme, StreamOwned,
 };
 use ureq::Error;
 use ureq::unversioned::transport::time::{Duration, Instant};
@@ -45,8 +45,11 @@ impl TlsConnector {
         let inner = inner.build().map_err(|error| {
             Failure::config(format!("no root certificate can be used: {error}"))
         })?;
-        let refused = Mutex::default();
-        let verifier = Arc::new(Verifier { inner, refused });
+        let verifier = Arc::new(Verifier {
+            inner,
+            refused: Mutex::default(),
+            handshake: Mutex::default(),
+        });
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::config(error.to_string()))?
@@ -55,6 +58,11 @@ impl TlsConnector {
             .with_no_client_auth();
         let config = Arc::new(config);
         Ok(Self { config, verifier })
+    }
+
+    /// Returns what the last handshake that showed a certificate was like.
+    pub(crate) fn take_handshake(&self) -> Option<Handshake> {
+        self.verifier.handshake().take()
     }
 
     /// Returns a connector for an agent, through a proxy if the agent has one.
@@ -85,6 +93,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Error::Tls("the host is not a name that a certificate can have"))?;
         let connection = ClientConnection::new(self.config.clone(), name)?;
+        let begun = time::Instant::now();
         let transport: Box<dyn Transport> = Box::new(transport);
         let socket = TransportAdapter::new(transport, details.current_time.clone());
         let mut stream = StreamOwned::new(connection, socket);
@@ -94,6 +103,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
                 Some(names) => io::Error::new(error.kind(), format!("{error}; {names}")).into(),
                 None => error.into(),
             });
+        }
+        if let Some(handshake) = &mut *self.verifier.handshake() {
+            handshake.version = stream.conn.protocol_version();
+            handshake.took = begun.elapsed();
         }
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
@@ -156,18 +169,35 @@ impl Transport for TlsTransport {
     }
 }
 
+/// A handshake: what `check` shows of it.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    /// `None` where it failed.
+    pub(crate) version: Option<ProtocolVersion>,
+    /// The server's certificate, then those that it sent with it.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) took: time::Duration,
+}
+
 /// Decides as rustls does, and keeps the names of a certificate that is refused.
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
     /// The names of the last refused certificate, in words.
     refused: Mutex<Option<String>>,
+    /// The last handshake that showed a certificate.
+    handshake: Mutex<Option<Handshake>>,
 }
 
 impl Verifier {
     fn take_refused(&self) -> Option<String> {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.take()
+    }
+
+    fn handshake(&self) -> MutexGuard<'_, Option<Handshake>> {
+        let handshake = self.handshake.lock();
+        handshake.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,6 +210,14 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = [end_entity].into_iter().chain(intermediates);
+        *self.handshake() = Some(Handshake {
+            version: None,
+            chain: chain
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
+            took: time::Duration::ZERO,
+        });
         let (inner, name) = (&self.inner, server_name);
         let verified =
             inner.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);

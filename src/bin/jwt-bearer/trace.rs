@@ -129,7 +129,7 @@ fn is_assertion(placement: &AssertionPlacement, name: &str, value: &str) -> bool
 }
 
 /// Returns the names and values of a request's parameters, decoded.
-fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
+pub(crate) fn parameters(request: &Request) -> Vec<(String, Zeroizing<String>)> {
     let query = request.url().split_once('?').map(|(_, query)| query);
     let text = match std::str::from_utf8(request.body()).unwrap_or_default() {
         "" => query.unwrap_or_default(),

@@ -1,0 +1,256 @@
+//! The steps of a check on standard output: for people, or one JSON object a line.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+use std::{env, iter};
+
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use crate::output::{Failure, escape_invisible};
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+/// Columns of the longest name of a step and the blanks after it.
+const NAME_WIDTH: usize = 13;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// A line for each step, with what to do below it.
+    Text,
+    /// An object on each line.
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Ok,
+    Warn,
+    Fail,
+    Skip,
+}
+
+impl Outcome {
+    /// Returns the mark, the word and the colour of an outcome.
+    fn look(self) -> (char, &'static str, &'static str) {
+        match self {
+            Self::Ok => ('✓', "ok", GREEN),
+            Self::Warn => ('!', "warn", YELLOW),
+            Self::Fail => ('✗', "FAIL", RED),
+            Self::Skip => ('–', "skip", DIM),
+        }
+    }
+}
+
+/// What one step found.
+pub(super) struct Step {
+    name: &'static str,
+    outcome: Outcome,
+    status: u8,
+    detail: String,
+    /// Further lines for people. What they say is among the facts.
+    lines: Vec<(&'static str, String)>,
+    hints: Vec<String>,
+    facts: Map<String, Value>,
+    took: Option<Duration>,
+}
+
+impl Step {
+    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            outcome: Outcome::Ok,
+            status: 0,
+            detail: detail.into(),
+            lines: Vec::new(),
+            hints: Vec::new(),
+            facts: Map::new(),
+            took: None,
+        }
+    }
+
+    /// Creates a step that was not taken, and says why.
+    pub(super) fn skip(name: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Skip,
+            ..Self::ok(name, why)
+        }
+    }
+
+    pub(super) fn fail(name: &'static str, failure: Failure) -> Self {
+        let (status, detail, hints) = failure.into_parts();
+        Self {
+            outcome: Outcome::Fail,
+            status,
+            hints,
+            ..Self::ok(name, detail)
+        }
+    }
+
+    /// Makes this a warning, unless it is a failure, and adds what it is about.
+    pub(super) fn warn(mut self, why: impl AsRef<str>, hint: impl Into<String>) -> Self {
+        if self.outcome == Outcome::Ok {
+            self.outcome = Outcome::Warn;
+        }
+        self.detail = format!("{}; {}", self.detail, why.as_ref());
+        self.with_hint(hint)
+    }
+
+    /// Makes this a failure, which keeps what is known already.
+    pub(super) fn but(self, failure: Failure) -> Self {
+        let (status, message, hints) = failure.into_parts();
+        Self {
+            outcome: Outcome::Fail,
+            status,
+            detail: format!("{message}: {}", self.detail),
+            hints: [self.hints, hints].concat(),
+            ..self
+        }
+    }
+
+    pub(super) fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            ..self
+        }
+    }
+
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(super) fn with_line(mut self, label: &'static str, line: impl Into<String>) -> Self {
+        self.lines.push((label, line.into()));
+        self
+    }
+
+    pub(super) fn with_fact(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(super) fn took(mut self, took: Duration) -> Self {
+        self.took = Some(took);
+        self
+    }
+
+    fn milliseconds(&self) -> Option<u64> {
+        self.took
+            .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn json(&self) -> String {
+        let mut object = self.facts.clone();
+        let (_, outcome, _) = self.outcome.look();
+        let mut insert = |name: &str, value: Value| object.insert(name.to_owned(), value);
+        insert("step", self.name.into());
+        insert("outcome", outcome.to_lowercase().into());
+        insert("detail", self.detail.clone().into());
+        insert("hints", self.hints.clone().into());
+        if let Some(milliseconds) = self.milliseconds() {
+            insert("milliseconds", milliseconds.into());
+        }
+        if self.outcome == Outcome::Fail {
+            insert("status", self.status.into());
+        }
+        // Escaped as JSON does it, so that it is still JSON.
+        escape_invisible(&Value::Object(object).to_string())
+    }
+
+    fn text(&self, has_marks: bool) -> String {
+        let (mark, word, colour) = self.outcome.look();
+        let mark = if has_marks {
+            format!("{mark} ")
+        } else {
+            String::new()
+        };
+        let indent = " ".repeat(if has_marks { 2 } else { 0 } + 5);
+        let took = self.milliseconds().map(|ms| format!(" ({ms} ms)"));
+        let first = format!(
+            "{colour}{mark}{word:<4}{RESET} {name:<NAME_WIDTH$}{detail}{took}",
+            name = self.name,
+            detail = escape_invisible(&self.detail),
+            took = took.unwrap_or_default(),
+        );
+        let lines = self.lines.iter().map(|(label, line)| {
+            let line = escape_invisible(line);
+            format!("{indent}{DIM}{label:<NAME_WIDTH$}{RESET}{line}")
+        });
+        let hints = self.hints.iter().map(|hint| {
+            let (label, hint) = ("what to do", escape_invisible(hint));
+            format!("{indent}{colour}{label:<NAME_WIDTH$}{RESET}{hint}")
+        });
+        let all: Vec<_> = iter::once(first).chain(lines).chain(hints).collect();
+        all.join("\n")
+    }
+}
+
+/// Prints steps as they end, and keeps the exit status of the first failure.
+pub(super) struct Report {
+    format: ReportFormat,
+    has_marks: bool,
+    status: Option<u8>,
+}
+
+impl Report {
+    pub(super) fn new(format: ReportFormat) -> Self {
+        Self {
+            format,
+            has_marks: io::stdout().is_terminal() && is_utf8(),
+            status: None,
+        }
+    }
+
+    /// Prints a step. Returns whether it failed.
+    ///
+    /// # Errors
+    /// Where standard output is closed or full.
+    pub(super) fn add(&mut self, step: Step) -> Result<bool, Failure> {
+        let line = match self.format {
+            ReportFormat::Text => step.text(self.has_marks),
+            ReportFormat::Json => step.json(),
+        };
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{line}")
+            .and_then(|()| out.flush())
+            .map_err(Failure::stdout)?;
+        let has_failed = step.outcome == Outcome::Fail;
+        if has_failed {
+            self.status.get_or_insert(step.status);
+        }
+        Ok(has_failed)
+    }
+
+    /// Prints that these steps are not taken.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add).
+    pub(super) fn skip(&mut self, names: &[&'static str], why: &str) -> Result<(), Failure> {
+        names
+            .iter()
+            .try_for_each(|name| self.add(Step::skip(name, why)).map(drop))
+    }
+
+    /// Returns the first failure, which is printed already.
+    ///
+    /// # Errors
+    /// Where a step failed.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        self.status
+            .map_or(Ok(()), |status| Err(Failure::told(status)))
+    }
+}
+
+/// Returns whether the locale is one of UTF-8, by the rules of POSIX.
+fn is_utf8() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let mut values = variables.into_iter().filter_map(|name| env::var(name).ok());
+    let locale = values.find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}

@@ -1,0 +1,153 @@
+//! The server: what its metadata offers, what its clock says, and one exchange.
+
+use std::time::{Instant, SystemTime};
+
+use http::Uri;
+use jwt_bearer::{AccessToken, Audience, Endpoint, Error, Profile, Request, TokenSource};
+
+use super::metadata::{self, Metadata};
+use super::network::Network;
+use super::report::{Report, Step};
+use crate::output::{Failure, MIN_OFFSET, print_trace};
+use crate::profiles::ProfileAndSigner;
+use crate::trace;
+
+/// Seconds: servers allow for a smaller difference of the clocks, if they allow for any.
+const MAX_OFFSET: u64 = 300;
+
+/// Takes the steps to the server, and those at the server. `built` is `None` where nothing can be signed.
+///
+/// # Errors
+/// Where standard output is closed.
+pub(super) fn check(
+    report: &mut Report,
+    mut network: Network,
+    profile: &Profile,
+    built: Option<ProfileAndSigner>,
+) -> Result<(), Failure> {
+    let requests = match metadata::requests(profile, built.as_ref()) {
+        Ok(requests) => requests,
+        Err(error) => {
+            report.add(Step::fail("metadata", error.into()))?;
+            return report.skip(&["clock", "token"], "there is no URL to ask");
+        }
+    };
+    let Some(first) = requests.first() else {
+        return report.skip(&["metadata", "clock", "token"], "there is no URL to ask");
+    };
+    let Some(response) = network.reach(report, first)? else {
+        return report.skip(&["metadata", "clock", "token"], "the server is not reached");
+    };
+    let found = metadata::check(
+        report,
+        &mut network,
+        profile,
+        built.as_ref(),
+        (&requests, response),
+    )?;
+    let Metadata::Resolved(resolved) = found else {
+        clock_step(&network, None).map_or(Ok(false), |step| report.add(step))?;
+        return report.skip(&["token"], "the token endpoint is not known");
+    };
+    let token_host = authority(resolved.endpoint().token_url().unwrap_or_default());
+    if token_host != authority(first.url()) {
+        // Another server answers there, whose clock is the one that counts.
+        network.clock_offset = None;
+        let probe = well_known(&token_host)?;
+        let is_reached = match probe.first() {
+            Some(probe) => network.reach(report, probe)?.is_some(),
+            None => true,
+        };
+        if !is_reached {
+            return report.skip(&["clock", "token"], "the token endpoint is not reached");
+        }
+    }
+    let Some(built) = built else {
+        clock_step(&network, None).map_or(Ok(false), |step| report.add(step))?;
+        return report.skip(&["token"], "nothing can be signed: see above");
+    };
+    let begun = Instant::now();
+    let outcome = exchange(&mut network, *resolved, built);
+    let took = begun.elapsed();
+    let clock = clock_step(&network, Some(outcome.is_ok()));
+    report.add(clock.unwrap_or_else(|| Step::skip("clock", "the server does not say its time")))?;
+    let step = match outcome {
+        Ok(token) => token_step(&token),
+        Err(failure) => Step::fail("token", failure),
+    };
+    report.add(step.took(took)).map(drop)
+}
+
+/// Returns scheme, host and port of a URL.
+fn authority(url: &str) -> String {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let authority = uri.authority().map(|authority| authority.as_str());
+    format!("{scheme}://{}", authority.unwrap_or_default())
+}
+
+/// Returns the requests for the metadata of an issuer.
+pub(super) fn well_known(issuer: &str) -> Result<Vec<Request>, Error> {
+    Profile::new(Endpoint::issuer(issuer)?, Audience::Omit).metadata_requests()
+}
+
+fn exchange(
+    network: &mut Network,
+    profile: Profile,
+    built: ProfileAndSigner,
+) -> Result<AccessToken, Failure> {
+    let (agent, signer) = (network.agent.clone(), built.signer);
+    let source = match built.common.verbose {
+        true => {
+            let placement = profile.assertion_placement().clone();
+            let traced = trace::traced(agent, placement, built.secrets, print_trace);
+            TokenSource::with_transport(traced, profile, signer)
+        }
+        false => TokenSource::with_transport(agent, profile, signer),
+    };
+    let source = source?.with_timeout(network.time_left());
+    let token = source.token();
+    network.clock_offset = network.clock_offset.or(source.status().clock_offset);
+    Ok(token?)
+}
+
+/// Compares the clocks, if the server said its time. A token shows that a difference does no harm.
+fn clock_step(network: &Network, has_token: Option<bool>) -> Option<Step> {
+    let offset = network.clock_offset?;
+    let difference = offset.unsigned_abs();
+    let direction = if offset > 0 { "ahead of" } else { "behind" };
+    let detail = match difference {
+        0 | 1 => "the server's clock agrees with this machine's".to_owned(),
+        n => format!("the server's clock is {n} s {direction} this machine's"),
+    };
+    const HINT: &str = "set the clock that is wrong, by NTP: timedatectl set-ntp true";
+    let step = match (difference, has_token) {
+        (0..MIN_OFFSET, _) => Step::ok("clock", detail),
+        (MAX_OFFSET.., None | Some(false)) => {
+            Step::fail("clock", Failure::config(detail).with_hint(HINT))
+        }
+        _ => {
+            Step::ok("clock", detail).warn("servers refuse what is not valid by their clock", HINT)
+        }
+    };
+    Some(step.with_fact("offset", offset))
+}
+
+fn token_step(token: &AccessToken) -> Step {
+    let lifetime = token.expires_at().duration_since(SystemTime::now());
+    let lifetime = lifetime.unwrap_or_default().as_secs_f64().round();
+    let kind = match token.authorization().starts_with("Bearer ") {
+        true => "Bearer".to_owned(),
+        false => format!("in the header {}", token.header_name()),
+    };
+    let scope = token.scope();
+    let shown_scope = scope.map(|scope| format!(", scope {scope}"));
+    let shown_scope = shown_scope.unwrap_or_default();
+    let step = Step::ok("token", format!("{kind}, for {lifetime} s{shown_scope}"))
+        .with_fact("type", kind)
+        .with_fact("lifetime", lifetime);
+    match scope {
+        Some(scope) => step.with_fact("scope", scope),
+        None => step,
+    }
+}
