@@ -17,6 +17,8 @@ mod cache;
 mod connections;
 #[path = "cli/documents.rs"]
 mod documents;
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/network.rs"]
 mod network;
 #[path = "cli/secrets.rs"]

@@ -294,13 +294,13 @@ fn plain_http_to_loopback_goes_through_no_proxy() {
 }
 
 /// A token endpoint over TLS, with a certificate for these names.
-struct TlsServer {
-    port: u16,
+pub(super) struct TlsServer {
+    pub(super) port: u16,
     certificate: Vec<u8>,
 }
 
 impl TlsServer {
-    fn new(root: &CertifiedIssuer<'_, KeyPair>, names: &[&str]) -> Self {
+    pub(super) fn new(root: &CertifiedIssuer<'_, KeyPair>, names: &[&str]) -> Self {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(names)
@@ -359,7 +359,7 @@ fn answer_over_tls(
     tls.flush()
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+pub(super) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params
@@ -368,7 +368,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn pem_of(issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
+pub(super) fn pem_of(issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
     ::pem::encode(&::pem::Pem::new("CERTIFICATE", issuer.der().to_vec()))
 }
 

@@ -60,7 +60,7 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
         }
         Some(Part::Key) => {
             check_files(report, &chosen, None)?;
-            report.add(Step::fail("key", failure))?;
+            report.add(unusable_key(failure))?;
             report.skip(&["certificate"], "there is no key to compare it with")?;
         }
         Some(Part::Certificate) => {
@@ -133,10 +133,23 @@ fn file_step(file: &Path) -> Step {
 fn check_key_alone(report: &mut Report, chosen: &Chosen) -> Result<(), Failure> {
     let step = match profiles::key_alone(chosen) {
         Some(Ok(read)) => key(chosen, &read, None),
-        Some(Err(failure)) if !failure.is_usage() => Step::fail("key", failure),
+        Some(Err(failure)) if !failure.is_usage() => unusable_key(failure),
         _ => Step::skip("key", "it is not read again"),
     };
     report.add(step).map(drop)
+}
+
+fn unusable_key(failure: Failure) -> Step {
+    let step = Step::fail("key", failure);
+    match (step.has_hints(), step.detail().ends_with("passphrase is wrong")) {
+        (true, _) => step,
+        (false, true) => step.with_hint(
+            "another passphrase opens the file: openssl pkey -in FILE -noout asks for it, and says nothing if it is right",
+        ),
+        (false, false) => {
+            step.with_hint("see what the file holds: openssl pkey -in FILE -noout -text_pub")
+        }
+    }
 }
 
 fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {

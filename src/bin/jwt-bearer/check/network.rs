@@ -115,7 +115,8 @@ impl Network {
             report.skip(&["tls"], "plain http, which does not leave this machine")?;
             return Ok(Some(outcome));
         }
-        let has_failed = report.add(tls_step(&host, self.tls.take_handshake(), &outcome))?;
+        let handshake = self.tls.take_handshake();
+        let has_failed = report.add(tls_step(&host, &route, handshake, &outcome))?;
         Ok(Some(outcome).filter(|_| !has_failed))
     }
 
@@ -250,25 +251,31 @@ fn look_up(host: &str, port: u16, time: Duration) -> io::Result<Vec<SocketAddr>>
     }
 }
 
-fn tls_step(host: &str, handshake: Option<Handshake>, outcome: &io::Result<Response>) -> Step {
+fn tls_step(
+    host: &str,
+    route: &Route,
+    handshake: Option<Handshake>,
+    outcome: &io::Result<Response>,
+) -> Step {
     let chain = handshake.iter().flat_map(|handshake| &handshake.chain);
     let chain: Vec<_> = chain.filter_map(|der| Facts::read(der)).collect();
     let version = handshake.as_ref().and_then(|handshake| handshake.version);
     let step = match (version, outcome) {
         (None, Err(error)) => {
             let message = error.to_string();
-            let what = match message.contains("certificate") {
-                true => "its TLS certificate is not accepted: ",
-                false => "",
+            let (what, hint) = match certificate_hint(&message) {
+                Some(hint) => ("its TLS certificate is not accepted", hint),
+                None if route.is_proxied && handshake.is_none() => (
+                    "no connection through the proxy",
+                    "check that the proxy allows this host and port, and what it asks for: curl -v -x PROXY URL",
+                ),
+                None => (
+                    "no connection with TLS",
+                    "check that the port is one of TLS, and what is between: openssl s_client -connect HOST:PORT",
+                ),
             };
-            let failure = Failure::network(format!("{host}: {what}{message}"));
-            Step::fail(
-                "tls",
-                match certificate_hint(&message) {
-                    Some(hint) => failure.with_hint(hint),
-                    None => failure,
-                },
-            )
+            let failure = Failure::network(format!("{host}: {what}: {message}"));
+            Step::fail("tls", failure.with_hint(hint))
         }
         (version, _) => {
             let version = version.and_then(|version| version.as_str());

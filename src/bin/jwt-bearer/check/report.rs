@@ -119,6 +119,14 @@ impl Step {
         }
     }
 
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(super) fn has_hints(&self) -> bool {
+        !self.hints.is_empty()
+    }
+
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
