@@ -75,9 +75,10 @@ impl Found {
     fn assert_fails(&self, name: &str, status: i32, words: &str, skipped: &[&str]) {
         assert_eq!((self.status, self.err.as_str()), (status, ""), "{self:?}");
         assert_eq!(self.with("fail"), [name], "{self:?}");
-        let step = self.step(name);
+        let mut steps = self.steps.iter();
+        let step = steps.find(|step| step["outcome"] == "fail").unwrap();
         assert_eq!(step["status"], status);
-        assert!(self.detail(name).contains(words), "{step}");
+        assert!(step["detail"].as_str().unwrap().contains(words), "{step}");
         assert!(!step["hints"].as_array().unwrap().is_empty(), "{step}");
         assert_eq!(self.with("skip"), skipped, "{self:?}");
     }
@@ -117,6 +118,7 @@ fn check_takes_each_step_and_shows_no_token() {
     assert_eq!(fixture.server.jtis().len(), PROFILES.len());
     let found = fixture.check(PROFILES[4]);
     let key = found.step("key");
+    assert_eq!(key["kind"], "RSA");
     assert_eq!(key["bits"], 2048);
     assert_eq!(key["algorithm"], "RS256");
     let assertion = found.step("assertion");
@@ -184,6 +186,16 @@ fn check_of_a_key_that_cannot_be_read_still_asks_the_server() {
         assert_eq!(found.step("metadata")["outcome"], "ok", "{found:?}");
     }
     assert!(fixture.server.requests() > 0 && fixture.server.jtis().is_empty());
+}
+
+#[test]
+fn check_of_a_credential_file_that_is_missing_asks_nobody() {
+    let fixture = private_fixture();
+    for command in ["marketing-cloud-intelligence --credentials", "credentials"] {
+        let found = fixture.check(&format!("{command} missing.json"));
+        let skipped = ["key", "certificate", "assertion", "network"];
+        found.assert_fails("file", 3, "No such file", &skipped);
+    }
 }
 
 #[test]
@@ -323,7 +335,7 @@ fn check_knows_the_limits_of_a_server_offline() {
             "DocuSign wants a bare host as audience",
         ),
         (
-            "auth0 --domain tenant.auth0.com --client-id c --api https://api.example --jti none --key key.pem",
+            "auth0 --domain tenant.auth0.com --client-id c --api-identifier https://api.example --jti none --key key.pem",
             "set jti to uuid",
         ),
     ] {
@@ -426,6 +438,18 @@ fn check_names_metadata_of_another_issuer() {
     let words = "metadata is of the issuer https://other.example, and http://127.0.0.1";
     found.assert_fails("metadata", 6, words, &["certificate", "tls", "token"]);
     assert_eq!(found.step("clock")["outcome"], "ok");
+}
+
+/// The server of the metadata is reached, and that of the token endpoint is not.
+#[test]
+fn check_takes_the_steps_to_each_of_two_servers() {
+    let metadata = r#"{"issuer":"{url}","token_endpoint":"http://127.0.0.1:1/token"}"#;
+    let url = server(0, metadata, "200 OK", TOKEN);
+    let found = private_fixture().check(&format!(
+        "client-credentials --client-id c --key key.pem --discover {url}"
+    ));
+    let skipped = ["certificate", "tls", "tls", "clock", "token"];
+    found.assert_fails("tcp", 4, "127.0.0.1:1: Connection refused", &skipped);
 }
 
 #[test]

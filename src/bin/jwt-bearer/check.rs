@@ -53,15 +53,17 @@ fn steps(
 ) -> Result<(), Failure> {
     let common = chosen.common.clone();
     let Material { built, profile } = material::check(report, chosen)?;
-    let can_sign = assertion::check(report, built.as_ref(), &profile)?;
+    let can_sign = assertion::check(report, built.as_ref(), profile.as_ref())?;
     let profile = match profile {
         _ if options.offline => return report.skip(&["network"], "--offline"),
-        Ok(profile) if profile.is_self_signed() => {
+        Some(Ok(profile)) if profile.is_self_signed() => {
             let why = "nothing is exchanged: the assertion itself is the access token";
             return report.skip(&["network"], why);
         }
-        Ok(profile) => profile,
-        Err(_) => return report.skip(&["network"], "the server is not known: see above"),
+        Some(Ok(profile)) => profile,
+        Some(Err(_)) | None => {
+            return report.skip(&["network"], "the server is not known: see above");
+        }
     };
     let network = match Network::new(&common, begun) {
         Ok(network) => network,

@@ -130,8 +130,8 @@ impl Failure {
         self
     }
 
-    /// Creates a failure that standard output has told already.
-    pub(crate) fn told(status: u8) -> Self {
+    /// Creates a failure that is on standard output already.
+    pub(crate) fn reported(status: u8) -> Self {
         Self::new(status, "")
     }
 

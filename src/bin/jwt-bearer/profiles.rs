@@ -51,17 +51,16 @@ pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
     built.check_certificate().map(|()| built)
 }
 
-/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same.
-///
-/// # Errors
-/// Those of [`build`], and where the key is in the same file as the rest.
-pub(crate) fn without_key(chosen: &Chosen) -> Result<Profile, Failure> {
-    let Some(provider) = chosen
+/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same. It is `None` where the
+/// profile is in the same file.
+pub(crate) fn without_key(chosen: &Chosen) -> Option<Result<Profile, Failure>> {
+    let provider = chosen
         .provider
-        .filter(|_| chosen.credential_file().is_none())
-    else {
-        return Err(Failure::config("the file of the key has the rest, too"));
-    };
+        .filter(|_| chosen.credential_file().is_none())?;
+    Some(profile_without_key(chosen, provider))
+}
+
+fn profile_without_key(chosen: &Chosen, provider: &Provider) -> Result<Profile, Failure> {
     let inputs = inputs(chosen)?;
     let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();
     let certificate = certificate(chosen, &[]).ok().flatten();

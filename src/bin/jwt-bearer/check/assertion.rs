@@ -12,6 +12,7 @@ use crate::trace;
 
 /// What stands for an audience that a metadata document names.
 const DISCOVERED: &str = "(discovered)";
+const NOTHING_SIGNS: &str = "nothing can sign it: see above";
 
 /// Checks what would be signed. Returns whether an assertion can be signed.
 ///
@@ -20,18 +21,19 @@ const DISCOVERED: &str = "(discovered)";
 pub(super) fn check(
     report: &mut Report,
     built: Option<&ProfileAndSigner>,
-    profile: &Result<Profile, Failure>,
+    profile: Option<&Result<Profile, Failure>>,
 ) -> Result<bool, Failure> {
     let step = match (built, profile) {
         (Some(built), _) => match signed(built) {
             Ok(step) => step,
             Err(error) => Step::fail("assertion", error.into()),
         },
-        (None, Ok(profile)) => match profile.metadata_requests() {
-            Ok(_) => Step::skip("assertion", "nothing can sign it: see above"),
+        (None, Some(Ok(profile))) => match profile.metadata_requests() {
+            Ok(_) => Step::skip("assertion", NOTHING_SIGNS),
             Err(error) => Step::fail("assertion", error.into()),
         },
-        (None, Err(failure)) => Step::fail("assertion", failure.clone()),
+        (None, None) => Step::skip("assertion", NOTHING_SIGNS),
+        (None, Some(Err(failure))) => Step::fail("assertion", failure.clone()),
     };
     let has_failed = report.add(step)?;
     Ok(built.is_some() && !has_failed)

@@ -24,8 +24,8 @@ const RENEWAL_DAYS: i64 = 30;
 pub(super) struct Material {
     /// `None` where something cannot be used.
     pub(super) built: Option<ProfileAndSigner>,
-    /// The profile, with or without a key, or what is wrong with it.
-    pub(super) profile: Result<Profile, Failure>,
+    /// The profile, with or without a key, or what is wrong with it; `None` where it is in a file that cannot be used.
+    pub(super) profile: Option<Result<Profile, Failure>>,
 }
 
 /// Checks file, key and certificate.
@@ -44,7 +44,7 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
                 Some(found) => !report.add(certificate(found, built.check_certificate()))?,
                 None => !report.add(Step::skip("certificate", "none is given"))?,
             };
-            let profile = Ok(built.profile.clone());
+            let profile = Some(Ok(built.profile.clone()));
             let is_usable = is_of_key || built.check_certificate().is_ok(); // an expired one may do
             return Ok(Material {
                 built: Some(built).filter(|_| is_usable),
@@ -74,13 +74,18 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
             report.skip(&["certificate"], "the arguments are wrong: see below")?;
             return Ok(Material {
                 built: None,
-                profile: Err(failure),
+                profile: Some(Err(failure)),
             });
         }
     }
+    let profile = match profiles::without_key(&chosen) {
+        // Some providers need the certificate.
+        Some(Err(_)) if part == Some(Part::Certificate) => None,
+        profile => profile,
+    };
     Ok(Material {
         built: None,
-        profile: profiles::without_key(&chosen),
+        profile,
     })
 }
 
@@ -162,7 +167,7 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
     let names: Vec<_> = key.algorithms().iter().map(|name| name.name()).collect();
     let bits = (member("kty") == "RSA").then(|| bits(member("n")));
     let bits = bits.or(secret_length.map(|bytes| bytes.saturating_mul(8)));
-    let kind = match (member("kty"), bits) {
+    let what = match (member("kty"), bits) {
         ("RSA", Some(bits)) => format!("RSA key of {bits} bits"),
         ("EC", _) => format!("EC key on {}", member("crv")),
         ("OKP", _) => format!("{} key", member("crv")),
@@ -184,13 +189,24 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
         Key::Hmac(_) => false, // said when it was read
         _ => bits.is_some_and(|bits| bits < MIN_RSA_BITS),
     };
-    let step = Step::ok("key", format!("{kind}, signs {algorithm}{others}"))
-        .with_fact("kind", kind)
+    let step = Step::ok("key", format!("{what}, signs {algorithm}{others}"))
+        .with_fact(
+            "kind",
+            if jwk.is_null() {
+                "secret"
+            } else {
+                member("kty")
+            },
+        )
         .with_fact("algorithm", algorithm)
         .with_fact("algorithms", names);
     let step = match bits {
         Some(bits) => step.with_fact("bits", bits),
         None => step,
+    };
+    let step = match member("crv") {
+        "" => step,
+        curve => step.with_fact("curve", curve),
     };
     let step = match key.key_id() {
         Some(kid) => step.with_line("kid", kid).with_fact("kid", kid),
@@ -266,10 +282,10 @@ fn certificate(certificate: &Certificate, of_key: Result<(), Failure>) -> Step {
         .with_fact("x5t#S256", x5t_s256);
     let times = facts.as_ref().map_or(Ok(()), Facts::check_times);
     match (of_key, times, facts) {
-        (Err(failure), ..) => step.but(failure.with_hint(
+        (Err(failure), ..) => step.with_failure(failure.with_hint(
             "give the certificate that was made with this key, or the key of this certificate",
         )),
-        (_, Err(failure), _) => step.but(failure),
+        (_, Err(failure), _) => step.with_failure(failure),
         (_, _, Some(facts)) if facts.days_left() < RENEWAL_DAYS => step.warn(
             format!("it expires in {} days", facts.days_left()),
             "make a new certificate, and register it at the server before",

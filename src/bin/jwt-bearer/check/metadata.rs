@@ -132,9 +132,13 @@ fn resolve(
         last = (status, hints);
     }
     let (status, hints) = last;
-    let failure = Failure::new(status, failures.join("; ")).with_hint(
-        "the issuer, or the URL of the metadata, is another: see the server's documents, or give --token-endpoint",
-    );
+    let hint = match status {
+        4 | 7 => "try again later, and see the server's state",
+        _ => {
+            "the issuer, or the URL of the metadata, is another: see the server's documents, or give --token-endpoint"
+        }
+    };
+    let failure = Failure::new(status, failures.join("; ")).with_hint(hint);
     let failure = hints.into_iter().fold(failure, Failure::with_hint);
     (Step::fail("metadata", failure), Metadata::Unusable)
 }
@@ -148,7 +152,10 @@ fn compare_beside(
 ) -> Step {
     let mut other = None;
     for (location, response) in responses {
-        let response = response.ok().filter(|response| response.status() == 200);
+        let Ok(response) = response else {
+            break; // the next request would take as long
+        };
+        let response = Some(response).filter(|response| response.status() == 200);
         let Some(document) = response.and_then(|response| object(&response)) else {
             continue;
         };
@@ -223,6 +230,9 @@ fn compare(step: Step, document: &Value, sent: Option<&Sent>) -> Step {
             continue;
         };
         let offered: Vec<_> = offered.iter().filter_map(Value::as_str).collect();
+        if offered.is_empty() {
+            continue; // it says nothing
+        }
         step = match offered.contains(&value) {
             true => {
                 found.push(value);

@@ -36,7 +36,7 @@ enum Outcome {
 
 impl Outcome {
     /// Returns the mark, the word and the colour of an outcome.
-    fn look(self) -> (char, &'static str, &'static str) {
+    fn style(self) -> (char, &'static str, &'static str) {
         match self {
             Self::Ok => ('✓', "ok", GREEN),
             Self::Warn => ('!', "warn", YELLOW),
@@ -101,7 +101,7 @@ impl Step {
     }
 
     /// Makes this a failure, which keeps what is known already.
-    pub(super) fn but(self, failure: Failure) -> Self {
+    pub(super) fn with_failure(self, failure: Failure) -> Self {
         let (status, message, hints) = failure.into_parts();
         Self {
             outcome: Outcome::Fail,
@@ -154,7 +154,7 @@ impl Step {
 
     fn json(&self) -> String {
         let mut object = self.facts.clone();
-        let (_, outcome, _) = self.outcome.look();
+        let (_, outcome, _) = self.outcome.style();
         let mut insert = |name: &str, value: Value| object.insert(name.to_owned(), value);
         insert("step", self.name.into());
         insert("outcome", outcome.to_lowercase().into());
@@ -171,7 +171,7 @@ impl Step {
     }
 
     fn text(&self, has_marks: bool) -> String {
-        let (mark, word, colour) = self.outcome.look();
+        let (mark, word, colour) = self.outcome.style();
         let mark = if has_marks {
             format!("{mark} ")
         } else {
@@ -250,7 +250,7 @@ impl Report {
     /// Where a step failed.
     pub(super) fn finish(self) -> Result<(), Failure> {
         self.status
-            .map_or(Ok(()), |status| Err(Failure::told(status)))
+            .map_or(Ok(()), |status| Err(Failure::reported(status)))
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn check(
         (&requests, response),
     )?;
     let Metadata::Resolved(resolved) = found else {
-        clock_step(&network, None).map_or(Ok(false), |step| report.add(step))?;
+        report.add(clock_step(&network, None))?;
         return report.skip(&["token"], "the token endpoint is not known");
     };
     let token_host = authority(resolved.endpoint().token_url().unwrap_or_default());
@@ -63,14 +63,13 @@ pub(super) fn check(
         }
     }
     let Some(built) = built else {
-        clock_step(&network, None).map_or(Ok(false), |step| report.add(step))?;
+        report.add(clock_step(&network, None))?;
         return report.skip(&["token"], "nothing can be signed: see above");
     };
     let begun = Instant::now();
     let outcome = exchange(&mut network, *resolved, built);
     let took = begun.elapsed();
-    let clock = clock_step(&network, Some(outcome.is_ok()));
-    report.add(clock.unwrap_or_else(|| Step::skip("clock", "the server does not say its time")))?;
+    report.add(clock_step(&network, Some(outcome.is_ok())))?;
     let step = match outcome {
         Ok(token) => token_step(&token),
         Err(failure) => Step::fail("token", failure),
@@ -111,9 +110,11 @@ fn exchange(
     Ok(token?)
 }
 
-/// Compares the clocks, if the server said its time. A token shows that a difference does no harm.
-fn clock_step(network: &Network, has_token: Option<bool>) -> Option<Step> {
-    let offset = network.clock_offset?;
+/// Compares the clocks. A token shows that a difference does no harm.
+fn clock_step(network: &Network, has_token: Option<bool>) -> Step {
+    let Some(offset) = network.clock_offset else {
+        return Step::skip("clock", "the server does not say its time");
+    };
     let difference = offset.unsigned_abs();
     let direction = if offset > 0 { "ahead of" } else { "behind" };
     let detail = match difference {
@@ -130,7 +131,7 @@ fn clock_step(network: &Network, has_token: Option<bool>) -> Option<Step> {
             Step::ok("clock", detail).warn("servers refuse what is not valid by their clock", HINT)
         }
     };
-    Some(step.with_fact("offset", offset))
+    step.with_fact("offset", offset)
 }
 
 fn token_step(token: &AccessToken) -> Step {
