@@ -17,6 +17,8 @@ const RESET: &str = "\x1b[0m";
 
 /// Columns of the longest name of a step and the blanks after it.
 const NAME_WIDTH: usize = 13;
+/// Characters of the longest text that people are shown: a server decides how long its own are.
+const MAX_TEXT: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
@@ -182,15 +184,15 @@ impl Step {
         let first = format!(
             "{colour}{mark}{word:<4}{RESET} {name:<NAME_WIDTH$}{detail}{took}",
             name = self.name,
-            detail = escape_invisible(&self.detail),
+            detail = shown(&self.detail),
             took = took.unwrap_or_default(),
         );
         let lines = self.lines.iter().map(|(label, line)| {
-            let line = escape_invisible(line);
+            let line = shown(line);
             format!("{indent}{DIM}{label:<NAME_WIDTH$}{RESET}{line}")
         });
         let hints = self.hints.iter().map(|hint| {
-            let (label, hint) = ("what to do", escape_invisible(hint));
+            let (label, hint) = ("what to do", shown(hint));
             format!("{indent}{colour}{label:<NAME_WIDTH$}{RESET}{hint}")
         });
         let all: Vec<_> = iter::once(first).chain(lines).chain(hints).collect();
@@ -254,6 +256,17 @@ impl Report {
     }
 }
 
+fn shown(text: &str) -> String {
+    let mut characters = text.chars();
+    let begin: String = characters.by_ref().take(MAX_TEXT).collect();
+    let end = if characters.next().is_some() {
+        "..."
+    } else {
+        ""
+    };
+    escape_invisible(&begin) + end
+}
+
 /// Returns whether the locale is one of UTF-8, by the rules of POSIX.
 fn is_utf8() -> bool {
     let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
@@ -261,4 +274,50 @@ fn is_utf8() -> bool {
     let locale = values.find(|value| !value.is_empty()).unwrap_or_default();
     let locale = locale.to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No colour and no mark means anything alone.
+    #[test]
+    fn text_of_a_step_has_mark_word_and_what_to_do() {
+        let failure = Failure::network("nobody listens").with_hint("check the port");
+        for (step, text) in [
+            (
+                Step::ok("tcp", "connected").took(Duration::from_millis(3)),
+                "✓ ok   tcp          connected (3 ms)",
+            ),
+            (
+                Step::ok("key", "RSA").warn("short", "make another"),
+                "! warn key          RSA; short\n       what to do   make another",
+            ),
+            (
+                Step::fail("tcp", failure),
+                "✗ FAIL tcp          nobody listens\n       what to do   check the port",
+            ),
+            (Step::skip("tls", "none"), "– skip tls          none"),
+        ] {
+            let coloured = step.text(true);
+            assert!(coloured.starts_with('\x1b'), "{coloured:?}");
+            let plain = anstream::adapter::strip_str(&coloured).to_string();
+            assert_eq!(plain, text);
+            let without_mark = anstream::adapter::strip_str(&step.text(false)).to_string();
+            let word = text.get(text.find(' ').unwrap() + 1..).unwrap();
+            assert_eq!(without_mark, word.replace("\n  ", "\n"));
+        }
+    }
+
+    #[test]
+    fn long_and_invisible_text_is_cut_and_escaped() {
+        let long = format!("\u{202e}{}", "a".repeat(5000));
+        let step = Step::ok("tls", "TLS 1.3").with_line("issuer", long);
+        let text = step.text(false);
+        assert!(
+            text.contains("\\u202ea") && text.ends_with("aaa..."),
+            "{text}"
+        );
+        assert!(text.len() < 5000);
+    }
 }
