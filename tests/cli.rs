@@ -13,12 +13,12 @@ use std::{fs, thread};
 #[cfg(unix)]
 #[path = "cli/cache.rs"]
 mod cache;
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/connections.rs"]
 mod connections;
 #[path = "cli/documents.rs"]
 mod documents;
-#[path = "cli/check.rs"]
-mod check;
 #[path = "cli/network.rs"]
 mod network;
 #[path = "cli/secrets.rs"]

@@ -4,9 +4,9 @@ mod agent;
 mod args;
 #[cfg(unix)]
 mod cache;
+mod check;
 mod config;
 mod connections;
-mod check;
 mod demo;
 mod documents;
 mod files;
