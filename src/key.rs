@@ -24,8 +24,12 @@ mod pkcs12;
 mod private_key;
 mod proc_type;
 pub(crate) mod public_key;
+#[cfg(feature = "cli")]
+pub(crate) mod public_reader;
 
 use self::material::{Encrypted, KeyMaterial};
+#[cfg(feature = "encrypted-keys")]
+use self::material::{SEVERAL_KEYS, SecretBytes};
 use crate::error::Error;
 
 /// Reads a key of whichever format.
@@ -82,16 +86,29 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
             Encrypted::Pkcs8(_) | Encrypted::Pem(..) => None,
         };
         return match key {
-            Some(key) => from_der(&key, None),
+            Some(key) => from_store(&key),
             None => Err(Error::key(encrypted.without_passphrase())),
         };
     };
     let key = match encrypted {
         Encrypted::Pkcs8(info) => encrypted::decrypt(info, passphrase, encrypted::CONVERT),
-        Encrypted::Pkcs12(store) => pkcs12::private_key(store, passphrase),
+        Encrypted::Pkcs12(store) => {
+            let key = pkcs12::private_key(store, passphrase).map_err(Error::key)?;
+            return from_store(&key);
+        }
         Encrypted::Pem(body, dek_info) => proc_type::decrypt(body, dek_info, passphrase),
     };
     from_der(&key.map_err(Error::key)?, None)
+}
+
+/// Reads the first key of a PKCS#12 store, and says so where there are more.
+#[cfg(feature = "encrypted-keys")]
+fn from_store((key, has_others): &(SecretBytes, bool)) -> Result<KeyMaterial, Error> {
+    let mut material = from_der(key, None)?;
+    if *has_others {
+        material.repairs.push(SEVERAL_KEYS);
+    }
+    Ok(material)
 }
 
 #[cfg(not(feature = "encrypted-keys"))]

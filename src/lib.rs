@@ -103,6 +103,9 @@ pub use key::certificate::Certificate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use key::encoding::{decode_base64, decode_base64url, decode_hex};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use key::public_reader::PublicKeyOfFile;
 pub use key_file::KeyFile;
 pub use message::{Request, Response};
 pub use placement::Placement;

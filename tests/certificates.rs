@@ -191,16 +191,17 @@ fn what_is_no_certificate_is_named() {
     refuses(STANDARD.decode(&body).unwrap(), request);
     refuses(
         include_bytes!("data/keys/store.p12"),
-        "this is a PKCS#12 store: export its certificate with openssl pkcs12 -nokeys -clcerts (an old \
+        "this is a PKCS#12 store: export its certificate with openssl pkcs12 -in FILE -nokeys -clcerts -out NEW (an \
+         old \
          store also needs -legacy)",
     );
     refuses(
         file!("leaf.p7b"),
-        "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs",
+        "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs -in FILE -out NEW",
     );
     refuses(
         file!("leaf.p7b.pem"),
-        "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs",
+        "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs -in FILE -out NEW",
     );
     let no_block = "there is no certificate in this PEM";
     refuses(include_bytes!("data/keys/ec-pkcs8.pem"), no_block);

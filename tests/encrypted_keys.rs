@@ -21,10 +21,10 @@ const WRONG: &str = "the passphrase is wrong";
 const NEEDED: &str = "this key is encrypted: a passphrase is needed";
 const STORE_NEEDS: &str =
     "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none";
-const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old cipher also needs \
+const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an old cipher also \
+    needs \
     -provider legacy -provider default)";
-const EXPORT: &str =
-    "export it with openssl pkcs12 -nocerts -nodes (an old cipher also needs -legacy)";
+const EXPORT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs -legacy)";
 
 fn file(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/encrypted/");
@@ -340,8 +340,13 @@ fn pkcs12_passphrase_in_latin_1_is_the_same_as_in_utf8() {
 }
 
 #[test]
-fn pkcs12_with_several_keys_gives_the_first() {
-    opens("pkcs12-two-keys.p12");
+fn pkcs12_with_several_keys_gives_the_first_and_says_so() {
+    let key = RsaKey::read_encrypted(file("pkcs12-two-keys.p12"), PASSPHRASE).unwrap();
+    signs_as_rfc7515_a2(&key);
+    assert_eq!(
+        key.repairs(),
+        ["there were several private keys: the first one is used"]
+    );
 }
 
 /// Azure's Key Vault hands out stores in base64.
@@ -372,7 +377,7 @@ fn pkcs12_given_as_pem_is_named() {
 #[test]
 fn pkcs12_without_a_key_is_named() {
     let message = "there is no private key in this PKCS#12 store, at least not in a part that is read: \
-        export it with openssl pkcs12 -nocerts -nodes";
+        export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW";
     is_refused("pkcs12-certificate.p12", message);
     is_refused("pkcs12-truststore.p12", message);
 }
@@ -384,7 +389,7 @@ fn pkcs12_with_other_ciphers_and_macs_is_refused_with_the_openssl_command() {
     is_refused(
         "pkcs12-sha224.p12",
         "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or SHA-512 and a key as in \
-         RFC 7292: export its key with openssl pkcs12 -nocerts -nodes",
+         RFC 7292: export its key with openssl pkcs12 -in FILE -nocerts -nodes -out NEW",
     );
 }
 

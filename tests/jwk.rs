@@ -114,8 +114,8 @@ fn rsa_jwk_without_primes_or_without_crt_numbers_signs_the_same() {
     assert_eq!(key.sign(MESSAGE).unwrap(), whole.sign(MESSAGE).unwrap());
     is_key_error(
         &RingRsaKey::read(jwk).unwrap_err(),
-        "this RSA key lacks its primes or the numbers after them, and ring does not compute them: \
-         write them with openssl rsa, or use the feature rsa",
+        "this RSA key lacks its primes or the numbers after them, and ring does not compute them: use the feature rsa, \
+         which does",
     );
 }
 
@@ -322,8 +322,14 @@ fn first_key_of_a_set_that_may_sign_is_taken() {
     let oaep = with(jwk!("rsa-2048"), "alg", "RSA-OAEP-256");
     let signs = with(rfc7515_a2(), "use", "sig");
     let others = [encrypts, unwraps, oaep, jwk!("p-521"), jwk!("ed448")];
-    let keys: Vec<_> = others.into_iter().chain([signs, sign]).collect();
+    let keys: Vec<_> = others.into_iter().chain([signs]).collect();
     is_rfc7515_a2(json!({ "keys": keys }).to_string());
+    let several = json!({ "keys": [sign, jwk!("rsa-2048")] }).to_string();
+    let key = Key::read(several).unwrap();
+    assert_eq!(
+        key.repairs(),
+        ["there were several private keys: the first one is used"]
+    );
     // RFC 7517 §A.2: the first one encrypts.
     let key = Key::read(include_str!("data/jwk/rfc7517-a2.json")).unwrap();
     assert_eq!(key.key_id(), Some("2011-04-29"));

@@ -376,11 +376,11 @@ fn pem_and_read_refuse(bytes: &[u8], message: &str) {
 fn java_key_stores_are_named_with_the_commands_that_convert_them() {
     let jks = "this is a Java key store (JKS): convert it with keytool -importkeystore \
         -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12, then export its key with \
-        openssl pkcs12 -in key.p12 -nocerts -nodes";
+        openssl pkcs12 -in key.p12 -nocerts -nodes -out NEW";
     pem_and_read_refuse(file!("store.jks"), jks);
     let jceks = "this is a Java key store (JCEKS): convert it with keytool -importkeystore \
         -srcstoretype JCEKS -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12, then \
-        export its key with openssl pkcs12 -in key.p12 -nocerts -nodes";
+        export its key with openssl pkcs12 -in key.p12 -nocerts -nodes -out NEW";
     pem_and_read_refuse(file!("store.jceks"), jceks);
     let base64 = STANDARD.encode(file!("store.jks"));
     is_refused(&RsaKey::read(&base64).unwrap_err(), base64.as_bytes(), jks);
@@ -388,7 +388,7 @@ fn java_key_stores_are_named_with_the_commands_that_convert_them() {
 
 #[test]
 fn pkcs12_stores_are_named_with_the_command_that_converts_them() {
-    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes (an \
+    let message = "this is a PKCS#12 store: export its key with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an \
         old store also needs -legacy)";
     #[cfg(not(feature = "encrypted-keys"))]
     {
@@ -407,18 +407,20 @@ fn pkcs12_stores_are_named_with_the_command_that_converts_them() {
 
 #[test]
 fn files_of_other_programs_are_named() {
-    let pvk = "this is a PVK file of Microsoft: convert it with openssl rsa -inform PVK";
+    let pvk = "this is a PVK file of Microsoft: convert it with openssl rsa -inform PVK -in FILE -out NEW";
     pem_and_read_refuse(file!("rsa.pvk"), pvk);
-    let blob = "this is a key blob of Microsoft: convert it with openssl rsa -inform MSBLOB";
+    let blob = "this is a key blob of Microsoft: convert it with openssl rsa -inform MSBLOB -in FILE -out NEW";
     pem_and_read_refuse(file!("rsa.blob"), blob);
     let gzip = "this is a gzip file: decompress it with gunzip";
     pem_and_read_refuse(file!("rsa.pem.gz"), gzip);
     let zip = "this is a ZIP archive: unpack it with unzip";
     pem_and_read_refuse(b"PK\x03\x04\x14\0\0\0\x08\0", zip);
-    let agent = "this is a key in the format of SSH agents: take the key file, converted with \
-        ssh-keygen -p -m PEM";
+    let agent = "this is a key in the format of SSH agents: take the key file, and convert a copy of it with \
+        ssh-keygen -p -m PEM -f COPY";
     pem_and_read_refuse(b"\0\0\0\x07ssh-rsa\0\0\0\x03\x01\0\x01", agent);
-    let openssh = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+    let openssh = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
+        ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl genpkey -algorithm \
+        ed25519 -out NEW)";
     pem_and_read_refuse(b"openssh-key-v1\0\0\0\0\x04none", openssh);
 }
 
@@ -451,7 +453,10 @@ fn public_keys_and_certificates_in_der_are_named() {
         "this is an EC key; RS256 needs RSA",
     );
     let dsa = der(include_str!("data/keys/dsa.pem"));
-    pem_and_read_refuse(&dsa, "this is a DSA key; RS256 needs RSA");
+    pem_and_read_refuse(
+        &dsa,
+        "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys",
+    );
 }
 
 #[test]
@@ -459,7 +464,7 @@ fn texts_of_other_programs_are_named() {
     for (text, message) in [
         (
             "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP PRIVATE KEY BLOCK-----\n",
-            "this is an OpenPGP key; RS256 needs RSA in PKCS#1 or PKCS#8",
+            "this is an OpenPGP key: JWTs are signed with RSA, EC or Ed25519 keys in PEM, DER or JWK",
         ),
         (
             "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1yc2EAAAADAQAB\n---- END SSH2 PUBLIC KEY ----\n",
@@ -468,7 +473,9 @@ fn texts_of_other_programs_are_named() {
         ("AAAAB3NzaC1yc2EAAAADAQABAAABAQ==", "this is a public key"),
         (
             "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAE",
-            "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM",
+            "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with ssh-keygen -p \
+             -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl genpkey -algorithm ed25519 -out \
+             NEW)",
         ),
         (
             "<RSAKeyValue><Modulus>ofgWCuLjybRlzo0t</Modulus></RSAKeyValue>",
@@ -608,7 +615,7 @@ mod encrypted {
         ] {
             let message = format!(
                 "this key's passphrase takes {rounds} rounds of PBKDF2; at most 2000000 are taken: \
-                 write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000"
+                 write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE -out NEW"
             );
             costs_too_much(bytes, &message);
         }
@@ -635,8 +642,8 @@ mod encrypted {
             ),
         ] {
             let message = format!(
-                "this key's passphrase takes {found}; at most 64 MiB are taken: write a cheaper one \
-                 with openssl pkcs8 -topk8 -scrypt"
+                "this key's passphrase takes {found}; at most 64 MiB are taken: write a cheaper one with openssl pkcs8 \
+                 -topk8 -scrypt -in FILE -out NEW"
             );
             costs_too_much(bytes, &message);
         }

@@ -187,7 +187,10 @@ fn ed25519_and_x25519_keys_in_der_are_named() {
     let ed25519 = der(include_str!("data/keys/ed25519.pem"));
     refuses(&ed25519, "this is an Ed25519 key; RS256 needs RSA");
     let x25519 = der(include_str!("data/keys/x25519.pem"));
-    refuses(&x25519, "this is a key of another kind; RS256 needs RSA");
+    refuses(
+        &x25519,
+        "this is an X25519 key, which is for key agreement: JWTs are signed with RSA, EC or Ed25519 keys",
+    );
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn pkcs12_store_is_named_with_the_openssl_command() {
     let message = match cfg!(feature = "encrypted-keys") {
         true => "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none",
         false => {
-            "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts -nodes (an old \
+            "this is a PKCS#12 store: export its key with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old \
              store also needs -legacy)"
         }
     };
@@ -254,7 +257,7 @@ fn pkcs12_store_is_named_with_the_openssl_command() {
 
 #[test]
 fn der_that_is_no_key_is_refused() {
-    let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
+    let message = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
     refuses(rfc7515_pem("pkcs1_pem").as_bytes(), message);
     refuses(b"no key at all", message);
 }
@@ -495,7 +498,7 @@ mod encrypted {
     const PASSPHRASE: &str = "correct horse";
     const WRONG: &str = "the passphrase is wrong";
     const UNKNOWN: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and PBKDF2 \
-        (HMAC-SHA-1 or HMAC-SHA-2) or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old \
+        (HMAC-SHA-1 or HMAC-SHA-2) or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an old \
         cipher also needs -provider legacy -provider default)";
 
     /// Returns the block of `data/keys/encrypted.txt` under this line.
@@ -547,7 +550,7 @@ mod encrypted {
     fn encrypted_key_over_the_cost_limit_is_refused_at_once() {
         let begin = std::time::Instant::now();
         let slow = "this key's passphrase takes 2000001 rounds of PBKDF2; at most 2000000 are taken: \
-            write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000";
+            write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE -out NEW";
         refuses(include_str!("data/keys/slow.pem"), PASSPHRASE, slow);
         // scrypt's N, r, p as OpenSSL writes them, and p 127 times as large
         let mut key = der(block("aes-128-cbc scrypt"));
@@ -556,7 +559,7 @@ mod encrypted {
         key[at.unwrap() + cost.len() - 1] = 127;
         let error = RsaKey::from_encrypted_der(&key, PASSPHRASE).unwrap_err();
         let slow = "this key's passphrase takes 2032 MiB of scrypt (N 16384, r 8, p 127); at most 64 \
-            MiB are taken: write a cheaper one with openssl pkcs8 -topk8 -scrypt";
+            MiB are taken: write a cheaper one with openssl pkcs8 -topk8 -scrypt -in FILE -out NEW";
         is_key_error(&error, slow);
         assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }

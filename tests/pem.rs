@@ -1202,15 +1202,32 @@ fn certificate_request_is_named() {
 }
 
 #[test]
+fn first_of_several_private_keys_is_read_and_the_others_are_told_of() {
+    let [one, other] = [
+        include_str!("data/keys/slow.pem"),
+        include_str!("data/keys/ec-pkcs8.pem"),
+    ];
+    let key = RsaKey::from_pem(format!("{CLEAN}{CERTIFICATE}{other}{one}")).unwrap();
+    assert_eq!(
+        key.repairs(),
+        ["there were several private keys: the first one is used"]
+    );
+}
+
+#[test]
 fn ec_key_is_named() {
     let with_parameters = include_str!("data/keys/ec.pem");
     let end = "-----END EC PARAMETERS-----\n";
     let (parameters, alone) = with_parameters.split_once(end).unwrap();
     let parameters = format!("{parameters}{end}");
     let pkcs8 = include_str!("data/keys/ec-pkcs8.pem");
-    for key in [with_parameters, &parameters, alone, pkcs8] {
+    for key in [with_parameters, alone, pkcs8] {
         refuses(key, "this is an EC key; RS256 needs RSA");
     }
+    refuses(
+        &parameters,
+        "these are the parameters of an EC key without the key: the block EC PRIVATE KEY is missing",
+    );
 }
 
 #[test]
@@ -1235,9 +1252,15 @@ fn ed25519_key_is_named() {
 #[test]
 fn x25519_and_dsa_keys_are_named() {
     let x25519 = include_str!("data/keys/x25519.pem");
-    refuses(x25519, "this is a key of another kind; RS256 needs RSA");
+    refuses(
+        x25519,
+        "this is an X25519 key, which is for key agreement: JWTs are signed with RSA, EC or Ed25519 keys",
+    );
     let dsa = include_str!("data/keys/dsa.pem");
-    refuses(dsa, "this is a DSA key; RS256 needs RSA");
+    refuses(
+        dsa,
+        "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys",
+    );
 }
 
 #[test]
@@ -1252,14 +1275,17 @@ fn pss_restricted_key_is_named() {
 #[test]
 fn openssh_format_is_named() {
     let key = include_str!("data/keys/openssh.pem");
-    let message = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+    let message = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
+        ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl genpkey -algorithm \
+        ed25519 -out NEW)";
     refuses(key, message);
 }
 
 #[test]
 fn putty_key_is_named() {
     let key = include_str!("data/keys/putty.ppk");
-    let message = "this is a PuTTY key: export it from PuTTYgen in the OpenSSH format";
+    let message = "this is a PuTTY key: export it with puttygen FILE -O private-openssh -o NEW, or in PuTTYgen by \
+        Conversions, Export OpenSSH key";
     refuses(key, message);
 }
 
@@ -1390,7 +1416,7 @@ fn pkcs1_and_pkcs8_under_the_label_of_the_other_are_read() {
 
 #[test]
 fn pem_of_other_bytes_is_refused() {
-    let message = "this is not an RSA private key in PKCS#1 or PKCS#8";
+    let message = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
     let text = "-----BEGIN PRIVATE KEY-----\nbm8ga2V5IGF0IGFsbA==\n-----END PRIVATE KEY-----\n";
     refuses(text, message);
 }

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 use super::der::{
-    BIT_STRING, CONTEXT_0, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode, sequence,
-    split_first,
+    BIT_STRING, CONTEXT_0, Element, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode,
+    sequence, split_first,
 };
 use super::encoding::decode_either_base64;
 use super::material::SecretBytes;
@@ -29,13 +29,13 @@ const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
 const TOO_LONG: &str = "this is too long for a certificate";
 const NO_BLOCK: &str = "there is no certificate in this PEM";
 const DAMAGED_PEM: &str = "this PEM is cut off or damaged";
-const PKCS7_PEM: &str =
-    "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs";
+const PKCS7_PEM: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs -in FILE -out \
+     NEW";
 const REQUEST: &str = "this is a certificate request";
-const PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -nokeys \
-    -clcerts (an old store also needs -legacy)";
-const PKCS7: &str =
-    "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs";
+const PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -in FILE \
+    -nokeys -clcerts -out NEW (an old store also needs -legacy)";
+const PKCS7: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs \
+     -in FILE -out NEW";
 
 /// The certificate of a key, for servers that find the key by it: Entra, Oracle, Maskinporten, SWIFT.
 ///
@@ -178,10 +178,39 @@ fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
+/// Returns the public key of a certificate, as it stands there (`SubjectPublicKeyInfo`).
+#[cfg(feature = "cli")]
+pub(super) fn public_key_info(bytes: &[u8]) -> Option<Vec<u8>> {
+    let KeyInfo {
+        algorithm, bits, ..
+    } = key_info(certificate(bytes).ok()?)?;
+    let algorithm = encode(SEQUENCE, algorithm.value);
+    let bits = encode(BIT_STRING, bits.value);
+    Some(encode(SEQUENCE, &[algorithm, bits].concat()))
+}
+
 /// Returns the public key of a certificate, as keys of this crate write theirs.
+fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
+    let info = key_info(certificate)?;
+    let algorithm = match info.oid.value {
+        RSA | RSA_PSS => RSA_ENCRYPTION.to_vec(), // a key restricted to PSS is the same key
+        _ => encode(SEQUENCE, info.algorithm.value),
+    };
+    let bits = encode(BIT_STRING, info.bits.value);
+    Some(encode(SEQUENCE, &[algorithm, bits].concat()))
+}
+
+/// The parts of a public key (RFC 5280 §4.1.2.7).
+struct KeyInfo<'d> {
+    algorithm: Element<'d>,
+    oid: Element<'d>,
+    bits: Element<'d>,
+}
+
+/// Returns the public key of a certificate.
 ///
 /// It is the sixth or, behind the version, the seventh element of the first part (RFC 5280 §4.1).
-fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
+fn key_info(certificate: &[u8]) -> Option<KeyInfo<'_>> {
     let parts = sequence(certificate).ok()?;
     let parts = elements(parts.first()?.value).ok()?;
     let index = match parts.first()?.tag {
@@ -192,19 +221,12 @@ fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let [algorithm, bits] = key.as_slice() else {
         return None;
     };
-    let inner = elements(algorithm.value).ok()?;
-    let oid = inner.first()?;
+    let oid = *elements(algorithm.value).ok()?.first()?;
     // In a list of revoked certificates (RFC 5280 §5.1) something else is here.
     let tags = [algorithm.tag, oid.tag, bits.tag];
-    if tags != [SEQUENCE, OBJECT_IDENTIFIER, BIT_STRING] {
-        return None;
-    }
-    let algorithm = match oid.value {
-        RSA | RSA_PSS => RSA_ENCRYPTION.to_vec(), // a key restricted to PSS is the same key
-        _ => encode(SEQUENCE, algorithm.value),
-    };
-    Some(encode(
-        SEQUENCE,
-        &[algorithm, encode(bits.tag, bits.value)].concat(),
-    ))
+    (tags == [SEQUENCE, OBJECT_IDENTIFIER, BIT_STRING]).then_some(KeyInfo {
+        algorithm: *algorithm,
+        oid,
+        bits: *bits,
+    })
 }

@@ -32,7 +32,7 @@ pub(super) fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), String> {
     match bytes > MAX_SCRYPT {
         true => Err(format!(
             "this key's passphrase takes {mib} MiB of scrypt (N {n}, r {r}, p {p}); at most {most} \
-             MiB are taken: write a cheaper one with openssl pkcs8 -topk8 -scrypt"
+             MiB are taken: write a cheaper one with openssl pkcs8 -topk8 -scrypt -in FILE -out NEW"
         )),
         false => Ok(()),
     }

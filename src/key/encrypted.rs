@@ -9,9 +9,11 @@ use super::pbes1;
 
 pub(super) const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
 /// What to do about a key whose encryption is not read.
-pub(super) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old cipher \
+pub(super) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
+    -out NEW (an old cipher \
     also needs -provider legacy -provider default)";
-const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and PBKDF2 \
+const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and \
+    PBKDF2 \
     (HMAC-SHA-1 or HMAC-SHA-2) or scrypt";
 
 /// PBKDF2, 1.2.840.113549.1.5.12 (RFC 8018 §A.2).
@@ -107,7 +109,8 @@ fn check_cost(info: &[u8]) -> Result<(), String> {
         (PBKDF2, [rounds, ..]) => check_rounds(
             *rounds,
             "PBKDF2",
-            "write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000",
+            "write a cheaper one with openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE \
+             -out NEW",
         ),
         (SCRYPT, [n, r, p, ..]) => check_scrypt(*n, *r, *p),
         _ => Ok(()),

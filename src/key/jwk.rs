@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::der::without_leading_zeros;
 use super::encoding::decode_either_base64;
 use super::material::{
-    Curve, EC_MISFIT, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME, OTHER_CURVE, P521,
-    RsaParts, SECP256K1, SecretBytes,
+    Curve, EC_MISFIT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
+    OTHER_CURVE, P521, RsaParts, SECP256K1, SEVERAL_KEYS, SecretBytes,
 };
 use super::pem;
 use super::public_key::UNCOMPRESSED;
@@ -29,9 +29,9 @@ const MAX_TEXT: usize = 1024 * 1024;
 const MAX_DEPTH: u8 = 12;
 
 const PUBLIC: &str = "this JWK is a public key: its private half has a member d";
-const NO_KEY: &str = "this is JSON without a key in it";
+pub(super) const NO_KEY: &str = "this is JSON without a key in it";
 const DAMAGED: &str = "this begins as JSON does, and is cut off or damaged";
-const OTHER_KTY: &str = "the kty of this JWK is none of RSA, EC, OKP and oct";
+pub(super) const OTHER_KTY: &str = "the kty of this JWK is none of RSA, EC, OKP and oct";
 const OTHER_USE: &str = "this JWK is not for signing: its use is not sig";
 const OTHER_KEY_OPS: &str = "this JWK is not for signing: its key_ops lack sign";
 const ENCRYPTING_ALG: &str = "this JWK is not for signing: its alg encrypts";
@@ -54,10 +54,7 @@ const EC_CURVES: &[(&str, Result<Curve, &str>)] = &[
 /// Curves of key pairs that are octets, by the value of `crv` (RFC 8037 §2).
 const OKP_CURVES: &[(&str, Result<(), &str>)] = &[
     ("Ed25519", Ok(())),
-    (
-        "Ed448",
-        Err("this key is on the curve Ed448; Ed25519 is supported"),
-    ),
+    ("Ed448", Err(ED448_KEY)),
     ("X25519", Err(KEY_AGREEMENT)),
     ("X448", Err(KEY_AGREEMENT)),
 ];
@@ -100,6 +97,16 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
         None if text.starts_with('{') => Err(Error::key(DAMAGED)),
         None => Ok(None),
     }
+}
+
+pub(super) fn ec_curve(crv: &str) -> Result<Curve, &'static str> {
+    let row = EC_CURVES.iter().find(|(name, _)| *name == crv);
+    row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)
+}
+
+pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
+    let row = OKP_CURVES.iter().find(|(name, _)| *name == crv);
+    row.map_or(Err(OTHER_OKP_CURVE), |(_, curve)| *curve)
 }
 
 /// What a search came across besides a key to sign with.
@@ -167,10 +174,15 @@ impl Search {
             Some('"') => return self.text(&string(json).unwrap_or_default(), depth),
             _ => return Ok(None),
         };
-        for value in values {
-            let found = self.json(value, depth)?;
-            if found.is_some() {
-                return Ok(found);
+        let mut values = values.into_iter();
+        while let Some(value) = values.next() {
+            if let Some(mut found) = self.json(value, depth)? {
+                let mut others = values.map(|other| Self::default().json(other, depth));
+                let has_other = others.any(|other| matches!(other, Ok(Some(_))));
+                if has_other && !found.repairs.contains(&SEVERAL_KEYS) {
+                    found.repairs.push(SEVERAL_KEYS);
+                }
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -206,15 +218,23 @@ enum Kind {
 
 /// The members of a JWK, as they stand in the text. Of two members with one name the last is taken
 /// (RFC 7517 §4).
-struct Jwk<'t>(Vec<(Zeroizing<String>, &'t str)>);
+pub(super) struct Jwk<'t>(Vec<(Zeroizing<String>, &'t str)>);
 
 impl<'t> Jwk<'t> {
+    /// Reads the members of a JSON object.
+    #[cfg(feature = "cli")]
+    pub(super) fn parse(json: &'t str) -> Result<Self, Error> {
+        json::members(json)
+            .map(Self)
+            .ok_or_else(|| Error::key(DAMAGED))
+    }
+
     /// Returns the JSON of a member that is neither `null` nor empty.
     fn get(&self, name: &str) -> Option<&'t str> {
         let (_, json) = self.0.iter().rfind(|(other, _)| **other == name)?;
         (!matches!(*json, "null" | "\"\"")).then_some(*json)
     }
-    fn text(&self, name: &str) -> Option<Zeroizing<String>> {
+    pub(super) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
         string(self.get(name)?)
     }
 
@@ -234,23 +254,15 @@ impl<'t> Jwk<'t> {
         let crv = self.text("crv").unwrap_or_default();
         match kty {
             "RSA" => Ok(Kind::Rsa),
-            "EC" => {
-                let row = EC_CURVES.iter().find(|(name, _)| *name == *crv);
-                row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)
-                    .map(Kind::Ec)
-            }
-            "OKP" => {
-                let row = OKP_CURVES.iter().find(|(name, _)| *name == *crv);
-                row.map_or(Err(OTHER_OKP_CURVE), |(_, curve)| *curve)
-                    .map(|()| Kind::Ed25519)
-            }
+            "EC" => ec_curve(&crv).map(Kind::Ec),
+            "OKP" => okp_curve(&crv).map(|()| Kind::Ed25519),
             "oct" => Ok(Kind::Secret),
             _ => Err(OTHER_KTY),
         }
     }
 
     /// Returns the algorithm that the key is for, or why it is not for signing.
-    fn algorithm(&self) -> Result<Option<Algorithm>, &'static str> {
+    pub(super) fn algorithm(&self) -> Result<Option<Algorithm>, &'static str> {
         if self.get("alg").is_none() {
             return Ok(None);
         }
@@ -274,20 +286,18 @@ impl<'t> Jwk<'t> {
             }),
             Kind::Secret => KeyParts::Hmac(self.bytes("k")?),
         };
-        let key_id = match self.get("kid") {
-            None => None,
-            Some(json) => {
-                let key_id = serde_json::from_str(json);
-                Some(key_id.map_err(|_| Error::key("the kid of this JWK is not a text"))?)
-            }
-        };
         Ok(KeyMaterial {
             parts,
-            key_id,
+            key_id: self.key_id()?,
             algorithm,
             restriction: None,
             repairs,
         })
+    }
+
+    pub(super) fn key_id(&self) -> Result<Option<String>, Error> {
+        let key_id = self.get("kid").map(serde_json::from_str).transpose();
+        key_id.map_err(|_| Error::key("the kid of this JWK is not a text"))
     }
 
     fn rsa(&self, repairs: &mut Vec<&'static str>) -> Result<RsaParts, Error> {
@@ -317,11 +327,7 @@ impl<'t> Jwk<'t> {
     fn ec(&self, curve: Curve) -> Result<EcParts, Error> {
         let mut point = vec![UNCOMPRESSED];
         for name in ["x", "y"] {
-            let coordinate = self.number(name)?;
-            let zeros = curve.bytes().checked_sub(coordinate.len());
-            let zeros = zeros.ok_or_else(|| Error::key(EC_MISFIT))?;
-            point.resize(point.len().saturating_add(zeros), 0);
-            point.extend_from_slice(&coordinate);
+            point.extend(self.coordinate(name, curve)?);
         }
         Ok(EcParts {
             curve,
@@ -330,8 +336,17 @@ impl<'t> Jwk<'t> {
         })
     }
 
+    /// Returns a coordinate with as many bytes as the numbers of the curve have.
+    pub(super) fn coordinate(&self, name: &str, curve: Curve) -> Result<Vec<u8>, Error> {
+        let number = self.number(name)?;
+        let zeros = curve.bytes().checked_sub(number.len());
+        let mut coordinate = vec![0; zeros.ok_or_else(|| Error::key(EC_MISFIT))?];
+        coordinate.extend_from_slice(&number);
+        Ok(coordinate)
+    }
+
     /// Returns the bytes of a member in base64url.
-    fn bytes(&self, name: &str) -> Result<SecretBytes, Error> {
+    pub(super) fn bytes(&self, name: &str) -> Result<SecretBytes, Error> {
         if self.get(name).is_none() {
             return Err(Error::key(format!("this JWK has no {name}")));
         }
@@ -341,7 +356,7 @@ impl<'t> Jwk<'t> {
     }
 
     /// Returns a number without the zeros that some tools write in front of it.
-    fn number(&self, name: &str) -> Result<SecretBytes, Error> {
+    pub(super) fn number(&self, name: &str) -> Result<SecretBytes, Error> {
         let mut bytes = self.bytes(name)?;
         let digits = without_leading_zeros(&bytes).len();
         let zeros = bytes.len().saturating_sub(digits);

@@ -10,11 +10,15 @@ pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
 pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
 pub(crate) const ED25519_KEY: &str = "this is an Ed25519 key; RS256 needs RSA";
 pub(crate) const PSS_KEY: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
+pub(crate) const ED448_KEY: &str = "this key is on the curve Ed448; Ed25519 is supported";
 pub(crate) const PUBLIC_KEY: &str = "this is a public key";
+/// A repair: nothing says which key was meant.
+pub(crate) const SEVERAL_KEYS: &str = "there were several private keys: the first one is used";
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
 pub(crate) const TOO_LONG: &str = "this is too long for a key";
-pub(crate) const OPENSSH_KEY: &str =
-    "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+pub(crate) const OPENSSH_KEY: &str = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
+     ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl \
+     genpkey -algorithm ed25519 -out NEW)";
 pub(crate) const MISFIT: &str = "the parts of this RSA key do not belong together";
 pub(crate) const EC_MISFIT: &str = "the parts of this EC key do not belong together";
 pub(crate) const MULTI_PRIME: &str = "this RSA key has more than two primes; keys of two are taken";
@@ -25,8 +29,8 @@ pub(crate) const OTHER_CURVE: &str =
     "this EC key is on another curve; P-256 and P-384 are supported";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
 
-pub(crate) const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -nocerts \
-    -nodes (an old store also needs -legacy)";
+pub(crate) const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -in \
+    FILE -nocerts -nodes -out NEW (an old store also needs -legacy)";
 
 /// A private key that a passphrase protects.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
-use super::material::{CUT_OFF, DekInfo, EC_KEY, OPENSSH_KEY, PUBLIC_KEY, TOO_LONG};
+use super::material::{CUT_OFF, DekInfo, OPENSSH_KEY, PUBLIC_KEY, SEVERAL_KEYS, TOO_LONG};
 use super::proc_type;
 use crate::error::Error;
 
@@ -36,15 +36,29 @@ pub(crate) struct DecodedKey {
     pub(crate) repairs: Vec<&'static str>,
 }
 
+const PRIVATE_LABELS: &[&str] = &[
+    "PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+];
+
 /// Messages for labels that are not those of a private key. Where a text has several blocks, the first row
 /// that matches is reported, so a key of another kind is named before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
-    ("EC PARAMETERS", EC_KEY),
-    ("DSA PRIVATE KEY", "this is a DSA key; RS256 needs RSA"),
+    (
+        "EC PARAMETERS",
+        "these are the parameters of an EC key without the key: the block EC PRIVATE KEY is \
+         missing",
+    ),
+    (
+        "DSA PRIVATE KEY",
+        "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys",
+    ),
     ("OPENSSH PRIVATE KEY", OPENSSH_KEY),
     (
         "PGP PRIVATE KEY BLOCK",
-        "this is an OpenPGP key; RS256 needs RSA in PKCS#1 or PKCS#8",
+        "this is an OpenPGP key: JWTs are signed with RSA, EC or Ed25519 keys in PEM, DER or JWK",
     ),
     ("PUBLIC KEY", PUBLIC_KEY),
     ("RSA PUBLIC KEY", PUBLIC_KEY),
@@ -61,7 +75,8 @@ const OTHER_PREFIXES: &[(&str, &str)] = &[
     ("ssh-", PUBLIC_KEY),
     (
         "PuTTY-",
-        "this is a PuTTY key: export it from PuTTYgen in the OpenSSH format",
+        "this is a PuTTY key: export it with puttygen FILE -O private-openssh -o NEW, or in \
+         PuTTYgen by Conversions, Export OpenSSH key",
     ),
     ("---- BEGIN SSH2 PUBLIC KEY", PUBLIC_KEY),
     // The bodies of an OpenSSH private key and of a public one, without their markers.
@@ -218,8 +233,11 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
         let block = block?;
         match normalized(block.label).as_str() {
             // The DER shows which of them it is, so a wrong label of them does no harm.
-            "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
+            label if PRIVATE_LABELS.contains(&label) => {
                 let mut key = block.decode()?;
+                if has_private_key(block.after) {
+                    key.repairs.push(SEVERAL_KEYS);
+                }
                 if is_json(text) {
                     // JSON has no other way to write a text with line ends.
                     (key.repairs).retain(|repair| ![IN_QUOTES, ESCAPED_LINE_ENDS].contains(repair));
@@ -236,6 +254,18 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     Err(Error::key(
         other.unwrap_or("there is no private key in this PEM"),
     ))
+}
+
+/// Returns whether a whole block in the text has the label of a private key.
+fn has_private_key(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(Ok(block)) = Block::next(rest) {
+        if PRIVATE_LABELS.contains(&normalized(block.label).as_str()) {
+            return true;
+        }
+        rest = block.after;
+    }
+    false
 }
 
 /// Returns whether a text is a JSON object or array, by its ends.

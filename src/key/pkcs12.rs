@@ -17,13 +17,16 @@ use super::derivation::{MAC_KEY, pkcs12, pkcs12_passphrases};
 use super::encrypted::{self, WRONG_PASSPHRASE};
 use super::material::SecretBytes;
 
-const CONVERT: &str =
-    "export it with openssl pkcs12 -nocerts -nodes (an old cipher also needs -legacy)";
+const CONVERT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
+     -legacy)";
 const MISFIT: &str = "the parts of this PKCS#12 store do not belong together";
-const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
-    read: export it with openssl pkcs12 -nocerts -nodes";
-const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or \
-    SHA-512 and a key as in RFC 7292: export its key with openssl pkcs12 -nocerts -nodes";
+const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that \
+    is \
+    read: export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW";
+const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 \
+    or \
+    SHA-512 and a key as in RFC 7292: export its key with openssl pkcs12 -in FILE -nocerts -nodes \
+        -out NEW";
 
 /// `data`, 1.2.840.113549.1.7.1 (RFC 5652 §4).
 const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
@@ -36,12 +39,12 @@ const SHA_256: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01";
 const SHA_384: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x02";
 const SHA_512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
 
-/// Returns the first private key of a `PFX` (RFC 7292 §4), in DER.
+/// Returns the first private key of a `PFX` (RFC 7292 §4), in DER, and whether there are several.
 ///
 /// # Errors
 /// A message: the passphrase is wrong or costs too much, there is no key, or it is encrypted in a
 /// way that is not read.
-pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<SecretBytes, String> {
+pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<(SecretBytes, bool), String> {
     let store = sequence(store).map_err(|_| MISFIT)?;
     let [_version, contents, mac @ ..] = store.as_slice() else {
         return Err(MISFIT.into());
@@ -50,29 +53,26 @@ pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<SecretBytes
     if let [mac, ..] = mac {
         Mac::read(mac).ok_or(MISFIT)?.verify(contents, passphrase)?;
     }
-    let (bag, value) = key_bag(contents).ok_or(NO_KEY)?;
-    match bag {
-        KEY_BAG => Ok(value.to_vec().into()),
-        _ => encrypted::decrypt(value, passphrase, CONVERT),
-    }
+    let bags = key_bags(contents);
+    let (bag, value) = *bags.first().ok_or(NO_KEY)?;
+    let key = match bag {
+        KEY_BAG => value.to_vec().into(),
+        _ => encrypted::decrypt(value, passphrase, CONVERT)?,
+    };
+    Ok((key, bags.len() > 1))
 }
 
-/// Returns the type and the value of the first bag that has a private key.
-fn key_bag(contents: &[u8]) -> Option<(&[u8], &[u8])> {
-    let parts = sequence(contents).ok()?;
-    let mut bags = parts
-        .iter()
-        .filter_map(data)
-        .filter_map(|part| sequence(part).ok());
-    bags.find_map(|bags| {
-        bags.iter().find_map(|bag| {
-            let parts = elements(bag.value).ok()?;
-            let [oid, value, ..] = parts.as_slice() else {
-                return None;
-            };
-            matches!(oid.value, KEY_BAG | SHROUDED_KEY_BAG).then_some((oid.value, value.value))
-        })
-    })
+/// Returns the type and the value of each bag that has a private key.
+fn key_bags(contents: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let parts = sequence(contents).unwrap_or_default();
+    let parts = parts.iter().filter_map(data);
+    let bags = parts.flat_map(|part| sequence(part).unwrap_or_default());
+    let keys = bags.filter_map(|bag| match elements(bag.value).ok()?.as_slice() {
+        [oid, value, ..] => Some((oid.value, value.value)),
+        _ => None,
+    });
+    keys.filter(|(oid, _)| matches!(*oid, KEY_BAG | SHROUDED_KEY_BAG))
+        .collect()
 }
 
 /// Returns the octets of a `ContentInfo` of the type `data` (RFC 5652 §3).

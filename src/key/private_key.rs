@@ -10,27 +10,44 @@ use super::der::{
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
 };
 use super::material::{
-    CUT_OFF, Curve, EC_MISFIT, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts, MISFIT,
-    MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
+    CUT_OFF, Curve, EC_MISFIT, ED448_KEY, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts,
+    MISFIT, MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1,
+    TOO_LONG,
 };
 use crate::signer::Algorithm;
 
 /// The longest DER that is read, in bytes. A key has 5 thousand at most, a PKCS#12 store has more.
 const MAX_DER: usize = 1024 * 1024;
 
-const NO_KEY: &str = "this is not an RSA private key in PKCS#1 or PKCS#8";
-const DSA_KEY: &str = "this is a DSA key; RS256 needs RSA";
+const NO_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
+const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410
 /// §3).
 pub(super) const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 pub(super) const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
-const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
-const ED25519: &[u8] = b"\x2b\x65\x70";
+pub(super) const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+pub(super) const ED25519: &[u8] = b"\x2b\x65\x70";
 const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
-/// RFC 3279 §2.3.2.
-const DSA: &[u8] = b"\x2a\x86\x48\xce\x38\x04\x01";
+
+/// Kinds of keys that sign no JWT here, by object identifier (RFC 3279 §2.3.2, RFC 8410 §3).
+const OTHER_KINDS: &[(&[u8], &str)] = &[
+    (b"\x2a\x86\x48\xce\x38\x04\x01", DSA_KEY),
+    (
+        b"\x2b\x65\x6e",
+        "this is an X25519 key, which is for key agreement: JWTs are signed with RSA, EC or \
+         Ed25519 keys",
+    ),
+    (
+        b"\x2b\x65\x6f",
+        "this is an X448 key, which is for key agreement: JWTs are signed with RSA, EC or Ed25519 \
+         keys",
+    ),
+    (b"\x2b\x65\x71", ED448_KEY),
+];
+const OTHER_KIND: &str = "this is a key of another kind: JWTs are signed with RSA, EC or Ed25519 \
+    keys";
 
 /// Hashes of PSS by object identifier (RFC 4055 §2.1), with their length in bytes.
 const PSS_HASHES: &[(&[u8], u8, &[Algorithm])] = &[
@@ -55,7 +72,7 @@ const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS d
     wants SHA-256, -384 or -512 for hash and MGF1, and a salt as long as the hash";
 
 /// Curves by object identifier (RFC 5480 §2.1.1.1). Others are named in an error.
-const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
+pub(super) const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
     (b"\x2a\x86\x48\xce\x3d\x03\x01\x07", Ok(Curve::P256)),
     (b"\x2b\x81\x04\x00\x22", Ok(Curve::P384)),
     (b"\x2b\x81\x04\x00\x23", Err(P521)),
@@ -74,29 +91,31 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
         b"\xfe\xed\xfe\xed",
         "this is a Java key store (JKS): convert it with keytool -importkeystore -srckeystore FILE \
          -destkeystore key.p12 -deststoretype PKCS12, then export its key with openssl pkcs12 -in \
-         key.p12 -nocerts -nodes",
+             key.p12 -nocerts -nodes -out NEW",
     ),
     (
         b"\xce\xce\xce\xce",
         "this is a Java key store (JCEKS): convert it with keytool -importkeystore -srcstoretype \
          JCEKS -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12, then export its key \
-         with openssl pkcs12 -in key.p12 -nocerts -nodes",
+         with openssl pkcs12 -in key.p12 -nocerts -nodes -out NEW",
     ),
     // Firefox writes PKCS#12 in BER with indefinite lengths; this is its version.
     (b"\x30\x80\x02\x01\x03", PKCS12),
     (b"openssh-key-v1\0", OPENSSH_KEY),
     (
         b"\0\0\0\x07ssh-rsa",
-        "this is a key in the format of SSH agents: take the key file, converted with ssh-keygen -p \
-         -m PEM",
+        "this is a key in the format of SSH agents: take the key file, and convert a copy of it \
+         with ssh-keygen -p -m PEM -f COPY",
     ),
     (
         b"\x1e\xf1\xb5\xb0",
-        "this is a PVK file of Microsoft: convert it with openssl rsa -inform PVK",
+        "this is a PVK file of Microsoft: convert it with openssl rsa -inform PVK -in FILE -out \
+         NEW",
     ),
     (
         b"\x07\x02\0\0\0\xa4\0\0RSA2",
-        "this is a key blob of Microsoft: convert it with openssl rsa -inform MSBLOB",
+        "this is a key blob of Microsoft: convert it with openssl rsa -inform MSBLOB -in FILE -out \
+         NEW",
     ),
     (
         b"\x1f\x8b",
@@ -228,9 +247,14 @@ fn pkcs8(
                 public,
             })))
         }
-        DSA => Err(DSA_KEY),
-        _ => Err("this is a key of another kind; RS256 needs RSA"),
+        oid => Err(other_kind(oid)),
     }
+}
+
+/// Names a kind of key that signs no JWT here.
+fn other_kind(oid: &[u8]) -> &'static str {
+    let row = OTHER_KINDS.iter().find(|(other, _)| *other == oid);
+    row.map_or(OTHER_KIND, |(_, name)| name)
 }
 
 /// Returns the algorithms of RFC 7518 §3.5 that a key restricted to PSS may be used with (RFC 4055

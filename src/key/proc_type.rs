@@ -23,7 +23,8 @@ const CIPHERS: &[(&str, Option<Cipher>)] = &[
     ("CAMELLIA-192-CBC", None),
     ("CAMELLIA-256-CBC", None),
 ];
-const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old cipher also \
+const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an \
+    old cipher also \
     needs -provider legacy -provider default)";
 const NO_IV: &str = "the DEK-Info line of this encrypted key has no initialization vector";
 

@@ -113,7 +113,9 @@ impl Key {
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Returns whether the signature of a message is one of this key and its algorithm.
+    #[doc(hidden)] // for the command line
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // The kind is matched too, or a public key could serve as the secret of an HMAC.
         let how: &'static dyn VerificationAlgorithm = match (self.kind, self.algorithm) {
             (KeyKind::Rsa, Algorithm::Rs256) => &signature::RSA_PKCS1_2048_8192_SHA256,

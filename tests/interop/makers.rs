@@ -14,9 +14,11 @@ use crate::support::{output_of, path, record};
 const PASSPHRASE: &str = "correct horse";
 
 const UNSUPPORTED: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and PBKDF2 (HMAC-SHA-1 or \
-    HMAC-SHA-2) or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc (an old cipher also needs -provider \
+    HMAC-SHA-2) or scrypt: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an old cipher also needs -provider \
     legacy -provider default)";
-const OPENSSH: &str = "this key is in OpenSSH's own format: convert it with ssh-keygen -p -m PEM";
+const OPENSSH: &str = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
+    ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl genpkey -algorithm ed25519 \
+    -out NEW)";
 const PSS: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
 
 /// Files that do not load, and the error text.
