@@ -19,6 +19,10 @@ mod check;
 mod connections;
 #[path = "cli/documents.rs"]
 mod documents;
+#[path = "cli/decode.rs"]
+mod decode;
+#[path = "cli/keys.rs"]
+mod keys;
 #[path = "cli/network.rs"]
 mod network;
 #[path = "cli/secrets.rs"]
@@ -421,7 +425,11 @@ fn key_is_read_from_stdin_repaired_or_decrypted() {
     fixture.write("passphrase", "not this one");
     fixture
         .run(&format!("token {arguments} --passphrase-file passphrase"))
-        .assert_fails(3, "jwt-bearer: encrypted.pem: the passphrase is wrong\n");
+        .assert_fails(
+            3,
+            "jwt-bearer: encrypted.pem: the passphrase is wrong\n  \
+             the file of --passphrase-file has the passphrase and nothing else; one line end is dropped\n",
+        );
     fixture.write("passphrase", "correct horse\n");
     let outcome = fixture.run(&format!(
         "assertion {arguments} --passphrase-file passphrase"
@@ -465,6 +473,9 @@ fn help_of_each_command_ends_with_example() {
         vec!["demo"],
         vec!["sandbox"],
         vec!["completions"],
+        vec!["decode"],
+        vec!["key"],
+        vec!["key", "new"],
         vec!["man"],
         vec![],
     ];

@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jwt_bearer::Algorithm;
 
 use crate::check::CheckOptions;
+use crate::decode::DecodeArguments;
+use crate::key::KeyArguments;
 use crate::providers::Chosen;
 
 const TOKEN_OPTIONS: &str = "Output";
@@ -138,6 +140,24 @@ pub(crate) enum Command {
         #[command(subcommand)]
         chosen: Option<Chosen>,
     },
+    /// Shows what a key file holds, and its public half to register. `key new` makes a key.
+    ///
+    /// FILE may also be a PKCS#12 store, a JWK, a credential file, a public key or a certificate; `-` is standard
+    /// input. Nothing secret is printed.
+    #[command(after_help = "Examples:\n  \
+                            jwt-bearer key key.pem\n  \
+                            jwt-bearer key key.pem --public jwks > jwks.json\n  \
+                            jwt-bearer key new key.pem --certificate cert.pem")]
+    Key(KeyArguments),
+    /// Shows what is in a JWT, and checks its signature if a key is given.
+    ///
+    /// Standard output has header and claims as JSON. Standard error has times in words, and whether the signature was
+    /// checked. The exit status is 5 if a given key does not verify it. A token is a secret, so it is no argument.
+    #[command(after_help = "Examples:\n  \
+                            jwt-bearer decode < token.txt\n  \
+                            jwt-bearer assertion ... | jwt-bearer decode --key key.pem\n  \
+                            jwt-bearer decode token.txt --jwks jwks.json")]
+    Decode(DecodeArguments),
     /// Runs an authorization server on loopback for tests of your own tools.
     ///
     /// Creates a key pair and a secret in a private temporary directory, prints commands that fetch tokens from the
@@ -250,7 +270,7 @@ impl CommonOptions {
     }
 }
 
-fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
+pub(crate) fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {
     let is_ed25519 = ["EdDSA", "Ed25519"] // RFC 8037 §3.1, RFC 9864 §2.2
         .iter()
         .any(|name| name.eq_ignore_ascii_case(text));

@@ -7,10 +7,18 @@ mod cache;
 mod check;
 mod config;
 mod connections;
+mod certificate;
+mod decode;
 mod demo;
 mod documents;
 mod files;
 mod layers;
+mod json_text;
+mod jwt;
+mod key;
+mod key_hints;
+mod key_new;
+mod key_source;
 mod output;
 mod profiles;
 mod providers;
@@ -18,9 +26,11 @@ mod proxy;
 mod roots;
 mod sandbox;
 mod secrets;
+mod times;
 mod tls;
 mod trace;
 mod usage;
+mod verification;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -117,6 +127,8 @@ fn run(command: Command) -> Result<(), Failure> {
             let profile = chosen.map(profiles::build).transpose()?;
             cache::forget(cache_dir.as_deref(), profile)
         }
+        Command::Key(arguments) => key::run(arguments),
+        Command::Decode(arguments) => decode::run(&arguments),
         Command::Sandbox { listen, tls } => sandbox::run(listen, tls),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { dir } => documents::manual(dir.as_deref()),

@@ -12,6 +12,8 @@ use jwt_bearer::{AccessToken, Error, ErrorKind};
 use serde_json::Value;
 
 use crate::args::Format;
+use crate::json_text::without_whitespace;
+use crate::key_hints;
 
 /// Seconds: a smaller difference of the clocks is no reason for a refusal.
 pub(crate) const MIN_OFFSET: u64 = 30;
@@ -117,10 +119,28 @@ impl Failure {
 
     /// Creates a failure that is caused by the content of a file.
     pub(crate) fn in_file(file: &Path, error: Error) -> Self {
-        let failure = Self::from(error);
+        let hint = (error.kind() == ErrorKind::Key).then(|| key_hints::hint(&error.to_string()));
+        let mut failure = Self::from(error);
+        failure.hints.extend(hint.flatten().map(str::to_owned));
         Self {
             message: format!("{}: {}", file.display(), failure.message),
             ..failure
+        }
+    }
+
+    /// Creates a failure of a token that is not what it claims to be.
+    pub(crate) fn denied(message: impl Into<String>) -> Self {
+        Self {
+            status: 5,
+            ..Self::config(message)
+        }
+    }
+
+    /// Creates a failure of a text that is no token.
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self {
+            status: 6,
+            ..Self::config(message)
         }
     }
 
@@ -292,21 +312,6 @@ pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }
     }
-}
-
-/// Removes whitespace between the tokens of JSON text, so that the output is one line.
-fn without_whitespace(json: &str) -> String {
-    let (mut is_in_string, mut is_escaped) = (false, false);
-    let is_kept = |c: &char| {
-        match c {
-            '"' if !is_escaped => is_in_string = !is_in_string,
-            ' ' | '\t' | '\n' | '\r' if !is_in_string => return false,
-            _ => {}
-        }
-        is_escaped = is_in_string && !is_escaped && *c == '\\';
-        true
-    };
-    json.chars().filter(is_kept).collect()
 }
 
 fn json_string(text: &str) -> String {

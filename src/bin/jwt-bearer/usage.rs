@@ -114,7 +114,10 @@ fn hide_values(error: &mut Error) -> bool {
     let mut kinds = vec![ContextKind::InvalidValue];
     match error.kind() {
         ErrorKind::UnknownArgument => kinds.push(ContextKind::InvalidArg),
-        ErrorKind::InvalidSubcommand => kinds.push(ContextKind::InvalidSubcommand),
+        // The file of the command key may stand where its subcommand would.
+        ErrorKind::InvalidSubcommand | ErrorKind::ArgumentConflict => {
+            kinds.push(ContextKind::InvalidSubcommand);
+        }
         _ => {}
     }
     let mut is_hidden = false;

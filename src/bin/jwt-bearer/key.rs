@@ -1,0 +1,289 @@
+//! The `key` command: what a key file holds, and its public half in the forms in which servers register it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand, ValueEnum};
+use jwt_bearer::{Algorithm, Certificate, Key, PublicKeyOfFile};
+
+use crate::args::parse_algorithm;
+use crate::certificate;
+use crate::files::read;
+use crate::key_new::{self, NewKey};
+use crate::key_source::{FoundKey, KeyFile, read_key_file};
+use crate::output::{Failure, escape_invisible, print_to_stdout};
+use crate::times::unix;
+
+/// Columns of the labels.
+const LABELS: usize = 13;
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct KeyArguments {
+    /// A private key of any format, a credential file, a public key or a certificate.
+    #[arg(value_name = "FILE", required = true, allow_hyphen_values = true)]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    form: Form,
+    /// The key ID for the JWK [default: that of the file, else the thumbprint]
+    #[arg(long, value_name = "KID", visible_alias = "kid", requires = "public")]
+    key_id: Option<String>,
+    /// The algorithm for the JWK, if the key can sign several [default: that of the file, else the usual one]
+    #[arg(long, value_name = "ALG", value_parser = parse_algorithm, requires = "public")]
+    alg: Option<Algorithm>,
+    /// The passphrase of an encrypted key. One line end at the end of a text is dropped.
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    passphrase_file: Option<PathBuf>,
+    /// The certificate of the key, if it is in another file.
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    certificate: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<KeyCommand>,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Makes a key in a new file, and prints its public half to register.
+    New(NewKey),
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct Form {
+    /// Prints the public half, to register it at a server.
+    #[arg(long, value_name = "FORM", value_enum)]
+    public: Option<PublicForm>,
+    /// Prints SHA-256 of the public half, to compare it with what a server shows.
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "snowflake"
+    )]
+    fingerprint: Option<FingerprintForm>,
+    /// Prints the thumbprint of the public half (RFC 7638), which many servers use as the key ID.
+    #[arg(long)]
+    thumbprint: bool,
+}
+
+/// How the public half is written.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum PublicForm {
+    /// PEM (SubjectPublicKeyInfo), as openssl pkey -pubout writes it.
+    Pem,
+    /// A JWK (RFC 7517).
+    Jwk,
+    /// A JWK set with this one key.
+    Jwks,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FingerprintForm {
+    /// `SHA256:` and base64, as Snowflake and GitHub show it.
+    Snowflake,
+    /// Hexadecimal digits.
+    Hex,
+    /// Base64.
+    Base64,
+}
+
+pub(crate) fn run(arguments: KeyArguments) -> Result<(), Failure> {
+    if let Some(KeyCommand::New(new)) = arguments.command {
+        return key_new::run(&new);
+    }
+    let file = arguments.file.as_deref().unwrap_or(Path::new("-"));
+    let mut key = read_key_file("FILE", file, arguments.passphrase_file.as_deref())?;
+    if let Some(file) = &arguments.certificate {
+        let certificate = Certificate::read(&*read("--certificate", file)?);
+        key.certificate = Some(certificate.map_err(|error| Failure::in_file(file, error))?);
+    }
+    let Form {
+        public,
+        fingerprint,
+        thumbprint,
+    } = arguments.form;
+    if public.is_none() && fingerprint.is_none() && !thumbprint {
+        return show(file, &key);
+    }
+    let half = key.public().ok_or_else(|| {
+        Failure::config(format!(
+            "{}: this is the secret of an HMAC, which has no public half: the server has the same secret",
+            file.display()
+        ))
+    })?;
+    print_to_stdout(&match (public, fingerprint) {
+        (Some(form), _) => {
+            let algorithm = jwk_algorithm(file, &key, arguments.alg)?;
+            let key_id = arguments.key_id.as_deref().or(key.key_id());
+            public_half(half, form, algorithm, key_id)
+        }
+        (None, Some(form)) => fingerprint_in(form, half),
+        (None, None) => half.thumbprint(),
+    })
+}
+
+/// Returns the `alg` of the JWK.
+fn jwk_algorithm(
+    file: &Path,
+    key: &KeyFile,
+    asked: Option<Algorithm>,
+) -> Result<Algorithm, Failure> {
+    match asked {
+        Some(algorithm) if !key.algorithms().contains(&algorithm) => Err(Failure::config(format!(
+            "{}: this key does not sign {algorithm}; it signs {}",
+            file.display(),
+            names(key.algorithms())
+        ))),
+        Some(algorithm) => Ok(algorithm),
+        None => Ok(key.algorithm().unwrap_or(Algorithm::Rs256)),
+    }
+}
+
+/// Returns the public half as servers register it.
+pub(crate) fn public_half(
+    key: &PublicKeyOfFile,
+    form: PublicForm,
+    algorithm: Algorithm,
+    key_id: Option<&str>,
+) -> String {
+    match form {
+        PublicForm::Pem => key.pem().trim_end().to_owned(),
+        PublicForm::Jwk => key.jwk(algorithm, key_id),
+        PublicForm::Jwks => format!(r#"{{"keys":[{}]}}"#, key.jwk(algorithm, key_id)),
+    }
+}
+
+fn fingerprint_in(form: FingerprintForm, key: &PublicKeyOfFile) -> String {
+    match form {
+        FingerprintForm::Snowflake => format!("SHA256:{}", STANDARD.encode(key.sha256())),
+        FingerprintForm::Base64 => STANDARD.encode(key.sha256()),
+        FingerprintForm::Hex => hex(&key.sha256()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // a string takes everything
+        text
+    })
+}
+
+pub(crate) fn names(algorithms: &[Algorithm]) -> String {
+    let names: Vec<_> = algorithms.iter().map(|name| name.name()).collect();
+    names.join(", ")
+}
+
+/// Prints what the file holds.
+///
+/// # Errors
+/// Where the certificate is of another key.
+fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
+    let mut lines = Lines::default();
+    lines.add("kind", &kind(key));
+    if let Some(provider) = key.provider {
+        lines.add(
+            "file",
+            &format!("credential file of the provider {provider}"),
+        );
+    }
+    if !matches!(key.found, FoundKey::Public(_)) {
+        lines.add("encrypted", if key.is_encrypted { "yes" } else { "no" });
+    }
+    lines.add("algorithms", &names(key.algorithms()));
+    match (key.key_id(), key.public()) {
+        (Some(key_id), _) => lines.add("key id", key_id),
+        (None, Some(_)) => lines.add("key id", "none in the file; a JWK of it has the thumbprint"),
+        (None, None) => lines.add("key id", "none in the file"),
+    }
+    if let Some(half) = key.public() {
+        lines.add("thumbprint", &half.thumbprint());
+        let fingerprint = fingerprint_in(FingerprintForm::Snowflake, half);
+        lines.add("fingerprint", &fingerprint);
+        lines.add("", &hex(&half.sha256()));
+    }
+    for repair in key.repairs() {
+        lines.add("repaired", repair);
+    }
+    let is_of_key = key.certificate.as_ref().map(|certificate| {
+        let is_of_key = is_of(certificate, key);
+        lines.add(
+            "certificate",
+            match (&key.found, is_of_key) {
+                (FoundKey::Public(_), true) => "this is its public key",
+                (_, true) => "of this key",
+                (_, false) => "of ANOTHER key",
+            },
+        );
+        for (label, text) in certificate::describe(certificate, unix(SystemTime::now())) {
+            let label = format!("  {label}");
+            lines.add(label.trim_end(), &text);
+        }
+        is_of_key
+    });
+    if key.is_pkcs12 && key.certificate.is_none() {
+        lines.add(
+            "certificate",
+            "not read out of a PKCS#12 store. This writes it:",
+        );
+        lines.add("", "openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem");
+    }
+    if key.public().is_some() {
+        lines.add("register", "--public pem|jwk|jwks prints the public half");
+    } else {
+        lines.add(
+            "register",
+            "nothing: a shared secret has no public half, and the server has it too",
+        );
+    }
+    print_to_stdout(lines.0.trim_end())?;
+    match is_of_key {
+        Some(false) => Err(Failure::config(format!(
+            "{}: the certificate is of another key",
+            file.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn kind(key: &KeyFile) -> String {
+    match &key.found {
+        FoundKey::Secret(_) => "shared secret of an HMAC".to_owned(),
+        FoundKey::Private(_, half) => format!("private key: {}", half.kind()),
+        FoundKey::Public(half) if key.certificate.is_some() => {
+            format!("certificate, without a private key: {}", half.kind())
+        }
+        FoundKey::Public(half) => format!("public key, without its private half: {}", half.kind()),
+    }
+}
+
+fn is_of(certificate: &Certificate, key: &KeyFile) -> bool {
+    let signer: Option<&Key> = match &key.found {
+        FoundKey::Private(key, _) => Some(key),
+        FoundKey::Secret(_) => return false,
+        FoundKey::Public(_) => None,
+    };
+    match (signer, key.public(), certificate.x5c().first()) {
+        (Some(signer), ..) => certificate.is_of(signer),
+        (None, Some(public), Some(der)) => {
+            let of_certificate = PublicKeyOfFile::read(der.as_bytes());
+            of_certificate.is_ok_and(|other| other.sha256() == public.sha256())
+        }
+        _ => false,
+    }
+}
+
+/// Lines of a label and a text, in two columns.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, label: &str, text: &str) {
+        let text = escape_invisible(text);
+        let _ = writeln!(self.0, "{label:LABELS$} {text}"); // a string takes everything
+    }
+}
