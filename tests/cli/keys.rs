@@ -437,6 +437,26 @@ fn new_key_is_private_whatever_the_umask() {
 }
 
 #[test]
+fn key_as_argument_is_refused_and_not_repeated() {
+    let fixture = Fixture::new();
+    let text = pem();
+    let body = text.lines().nth(1).unwrap();
+    for (command, argument) in [
+        ("key", text.as_str()),
+        ("key", body),
+        ("key new", &text),
+        ("key new", &text[40..]),
+        ("key new", &body.repeat(5)),
+    ] {
+        let mut command = fixture.command(command);
+        let outcome = Outcome::of(command.arg(argument).output().unwrap());
+        assert_ne!(outcome.status, 0, "{outcome:?}");
+        assert!(!outcome.err.contains(&body[..12]), "{outcome:?}");
+        assert_eq!(outcome.out, "");
+    }
+}
+
+#[test]
 fn new_key_replaces_nothing_and_leaves_nothing_behind() {
     let fixture = Fixture::new();
     fs::create_dir(fixture.directory.path().join("directory")).unwrap();

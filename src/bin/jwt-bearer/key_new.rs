@@ -30,6 +30,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
 /// Characters of the longest common name (`ub-common-name` of RFC 5280 §A.1).
 const MAX_COMMON_NAME: usize = 64;
+/// Bytes of the longest path that is taken for the name of a file, and shown.
+const MAX_PATH: usize = 255;
 /// The beginning of an Ed25519 key in PKCS#8, before its 32 bytes (RFC 8410 §7).
 ///
 /// `ring` writes the second version of PKCS#8, which OpenSSL 1.1 does not read.
@@ -51,10 +53,22 @@ pub(crate) struct NewKey {
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// The common name in the certificate.
-    #[arg(long, value_name = "NAME", requires = "certificate", default_value = "jwt-bearer", value_parser = common_name)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "certificate",
+        default_value = "jwt-bearer",
+        value_parser = common_name
+    )]
     subject: String,
     /// How long the certificate is valid.
-    #[arg(long, value_name = "DAYS", requires = "certificate", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=7300))]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        requires = "certificate",
+        default_value_t = 365,
+        value_parser = clap::value_parser!(u32).range(1..=7300)
+    )]
     days: u32,
     /// How the public half is printed [default: pem, or nothing with --certificate]
     #[arg(long, value_name = "FORM", value_enum)]
@@ -168,6 +182,13 @@ fn check_path(path: &Path) -> Result<(), Failure> {
     if path == Path::new("-") {
         return Err(Failure::usage(
             "a new key goes to a file that only you can read, and never to standard output",
+        ));
+    }
+    // A key that is given by mistake is not repeated.
+    let name = path.to_string_lossy();
+    if name.len() > MAX_PATH || name.contains(['\n', '{']) || name.contains("-----BEGIN") {
+        return Err(Failure::usage(
+            "the name of a new file is wanted, not what is in a file",
         ));
     }
     match fs::symlink_metadata(path) {
