@@ -413,9 +413,14 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             connection::wait_for_close(stream, || shared.state().is_stopped);
             return Ok(());
         }
-        Some(Fault::CutBody) | None => token_endpoint::respond(&mut state, &request),
+        Some(Fault::CutBody | Fault::Slow(_)) | None => {
+            token_endpoint::respond(&mut state, &request)
+        }
     };
     drop(state);
+    if let Some(Fault::Slow(seconds)) = fault {
+        connection::pause(Duration::from_secs(seconds), || shared.state().is_stopped);
+    }
     shared.log(&format!(
         "{} {} {}: {log}",
         request.method, request.path, response.status

@@ -392,6 +392,26 @@ fn fail_next_injects_each_fault_once() {
 }
 
 #[test]
+fn slow_response_comes_late_and_whole() {
+    let server = server();
+    let source = source(client_profile(&server), rsa_key()).with_timeout(seconds(5));
+    server.fail_next(1, Fault::Slow(1));
+    let begun = Instant::now();
+    source.fetch_uncached().unwrap();
+    assert!(begun.elapsed() >= seconds(1));
+    server.fail_next(1, Fault::Slow(60));
+    thread::scope(|scope| {
+        scope.spawn(|| source.fetch_uncached());
+        while server.requests() == 1 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let begun = Instant::now();
+        drop(server);
+        assert!(begun.elapsed() < seconds(2));
+    });
+}
+
+#[test]
 fn fail_every_third_request_cycles_through_the_faults() {
     let server = server();
     let source =

@@ -1,6 +1,7 @@
 //! One HTTP request and one response per connection, which is closed after that.
 
 use std::io::{self, Read as _, Write as _};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use percent_encoding::percent_decode_str;
@@ -139,6 +140,14 @@ pub(super) fn wait_for_close(stream: &mut Stream, is_stopped: impl Fn() -> bool)
             Err(e) if !is_timeout(&e) => return,
             _ => {}
         }
+    }
+}
+
+/// Waits for this long, or until the server is stopped.
+pub(super) fn pause(time: Duration, is_stopped: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while begun.elapsed() < time && !is_stopped() {
+        thread::sleep(POLL_INTERVAL.min(time));
     }
 }
 

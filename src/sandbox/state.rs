@@ -142,6 +142,8 @@ pub enum Fault {
     TooManyRequests(u64),
     /// Status 503 without a body.
     Unavailable,
+    /// The response comes this many seconds late.
+    Slow(u64),
     /// No response, until the client closes the connection.
     Silence,
     /// The request is processed, and half of the response body is sent.
