@@ -27,8 +27,8 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_core \
     serde_json sha2 ureq zeroize";
 /// Dependencies of the features `encrypted-keys`, `sandbox`, `cli`, `file-store` and `redis`.
-const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen ctrlc des dirs httparse md-5 pem pkcs8 \
-    rcgen redis ring rustix rustls rustls-native-certs sha1 strsim tempfile toml webpki-root-certs x509-parser";
+const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen des dirs httparse md-5 pem pkcs8 \
+    rcgen redis ring rustix rustls rustls-native-certs sha1 signal-hook strsim tempfile toml webpki-root-certs x509-parser";
 
 /// Needs the feature, since a test run without it may not have downloaded ureq's dependencies.
 #[cfg(feature = "ureq")]

@@ -246,13 +246,14 @@ fn secret_file_loses_one_line_end_and_warns_when_short() {
              --secret s.txt",
         )
     };
-    let dropped = "jwt-bearer: s.txt: the line end at its end is dropped\n";
     for end in ["\n", "\r\n"] {
         let outcome = run(&format!("{SECRET}{end}"));
-        assert_eq!((outcome.status, outcome.err.as_str()), (0, dropped));
+        outcome.only_line();
     }
     let twice = run(&format!("{SECRET}\n\n"));
     assert_eq!(twice.status, 5, "only one line end is dropped: {twice:?}");
+    let dropped = "jwt-bearer: s.txt: the line end at its end is dropped\n";
+    assert!(twice.err.contains(dropped), "{twice:?}");
     let short = run("short").err;
     let warning = "jwt-bearer: s.txt: 5 bytes; RFC 7518 asks for 32 or more\n";
     assert!(short.starts_with(warning), "{short}");

@@ -67,6 +67,16 @@ impl ProxyingAgent {
     }
 }
 
+impl ProxyingAgent {
+    /// Returns host and port of the proxy that requests to this URL go through.
+    pub(crate) fn proxy_of(&self, url: &str) -> Option<String> {
+        let (_, from_env) = self.proxied.as_ref()?;
+        let proxy = from_env.proxy.as_ref().ok()?;
+        let is_used = from_env.applies_to(&url.parse().ok()?);
+        is_used.then(|| format!("{}:{}", proxy.host(), proxy.port()))
+    }
+}
+
 /// Returns the URL of a profile's first request, if it is one.
 fn first_uri(profile: &Profile, signer: &dyn Signer) -> Result<Option<Uri>, Error> {
     let url = match profile.metadata_requests()?.first() {

@@ -2,7 +2,6 @@
 //!
 //! An option that names a file takes the file's name and never its content, since `ps` shows arguments.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,8 +10,12 @@ use jwt_bearer::Algorithm;
 
 use crate::check::CheckOptions;
 use crate::decode::DecodeArguments;
+use crate::format::{Format, VARIABLE};
 use crate::key::KeyArguments;
 use crate::providers::Chosen;
+use crate::reporting::Reporting;
+use crate::sandbox::SandboxOptions;
+use crate::shell;
 
 const TOKEN_OPTIONS: &str = "Output";
 
@@ -39,6 +42,8 @@ pub(crate) struct Arguments {
     /// The file with connections [default: jwt-bearer/config.toml below $XDG_CONFIG_HOME or the platform's directory].
     #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reporting: Reporting,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -58,9 +63,40 @@ pub(crate) enum Command {
                       jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
     )]
     Token {
-        /// Output format: the token, a header line for curl, or everything as JSON.
+        /// Output format: the token, a header line for curl, a line for a shell, or JSON.
         #[arg(long, value_enum, default_value_t = Format::Token, global = true, help_heading = TOKEN_OPTIONS)]
         format: Format,
+        /// The variable of --format env [default: ACCESS_TOKEN]
+        #[arg(long, value_name = "NAME", value_parser = shell::parse_variable, global = true, help_heading = TOKEN_OPTIONS)]
+        env: Option<String>,
+        #[cfg(unix)]
+        #[command(flatten)]
+        cache: CacheOptions,
+        #[command(subcommand)]
+        chosen: Chosen,
+    },
+    /// Runs a command with the token in an environment variable.
+    ///
+    /// The token is in no argument, so other users of the machine do not see it in the process list. The exit status is
+    /// that of the command; 127 if there is no such command, and 126 if it cannot be run.
+    #[command(
+        subcommand_value_name = "PROVIDER",
+        subcommand_help_heading = "Providers",
+        after_help = "Examples:\n  \
+                      jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh\n  \
+                      jwt-bearer exec github-app ... --env GH_TOKEN -- gh repo list"
+    )]
+    Exec {
+        /// The variable that holds the token.
+        #[arg(
+            long,
+            value_name = "NAME",
+            value_parser = shell::parse_variable,
+            default_value = VARIABLE,
+            global = true,
+            help_heading = TOKEN_OPTIONS
+        )]
+        env: String,
         #[cfg(unix)]
         #[command(flatten)]
         cache: CacheOptions,
@@ -164,14 +200,7 @@ pub(crate) enum Command {
     /// server, and logs one line for each request. Ctrl-C stops the server and removes the directory. Not for
     /// production.
     #[command(after_help = "Example:\n  jwt-bearer sandbox --listen 127.0.0.1:8787")]
-    Sandbox {
-        /// The loopback address to listen on.
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
-        listen: SocketAddr,
-        /// Listens with TLS, under a root certificate that is made at start.
-        #[arg(long)]
-        tls: bool,
-    },
+    Sandbox(SandboxOptions),
     /// Prints a shell completion script, which completes connections and file names too.
     #[command(after_help = "Examples:\n  \
                       source <(jwt-bearer completions bash)\n  \
@@ -217,16 +246,6 @@ impl CacheOptions {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// The token alone.
-    Token,
-    /// The header that an API wants: `Authorization: Bearer ...`
-    Header,
-    /// The token, its type, `expires_at` in Unix seconds, the scope, and the response's other members.
-    Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SecretEncoding {
     /// The secret is the text, or the bytes, of the file.
     Text,
@@ -259,6 +278,9 @@ pub(crate) struct CommonOptions {
     /// The time limit for the whole command.
     #[arg(long, help_heading = "Network", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Signs by the server's clock where the server refuses an assertion and this machine's clock differs from its own.
+    #[arg(long, help_heading = "Assertion")]
+    pub(crate) correct_clock: bool,
     /// Shows header, claims, request and response on standard error, without secrets and tokens.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) verbose: bool,

@@ -10,7 +10,7 @@ use jwt_bearer::{
 };
 
 use crate::args::CacheOptions;
-use crate::output::{Failure, print_message, print_to_stderr, print_trace};
+use crate::output::{Failure, print_message, print_note, print_trace};
 use crate::profiles::ProfileAndSigner;
 use crate::secrets::SharedSecrets;
 use crate::trace;
@@ -96,7 +96,7 @@ pub(crate) fn forget(
             usize::from(forget_profile(store, profile)?)
         }
     };
-    print_to_stderr(match removed {
+    print_note(match removed {
         1 => "1 token removed".to_owned(),
         count => format!("{count} tokens removed"),
     });

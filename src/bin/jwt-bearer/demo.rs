@@ -27,7 +27,7 @@ const RESET: &str = "\x1b[0m";
 
 pub(crate) fn run() -> Result<(), Failure> {
     let server = Server::start().map_err(|error| Failure::config(error.to_string()))?;
-    sandbox::register(&server, &RsaKey::from_pem(KEY)?);
+    sandbox::register(&server, &RsaKey::from_pem(KEY)?, &[], &[]);
     println!(
         "An authorization server that checks every assertion: {}",
         server.url()

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::args::SecretEncoding;
 use crate::output::{Failure, print_message};
+use crate::reporting;
 
 /// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -129,7 +130,11 @@ pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'));
     if secret.is_some() {
-        warn("the line end at its end is dropped");
+        // Editors and `echo` write one, so that it is worth a word only where the secret turns out to be wrong.
+        reporting::note(format!(
+            "{}: the line end at its end is dropped",
+            path.display()
+        ));
     }
     let secret = secret.unwrap_or(text);
     for (is_odd, what) in [

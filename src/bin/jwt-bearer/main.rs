@@ -4,28 +4,37 @@ mod agent;
 mod args;
 #[cfg(unix)]
 mod cache;
+mod certificate;
 mod check;
 mod config;
 mod connections;
-mod certificate;
 mod decode;
 mod demo;
 mod documents;
+mod examples;
+mod exec;
+mod fetch;
 mod files;
-mod layers;
+mod format;
 mod json_text;
 mod jwt;
 mod key;
 mod key_hints;
 mod key_new;
 mod key_source;
+mod layers;
 mod output;
 mod profiles;
+mod progress;
 mod providers;
 mod proxy;
+mod reporting;
 mod roots;
 mod sandbox;
 mod secrets;
+mod shell;
+mod signals;
+mod slips;
 mod times;
 mod tls;
 mod trace;
@@ -35,10 +44,10 @@ mod verification;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use jwt_bearer::{ErrorKind, TokenSource};
+use jwt_bearer::ErrorKind;
 
-use crate::agent::ProxyingAgent;
 use crate::args::Command;
+use crate::format::Format;
 use crate::output::{Failure, print_to_stdout, print_trace};
 use crate::profiles::ProfileAndSigner;
 
@@ -52,6 +61,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(status) => return status,
     };
+    reporting::apply(&arguments.reporting);
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -63,39 +73,35 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo => demo::run(),
         Command::Token {
             format,
+            env,
             #[cfg(unix)]
             cache,
             chosen,
         } => {
-            let ProfileAndSigner {
-                profile,
-                signer,
-                secrets,
-                common,
-                ..
-            } = profiles::build(chosen)?;
-            let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
-            let shows_token = common.verbose && profile.is_self_signed();
-            let source = match common.verbose {
-                true => {
-                    let placement = profile.assertion_placement().clone();
-                    let traced = trace::traced(agent, placement, secrets.clone(), print_trace);
-                    TokenSource::with_transport(traced, profile, signer)
-                }
-                false => TokenSource::with_transport(agent, profile, signer),
-            };
-            let source = source?.with_timeout(common.timeout());
-            #[cfg(unix)]
-            let token = {
-                let source = cache::with_cache(source, &cache, common.verbose.then_some(secrets))?;
-                cache::token(&source, &cache)?
-            };
-            #[cfg(not(unix))]
-            let token = source.token()?;
-            if shows_token {
-                trace::decode(token.secret()).for_each(print_trace);
+            if env.is_some() && format != Format::Env {
+                return Err(Failure::usage("--env is for --format env"));
             }
-            print_to_stdout(&output::format_token(&token, format))
+            let token = fetch::token(
+                chosen,
+                #[cfg(unix)]
+                &cache,
+            )?;
+            let variable = env.as_deref().unwrap_or(format::VARIABLE);
+            print_to_stdout(&format::format_token(&token, format, variable))
+        }
+        Command::Exec {
+            env,
+            #[cfg(unix)]
+            cache,
+            chosen,
+        } => {
+            let command_line = chosen.command_line();
+            let token = fetch::token(
+                chosen,
+                #[cfg(unix)]
+                &cache,
+            )?;
+            exec::run(&command_line, &env, &token)
         }
         Command::Assertion { chosen } => {
             let ProfileAndSigner {
@@ -103,7 +109,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 signer,
                 common,
                 ..
-            } = profiles::build(chosen)?;
+            } = profiles::build_unsent(chosen)?;
             let discovers = !profile.metadata_requests()?.is_empty();
             let assertion = profile
                 .assertion(&*signer, SystemTime::now())
@@ -129,7 +135,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Key(arguments) => key::run(arguments),
         Command::Decode(arguments) => decode::run(&arguments),
-        Command::Sandbox { listen, tls } => sandbox::run(listen, tls),
+        Command::Sandbox(options) => sandbox::run(&options),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { dir } => documents::manual(dir.as_deref()),
     }

@@ -1,20 +1,20 @@
-//! Tokens to standard output, messages to standard error, failures to exit statuses.
+//! Text to standard output, messages to standard error, failures to exit statuses.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use jwt_bearer::{AccessToken, Error, ErrorKind};
-use serde_json::Value;
+use jwt_bearer::{Error, ErrorKind};
+use serde_json::{Map, Value};
 
-use crate::args::Format;
-use crate::json_text::without_whitespace;
-use crate::key_hints;
+use crate::progress::Requests;
+use crate::{key_hints, reporting};
 
+/// The exit status of a failure of the arguments.
+const USAGE: u8 = 2;
 /// Seconds: a smaller difference of the clocks is no reason for a refusal.
 pub(crate) const MIN_OFFSET: u64 = 30;
 
@@ -74,6 +74,10 @@ pub(crate) struct Failure {
     message: String,
     hints: Vec<String>,
     part: Option<Part>,
+    /// What the library knows.
+    error: Option<Arc<Error>>,
+    /// What the transport knows, if a token was asked for.
+    requests: Requests,
 }
 
 /// What of the arguments a failure is about, where it is not the profile.
@@ -94,12 +98,14 @@ impl Failure {
             message: message.into(),
             hints: Vec::new(),
             part: None,
+            error: None,
+            requests: Requests::default(),
         }
     }
 
     /// Creates a failure of the arguments.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(2, message)
+        Self::new(USAGE, message)
     }
 
     /// Creates a failure of a key, a file or the configuration.
@@ -115,6 +121,11 @@ impl Failure {
     /// Creates a failure to write standard output.
     pub(crate) fn stdout(error: io::Error) -> Self {
         Self::new(1, format!("standard output: {error}"))
+    }
+
+    /// Creates a failure to run a command, with the exit status of a shell.
+    pub(crate) fn command(status: u8, message: impl Into<String>) -> Self {
+        Self::new(status, message)
     }
 
     /// Creates a failure that is caused by the content of a file.
@@ -157,7 +168,7 @@ impl Failure {
 
     /// Returns whether the arguments themselves are wrong.
     pub(crate) fn is_usage(&self) -> bool {
-        self.status == 2
+        self.status == USAGE
     }
 
     /// Says what the failure is about.
@@ -174,7 +185,15 @@ impl Failure {
 
     /// Returns the exit status, the message and the hints.
     pub(crate) fn into_parts(self) -> (u8, String, Vec<String>) {
-        (self.status, self.message, self.hints)
+        let circumstances = self.error.as_deref().map(circumstances);
+        let mut hints = self.hints;
+        hints.extend(circumstances.into_iter().flatten());
+        (self.status, self.message, hints)
+    }
+
+    /// Adds what is known of the requests.
+    pub(crate) fn with_requests(self, requests: Requests) -> Self {
+        Self { requests, ..self }
     }
 
     /// Prints message and hints to standard error, and returns the exit status.
@@ -182,11 +201,99 @@ impl Failure {
         if self.message.is_empty() {
             return ExitCode::from(self.status);
         }
-        print_message(&self.message);
-        for hint in self.hints {
-            print_to_stderr(format!("  {hint}"));
+        let notes = reporting::take_notes();
+        if reporting::is_json() {
+            print_to_stderr(escape_invisible(&self.json()));
+            return ExitCode::from(self.status);
+        }
+        if self.status != USAGE {
+            notes.iter().for_each(|note| print_message(note));
+        }
+        print_error(&self.message);
+        let circumstances = self.error.as_deref().map(circumstances);
+        let circumstances = circumstances.into_iter().flatten();
+        for hint in self
+            .hints
+            .iter()
+            .cloned()
+            .chain(circumstances)
+            .chain(self.sent())
+        {
+            print_to_stderr(format!("  {}", escape_invisible(&hint)));
         }
         ExitCode::from(self.status)
+    }
+
+    /// Returns in words where the requests went, as far as that is not in the message.
+    fn sent(&self) -> Option<String> {
+        let kind = self.error.as_ref()?.kind();
+        let (requests, was_answered) = (
+            &self.requests,
+            matches!(
+                kind,
+                ErrorKind::Denied | ErrorKind::Protocol | ErrorKind::Unavailable
+            ),
+        );
+        let endpoint = (was_answered && requests.attempts > 0)
+            .then(|| format!("sent to {}", requests.endpoint));
+        let proxy = requests
+            .proxy
+            .as_ref()
+            .map(|proxy| format!("through the proxy {proxy}"));
+        let proxy =
+            proxy.filter(|proxy| !self.message.contains(proxy.trim_start_matches("through ")));
+        let attempts = (requests.attempts > 1).then(|| format!("{} attempts", requests.attempts));
+        let parts: Vec<_> = [endpoint, proxy, attempts].into_iter().flatten().collect();
+        let trace = match kind {
+            ErrorKind::Denied | ErrorKind::Protocol
+                if !requests.is_verbose && requests.attempts > 0 =>
+            {
+                "; -v shows request and response"
+            }
+            _ => "",
+        };
+        (!parts.is_empty()).then(|| format!("{}{trace}", parts.join(", ")))
+    }
+
+    /// Returns what is known as a JSON object. What is not known has no member.
+    fn json(&self) -> String {
+        let error = self.error.as_deref();
+        let text = |text: &str| Some(Value::from(text)).filter(|_| !text.is_empty());
+        let kind = match (error.map(Error::kind), self.status) {
+            (Some(kind), _) => format!("{kind:?}").to_ascii_lowercase(),
+            (None, 1) => "output".to_owned(),
+            (None, USAGE) => "usage".to_owned(),
+            (None, 126..) => "command".to_owned(),
+            (None, _) => "config".to_owned(),
+        };
+        let requests = &self.requests;
+        let pause = error.and_then(Error::retry_after);
+        let members = [
+            ("message", text(&self.message)),
+            ("kind", text(&kind)),
+            ("code", error.and_then(Error::code).map(Value::from)),
+            (
+                "description",
+                error.and_then(Error::description).map(Value::from),
+            ),
+            ("hint", text(&self.hints.join("; "))),
+            ("status", error.and_then(Error::status).map(Value::from)),
+            ("retry_after", pause.map(|pause| pause.as_secs().into())),
+            (
+                "clock_offset",
+                error.and_then(Error::clock_offset).map(Value::from),
+            ),
+            (
+                "attempts",
+                Some(requests.attempts.into()).filter(|_| requests.attempts > 0),
+            ),
+            ("endpoint", text(&requests.endpoint)),
+            ("proxy", requests.proxy.as_deref().and_then(text)),
+        ];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(members.collect::<Map<_, _>>()).to_string()
     }
 }
 
@@ -206,27 +313,33 @@ impl From<Error> for Failure {
             message = format!("{message}: {e}");
             cause = e.source();
         }
-        let hints = error.hint().map(str::to_owned).into_iter();
-        let hints = hints.chain(circumstances(&error));
         let is_network = error.kind() == ErrorKind::Network; // else these words are the server's
-        let certificate = is_network.then(|| certificate_hint(&message)).flatten();
-        let hints = hints.chain(certificate.map(str::to_owned));
+        let hints = [
+            error.hint(),
+            is_network.then(|| certificate_hint(&message)).flatten(),
+            match error.kind() {
+                ErrorKind::Key => key_hints::hint(&message),
+                _ => None,
+            },
+        ];
         Self {
-            status,
-            hints: hints.collect(),
-            message,
-            part: None,
+            hints: hints.into_iter().flatten().map(str::to_owned).collect(),
+            error: Some(Arc::new(error)),
+            ..Self::new(status, message)
         }
     }
 }
 
 /// Returns what the server's response says about time, in sentences.
-fn circumstances(error: &Error) -> impl Iterator<Item = String> {
+fn circumstances(error: &Error) -> impl Iterator<Item = String> + use<> {
     let offset = (error.clock_offset())
         .filter(|seconds| error.kind() == ErrorKind::Denied && seconds.unsigned_abs() >= MIN_OFFSET)
         .map(|seconds| {
             let (n, direction) = (seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
-            format!("the server's clock is {n} s {direction} this machine's: set the clock that is wrong")
+            format!(
+                "the server's clock is {n} s {direction} this machine's: set the clock that is wrong, or sign by the \
+                 server's with --correct-clock"
+            )
         });
     // A date in the past asks for no pause.
     let pause = error.retry_after().map(|pause| pause.as_secs());
@@ -258,8 +371,19 @@ pub(crate) fn print_to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Prints a warning or an error to standard error.
+/// Prints a line to standard error, unless the user wants errors alone.
+pub(crate) fn print_note(text: impl Display) {
+    if !reporting::is_quiet() {
+        print_to_stderr(text);
+    }
+}
+
+/// Prints a warning to standard error, unless the user wants errors alone.
 pub(crate) fn print_message(message: &str) {
+    print_note(format_args!("jwt-bearer: {}", escape_invisible(message)));
+}
+
+fn print_error(message: &str) {
     print_to_stderr(format!("jwt-bearer: {}", escape_invisible(message)));
 }
 
@@ -284,36 +408,4 @@ pub(crate) fn escape_invisible(text: &str) -> String {
 /// Prints a labelled line to standard error, for `-v`.
 pub(crate) fn print_trace((label, text): (&str, String)) {
     print_to_stderr(format!("{label:9} {}", escape_invisible(&text)));
-}
-
-/// Returns the token as the user asked to see it.
-pub(crate) fn format_token(token: &AccessToken, format: Format) -> String {
-    match format {
-        Format::Token => token.secret().to_owned(),
-        Format::Header => format!("{}: {}", token.header_name(), token.authorization()),
-        Format::Json => {
-            let expires_at = token.expires_at().duration_since(SystemTime::UNIX_EPOCH);
-            let expires_at = expires_at.unwrap_or_default().as_secs();
-            // The members stay the JSON that they are: a number may have more digits than any type here.
-            let mut members: BTreeMap<&str, String> = token
-                .members()
-                .filter_map(|(name, _)| Some((name, without_whitespace(token.json(name)?))))
-                .collect();
-            members.remove("expires_in");
-            members.insert("access_token", json_string(token.secret()));
-            if token.authorization().starts_with("Bearer ") {
-                members.insert("token_type", json_string("Bearer"));
-            }
-            members.insert("expires_at", expires_at.to_string());
-            members.extend(token.scope().map(|scope| ("scope", json_string(scope))));
-            let members = members
-                .iter()
-                .map(|(name, json)| format!("{}:{json}", json_string(name)));
-            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
-        }
-    }
-}
-
-fn json_string(text: &str) -> String {
-    Value::from(text).to_string()
 }

@@ -16,10 +16,14 @@ use crate::layers::NOT_AN_ARGUMENT;
 use crate::output::{Failure, Part, print_message};
 use crate::providers::Chosen;
 use crate::secrets::SharedSecrets;
+use crate::slips;
 use crate::usage::is_name;
 
 /// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
 const SECRET_HEADERS: &[&str] = &["auth", "cookie", "password", "secret", "token"];
+
+/// Stands for the endpoint of an assertion that is not sent (RFC 2606 §2).
+const NO_ENDPOINT: &str = "https://not-sent.invalid/token";
 
 /// What the arguments of a provider become.
 pub(crate) struct ProfileAndSigner {
@@ -47,7 +51,19 @@ struct KeyOfFile<'a> {
 /// # Errors
 /// Where a file cannot be read or holds no usable key, and where the profile cannot work.
 pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
-    let built = build_with_any_certificate(chosen)?;
+    let built = build_with(chosen, &[])?;
+    built.check_certificate().map(|()| built)
+}
+
+/// Builds a profile whose assertion is sent to nobody, so that it needs no endpoint where the audience is given.
+///
+/// # Errors
+/// Those of [`build`].
+pub(crate) fn build_unsent(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
+    let built = match chosen.needs_endpoint() {
+        true => build_with(chosen, &[])?,
+        false => build_with(chosen, &[("token-endpoint", NO_ENDPOINT)])?,
+    };
     built.check_certificate().map(|()| built)
 }
 
@@ -96,13 +112,18 @@ impl ProfileAndSigner {
 
 /// Builds as [`build`] does, whatever key the certificate is of.
 pub(crate) fn build_with_any_certificate(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
+    build_with(chosen, &[])
+}
+
+/// Builds from the arguments and from `more` inputs, whatever key the certificate is of.
+fn build_with(chosen: Chosen, more: &[(&str, &str)]) -> Result<ProfileAndSigner, Failure> {
     if chosen.is_connection {
         Connections::get().warn();
     }
     let secrets = SharedSecrets::default();
     let (profile, key) = match (chosen.provider, chosen.credential_file()) {
         (provider, Some(file)) => from_credential_file(&chosen, provider, file)?,
-        (Some(provider), None) => from_key(&chosen, provider, &secrets)?,
+        (Some(provider), None) => from_key(&chosen, provider, more, &secrets)?,
         (None, None) => return Err(Failure::usage("a credential file is needed")),
     };
     let mut settings = chosen.settings();
@@ -166,7 +187,6 @@ fn from_credential_file<'a>(
             _ => failure,
         }
     })?;
-    warn_of_repairs(file, key.repairs());
     let key = KeyOfFile {
         key,
         file,
@@ -179,10 +199,12 @@ fn from_credential_file<'a>(
 fn from_key<'a>(
     chosen: &'a Chosen,
     provider: &Provider,
+    more: &[(&str, &str)],
     secrets: &SharedSecrets,
 ) -> Result<(Profile, KeyOfFile<'a>), Failure> {
     let inputs = inputs(chosen)?;
-    let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();
+    let values = inputs.iter().map(|(n, t)| (*n, t.as_str()));
+    let values: Vec<_> = values.chain(more.iter().copied()).collect();
     let profile = |certificate: Option<&Certificate>| {
         provider.profile(Inputs {
             values: &values,
@@ -192,6 +214,7 @@ fn from_key<'a>(
     match (chosen.file("key"), chosen.file("secret")) {
         (Some(file), _) => {
             let bytes = read("--key", file).map_err(|f| f.in_part(Part::File))?;
+            slips::check_key_file(provider, file, &bytes)?;
             let certificate = certificate(chosen, &bytes);
             let certificate = certificate.map_err(|f| f.in_part(Part::Certificate))?;
             let key = read_key(file, &bytes, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
@@ -208,6 +231,7 @@ fn from_key<'a>(
             let profile = profile(None)?;
             let secret = read_encoded_secret("--secret", file, chosen.secret_encoding())
                 .map_err(|f| f.in_part(Part::File))?;
+            slips::check_secret_file(provider, file, &secret)?;
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
@@ -257,7 +281,10 @@ fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Fa
             false => failure,
         }
     })?;
-    warn_of_repairs(file, key.repairs());
+    // Nobody but its vendor can change what a credential file looks like.
+    if slips::provider_of_credential_file(bytes).is_none() {
+        warn_of_repairs(file, key.repairs());
+    }
     Ok(key)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The name of a connection stands where that of a provider does.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
@@ -20,6 +21,10 @@ use crate::connections::{Connection, Connections};
 const SERVER: &str = "Server";
 const ASSERTION: &str = "Assertion";
 const KEY: &str = "Key";
+use crate::examples::{
+    command_above, example, example_of_connection, example_of_file, is_endpoint,
+};
+use crate::exec;
 
 /// The subcommand for any server whose credential file says everything.
 const CREDENTIALS: &str = "credentials";
@@ -57,6 +62,34 @@ impl Chosen {
             .flatten()
             .copied()
             .unwrap_or(SecretEncoding::Text)
+    }
+
+    /// Returns the command that `exec` runs, and its arguments.
+    pub(crate) fn command_line(&self) -> Vec<OsString> {
+        let words = self.matches.try_get_many::<OsString>(exec::COMMAND);
+        words
+            .ok()
+            .flatten()
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// Returns whether an assertion cannot be signed without one of the inputs that say where the token endpoint is.
+    pub(crate) fn needs_endpoint(&self) -> bool {
+        let groups = self.provider.map(|provider| provider.alternatives);
+        let group = groups
+            .unwrap_or_default()
+            .iter()
+            .find(|group| is_endpoint(group));
+        let is_given =
+            |name: &&str| self.matches.value_source(name) == Some(ValueSource::CommandLine);
+        let mut audience = self.texts("audience");
+        let is_fixed = audience
+            .next()
+            .is_some_and(|text| !["issuer", "token-endpoint"].contains(&text));
+        group.is_none_or(|group| group.iter().any(is_given)) || !is_fixed
     }
 
     /// Returns the values of an option.
@@ -220,6 +253,7 @@ fn settings_of(provider: Option<&'static Provider>) -> impl Iterator<Item = &'st
 
 /// Adds the options of the provider that a subcommand is named after.
 fn options(command: Command) -> Command {
+    let used_by = command_above(&command);
     let provider = provider_of(command.get_name());
     let command = match provider {
         Some(provider) => {
@@ -230,20 +264,26 @@ fn options(command: Command) -> Command {
             let groups = provider
                 .alternatives
                 .iter()
-                .map(|group| alternatives(provider, group));
+                .map(|group| alternatives(provider, group, used_by));
             let command = command.args(inputs).groups(groups);
             let example = match Connections::get().named(command.get_name()) {
-                Some(connection) => format!("Example:\n  jwt-bearer token {}", connection.name),
-                None => example(provider),
+                Some(connection) => example_of_connection(used_by, &connection.name),
+                None => example(provider, used_by),
             };
             key_options(command, provider).after_help(example)
         }
         None if command.get_name() != CREDENTIALS => {
-            command.arg(file("credentials", "The credential file").required(true))
+            let example = example_of_connection(used_by, command.get_name());
+            let file = file("credentials", "The credential file").required(true);
+            command.arg(file).after_help(example)
         }
         None => command
             .arg(file("FILE", "The credential file").required(true))
-            .after_help("Example:\n  jwt-bearer token credentials key.json --scope SCOPE"),
+            .after_help(example_of_file(used_by)),
+    };
+    let command = match used_by {
+        "exec" => command.arg(exec::argument()),
+        _ => command,
     };
     let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
     CommonOptions::augment_args(command.args(settings))
@@ -296,13 +336,23 @@ fn input_option(provider: &Provider, input: &'static Input) -> Arg {
 
 /// Returns a group of which an option is needed. A credential file that has one of them is enough; what is given beside
 /// it counts in place of what the file has. The options themselves exclude each other.
-fn alternatives(provider: &'static Provider, group: &'static [&'static str]) -> ArgGroup {
+///
+/// An assertion alone needs no endpoint where its audience is given.
+fn alternatives(
+    provider: &'static Provider,
+    group: &'static [&'static str],
+    used_by: &str,
+) -> ArgGroup {
     let options = ArgGroup::new(group.join(" or "))
         .required(true)
         .multiple(true);
     let mut names = group.iter();
     let file = names.any(|name| provider.is_in_credential_file(name));
-    options.args(group).args(file.then_some("credentials"))
+    let audience = (used_by == "assertion" && is_endpoint(group)).then_some("audience");
+    options
+        .args(group)
+        .args(file.then_some("credentials"))
+        .args(audience)
 }
 
 fn key_options(command: Command, provider: &Provider) -> Command {
@@ -429,42 +479,4 @@ fn check(setting: &Setting, text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err(format!("expected {form}")),
     }
-}
-
-/// Returns a command with all that is required.
-fn example(provider: &Provider) -> String {
-    let mut words = vec![format!("jwt-bearer token {}", provider.name)];
-    let required = provider.inputs.iter().filter(|input| {
-        let mut alternatives = provider.alternatives.iter();
-        input.is_required || alternatives.any(|group| group.first() == Some(&input.name))
-    });
-    for input in required {
-        let value = match input.value {
-            InputValue::Text(form) | InputValue::List(form) => form,
-            InputValue::Secret(_) => "FILE",
-            InputValue::Choice(choices) => choices.first().map_or("", |(name, _)| name),
-            _ => "",
-        };
-        words.push(format!("--{} {value}", input.name));
-    }
-    words.push(match provider.key {
-        KeyKind::Secret => "--secret secret.txt".to_owned(),
-        _ => "--key key.pem".to_owned(),
-    });
-    let mut example = format!("Example:\n  {}", words.join(" "));
-    if provider.has_credential_file() {
-        let file = format!(
-            "\n  jwt-bearer token {} --credentials key.json",
-            provider.name
-        );
-        example.push_str(&file);
-        for input in provider.inputs {
-            let is_in_file = provider.is_in_credential_file(input.name);
-            if let (true, InputValue::Text(form)) = (input.is_required && !is_in_file, input.value)
-            {
-                example.push_str(&format!(" --{} {form}", input.name));
-            }
-        }
-    }
-    example
 }

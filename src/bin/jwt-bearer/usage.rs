@@ -14,8 +14,8 @@ use jwt_bearer::provider::{PROVIDERS, unsupported};
 use crate::args::Arguments;
 use crate::connections::Connections;
 use crate::layers::{self, Given};
-use crate::output::{Failure, print_message, print_to_stderr};
-use crate::providers;
+use crate::output::{Failure, print_to_stderr};
+use crate::{providers, reporting, slips};
 
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
@@ -70,23 +70,27 @@ fn uses_connections(command: &Command, arguments: &[OsString]) -> bool {
 }
 
 fn report(mut error: Error, added: &[Given]) -> ExitCode {
-    let given = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(name)) => unsupported(name),
-        _ => None,
-    };
-    if let Some(why) = given {
-        print_message(why);
-        return ExitCode::from(2);
-    }
+    reporting::apply_unparsed();
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
+        if let Some(why) = unsupported(name) {
+            return Failure::usage(why).report();
+        }
         if PROVIDERS.iter().any(|provider| provider.name == name) {
-            print_message(&format!(
-                "{name} is a provider: write jwt-bearer token {name}"
-            ));
-            return ExitCode::from(2);
+            let message = format!("{name} is a provider: write jwt-bearer token {name}");
+            return Failure::usage(message).report();
         }
     }
+    let words: Vec<_> = env::args_os().collect();
+    let advice = slips::advice(&error, &words);
     let hides_value = hide_values(&mut error);
+    if reporting::is_json() {
+        let text = error.render().to_string();
+        let failure = Failure::usage(summary(&text));
+        return advice
+            .into_iter()
+            .fold(failure, Failure::with_hint)
+            .report();
+    }
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
@@ -106,7 +110,17 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
             given.origin()
         ));
     }
+    if let Some(advice) = advice {
+        print_to_stderr(format!("jwt-bearer: {advice}"));
+    }
     ExitCode::from(2)
+}
+
+/// Returns what clap says of an error, on one line: without the usage, which people read and machines do not.
+fn summary(text: &str) -> String {
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Replaces what the user typed, unless it is the name of an option. Returns whether it did.

@@ -1,0 +1,122 @@
+//! What happens while a token is fetched: attempts are counted, and a retry is told on a terminal.
+//!
+//! The library sends by a transport and pauses by a clock. Both pass here, so that a pause after a failed request is
+//! known to be that before the next attempt.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::Uri;
+use jwt_bearer::{Clock, Request, Response, Transport};
+
+use crate::agent::ProxyingAgent;
+use crate::output::print_message;
+
+/// How often the library sends a request that fails, at most.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// What is known of the requests of one run.
+#[derive(Clone, Default)]
+pub(crate) struct Requests {
+    /// Zero where nothing was sent.
+    pub(crate) attempts: u32,
+    /// The URL of the last request, without its query.
+    pub(crate) endpoint: String,
+    /// The proxy of the last request: host and port.
+    pub(crate) proxy: Option<String>,
+    pub(crate) is_verbose: bool,
+}
+
+/// Watches the requests of one run.
+#[derive(Clone)]
+pub(crate) struct Progress(Arc<Watched>);
+
+struct Watched {
+    agent: ProxyingAgent,
+    /// The requests so far, and in words the failure of the last one that may be sent again.
+    state: Mutex<(Requests, Option<String>)>,
+}
+
+impl Progress {
+    pub(crate) fn new(agent: ProxyingAgent, is_verbose: bool) -> Self {
+        let requests = Requests {
+            is_verbose,
+            ..Requests::default()
+        };
+        let state = Mutex::new((requests, None));
+        Self(Arc::new(Watched { agent, state }))
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        self.state().0.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, (Requests, Option<String>)> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transport for Progress {
+    fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
+        let url = request.url().split('?').next().unwrap_or_default();
+        {
+            let (requests, _) = &mut *self.state();
+            requests.attempts = requests.attempts.max(1);
+            url.clone_into(&mut requests.endpoint);
+            requests.proxy = self.0.agent.proxy_of(request.url());
+        }
+        let outcome = self.0.agent.send(request, timeout);
+        let uri: Uri = url.parse().unwrap_or_default();
+        let host = uri.authority().map_or("the server", |host| host.as_str());
+        self.state().1 = match &outcome {
+            Ok(response) if is_temporary(response.status()) => {
+                Some(format!("{} from {host}", response.status()))
+            }
+            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Some(format!("no connection to {host}"))
+            }
+            Err(_) => Some(format!("no answer from {host}")),
+        };
+        outcome
+    }
+}
+
+impl Clock for Progress {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+    fn sleep(&self, time: Duration) {
+        let failure = {
+            let (requests, failure) = &mut *self.state();
+            let failure = failure.take();
+            if failure.is_some() {
+                requests.attempts = requests.attempts.saturating_add(1);
+            }
+            failure.map(|failure| (failure, requests.attempts))
+        };
+        if let Some((failure, attempt)) = failure.filter(|_| io::stderr().is_terminal()) {
+            print_message(&format!(
+                "{failure}, trying again in {} s ({attempt} of {MAX_ATTEMPTS})",
+                tenths(time)
+            ));
+        }
+        thread::sleep(time);
+    }
+}
+
+/// Returns whether the library sends a request again after this status.
+fn is_temporary(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+}
+
+/// Returns seconds with one digit behind the point, unless that is zero.
+fn tenths(time: Duration) -> String {
+    let text = format!("{:.1}", time.as_secs_f64());
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}

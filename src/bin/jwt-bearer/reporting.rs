@@ -1,0 +1,76 @@
+//! What standard error carries, and in which form: `--quiet`, `--error-format` and notes that are told with an error
+//! alone.
+//!
+//! The choice is one for the whole process, since every part of the command line may have something to say.
+
+use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Args, ValueEnum};
+
+const OUTPUT_OPTIONS: &str = "Output";
+
+/// Notes, warnings, logs and retries are not printed.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+/// What is told where the command fails.
+static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[derive(Args)]
+pub(crate) struct Reporting {
+    /// Prints no notes and warnings on standard error, only errors and what -v shows.
+    #[arg(short, long, global = true, help_heading = OUTPUT_OPTIONS)]
+    quiet: bool,
+    /// The form of an error on standard error. With json there are no notes and warnings.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text, global = true, help_heading = OUTPUT_OPTIONS)]
+    error_format: ErrorFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ErrorFormat {
+    /// Sentences: what happened, then what to do.
+    Text,
+    /// One JSON object: message, kind, and what is known of code, description, hint, status, retry_after, clock_offset,
+    /// attempts, endpoint and proxy.
+    Json,
+}
+
+/// Applies the options to the process.
+pub(crate) fn apply(options: &Reporting) {
+    let is_json = options.error_format == ErrorFormat::Json;
+    IS_JSON.store(is_json, Ordering::Relaxed);
+    IS_QUIET.store(options.quiet || is_json, Ordering::Relaxed);
+}
+
+/// Applies `--error-format json` where the arguments cannot be parsed.
+pub(crate) fn apply_unparsed() {
+    let is_own = |word: &String| word != "--"; // what follows is for another command
+    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = words.take_while(is_own).collect();
+    let is_json = words.iter().any(|word| word == "--error-format=json")
+        || words
+            .windows(2)
+            .any(|pair| pair == ["--error-format", "json"]);
+    IS_JSON.store(is_json, Ordering::Relaxed);
+}
+
+pub(crate) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// Keeps a note that matters only where the command fails.
+pub(crate) fn note(text: String) {
+    let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
+    notes.push(text);
+}
+
+/// Takes the notes, in the order in which they were kept.
+pub(crate) fn take_notes() -> Vec<String> {
+    let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut notes)
+}

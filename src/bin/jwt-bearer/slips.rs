@@ -1,0 +1,108 @@
+//! The likeliest slips, and what was meant.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
+use serde_json::Value;
+
+use crate::exec::COMMAND;
+use crate::output::Failure;
+
+/// How a command is run with a token.
+const EXEC: &str = "the command to run stands after --, for example:\n  \
+                    jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
+
+/// Returns what to do about a usage error, by the words of the command line.
+pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let missing: &[String] = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing,
+        _ => &[],
+    };
+    let is_exec = words.iter().take(4).any(|word| word == "exec");
+    let lacks_command = missing.iter().any(|name| name.contains(COMMAND));
+    let has_odd_word = error.kind() == ErrorKind::UnknownArgument;
+    if is_exec && (lacks_command || has_odd_word) {
+        return Some(EXEC.to_owned());
+    }
+    let provider = PROVIDERS
+        .iter()
+        .find(|provider| words.iter().any(|word| word == provider.name))?;
+    let is_json_key = words
+        .windows(2)
+        .any(|pair| pair[0] == "--key" && pair[1].to_ascii_lowercase().ends_with(".json"));
+    let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
+    (is_missing && is_json_key && provider.has_credential_file()).then(|| {
+        format!(
+            "a credential file, in which everything is, is given with --credentials: jwt-bearer token {} --credentials \
+             FILE",
+            provider.name
+        )
+    })
+}
+
+/// Refuses a credential file of another provider as `--key`: it has a key, and a server that does not know it.
+///
+/// # Errors
+/// Where the file is of another provider. Those of any server may use every key.
+pub(crate) fn check_key_file(
+    provider: &Provider,
+    file: &Path,
+    bytes: &[u8],
+) -> Result<(), Failure> {
+    let Some(other) = provider_of_credential_file(bytes) else {
+        return Ok(());
+    };
+    let is_generic = ["client-credentials", "jwt-bearer", "self-signed", "custom"];
+    if other.name == provider.name || is_generic.contains(&provider.name) {
+        return Ok(());
+    }
+    let (file, other) = (file.display(), other.name);
+    Err(Failure::usage(format!(
+        "--key: {file} is a credential file of {other}, whose key {} does not know: write jwt-bearer token {other} \
+         --credentials {file}",
+        provider.name
+    )))
+}
+
+/// Returns the provider of a file, where a vendor wrote it.
+pub(crate) fn provider_of_credential_file(bytes: &[u8]) -> Option<&'static Provider> {
+    let is_json = bytes.trim_ascii_start().first() == Some(&b'{');
+    is_json
+        .then(|| provider_of_credentials(bytes).ok())
+        .flatten()
+}
+
+/// Refuses a key pair or a certificate as shared secret: the public half of one is known to everybody.
+///
+/// # Errors
+/// Where the file holds PEM or a JWK.
+pub(crate) fn check_secret_file(
+    provider: &Provider,
+    file: &Path,
+    bytes: &[u8],
+) -> Result<(), Failure> {
+    let what = match serde_json::from_slice(bytes) {
+        Ok(Value::Object(jwk)) if jwk.contains_key("kty") => "a JWK",
+        _ if bytes.trim_ascii_start().starts_with(b"-----BEGIN ") => "PEM",
+        _ => return Ok(()),
+    };
+    let advice = match (what, provider.key) {
+        ("a JWK", _) if is_symmetric(bytes) => {
+            "write its member k to a file, and add --secret-encoding base64url"
+        }
+        (_, jwt_bearer::provider::KeyKind::Any) => "give a private key with --key",
+        _ => "this provider signs with a shared secret",
+    };
+    Err(Failure::usage(format!(
+        "--secret: {} is {what}, and no shared secret: {advice}",
+        file.display()
+    )))
+}
+
+fn is_symmetric(jwk: &[u8]) -> bool {
+    let jwk: Value = serde_json::from_slice(jwk).unwrap_or_default();
+    jwk.get("kty").and_then(Value::as_str) == Some("oct")
+}
