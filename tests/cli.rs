@@ -325,8 +325,7 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
         (
             format!("{key} missing.pem"),
             3,
-            "--key: No such file or directory (os error 2): a file name is wanted, or - for \
-             standard input",
+            "--key: missing.pem: No such file or directory (os error 2)",
         ),
         (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
         (

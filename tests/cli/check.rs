@@ -560,7 +560,7 @@ fn check_as_text_has_words_beside_marks_and_no_colour_in_a_file() {
     assert_eq!((outcome.status, outcome.err.as_str()), (3, ""));
     let lines: Vec<_> = outcome.out.lines().collect();
     assert!(
-        lines[0].starts_with("FAIL file         --key: No such file"),
+        lines[0].starts_with("FAIL file         --key: missing.pem: No such file"),
         "{outcome:?}"
     );
     assert_eq!(

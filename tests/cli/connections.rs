@@ -242,6 +242,19 @@ fn variables_may_hold_keys_and_secrets_themselves() {
     assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn command_of_exec_does_not_get_the_key() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    let pem = pem();
+    let variables = [("JWT_BEARER_KEY", pem.as_str()), ("JWT_BEARER_CACHE", "0")];
+    let outcome = run(&fixture, "exec prod --env TOKEN -- env", &variables);
+    assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
+    assert!(outcome.out.contains("\nTOKEN=00D"), "{outcome:?}");
+    assert!(!outcome.out.contains("JWT_BEARER"), "{outcome:?}");
+}
+
 #[test]
 fn secrets_may_be_in_the_file_and_are_not_shown() {
     let fixture = Fixture::new();

@@ -379,8 +379,11 @@ fn unusable_key_comes_with_what_to_do() {
     fixture.write("public.pem", public);
     for (file, words) in [
         ("cut.pem", "copy the whole file again"),
-        ("empty.pem", "copy the whole file again"),
-        ("public.pem", "give the private half"),
+        (
+            "empty.pem",
+            "the key was not written to this file: copy it again",
+        ),
+        ("public.pem", "signing needs its private half"),
     ] {
         let outcome = fixture.run(&CLIENT.replace("key.pem", file));
         assert_eq!(outcome.status, 3, "{outcome:?}");

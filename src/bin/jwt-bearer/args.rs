@@ -77,8 +77,9 @@ pub(crate) enum Command {
     },
     /// Runs a command with the token in an environment variable.
     ///
-    /// The token is in no argument, so other users of the machine do not see it in the process list. The exit status is
-    /// that of the command; 127 if there is no such command, and 126 if it cannot be run.
+    /// The token is in no argument, so other users of the machine do not see it in the process list. The command does not
+    /// get the variables JWT_BEARER_*, which may hold a key. The exit status is that of the command; 127 if there is no
+    /// such command, and 126 if it cannot be run.
     #[command(
         subcommand_value_name = "PROVIDER",
         subcommand_help_heading = "Providers",

@@ -1,12 +1,13 @@
 //! The `exec` command: another command, with the token in its environment.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::process::Command;
+use std::{env, io};
 
 use clap::{Arg, ArgAction, value_parser};
 use jwt_bearer::AccessToken;
 
+use crate::layers;
 use crate::output::Failure;
 
 /// The argument that takes the command and its arguments.
@@ -28,7 +29,7 @@ pub(crate) fn argument() -> Arg {
         .required(true)
 }
 
-/// Runs a command with the token in a variable. On Unix it takes the place of this process, so that its exit status and
+/// Runs a command with the token in a variable, and without the variables of this program. On Unix it takes the place of this process, so that its exit status and
 /// the signals that it gets are its own.
 ///
 /// # Errors
@@ -42,6 +43,10 @@ pub(crate) fn run(
         return Err(Failure::usage("a command is needed after --"));
     };
     let mut command = Command::new(program);
+    let own = env::vars_os().map(|(name, _)| name);
+    for name in own.filter(|name| name.to_string_lossy().starts_with(layers::PREFIX)) {
+        command.env_remove(name); // the key is not for the command
+    }
     command.args(arguments).env(variable, token.secret());
     let error = replace_process(&mut command);
     let status = match error.kind() {

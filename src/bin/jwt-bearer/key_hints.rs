@@ -25,18 +25,9 @@ const HINTS: &[(&str, &str)] = &[
         "the parameters of an EC key",
         "copy the whole file again, with its last block",
     ),
-    (
-        "cut off",
-        "copy the whole file again; of PEM, from the line BEGIN to the line END",
-    ),
-    (
-        "not base64",
-        "copy the whole file again; of PEM, from the line BEGIN to the line END",
-    ),
-    (
-        "BEGIN and END lines",
-        "copy the whole file again; of PEM, from the line BEGIN to the line END",
-    ),
+    ("cut off", COPY),
+    ("not base64", COPY),
+    ("BEGIN and END lines", COPY),
     (
         "do not belong together",
         "the file is damaged or put together of two keys: copy it again; openssl pkey -in FILE -check -noout tells \
@@ -46,6 +37,9 @@ const HINTS: &[(&str, &str)] = &[
         "this is empty",
         "the key was not written to this file: copy it again",
     ),
+    ("no initialization vector", COPY),
+    ("are missing and do not follow", COPY),
+    ("public exponent", NEW_KEY),
     ("supported", NEW_KEY),
     ("JWTs are signed with", NEW_KEY),
     ("is not for signing", NEW_KEY),
@@ -57,6 +51,7 @@ const HINTS: &[(&str, &str)] = &[
     ("this is JSON without", FORMATS),
     ("this is XML or HTML", FORMATS),
 ];
+const COPY: &str = "copy the whole file again; of PEM, from the line BEGIN to the line END";
 const NEW_KEY: &str = "jwt-bearer key new FILE makes a key that can sign";
 const FORMATS: &str = "a private key is in PEM, as in -----BEGIN PRIVATE KEY-----, in DER, in PKCS#12 or a JWK; the \
     secret of an HMAC has no such form, and no public half: it is given with --secret";

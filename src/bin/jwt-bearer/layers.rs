@@ -17,7 +17,7 @@ use crate::output::Failure;
 use crate::providers;
 
 /// What the names of variables begin with.
-const PREFIX: &str = "JWT_BEARER_";
+pub(crate) const PREFIX: &str = "JWT_BEARER_";
 /// Begins the value of a pair that is from a variable or from the configuration file, where it may be a secret. No
 /// argument of a process can have this character.
 pub(crate) const NOT_AN_ARGUMENT: char = '\0';

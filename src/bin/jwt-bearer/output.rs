@@ -130,9 +130,7 @@ impl Failure {
 
     /// Creates a failure that is caused by the content of a file.
     pub(crate) fn in_file(file: &Path, error: Error) -> Self {
-        let hint = (error.kind() == ErrorKind::Key).then(|| key_hints::hint(&error.to_string()));
-        let mut failure = Self::from(error);
-        failure.hints.extend(hint.flatten().map(str::to_owned));
+        let failure = Self::from(error);
         Self {
             message: format!("{}: {}", file.display(), failure.message),
             ..failure
