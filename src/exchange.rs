@@ -17,7 +17,7 @@ use crate::json::{self, JsonObject, JsonValue};
 use crate::jwt::{self, Assertion};
 use crate::message::{Request, Response};
 use crate::profile::hint::hint;
-use crate::profile::response::{self, ResponseMap, seconds};
+use crate::profile::response::{self, AssumedLifetime, ResponseMap, seconds};
 use crate::profile::{MAX_TOKEN_LIFETIME, Profile};
 use crate::reason::Reason;
 use crate::redact::{redact_all, shorten};
@@ -153,9 +153,21 @@ impl<'p> Exchange<'p> {
             Ok(TokenResponse {
                 secret,
                 lifetime,
+                has_lifetime,
                 scope,
             }) => {
                 let mut members = body.unwrap_or_default();
+                if let (false, Some(warn)) = (has_lifetime, map.warn_of_lifetime) {
+                    let secrets = self.secrets_and_tokens(Some(&members));
+                    warn(&AssumedLifetime {
+                        map,
+                        body: &members,
+                        server: &self.profile.endpoint,
+                        signer: &self.signer,
+                        secrets: &all(&secrets, other_secrets),
+                        lifetime,
+                    });
+                }
                 members.remove(&map.token); // its accessor is `AccessToken::secret`
                 let header = &map.token_header;
                 AccessToken::new(&secret, header, self.now, lifetime, scope, members)
@@ -182,15 +194,26 @@ impl<'p> Exchange<'p> {
         secrets
     }
 
+    /// Returns the same, and the tokens in a response.
+    fn secrets_and_tokens(&self, body: Option<&JsonObject>) -> Vec<Zeroizing<String>> {
+        let token = json::path(&self.map().token);
+        let token_member = token.last().map(|name| &**name);
+        let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
+        let mut secrets = self.secrets();
+        if let Some(body) = body {
+            secrets.append(&mut body.texts_at_any_depth(&names));
+        }
+        secrets
+    }
+
     /// The request did not complete.
     pub(crate) fn failed(self, cause: io::Error, other_secrets: &[&str]) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
         // Each secret by itself, and all parameters as they were sent.
         let own = self.secrets();
-        let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
+        let mut secrets = all(&own, other_secrets);
         secrets.extend([query, body]);
-        secrets.extend(other_secrets);
         Error::network(self.request.authority(), cause).without_secrets(&secrets)
     }
 
@@ -298,6 +321,7 @@ impl<'p> Exchange<'p> {
         Ok(TokenResponse {
             scope: value("scope").map_or_else(requested, |scope| response::scope(&scope)),
             lifetime: self.lifetime(lifetime, secret, date),
+            has_lifetime: lifetime.is_some(),
             secret: Zeroizing::new(secret.to_owned()),
         })
     }
@@ -332,15 +356,8 @@ impl<'p> Exchange<'p> {
         body: Option<&JsonObject>,
         other_secrets: &[&str],
     ) -> Error {
-        let token = json::path(&self.map().token);
-        let token_member = token.last().map(|name| &**name);
-        let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
-        let tokens = body.map(|body| body.texts_at_any_depth(&names));
-        let tokens = tokens.unwrap_or_default();
-        let own = self.secrets();
-        let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
-        secrets.extend(tokens.iter().map(|token| token.as_str()));
-        secrets.extend(other_secrets);
+        let secrets = self.secrets_and_tokens(body);
+        let secrets = all(&secrets, other_secrets);
         let message = match message {
             // It names members of the response.
             Cow::Owned(text) => {
@@ -385,7 +402,16 @@ struct Problem {
 struct TokenResponse {
     secret: Zeroizing<String>,
     lifetime: Duration,
+    /// Whether the response names it.
+    has_lifetime: bool,
     scope: Option<String>,
+}
+
+/// Returns all secrets as what the functions that remove them take.
+fn all<'a>(own: &'a [Zeroizing<String>], others: &[&'a str]) -> Vec<&'a str> {
+    let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
+    secrets.extend(others);
+    secrets
 }
 
 impl fmt::Debug for Exchange<'_> {

@@ -24,7 +24,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("httpdate", &["message", "profile/response"]),
-    ("log", &["fetch", "key_file", "shared"]),
+    ("log", &["fetch", "key_file", "profile/response", "shared"]),
     ("md5", &["key/derivation", "key/pbes1"]),
     ("percent_encoding", &["placement"]),
     ("redis", &["store/redis"]),

@@ -765,6 +765,107 @@ fn discovery_prints_no_secret_in_values_errors_or_logs() {
     }
 }
 
+/// Fetches a token whose response has this body, and returns the warnings.
+fn warnings(profile: &Profile, body: &'static str) -> String {
+    let printed = fetch(profile, Arc::new(hmac_key()), METADATA, Body(200, body));
+    let (values, log) = (&printed.values, &printed.log);
+    assert!(values.contains("AccessToken { expires_at"), "{values}");
+    for secret in [&Secrets::shared(), &printed.assertions] {
+        secret.assert_not_in(body, log);
+    }
+    let warnings = log.lines().filter(|line| line.starts_with("WARN "));
+    warnings.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn lifetime_that_the_caller_named_and_the_response_lacks_is_a_warning() {
+    let seconds = generic_profile().with_expires_in("/session/ttl");
+    let milliseconds = generic_profile().with_expires_in_milliseconds("ttl");
+    let time = generic_profile().with_expires_at("until");
+    let rows = [
+        (
+            &seconds,
+            "the response has no /session/ttl; it has access_token, expires_in, /session/a",
+            &[
+                r#"{"access_token":"TOKEN","session":{"a":1},"expires_in":300,"TOKEN":1,"a name":1}"#,
+            ][..],
+        ),
+        (
+            &seconds,
+            "the /session/ttl of the response is no number of seconds above zero",
+            &[
+                r#"{"access_token":"TOKEN","session":{"ttl":"TOKEN"}}"#,
+                r#"{"access_token":"TOKEN","session":{"ttl":"2099-01-01T00:00:00Z"}}"#,
+                r#"{"access_token":"TOKEN","session":{"ttl":0}}"#,
+            ],
+        ),
+        (
+            &milliseconds,
+            "the ttl of the response is no number of milliseconds above zero",
+            &[r#"{"access_token":"TOKEN","ttl":[1]}"#],
+        ),
+        (
+            &time,
+            "the response has no until; it has access_token",
+            &[
+                r#"{"access_token":"TOKEN"}"#,
+                r#"{"access_token":"TOKEN","until":null}"#,
+            ],
+        ),
+        (
+            &time,
+            "the until of the response is no time in the future, as a date of RFC 3339 or in seconds since 1970",
+            &[
+                r#"{"access_token":"TOKEN","until":"soon"}"#,
+                r#"{"access_token":"TOKEN","until":"2023-11-14T22:13:20Z"}"#, // now
+                r#"{"access_token":"TOKEN","until":1}"#,
+                r#"{"access_token":"TOKEN","until":1700000300000}"#, // in milliseconds
+            ],
+        ),
+    ];
+    for (profile, problem, bodies) in rows {
+        let profile = profile.clone().with_token_lifetime(Duration::from_secs(77));
+        for body in bodies {
+            let expected = format!(
+                "WARN Token(as.example.com): {problem}: the token is taken to live 77 s (setting token-lifetime)"
+            );
+            assert_eq!(warnings(&profile, body), expected, "{body}");
+        }
+    }
+}
+
+/// RFC 6749 §5.1 recommends `expires_in` and does not require it; Vault's zero means that the token never expires.
+#[test]
+fn lifetime_that_nobody_named_or_that_is_there_is_no_warning() {
+    let vault = Profile::vault("https://as.example.com", "jwt", "role").unwrap();
+    let vault = vault.with_algorithms([]); // the key here is an HMAC secret
+    for (profile, body) in [
+        (generic_profile(), r#"{"access_token":"TOKEN"}"#),
+        (
+            generic_profile(),
+            r#"{"access_token":"TOKEN","expires_in":"soon"}"#,
+        ),
+        (
+            generic_profile(),
+            r#"{"access_token":"TOKEN","expires_in":0}"#,
+        ),
+        (
+            vault,
+            r#"{"auth":{"client_token":"TOKEN","lease_duration":0}}"#,
+        ),
+        (
+            generic_profile().with_expires_in("ttl"),
+            r#"{"access_token":"TOKEN","ttl":"60"}"#,
+        ),
+        (
+            generic_profile().with_expires_at("until"),
+            r#"{"access_token":"TOKEN","until":"2023-11-14T22:13:21Z"}"#,
+        ),
+    ] {
+        assert_eq!(warnings(&profile, body), "", "{body}");
+    }
+}
+
 #[test]
 fn network_error_keeps_a_cause_without_secrets() {
     let cause = Fails("cable cut by an excavator");

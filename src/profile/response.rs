@@ -5,11 +5,15 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use log::warn;
 use serde_json::Value;
 
+use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, says};
 use crate::json::{JsonObject, JsonValue};
 use crate::message::Response;
+use crate::redact::redact_all;
+use crate::signer::CurrentSigner;
 use crate::token::TokenHeader;
 
 /// The latest time that is read, in seconds, the year 5138: no token lives longer.
@@ -35,6 +39,8 @@ pub(crate) struct ResponseMap {
     pub(crate) token_header: TokenHeader,
     pub(crate) lifetime: Cow<'static, str>,
     pub(crate) lifetime_unit: LifetimeUnit,
+    /// Called where the response has no lifetime; `None` where the caller did not ask for this member.
+    pub(crate) warn_of_lifetime: Option<WarnOfLifetime>,
     /// Whether the `exp` of the token itself is read where the response names no lifetime and the token is a JWT.
     pub(crate) reads_token: bool,
     /// The lifetime of a token whose response names none.
@@ -87,7 +93,8 @@ impl Default for ResponseMap {
             token_header: TokenHeader::BEARER,
             lifetime: Cow::Borrowed("expires_in"),
             lifetime_unit: SECONDS,
-            reads_token: false, // RFC 9068 §6: a client must not inspect its access token
+            warn_of_lifetime: None, // RFC 6749 §5.1: expires_in is recommended, not required
+            reads_token: false,     // RFC 9068 §6: a client must not inspect its access token
             token_lifetime: Duration::from_secs(300),
             error: Cow::Borrowed("error"),
             error_description: None,
@@ -147,6 +154,48 @@ pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
     lifetime.filter(|lifetime| !lifetime.is_zero())
 };
 
+/// A token whose response has no lifetime that can be read.
+pub(crate) struct AssumedLifetime<'a> {
+    pub(crate) map: &'a ResponseMap,
+    pub(crate) body: &'a JsonObject,
+    pub(crate) server: &'a Endpoint,
+    pub(crate) signer: &'a CurrentSigner<'a>,
+    /// What the response's names of members must not repeat.
+    pub(crate) secrets: &'a [&'a str],
+    pub(crate) lifetime: Duration,
+}
+
+/// Writes a log record about a lifetime that the caller asked for by name.
+///
+/// It is a function, so that only a program that names a member contains it.
+pub(crate) type WarnOfLifetime = fn(&AssumedLifetime<'_>);
+
+pub(crate) const NO_SECONDS: WarnOfLifetime =
+    |assumed| assumed.warn("no number of seconds above zero");
+
+pub(crate) const NO_MILLISECONDS: WarnOfLifetime =
+    |assumed| assumed.warn("no number of milliseconds above zero");
+
+pub(crate) const NO_TIMESTAMP: WarnOfLifetime = |assumed| {
+    assumed.warn("no time in the future, as a date of RFC 3339 or in seconds since 1970");
+};
+
+impl AssumedLifetime<'_> {
+    /// Quotes no value: a member that was named by mistake may be the token.
+    fn warn(&self, what_it_is: &str) {
+        let member = &self.map.lifetime;
+        let problem = match self.body.find(member) {
+            None | Some("null") => without_member(member, self.body).0,
+            Some(_) => format!("the {member} of the response is {what_it_is}"),
+        };
+        let [problem, _] = self.signer.redact(redact_all([&problem, ""], self.secrets));
+        let (server, lifetime) = (self.server, self.lifetime.as_secs());
+        warn!(
+            "{server:?}: {problem}: the token is taken to live {lifetime} s (setting token-lifetime)"
+        );
+    }
+}
+
 /// Reads seconds, which servers write as number, string or float. Zero, a negative number and
 /// anything unreadable count as missing.
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
@@ -179,12 +228,21 @@ pub(crate) fn scope(scope: &Value) -> Option<String> {
 
 /// Says what a response has in place of the token, and what reads it.
 pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str> {
+    let (mut text, has_other) = without_member(token, body);
+    if has_other {
+        text.push_str(": the setting token-member names the member of the token");
+    }
+    text.into()
+}
+
+/// Says that a response has no `member`, and what it has. Returns also whether any of that can be the token.
+fn without_member(member: &str, body: &JsonObject) -> (String, bool) {
     // Servers put a secret in the place of a value. What does not look like a name is left out all the same.
     let is_shown = |(name, json): &(&str, &str)| {
         let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)
     };
-    let (mut text, mut names) = (format!("the response has no {token}"), 0_usize);
+    let (mut text, mut names) = (format!("the response has no {member}"), 0_usize);
     let mut has_other = false;
     let mut show = |parts: [&str; 4]| {
         if names < MAX_NAMES {
@@ -204,10 +262,7 @@ pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str>
             None => show([name, "", "", ""]),
         }
     }
-    if has_other {
-        text.push_str(": the setting token-member names the member of the token");
-    }
-    text.into()
+    (text, has_other)
 }
 
 /// Reads a date such as `2016-07-11T22:14:10.123Z` or `2016-07-11T22:14:10+02:00` (RFC 3339 §5.6), to the second.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::response::{self, KindOfError, ResponseMap};
+use super::response::{self, KindOfError, LifetimeUnit, ResponseMap, WarnOfLifetime};
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, OwnedParameter, Profile, ScopePlacement,
     insert_sorted,
@@ -332,28 +332,44 @@ impl Profile {
 
     /// Sets which member of the response has the lifetime in seconds: a name or a JSON Pointer.
     ///
-    /// Defaults to `expires_in`, or to what the provider documents.
+    /// Defaults to `expires_in`, or to what the provider documents. Where a member that is set here is absent, or is no
+    /// number above zero, a log record of level `warn` says so, and the token lives
+    /// [as long as without one](Self::with_token_lifetime).
     #[must_use]
     pub fn with_expires_in(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.map_response(|response| {
-            (response.lifetime, response.lifetime_unit) = (member.into(), response::SECONDS);
-        })
+        self.with_lifetime_member(member.into(), response::SECONDS, response::NO_SECONDS)
     }
 
     /// Sets which member of the response has the lifetime in milliseconds: a name or a JSON Pointer.
+    ///
+    /// A member that is absent, or is no number above zero, is a log record, as with
+    /// [`with_expires_in`](Self::with_expires_in).
     #[must_use]
     pub fn with_expires_in_milliseconds(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.map_response(|response| {
-            (response.lifetime, response.lifetime_unit) = (member.into(), response::MILLISECONDS);
-        })
+        let member = member.into();
+        self.with_lifetime_member(member, response::MILLISECONDS, response::NO_MILLISECONDS)
     }
 
     /// Sets which member of the response has the time when the token expires, as a date of RFC 3339 or in seconds
     /// since 1970: a name or a JSON Pointer.
+    ///
+    /// A member that is absent, cannot be read, or is not in the future is a log record, as with
+    /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time where the response has a `Date`.
     #[must_use]
     pub fn with_expires_at(self, member: impl Into<Cow<'static, str>>) -> Self {
+        self.with_lifetime_member(member.into(), response::TIMESTAMP, response::NO_TIMESTAMP)
+    }
+
+    fn with_lifetime_member(
+        self,
+        member: Cow<'static, str>,
+        unit: LifetimeUnit,
+        warn: WarnOfLifetime,
+    ) -> Self {
         self.map_response(|response| {
-            (response.lifetime, response.lifetime_unit) = (member.into(), response::TIMESTAMP);
+            response.lifetime = member;
+            response.lifetime_unit = unit;
+            response.warn_of_lifetime = Some(warn);
         })
     }
 
