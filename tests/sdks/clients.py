@@ -212,6 +212,30 @@ def line_bot_sdk_v2_1(base, assertion, **_):
     return {"token": answer.access_token}
 
 
+def smart_token(base, client_id, resource, **credential):
+    import asyncio
+
+    from cumulus_fhir_support import FhirClient
+
+    async def token():
+        async with FhirClient(base, [resource], smart_client_id=client_id, **credential) as client:
+            return client._auth.sign_headers()["Authorization"].removeprefix("Bearer ")
+
+    return {"token": asyncio.run(token())}
+
+
+def cumulus_fhir_support(key, **rest):
+    return smart_token(rest["base"], rest["client_id"], rest["resource"], smart_pem=key)
+
+
+def cumulus_fhir_support_key_set(key, key_id, algorithm, **rest):
+    from jwcrypto.jwk import JWK
+
+    jwk = JWK.from_pem(key.encode()).export_private(as_dict=True)
+    keys = {"keys": [jwk | {"alg": algorithm, "kid": key_id, "key_ops": ["sign"]}]}
+    return smart_token(rest["base"], rest["client_id"], rest["resource"], smart_jwks=keys)
+
+
 def okta(base, key, key_id, client_id, scope, **_):
     import asyncio
 

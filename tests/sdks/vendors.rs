@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jwt_bearer::provider::{docusign, ghost, snowflake};
 use jwt_bearer::sandbox::{Client, Key};
-use jwt_bearer::{Audience, Certificate, EcKey, Endpoint, Profile, RsaAlgorithm, RsaKey};
+use jwt_bearer::{
+    Algorithm, Audience, Certificate, EcKey, Endpoint, Profile, RsaAlgorithm, RsaKey, Signer,
+};
 use serde_json::json;
 
 use crate::support::{Output, Sandbox, Vendor};
@@ -303,6 +305,45 @@ fn zitadel_client_gets_its_token() {
     let inputs = json!({ "client_id": "100000000000000001", "key_id": KEY_ID });
     let vendor = Python("zitadel_client", "zitadel_client");
     sandbox.compare(vendor, "service user", inputs, &profile, key_with_id());
+}
+
+const EC_KEY: &str = include_str!("../data/keys/ec-384-pkcs8.pem");
+
+#[track_caller]
+fn smart(function: &'static str, case: &str, registered: Key, key: impl Signer + 'static) {
+    let scope = "system/Patient.read";
+    let sandbox = Sandbox::start("smart", Client::new("app", registered).with_scope(scope));
+    let profile = Profile::smart(sandbox.base(), "app").unwrap();
+    let algorithm = key.algorithm();
+    let mut inputs = json!({
+        "client_id": "app", "resource": "Patient", "key_id": KEY_ID, "algorithm": algorithm.name(),
+    });
+    if algorithm == Algorithm::Es384 {
+        let directory = env!("CARGO_MANIFEST_DIR");
+        inputs["key_file"] = format!("{directory}/tests/data/keys/ec-384-pkcs8.pem").into();
+    }
+    let vendor = Python("cumulus-fhir-support", function);
+    sandbox.compare(vendor, case, inputs, &profile.with_scope(scope), key);
+}
+
+#[test]
+#[ignore = "tests/sdks/run installs what it needs"]
+fn cumulus_fhir_support_gets_its_token() {
+    let rsa = || key().with_algorithm(RsaAlgorithm::RS384);
+    let ec = || EcKey::from_pem(EC_KEY).unwrap();
+    let rsa_public = || Key::public(&rsa());
+    let ec_public = || Key::public_pem(include_str!("../data/keys/ec-384.pub.pem")).unwrap();
+
+    // The client computes the kid of a key in PEM.
+    let (of_rsa, of_ec) = (rsa().thumbprint(), ec().thumbprint());
+    let by_pem = "cumulus_fhir_support";
+    smart(by_pem, "RSA key", rsa_public(), rsa().with_key_id(of_rsa));
+    smart(by_pem, "EC key", ec_public(), ec().with_key_id(of_ec));
+
+    let by_set = "cumulus_fhir_support_key_set";
+    let (rsa, ec) = (rsa().with_key_id(KEY_ID), ec().with_key_id(KEY_ID));
+    smart(by_set, "RSA key in a key set", rsa_public(), rsa);
+    smart(by_set, "EC key in a key set", ec_public(), ec);
 }
 
 #[test]
