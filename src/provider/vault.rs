@@ -2,7 +2,8 @@
 //!
 //! - Login: <https://developer.hashicorp.com/vault/api-docs/auth/jwt>
 //! - Roles: <https://developer.hashicorp.com/vault/docs/auth/jwt>
-//! - Errors: <https://github.com/hashicorp/vault-plugin-auth-jwt/blob/main/path_login.go>
+//! - Errors: <https://github.com/hashicorp/vault-plugin-auth-jwt/blob/main/path_login.go>,
+//!   <https://github.com/hashicorp/cap/blob/main/jwt/jwt.go>
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ impl Profile {
     /// [`with_request_header`](Self::with_request_header).
     ///
     /// The token goes to an API in the header `X-Vault-Token`. A lifetime of zero means that it never expires; then it
-    /// is kept for a day, or for what [`with_token_lifetime`](Self::with_token_lifetime) sets. The shapes of the
-    /// response and of the header are not verified against the server's document.
+    /// is kept for a day, or for what [`with_token_lifetime`](Self::with_token_lifetime) sets. The login and the use
+    /// of its token were tried against OpenBao 2.7, and not against HashiCorp's own server.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) where the address may not carry an assertion.
@@ -91,7 +92,9 @@ pub(super) const PROVIDER: Provider = Provider {
     ..Provider::NEW
 };
 
-/// From the source of the server's plug-in. Its errors have no codes.
+const CLOCK: &str = "check this machine's clock and the server's";
+
+/// From the source of the server's plug-in and its library. Its errors have no codes.
 const HINTS: &[Hint] = &[
     ("", "missing role", "name a role, or set a default role"),
     (
@@ -111,8 +114,26 @@ const HINTS: &[Hint] = &[
     ),
     (
         "",
+        "invalid issuer",
+        "set the issuer that bound_issuer of the method names",
+    ),
+    (
+        "",
+        "invalid subject",
+        "set the subject that bound_subject of the role names",
+    ),
+    (
+        "",
+        "(alg)",
+        "sign with one of jwt_supported_algs of the method",
+    ),
+    ("", "(exp)", CLOCK),
+    ("", "(nbf)", CLOCK),
+    ("", "(iat)", CLOCK),
+    (
+        "",
         "error validating token",
-        "check bound_issuer, jwt_validation_pubkeys or the JWKS, jwt_supported_algs, and this machine's clock",
+        "check jwt_validation_pubkeys or the JWKS of the method",
     ),
     (
         "",

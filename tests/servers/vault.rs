@@ -1,5 +1,6 @@
 //! <https://developer.hashicorp.com/vault/api-docs/auth/jwt>,
-//! <https://github.com/hashicorp/vault-plugin-auth-jwt/blob/main/path_login.go>
+//! <https://github.com/hashicorp/vault-plugin-auth-jwt/blob/main/path_login.go>,
+//! <https://github.com/hashicorp/cap/blob/main/jwt/jwt.go>
 
 use jwt_bearer::ErrorKind::{Denied, Unavailable};
 use jwt_bearer::{Profile, Response};
@@ -104,7 +105,7 @@ fn vault_errors_are_explained() {
             (
                 400,
                 error(
-                    "error validating token: invalid audience (aud) claim: audience claim does not match any bound audience",
+                    "error validating token: invalid audience (aud) claim: audience claim does not match any expected audience",
                 ),
                 "bound_audiences",
             ),
@@ -114,6 +115,44 @@ fn vault_errors_are_explained() {
                     "error validating token: error verifying token signature: no known key successfully validated the token signature",
                 ),
                 "jwt_validation_pubkeys",
+            ),
+            (
+                400,
+                error("error validating token: invalid subject (sub) claim"),
+                "bound_subject",
+            ),
+            (
+                400,
+                error("error validating token: invalid issuer (iss) claim"),
+                "bound_issuer",
+            ),
+            (
+                400,
+                error(
+                    "error validating token: invalid algorithm (alg) header parameter: token signed with unexpected algorithm",
+                ),
+                "jwt_supported_algs",
+            ),
+            (
+                400,
+                error(
+                    "error validating token: invalid expiration time (exp) claim: token is expired",
+                ),
+                "clock",
+            ),
+            (
+                400,
+                error(
+                    "error validating token: invalid not before (nbf) claim: token not yet valid",
+                ),
+                "clock",
+            ),
+            (
+                400,
+                error(
+                    "error validating token: invalid issued at (iat) claim: token issued in the future",
+                ),
+                "clock",
             ),
             (
                 400,
