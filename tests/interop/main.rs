@@ -9,6 +9,7 @@ mod faults;
 mod intermediaries;
 mod life;
 mod makers;
+mod openbao;
 mod refusals;
 mod servers;
 mod skew;
