@@ -173,6 +173,7 @@ fn vault_answers_with_a_nested_token_and_a_list_of_errors() {
     let change = |name: &str, value: Value| request.clone().claim(name, value);
     let error = |text: &str| json!({ "errors": [text] });
     let audience = "audience claim found in JWT but no audiences bound to the role";
+    let invalid = |text: &str| error(&format!("error validating token: {text}"));
     assert_refused([
         (
             request.clone().parameter("role", Value::Null),
@@ -187,13 +188,30 @@ fn vault_answers_with_a_nested_token_and_a_list_of_errors() {
         (
             request.clone().key(other_key()),
             400,
-            error("error validating token: the signature is not of the client's key"),
+            invalid(
+                "error verifying token signature: no known key successfully validated the token signature",
+            ),
         ),
         (change("aud", "vault".into()), 400, error(audience)),
         (
+            change("iss", "other".into()),
+            400,
+            invalid("invalid issuer (iss) claim"),
+        ),
+        (
             change("sub", "other".into()),
             400,
-            error("error validating claims: claim sub is missing or wrong"),
+            invalid("invalid subject (sub) claim"),
+        ),
+        (
+            change("exp", (now() - 600).into()),
+            400,
+            invalid("invalid expiration time (exp) claim: token is expired"),
+        ),
+        (
+            change("iat", (now() + 600).into()),
+            400,
+            invalid("invalid not before (nbf) claim: token not yet valid"),
         ),
     ]);
     server.register(client.with_audience("vault"));

@@ -229,10 +229,25 @@ fn vault_denial(refusal: &Refusal) -> Denial {
         Refusal::Audience => {
             "audience claim found in JWT but no audiences bound to the role".to_owned()
         }
-        Refusal::Claim(_) => format!("error validating claims: {refusal}"),
-        _ => format!("error validating token: {refusal}"),
+        Refusal::Claim(name) if *name != "sub" => format!("error validating claims: {refusal}"),
+        _ => format!("error validating token: {}", invalid_token(refusal)),
     };
     denial(400, "", words)
+}
+
+/// The words of OpenBao, whose library is Vault's too: github.com/hashicorp/cap, `jwt/jwt.go`.
+fn invalid_token(refusal: &Refusal) -> String {
+    let words = match refusal {
+        Refusal::Client => "invalid issuer (iss) claim",
+        Refusal::Claim("sub") => "invalid subject (sub) claim",
+        Refusal::Expired => "invalid expiration time (exp) claim: token is expired",
+        Refusal::Future => "invalid not before (nbf) claim: token not yet valid",
+        Refusal::Signature | Refusal::KeyId | Refusal::Algorithm => {
+            "error verifying token signature: no known key successfully validated the token signature"
+        }
+        _ => return refusal.to_string(),
+    };
+    words.to_owned()
 }
 
 /// The codes are those of gRPC: 3 is INVALID_ARGUMENT, 16 is UNAUTHENTICATED.
