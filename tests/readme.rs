@@ -97,6 +97,8 @@ mod command_line {
     use std::collections::BTreeSet;
     use std::process::Command;
 
+    use jwt_bearer::provider::PROVIDERS;
+
     use super::*;
 
     /// The text of each block in this language.
@@ -164,23 +166,40 @@ mod command_line {
             let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '-';
             text.split(|c| !is_inside(c)).map(str::to_owned).collect()
         };
-        let blocks = blocks(README, "sh")
-            .into_iter()
-            .chain(blocks(README, "yaml"));
-        let text: String = blocks.collect::<Vec<_>>().concat().replace("\\\n", " ");
-        let lines = text.lines();
-        let commands = lines.filter_map(|line| Some(line.split_once("(jwt-bearer token ")?.1));
-        let commands: Vec<_> = commands.collect();
-        assert!(commands.len() > 2, "{commands:?}");
-        for command in commands {
-            let (profile, options) = command.split_once(' ').unwrap();
-            let known = words(&output(&["token", profile, "--help"]));
-            let given = words(options)
-                .into_iter()
-                .filter(|word| word.starts_with("--"));
-            let unknown: Vec<_> = given.filter(|option| !known.contains(option)).collect();
-            assert!(unknown.is_empty(), "{profile}: {unknown:?}");
+        let pages = [README, include_str!("../docs/command-line.md")];
+        let blocks = pages.iter().flat_map(|page| {
+            ["sh", "yaml", "text"].map(|language| blocks(page, language).concat())
+        });
+        let text = blocks.collect::<String>().replace("\\\n", " ");
+        let mut commands = 0;
+        for line in text.lines() {
+            let Some((_, command)) = line.split_once("jwt-bearer ") else {
+                continue;
+            };
+            let end = [" #", " | ", " -- ", ")"]
+                .iter()
+                .filter_map(|end| command.find(end));
+            let command = &command[..end.min().unwrap_or(command.len())];
+            let mut names: Vec<_> = command.split(' ').take(2).collect();
+            let takes_provider = ["token", "exec", "check", "assertion"].contains(&names[0]);
+            match names.get(1) {
+                Some(name) if takes_provider && PROVIDERS.iter().all(|p| p.name != *name) => {
+                    names[1] = "salesforce"; // a connection
+                }
+                Some(&"new") => {}
+                _ if takes_provider => {}
+                _ => names.truncate(1),
+            }
+            names.push("--help");
+            let known = words(&output(&names));
+            let given = words(command).into_iter();
+            let unknown: Vec<_> = given
+                .filter(|word| word.starts_with("--") && !known.contains(word))
+                .collect();
+            assert!(unknown.is_empty(), "{command}: {unknown:?}");
+            commands += 1;
         }
+        assert!(commands > 15, "{commands}");
         let (_, servers) = README.split_once("## Which server is it?").unwrap();
         let (servers, _) = servers.split_once("\n## ").unwrap();
         let rows = servers.lines().filter(|line| line.starts_with("| "));
@@ -188,7 +207,7 @@ mod command_line {
         let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
         let names: BTreeSet<_> = names.collect();
         let known = words(&output(&["token", "--help"]));
-        assert_eq!(names.len(), jwt_bearer::provider::PROVIDERS.len());
+        assert_eq!(names.len(), PROVIDERS.len());
         assert!(names.iter().all(|name| known.contains(*name)), "{names:?}");
     }
 }

@@ -390,3 +390,24 @@ fn unusable_key_comes_with_what_to_do() {
         assert!(outcome.err.contains(&format!("\n  {words}")), "{outcome:?}");
     }
 }
+
+#[test]
+fn lifetime_that_the_response_lacks_is_warned_about() {
+    let fixture = Fixture::new();
+    let server = FixedServer::json("200 OK", "", r#"{"access_token":"t","ttl":60}"#);
+    let arguments = format!(
+        "token custom --issuer i --audience a --key key.pem --token-endpoint {}/token --expires-in lifetime",
+        server.url()
+    );
+    let outcome = fixture.run(&arguments);
+    assert_eq!(
+        (outcome.status, outcome.out.as_str()),
+        (0, "t\n"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.err.contains("the response has no lifetime; it has access_token, ttl: the token is taken to live 300 s"),
+        "{outcome:?}"
+    );
+    fixture.run(&format!("{arguments} --quiet")).only_line();
+}

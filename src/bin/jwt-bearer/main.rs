@@ -40,6 +40,7 @@ mod tls;
 mod trace;
 mod usage;
 mod verification;
+mod warnings;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     reporting::apply(&arguments.reporting);
+    warnings::show();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
