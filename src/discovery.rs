@@ -37,8 +37,10 @@ pub(crate) type Found = (Url, Option<String>);
 
 /// One search for a token endpoint.
 pub(crate) struct Search<'a> {
-    pub(crate) by: &'static Discovery,
-    pub(crate) from: &'a Url,
+    /// How the document is found and read.
+    pub(crate) discovery: &'static Discovery,
+    /// The issuer, or the URL of the document.
+    pub(crate) url: &'a Url,
     pub(crate) expected_issuer: Option<Cow<'a, str>>,
     /// What an error must not repeat.
     pub(crate) secrets: &'a [&'a str],
@@ -91,7 +93,7 @@ impl Search<'_> {
     /// every URL that was tried, is retryable where one of the failures is, and repeats no secret.
     fn discover(&self, send: &mut Send<'_>) -> Result<Found, Error> {
         let mut failed: Option<Error> = None;
-        for request in (self.by.requests)(self.from)? {
+        for request in (self.discovery.requests)(self.url)? {
             let location = format!("{}{}", request.authority(), request.uri().path());
             let error = match send(&request) {
                 Err(cause) => {
@@ -160,7 +162,7 @@ impl Search<'_> {
         };
         match Url::parse(token_endpoint.to_string()) {
             // A remote server would direct the assertion to whatever listens on this machine.
-            Ok(url) if url.is_plain_http() && !self.from.is_plain_http() => Err(Error::protocol(
+            Ok(url) if url.is_plain_http() && !self.url.is_plain_http() => Err(Error::protocol(
                 "the token_endpoint of the metadata is plain http, and the metadata came by https",
             )),
             Ok(url) => Ok((url, issuer.map(|issuer| issuer.to_string()))),
@@ -176,7 +178,7 @@ impl Search<'_> {
     /// get an assertion for another server (CVE-2025-27370).
     fn check_issuer(&self, found: Option<&str>, expected: &str) -> Result<(), Error> {
         let found = match found {
-            Some(found) if (self.by.is_expected)(found, expected) => return Ok(()),
+            Some(found) if (self.discovery.is_expected)(found, expected) => return Ok(()),
             Some(found) if may_be_shown(found) => format!("the issuer {}", (self.redact)(found)),
             Some(_) => "an issuer that is no URL".to_owned(),
             None => "no issuer".to_owned(),

@@ -20,11 +20,12 @@ pub(crate) enum EndpointKind {
     },
     /// A metadata document names the token endpoint.
     Discovered {
-        from: Url,
-        by: &'static Discovery,
+        /// The issuer, or the URL of the document.
+        url: Url,
+        discovery: &'static Discovery,
     },
     /// The assertion is the access token.
-    None,
+    SelfSigned,
 }
 
 impl Endpoint {
@@ -68,7 +69,7 @@ impl Endpoint {
 
     /// Makes an endpoint for an assertion that is the access token itself: there is no server, and nothing is sent.
     pub fn none() -> Self {
-        Self(EndpointKind::None)
+        Self(EndpointKind::SelfSigned)
     }
 
     /// Returns the token endpoint at `path` below a base URL, which people copy with and without a
@@ -94,8 +95,8 @@ impl Endpoint {
         }
     }
 
-    fn discovered(from: Url, by: &'static Discovery) -> Self {
-        Self(EndpointKind::Discovered { from, by })
+    fn discovered(url: Url, discovery: &'static Discovery) -> Self {
+        Self(EndpointKind::Discovered { url, discovery })
     }
 
     /// Takes the URL of a metadata document that a provider documents.
@@ -113,7 +114,7 @@ impl Endpoint {
     pub fn token_url(&self) -> Option<&str> {
         match self.kind() {
             EndpointKind::Token { url, .. } => Some(url.as_str()),
-            EndpointKind::Discovered { .. } | EndpointKind::None => None,
+            EndpointKind::Discovered { .. } | EndpointKind::SelfSigned => None,
         }
     }
 
@@ -130,9 +131,11 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, url) = match &self.0 {
             EndpointKind::Token { url, .. } => ("Token", url),
-            EndpointKind::Discovered { from, by } if by.name == "issuer" => ("Issuer", from),
-            EndpointKind::Discovered { from, .. } => ("Metadata", from),
-            EndpointKind::None => return f.write_str("SelfSigned"),
+            EndpointKind::Discovered { url, discovery } if discovery.name == "issuer" => {
+                ("Issuer", url)
+            }
+            EndpointKind::Discovered { url, .. } => ("Metadata", url),
+            EndpointKind::SelfSigned => return f.write_str("SelfSigned"),
         };
         f.debug_tuple(name).field(url).finish()
     }

@@ -98,7 +98,7 @@ impl<'p> Exchange<'p> {
                     now,
                 });
             }
-            EndpointKind::None => {
+            EndpointKind::SelfSigned => {
                 "there is no token endpoint: the assertion itself is the access token"
             }
             EndpointKind::Discovered { .. } => {
@@ -429,7 +429,7 @@ pub(crate) fn self_signed(
     now: SystemTime,
     server_now: SystemTime,
 ) -> Result<Option<AccessToken>, Error> {
-    let EndpointKind::None = profile.endpoint.kind() else {
+    let EndpointKind::SelfSigned = profile.endpoint.kind() else {
         return Ok(None);
     };
     let assertion = profile.assertion(signer, server_now)?;

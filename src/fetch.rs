@@ -261,7 +261,7 @@ impl Fetcher {
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
     fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
-        let EndpointKind::Discovered { from, by } = self.profile.endpoint.kind() else {
+        let EndpointKind::Discovered { url, discovery } = self.profile.endpoint.kind() else {
             return Ok(self.profile.clone());
         };
         let mut send = |request: &Request| Ok(self.send(request, attempt)?.0);
@@ -274,13 +274,13 @@ impl Fetcher {
             shorten(&text)
         };
         let search = Search {
-            by,
-            from,
+            discovery,
+            url,
             expected_issuer: self.profile.expected_issuer()?,
             secrets: &secrets,
             redact: &redact,
         };
-        let found = (by.discover)(&search, &mut send)?;
+        let found = (discovery.discover)(&search, &mut send)?;
         let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
         self.state().resolved = Some(resolved.clone());

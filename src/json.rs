@@ -204,8 +204,8 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
         kept.push('{');
         for member in members.chunks_exact(2) {
             let [key, value] = member else { continue };
-            let is_it = text(key).is_some_and(|key| *key == **name);
-            if is_it && rest.is_empty() {
+            let is_named = text(key).is_some_and(|key| *key == **name);
+            if is_named && rest.is_empty() {
                 continue;
             }
             if kept.len() > 1 {
@@ -213,7 +213,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
             }
             kept.push_str(key);
             kept.push(':');
-            match is_it {
+            match is_named {
                 true => kept.push_str(&without(value, rest)),
                 false => kept.push_str(value),
             }
@@ -239,13 +239,18 @@ fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
         return elements.get(name.parse::<usize>().ok()?).copied();
     }
     let members = parts(json, '{')?;
-    let is_it = |member: &&[&str]| {
+    let is_named = |member: &&[&str]| {
         member
             .first()
             .and_then(|json| text(json))
             .is_some_and(|text| *text == name)
     };
-    members.chunks_exact(2).rev().find(is_it)?.last().copied()
+    members
+        .chunks_exact(2)
+        .rev()
+        .find(is_named)?
+        .last()
+        .copied()
 }
 
 /// Returns the members of an object sorted by name, their values as they are written. Members with the same name

@@ -282,7 +282,7 @@ impl Profile {
 
     /// Returns whether the assertion itself is the access token, so that nothing is sent.
     pub fn is_self_signed(&self) -> bool {
-        matches!(self.endpoint.kind(), EndpointKind::None)
+        matches!(self.endpoint.kind(), EndpointKind::SelfSigned)
     }
 
     /// Returns the algorithms that the server accepts, the best first. An empty list means all.

@@ -164,8 +164,8 @@ pub fn provider_of_credentials(file: impl AsRef<[u8]>) -> Result<&'static Provid
 /// assert_eq!(jwt_bearer::provider::unsupported("google"), None);
 /// ```
 pub fn unsupported(name: &str) -> Option<&'static str> {
-    let is_it = |(other, _): &&(&str, &str)| name.eq_ignore_ascii_case(other);
-    let (_, why) = UNSUPPORTED.iter().find(is_it)?;
+    let is_named = |(other, _): &&(&str, &str)| name.eq_ignore_ascii_case(other);
+    let (_, why) = UNSUPPORTED.iter().find(is_named)?;
     Some(why)
 }
 

@@ -105,8 +105,8 @@ fn parameter(field: &str, name: &str) -> Option<Zeroizing<String>> {
             }
         };
         let before = before.trim_end();
-        let is_it = before.rsplit([' ', '\t', ',']).next() == Some(name);
-        if is_it && !value.is_empty() {
+        let is_named = before.rsplit([' ', '\t', ',']).next() == Some(name);
+        if is_named && !value.is_empty() {
             return Some(Zeroizing::new(value.to_owned()));
         }
         rest = next;

@@ -40,7 +40,7 @@ impl Profile {
         (self.limits.check)(self).map_err(Error::config)?;
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
-            (_, EndpointKind::None) => self.check_self_signed(),
+            (_, EndpointKind::SelfSigned) => self.check_self_signed(),
             _ => self.expected_issuer().map(drop),
         }
     }
@@ -116,10 +116,10 @@ impl Profile {
 
     /// Returns the issuer that the metadata must name, `None` where any will do.
     pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
-        let EndpointKind::Discovered { from, by } = self.endpoint.kind() else {
+        let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(None);
         };
-        (by.expected_issuer)(from, self.audience == Audience::Issuer)
+        (discovery.expected_issuer)(url, self.audience == Audience::Issuer)
     }
 
     fn check_texts(&self) -> Result<(), Error> {

@@ -143,7 +143,7 @@ impl Profile {
             (Audience::Issuer, EndpointKind::Token { issuer: None, .. }) => Err(Error::config(
                 "the audience is to be the issuer, and no metadata named one: give Audience::Fixed",
             )),
-            (_, EndpointKind::None) => Err(Error::config(
+            (_, EndpointKind::SelfSigned) => Err(Error::config(
                 "without a token endpoint the audience is fixed or left out: give Audience::Fixed",
             )),
             (_, EndpointKind::Discovered { .. }) => Err(Error::config(

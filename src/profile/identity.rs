@@ -62,8 +62,8 @@ impl Profile {
         let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
             EndpointKind::Token { url, .. } => ("token", url.as_str()),
-            EndpointKind::Discovered { from, by } => (by.name, from.as_str()),
-            EndpointKind::None => ("none", ""),
+            EndpointKind::Discovered { url, discovery } => (discovery.name, url.as_str()),
+            EndpointKind::SelfSigned => ("none", ""),
         };
         let (url, query) = match url.split_once('?') {
             Some((url, query)) => (url, Some(keyed_hash(query))),
@@ -104,7 +104,7 @@ impl Profile {
         let headers = request_headers.iter();
         let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), keyed_hash(value)]);
         // Where the assertion is the token, its times are the token's.
-        let times = matches!(endpoint.kind(), EndpointKind::None).then(|| {
+        let times = matches!(endpoint.kind(), EndpointKind::SelfSigned).then(|| {
             let seconds = |time: &Option<Duration>| time.map(|time| time.as_secs());
             let times = [assertion_lifetime, nbf_leeway, iat_leeway].map(seconds);
             json!([times, format!("{jti:?}")])

@@ -18,8 +18,8 @@ impl Profile {
     pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
         self.check()?;
         match self.endpoint.kind() {
-            EndpointKind::Discovered { from, by } => (by.requests)(from),
-            EndpointKind::Token { .. } | EndpointKind::None => Ok(Vec::new()),
+            EndpointKind::Discovered { url, discovery } => (discovery.requests)(url),
+            EndpointKind::Token { .. } | EndpointKind::SelfSigned => Ok(Vec::new()),
         }
     }
 
@@ -30,17 +30,17 @@ impl Profile {
     /// or names no token endpoint, or one that is not safe;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) where the server cannot answer now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
-        let EndpointKind::Discovered { from, by } = self.endpoint.kind() else {
+        let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(self.clone());
         };
         let search = Search {
-            by,
-            from,
+            discovery,
+            url,
             expected_issuer: self.expected_issuer()?,
             secrets: &[],
             redact: &|text| redact(text, &[]),
         };
-        self.with_found((by.read)(&search, response)?)
+        self.with_found((discovery.read)(&search, response)?)
     }
 
     /// Returns the same profile with the token endpoint that discovery found.

@@ -243,11 +243,11 @@ impl Provider {
             let input = input.ok_or_else(|| {
                 Error::config(format!("the provider {} has no input {name}", self.name))
             })?;
-            let is_it = |(other, _): &&(&str, &str)| other == name;
+            let has_name = |(other, _): &&(&str, &str)| other == name;
             let is_replaced = input
                 .instead_of
                 .is_some_and(|other| inputs.get(other).is_some());
-            if is_replaced || inputs.values.iter().filter(is_it).count() > 1 {
+            if is_replaced || inputs.values.iter().filter(has_name).count() > 1 {
                 return Err(Error::config(format!(
                     "{name} is given twice, or beside its alternative"
                 )));
