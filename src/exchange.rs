@@ -168,10 +168,10 @@ impl<'p> Exchange<'p> {
                         lifetime,
                     });
                 }
-                members.remove(&map.token); // its accessor is `AccessToken::secret`
+                members.remove(&map.token_member); // its accessor is `AccessToken::secret`
                 let header = &map.token_header;
                 AccessToken::new(&secret, header, self.now, lifetime, scope, members)
-                    .ok_or_else(|| Error::protocol(unusable(&map.token))) // never: token_response checked it
+                    .ok_or_else(|| Error::protocol(unusable(&map.token_member))) // never: token_response checked it
             }
             Err(problem) => {
                 let response = ErrorResponse {
@@ -196,7 +196,7 @@ impl<'p> Exchange<'p> {
 
     /// Returns the same, and the tokens in a response.
     fn secrets_and_tokens(&self, body: Option<&JsonObject>) -> Vec<Zeroizing<String>> {
-        let token = json::path(&self.map().token);
+        let token = json::path(&self.map().token_member);
         let token_member = token.last().map(|name| &**name);
         let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
         let mut secrets = self.secrets();
@@ -231,8 +231,8 @@ impl<'p> Exchange<'p> {
             json.is_some_and(|json| !json::is_empty(json))
         };
         // Some servers number their errors, and zero is none.
-        let is_zero = body.and_then(|body| body.find(&map.error)) == Some("0");
-        let has_error = has(&map.error) && !is_zero;
+        let is_zero = body.and_then(|body| body.find(&map.error_member)) == Some("0");
+        let has_error = has(&map.error_member) && !is_zero;
         let is_success = matches!(response.status(), 200..=299);
         // A token response may have members of these names too.
         let may_have_reason = has_error || !is_success;
@@ -243,7 +243,7 @@ impl<'p> Exchange<'p> {
             Some(kind) => kind == Unavailable,
             None => response.is_unavailable(),
         };
-        let is_denied = has_error || map.error_description.as_deref().is_some_and(has);
+        let is_denied = has_error || map.error_description_member.as_deref().is_some_and(has);
         let (kind, message) = match response.status() {
             _ if is_unavailable => (Unavailable, "the authorization server cannot answer now"),
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
@@ -308,16 +308,18 @@ impl<'p> Exchange<'p> {
                 _ => return Err("the token is not a bearer token".into()),
             }
         }
-        let secret = value(&map.token).ok_or_else(|| response::without_token(&map.token, body))?;
+        let secret = value(&map.token_member)
+            .ok_or_else(|| response::without_token(&map.token_member, body))?;
         let secret = secret
             .as_str()
-            .ok_or_else(|| format!("the {} is not a string", map.token))?;
+            .ok_or_else(|| format!("the {} is not a string", map.token_member))?;
         if !AccessToken::is_usable(secret) {
-            return Err(unusable(&map.token).into());
+            return Err(unusable(&map.token_member).into());
         }
         let requested = || self.profile.scope.clone();
         let now = date.unwrap_or(self.now);
-        let lifetime = value(&map.lifetime).and_then(|value| (map.lifetime_unit)(&value, now));
+        let lifetime =
+            value(&map.lifetime_member).and_then(|value| (map.lifetime_unit)(&value, now));
         Ok(TokenResponse {
             scope: value("scope").map_or_else(requested, |scope| response::scope(&scope)),
             lifetime: self.lifetime(lifetime, secret, date),
@@ -330,7 +332,7 @@ impl<'p> Exchange<'p> {
     /// lifetime that the profile assumes.
     fn lifetime(&self, named: Option<Duration>, token: &str, date: Option<SystemTime>) -> Duration {
         let from_token = || {
-            let token = self.map().reads_token.then_some(token)?;
+            let token = self.map().reads_token_exp.then_some(token)?;
             let claims = jwt::unverified_claims(token)?;
             let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
             let iat = claims.get("iat").and_then(|iat| seconds(&iat));
@@ -343,7 +345,7 @@ impl<'p> Exchange<'p> {
         };
         let lifetime = named.or_else(from_token);
         lifetime
-            .unwrap_or(self.map().token_lifetime)
+            .unwrap_or(self.map().default_lifetime)
             .min(MAX_TOKEN_LIFETIME)
     }
 
@@ -434,7 +436,7 @@ pub(crate) fn self_signed(
     };
     let assertion = profile.assertion(signer, server_now)?;
     let map = &profile.response;
-    let lifetime = profile.assertion_lifetime.unwrap_or(map.token_lifetime);
+    let lifetime = profile.assertion_lifetime.unwrap_or(map.default_lifetime);
     let lifetime = lifetime.min(MAX_TOKEN_LIFETIME);
     let (header, scope) = (&map.token_header, profile.scope.clone());
     let members = JsonObject::default();

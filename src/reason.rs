@@ -60,13 +60,13 @@ impl Reason {
             |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.find_text(pointer));
         let own = |member: &str| body?.find(member).and_then(text_or_integer);
         let hint = body.and_then(|body| body.text("hint"));
-        let own_description = map.error_description.as_deref().and_then(own);
+        let own_description = map.error_description_member.as_deref().and_then(own);
         let description = match (own_description.or_else(|| first(DESCRIPTIONS)), hint) {
             (Some(text), Some(hint)) => Some(Zeroizing::new([&*text, " ", &*hint].concat())),
             (text, hint) => text.or(hint),
         };
         Self {
-            code: own(&map.error)
+            code: own(&map.error_member)
                 .or_else(|| first(CODES))
                 .or_else(|| challenge("error")),
             description: description.or_else(|| challenge("error_description")),

@@ -174,7 +174,7 @@ impl Profile {
         let lifetime = self.assertion_lifetime;
         let exp_after_now = lifetime.unwrap_or_default();
         let exp_after_iat = exp_after_now.saturating_add(self.iat_leeway.unwrap_or_default());
-        let token_lifetime = self.response.token_lifetime;
+        let token_lifetime = self.response.default_lifetime;
         let problem = if lifetime.is_some_and(|exp| exp < Duration::from_secs(1)) {
             "exp lies less than a second ahead"
         } else if exp_after_iat > self.limits.exp_after_iat {

@@ -123,7 +123,7 @@ impl Profile {
             "assertion": assertion,
             "placement": placement.name(),
             "request headers": sorted(headers.collect()),
-            "token": response.token,
+            "token": response.token_member,
             "times": times,
             "scope": scope,
             "scope placement": scope_placement,

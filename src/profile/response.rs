@@ -34,21 +34,21 @@ pub(crate) const TEXT_BODY: &str = "access_token";
 pub(crate) struct ResponseMap {
     /// Reads the body of a success: [`Response::json`] or [`text_body`].
     pub(crate) body: fn(&Response) -> Option<JsonObject>,
-    pub(crate) token: Cow<'static, str>,
+    pub(crate) token_member: Cow<'static, str>,
     /// The header that carries the token to an API.
     pub(crate) token_header: TokenHeader,
-    pub(crate) lifetime: Cow<'static, str>,
+    pub(crate) lifetime_member: Cow<'static, str>,
     pub(crate) lifetime_unit: LifetimeUnit,
     /// Called where the response has no lifetime; `None` where the caller did not ask for this member.
     pub(crate) warn_of_lifetime: Option<WarnOfLifetime>,
     /// Whether the `exp` of the token itself is read where the response names no lifetime and the token is a JWT.
-    pub(crate) reads_token: bool,
+    pub(crate) reads_token_exp: bool,
     /// The lifetime of a token whose response names none.
-    pub(crate) token_lifetime: Duration,
+    pub(crate) default_lifetime: Duration,
     /// The member that says that the server refuses, with an error code.
-    pub(crate) error: Cow<'static, str>,
+    pub(crate) error_member: Cow<'static, str>,
     /// The member with the reason; if the server has a name of its own for it, it says too that the server refuses.
-    pub(crate) error_description: Option<Cow<'static, str>>,
+    pub(crate) error_description_member: Option<Cow<'static, str>>,
     pub(crate) error_kinds: Cow<'static, [KindOfError]>,
 }
 
@@ -89,15 +89,15 @@ impl Default for ResponseMap {
     fn default() -> Self {
         Self {
             body: Response::json,
-            token: Cow::Borrowed("access_token"),
+            token_member: Cow::Borrowed("access_token"),
             token_header: TokenHeader::BEARER,
-            lifetime: Cow::Borrowed("expires_in"),
+            lifetime_member: Cow::Borrowed("expires_in"),
             lifetime_unit: SECONDS,
             warn_of_lifetime: None, // RFC 6749 §5.1: expires_in is recommended, not required
-            reads_token: false,     // RFC 9068 §6: a client must not inspect its access token
-            token_lifetime: Duration::from_secs(300),
-            error: Cow::Borrowed("error"),
-            error_description: None,
+            reads_token_exp: false, // RFC 9068 §6: a client must not inspect its access token
+            default_lifetime: Duration::from_secs(300),
+            error_member: Cow::Borrowed("error"),
+            error_description_member: None,
             error_kinds: Cow::Borrowed(&[]),
         }
     }
@@ -183,7 +183,7 @@ pub(crate) const NO_TIMESTAMP: WarnOfLifetime = |assumed| {
 impl AssumedLifetime<'_> {
     /// Quotes no value: a member that was named by mistake may be the token.
     fn warn(&self, what_it_is: &str) {
-        let member = &self.map.lifetime;
+        let member = &self.map.lifetime_member;
         let problem = match self.body.find(member) {
             None | Some("null") => without_member(member, self.body).0,
             Some(_) => format!("the {member} of the response is {what_it_is}"),

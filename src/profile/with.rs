@@ -304,7 +304,7 @@ impl Profile {
     pub fn with_token_member(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.map_response(|response| {
             response.body = Response::json;
-            response.token = member.into();
+            response.token_member = member.into();
         })
     }
 
@@ -313,7 +313,7 @@ impl Profile {
     pub fn with_text_response(self) -> Self {
         self.map_response(|response| {
             response.body = response::text_body;
-            response.token = Cow::Borrowed(response::TEXT_BODY);
+            response.token_member = Cow::Borrowed(response::TEXT_BODY);
         })
     }
 
@@ -367,7 +367,7 @@ impl Profile {
         warn: WarnOfLifetime,
     ) -> Self {
         self.map_response(|response| {
-            response.lifetime = member;
+            response.lifetime_member = member;
             response.lifetime_unit = unit;
             response.warn_of_lifetime = Some(warn);
         })
@@ -379,7 +379,7 @@ impl Profile {
     /// Defaults to no (RFC 9068 §6: a client must not inspect its access token).
     #[must_use]
     pub fn with_token_exp(self, is_read: bool) -> Self {
-        self.map_response(|response| response.reads_token = is_read)
+        self.map_response(|response| response.reads_token_exp = is_read)
     }
 
     /// Sets the lifetime of a token whose response names none, at most 31 days.
@@ -387,7 +387,7 @@ impl Profile {
     /// Defaults to 300 seconds, or to what the provider documents.
     #[must_use]
     pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
-        self.map_response(|response| response.token_lifetime = lifetime)
+        self.map_response(|response| response.default_lifetime = lifetime)
     }
 
     /// Sets which member of an error response has the code: a name or a JSON Pointer.
@@ -395,7 +395,7 @@ impl Profile {
     /// A response of status 2xx or 4xx that has this member is a refusal. Defaults to `error` (RFC 6749 §5.2).
     #[must_use]
     pub fn with_error_member(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.map_response(|response| response.error = member.into())
+        self.map_response(|response| response.error_member = member.into())
     }
 
     /// Sets which member of an error response has the reason: a name or a JSON Pointer.
@@ -404,7 +404,7 @@ impl Profile {
     /// reason is found in `error_description` and a dozen other members, and is none by itself.
     #[must_use]
     pub fn with_error_description_member(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.map_response(|response| response.error_description = Some(member.into()))
+        self.map_response(|response| response.error_description_member = Some(member.into()))
     }
 
     /// Makes an error code mean that the server cannot answer now, whatever its status: the request is repeated.

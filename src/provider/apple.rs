@@ -87,7 +87,7 @@ impl Profile {
             assertion_lifetime: None,
             limits: &APNS_LIMITS,
             response: Arc::new(ResponseMap {
-                token_lifetime: MINUTE.saturating_mul(50),
+                default_lifetime: MINUTE.saturating_mul(50),
                 ..ResponseMap::default()
             }),
             ..Self::self_signed(team_id, Audience::Omit)
@@ -160,8 +160,8 @@ impl Profile {
             assertion_placement: AssertionPlacement::Bearer,
             placement: Placement::GET,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("accessToken"),
-                lifetime: Cow::Borrowed("expiresInSeconds"),
+                token_member: Cow::Borrowed("accessToken"),
+                lifetime_member: Cow::Borrowed("expiresInSeconds"),
                 ..ResponseMap::default()
             }),
             hints: MAPS_HINTS,
@@ -321,7 +321,7 @@ const APNS_LIMITS: Limits = Limits {
         let accepted = MINUTE.saturating_mul(25)..MINUTE.saturating_mul(60);
         match profile.assertion_lifetime {
             Some(_) => Err("APNs goes by iat: leave exp out, and set the lifetime of the token"),
-            None if accepted.contains(&profile.response.token_lifetime) => Ok(()),
+            None if accepted.contains(&profile.response.default_lifetime) => Ok(()),
             None => Err(
                 "APNs refuses a new token within 20 minutes, and one that is an hour old: set the lifetime of the token to 25 to 59 minutes",
             ),

@@ -68,9 +68,9 @@ impl Profile {
             placement: Placement::JSON,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
             response: Arc::new(ResponseMap {
-                reads_token: true,
-                token_lifetime: MAX_LIFETIME,
-                error_description: Some(Cow::Borrowed("message")),
+                reads_token_exp: true,
+                default_lifetime: MAX_LIFETIME,
+                error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
             }),
             algorithms: Cow::Borrowed(&[Algorithm::Hs256]),

@@ -56,8 +56,8 @@ impl Profile {
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("token")),
             placement: Placement::JSON,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("idToken"),
-                lifetime: Cow::Borrowed("expiresIn"),
+                token_member: Cow::Borrowed("idToken"),
+                lifetime_member: Cow::Borrowed("expiresIn"),
                 ..ResponseMap::default()
             }),
             hints: HINTS,

@@ -63,10 +63,10 @@ impl Profile {
             assertion_placement: AssertionPlacement::Bearer,
             placement: Placement::JSON,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("token"),
-                lifetime: Cow::Borrowed("expires_at"),
+                token_member: Cow::Borrowed("token"),
+                lifetime_member: Cow::Borrowed("expires_at"),
                 lifetime_unit: TIMESTAMP,
-                error_description: Some(Cow::Borrowed("message")),
+                error_description_member: Some(Cow::Borrowed("message")),
                 error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
                 ..ResponseMap::default()
             }),

@@ -59,8 +59,8 @@ impl Profile {
     ) -> Self {
         Self {
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("id_token"),
-                reads_token: true,
+                token_member: Cow::Borrowed("id_token"),
+                reads_token_exp: true,
                 ..ResponseMap::default()
             }),
             ..Self::google(client_email)

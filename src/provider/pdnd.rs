@@ -43,8 +43,8 @@ impl Profile {
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             limits: &LIMITS,
             response: Arc::new(ResponseMap {
-                error: Cow::Borrowed("/errors/0/code"),
-                error_description: Some(Cow::Borrowed("/errors/0/detail")),
+                error_member: Cow::Borrowed("/errors/0/code"),
+                error_description_member: Some(Cow::Borrowed("/errors/0/detail")),
                 ..ResponseMap::default()
             }),
             hints: HINTS,

@@ -48,8 +48,8 @@ impl Profile {
             iat_leeway: None, // not in the documented set
             assertion_lifetime: Some(Duration::from_secs(120)),
             response: Arc::new(ResponseMap {
-                reads_token: true,
-                token_lifetime: Duration::from_secs(15 * 60),
+                reads_token_exp: true,
+                default_lifetime: Duration::from_secs(15 * 60),
                 error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
                 ..ResponseMap::default()
             }),

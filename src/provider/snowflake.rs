@@ -66,8 +66,8 @@ impl Profile {
             parameters: vec![text_parameter("grant_type", JWT_BEARER)],
             scope: Some(service.into()),
             response: Arc::new(ResponseMap {
-                error: Cow::Borrowed("code"),
-                error_description: Some(Cow::Borrowed("message")),
+                error_member: Cow::Borrowed("code"),
+                error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
             }),
             ..Self::snowflake(account, user)

@@ -63,11 +63,11 @@ impl Profile {
             parameters: vec![text_parameter("/credentials/site/contentUrl", site)],
             placement: Placement::JSON,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("/credentials/token"),
+                token_member: Cow::Borrowed("/credentials/token"),
                 token_header: TokenHeader::new("X-Tableau-Auth", ""),
-                token_lifetime: Duration::from_secs(2 * 3600),
-                error: Cow::Borrowed("/error/code"),
-                error_description: Some(Cow::Borrowed("/error/detail")),
+                default_lifetime: Duration::from_secs(2 * 3600),
+                error_member: Cow::Borrowed("/error/code"),
+                error_description_member: Some(Cow::Borrowed("/error/detail")),
                 ..ResponseMap::default()
             }),
             hints: HINTS,

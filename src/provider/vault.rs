@@ -49,11 +49,11 @@ impl Profile {
             parameters: vec![text_parameter("role", role)],
             placement: Placement::JSON,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("/auth/client_token"),
+                token_member: Cow::Borrowed("/auth/client_token"),
                 token_header: TokenHeader::new("X-Vault-Token", ""),
-                lifetime: Cow::Borrowed("/auth/lease_duration"),
-                token_lifetime: Duration::from_secs(24 * 3600),
-                error_description: Some(Cow::Borrowed("/errors/0")),
+                lifetime_member: Cow::Borrowed("/auth/lease_duration"),
+                default_lifetime: Duration::from_secs(24 * 3600),
+                error_description_member: Some(Cow::Borrowed("/errors/0")),
                 ..ResponseMap::default()
             }),
             hints: HINTS,

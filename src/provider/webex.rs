@@ -39,9 +39,9 @@ impl Profile {
             limits: &LIMITS,
             assertion_placement: AssertionPlacement::Bearer,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("token"),
-                lifetime: Cow::Borrowed("expiresIn"),
-                error_description: Some(Cow::Borrowed("message")),
+                token_member: Cow::Borrowed("token"),
+                lifetime_member: Cow::Borrowed("expiresIn"),
+                error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
             }),
             hints: HINTS,

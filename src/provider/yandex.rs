@@ -39,10 +39,10 @@ impl Profile {
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),
             placement: Placement::JSON,
             response: Arc::new(ResponseMap {
-                token: Cow::Borrowed("iamToken"),
-                lifetime: Cow::Borrowed("expiresAt"),
+                token_member: Cow::Borrowed("iamToken"),
+                lifetime_member: Cow::Borrowed("expiresAt"),
                 lifetime_unit: TIMESTAMP,
-                error: Cow::Borrowed("code"), // google.rpc.Status
+                error_member: Cow::Borrowed("code"), // google.rpc.Status
                 ..ResponseMap::default()
             }),
             hints: HINTS,
