@@ -665,7 +665,7 @@ fn server_of_ones_own_is_described_by_options() {
     let outcome = run(
         &url,
         "--placement json --assertion-placement /login/jwt --json-param n=[1] --param scope_of=@secret.txt \
-         --issuer app --audience none --jti none --request-header X-Api-Key=k --token-member /auth/token \
+         --issuer app --audience none --jti none --request-header X-Site=k --token-member /auth/token \
          --expires-at /auth/until",
     );
     assert_eq!(outcome.out, "Authorization: Bearer t0ken-of-it\n");
@@ -681,7 +681,7 @@ fn server_of_ones_own_is_described_by_options() {
     );
     let request = requests.recv().unwrap();
     assert!(
-        request.to_lowercase().contains("\r\nx-api-key: k\r\n"),
+        request.to_lowercase().contains("\r\nx-site: k\r\n"),
         "{request}"
     );
     let (_, body) = request.split_once("\r\n\r\n").unwrap();

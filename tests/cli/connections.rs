@@ -1,6 +1,8 @@
 //! Connections: the configuration file, variables of the environment, and the command `config`.
 
-use jwt_bearer::provider::{InputValue, PROVIDERS};
+use std::collections::BTreeSet;
+
+use jwt_bearer::provider::PROVIDERS;
 use jwt_bearer::{SETTINGS, SettingValue};
 
 use super::*;
@@ -358,13 +360,14 @@ fn fault_in_the_file_is_named_by_its_line() {
         ("[a b]\n", ""),
         (
             "[\"a b\"]\n",
-            ":1: the name of a connection has no blank and begins with no hyphen\n",
+            ":1: the name of a connection has no blank and no invisible character, and begins with no hyphen\n",
         ),
         ("[prod]\nkey = S3cretS3cret\n", ":2: "),
         ("[prod]\n[prod]\n", ":2: "),
     ] {
         fixture.write("config.toml", text);
-        let outcome = run(&fixture, "token prod", &[]);
+        let name = if text.starts_with("[x]") { "x" } else { "prod" };
+        let outcome = run(&fixture, &format!("token {name}"), &[]);
         assert_eq!(outcome.status, 3, "{text}{outcome:?}");
         assert!(
             outcome.err.starts_with("jwt-bearer: config.toml:"),
@@ -441,29 +444,53 @@ fn file_may_be_as_windows_writes_it() {
     );
 }
 
+/// Returns the long options in the help of a provider.
+fn options_in_help(provider: &str) -> Vec<String> {
+    let help = Outcome::of(binary(["token", provider, "--help"]).output().unwrap()).out;
+    let options = help.lines().filter_map(|line| {
+        let (before, option) = line.split_once("--")?;
+        let is_option = before.trim().is_empty() || before.trim().ends_with(',');
+        is_option.then(|| option.split(' ').next().unwrap_or_default().to_owned())
+    });
+    let is_name = |name: &String| name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let own = ["help", "version", "config"];
+    let names = options.filter(|name| is_name(name) && !own.contains(&name.as_str()));
+    let names: BTreeSet<_> = names.collect(); // a text of the help may begin a line with an option
+    names.into_iter().collect()
+}
+
 #[test]
-fn every_input_and_every_setting_is_an_option_a_key_and_a_variable() {
+fn every_option_is_a_key_of_a_connection_and_a_variable() {
     let fixture = Fixture::new();
     for provider in PROVIDERS {
-        let mut text = format!("[own]\nprovider = \"{}\"\n", provider.name);
-        let mut names = Vec::new();
-        for input in provider.inputs {
-            let value = match input.value {
-                InputValue::Choice(choices) => choices[0].0,
-                InputValue::Flag => "yes",
-                _ => "text",
-            };
-            names.push((input.name, value));
+        let names = options_in_help(provider.name);
+        for name in [
+            "key-id",
+            "cache-dir",
+            "min-lifetime",
+            "system-roots",
+            "error-format",
+            "claim-text",
+        ] {
+            assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
         }
-        for setting in SETTINGS {
-            let is_pair = matches!(setting.value, SettingValue::Pair { .. });
-            let value = if is_pair { "grant_type=1" } else { "yes" };
-            if !names.iter().any(|(name, _)| *name == setting.name) {
-                names.push((setting.name, value));
+        let inputs = provider.inputs.iter().map(|input| input.name);
+        for name in inputs.chain(SETTINGS.iter().map(|setting| setting.name)) {
+            assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
+        }
+        let value = |name: &str| match name {
+            "error-format" => "text",
+            name if SETTINGS.iter().any(|setting| {
+                setting.name == name && matches!(setting.value, SettingValue::Pair { .. })
+            }) =>
+            {
+                "grant_type=1"
             }
-        }
-        for (name, value) in &names {
-            text.push_str(&format!("{name} = \"{value}\"\n"));
+            _ => "yes",
+        };
+        let mut text = format!("[own]\nprovider = \"{}\"\n", provider.name);
+        for name in &names {
+            text.push_str(&format!("{name} = \"{}\"\n", value(name)));
         }
         configure(&fixture, &text);
         let outcome = run(&fixture, "config own", &[]);
@@ -472,23 +499,193 @@ fn every_input_and_every_setting_is_an_option_a_key_and_a_variable() {
             (0, ""),
             "{outcome:?}"
         );
+        let lines = |origin: &str| {
+            let lines = outcome.out.lines().filter(|line| line.contains(origin));
+            lines
+                .filter_map(|line| Some(line.split_once(" = ")?.0.to_owned()))
+                .collect::<Vec<_>>()
+        };
+        for name in &names {
+            assert!(lines("# line ").contains(name), "{}: {name}", provider.name);
+        }
 
-        let variables = names.iter().map(|(name, value)| {
-            let name = name.to_ascii_uppercase().replace('-', "_");
-            (format!("JWT_BEARER_{name}"), (*value).to_owned())
+        let variables = names.iter().map(|name| {
+            let variable = name.to_ascii_uppercase().replace('-', "_");
+            (format!("JWT_BEARER_{variable}"), value(name))
         });
         let mut command = fixture.command("config own");
         command
             .env("JWT_BEARER_CONFIG", "config.toml")
             .envs(variables);
         let outcome = Outcome::of(command.output().unwrap());
-        let from_file = outcome
-            .out
-            .lines()
-            .filter(|line| line.contains("# line "))
-            .count();
-        assert_eq!(from_file, 1, "{outcome:?}"); // the provider
+        for name in &names {
+            let variable = format!(
+                "# JWT_BEARER_{}",
+                name.to_ascii_uppercase().replace('-', "_")
+            );
+            let mut lines = outcome.out.lines();
+            let is_it =
+                |line: &str| line.starts_with(&format!("{name} = ")) && line.ends_with(&variable);
+            assert!(
+                lines.any(is_it),
+                "{}: {name}: {}",
+                provider.name,
+                outcome.out
+            );
+        }
     }
+}
+
+#[test]
+fn options_of_all_kinds_count_from_the_file_and_from_variables() {
+    let fixture = Fixture::new();
+    let header = |outcome: &Outcome| {
+        let header = URL_SAFE_NO_PAD.decode(outcome.only_line().split('.').next().unwrap());
+        serde_json::from_slice::<Value>(&header.unwrap()).unwrap()
+    };
+    configure(
+        &fixture,
+        &PROD.replace("scope = \"read\"", "key-id = \"k1\"\nalg = \"PS256\""),
+    );
+    let outcome = run(&fixture, "assertion staging", &[]);
+    assert_eq!(header(&outcome)["kid"], "k1");
+    assert_eq!(header(&outcome)["alg"], "PS256");
+    let outcome = run(
+        &fixture,
+        "assertion staging",
+        &[("JWT_BEARER_KEY_ID", "k2")],
+    );
+    assert_eq!(header(&outcome)["kid"], "k2");
+}
+
+#[cfg(unix)]
+#[test]
+fn cache_of_a_connection_is_used_and_forgotten() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        &PROD.replace("scope = \"read\"", "cache-dir = \"tokens\""),
+    );
+    run(&fixture, "token staging", &[]).only_line();
+    assert!(fixture.directory.path().join("tokens").is_dir());
+    let outcome = run(&fixture, "forget staging", &[]);
+    assert!(outcome.err.contains("1 token"), "{outcome:?}");
+    run(&fixture, "token staging", &[]).only_line();
+    let variable = [("JWT_BEARER_CACHE_DIR", "tokens")];
+    let outcome = run(&fixture, "forget", &variable);
+    assert!(outcome.err.contains("1 token"), "{outcome:?}");
+    // A switch is off where a variable says so.
+    for off in ["off", "No", "0", "false"] {
+        let arguments = "token prod --cache-dir other";
+        let outcome = run(&fixture, arguments, &[("JWT_BEARER_REFRESH", off)]);
+        outcome.only_line();
+    }
+    assert_eq!(fixture.server.jtis().len(), 3);
+    let outcome = run(&fixture, "token prod", &[("JWT_BEARER_CACHE", "perhaps")]);
+    outcome.assert_fails(
+        3,
+        "jwt-bearer: cache: expected yes or no: its value is that of the variable JWT_BEARER_CACHE\n",
+    );
+}
+
+#[test]
+fn passphrase_has_a_variable_that_credential_files_ignore() {
+    let fixture = Fixture::new();
+    let all = include_str!("../data/keys/encrypted.txt");
+    let (_, rest) = all.split_once("aes-256-cbc hmacWithSHA256\n").unwrap();
+    let (block, _) = rest.split_once("-----END").unwrap();
+    let block = format!("{block}-----END ENCRYPTED PRIVATE KEY-----\n");
+    fixture.write("encrypted.pem", block);
+    fixture.write("pass.txt", "correct horse");
+    configure(&fixture, PROD);
+    for passphrase in ["correct horse", "@pass.txt"] {
+        let variable = [("JWT_BEARER_PASSPHRASE", passphrase)];
+        run(&fixture, "assertion prod --key encrypted.pem", &variable).only_line();
+    }
+    for passphrase in ["other", ""] {
+        let variable = [("JWT_BEARER_PASSPHRASE", passphrase)];
+        run(&fixture, "token credentials credentials.json", &variable).only_line();
+    }
+    let file = [("JWT_BEARER_CREDENTIALS", "credentials.json")];
+    run(&fixture, "token credentials", &file).only_line();
+    let arguments = "token credentials credentials.json --passphrase-file pass.txt";
+    assert_eq!(fixture.run(arguments).status, 2);
+}
+
+#[test]
+fn config_shows_no_secret_that_was_put_in_a_wrong_place() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        r#"
+[own]
+provider = "client-credentials"
+client-id = "client-1"
+key = "MIIEvgIBADANBgkqS3cret"
+passphrase-file = "S3cret"
+token-endpoint = "https://user:S3cret@as.example.com/t?api_key=S3cret"
+request-header = { X-Api-Key = "S3cret", Accept = "a" }
+ca = "root.pem"
+"#,
+    );
+    let outcome = run(
+        &fixture,
+        "config own",
+        &[("JWT_BEARER_CERTIFICATE", "S3cretS3cret")],
+    );
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    assert!(!format!("{outcome:?}").contains("S3cret"), "{outcome:?}");
+    for shown in [
+        "key = \"...\"",
+        "\"https://as.example.com/t\"",
+        "Accept=a",
+        "\"root.pem\"",
+    ] {
+        assert!(outcome.out.contains(shown), "{shown}: {outcome:?}");
+    }
+}
+
+#[test]
+fn secret_that_begins_with_an_at_sign_is_written_with_two() {
+    let fixture = Fixture::new();
+    let (url, requests) = answering(r#"{"access_token":"t"}"#);
+    configure(&fixture, PROD);
+    let arguments = format!("token staging --token-endpoint {url}/token");
+    let variable = [("JWT_BEARER_PARAM", "client_secret=@@pw")];
+    run(&fixture, &arguments, &variable).only_line();
+    let request = requests.recv().unwrap();
+    assert!(request.contains("client_secret=%40pw"), "{request}");
+}
+
+#[test]
+fn arguments_are_understood_wherever_the_file_is_named() {
+    let fixture = Fixture::new();
+    let text = PROD.replace("{url}", fixture.server.url());
+    fixture.write("key", &text);
+    fixture.run("--config key token prod").only_line();
+    fixture.write(
+        "config.toml",
+        format!("{text}[config]\ncredentials = \"a.json\"\n[token]\ncredentials = \"a.json\"\n"),
+    );
+    let outcome = run(&fixture, "config", &[]);
+    for name in ["[prod]", "[config]", "[token]"] {
+        assert!(outcome.out.contains(name), "{outcome:?}");
+    }
+    // Without the file, help is still there.
+    fixture.write("config.toml", "[prod");
+    assert_eq!(run(&fixture, "token --help", &[]).status, 0);
+    let outcome = run(&fixture, "--error-format json token prod", &[]);
+    let error: Value = serde_json::from_str(&outcome.err).unwrap();
+    assert_eq!(
+        (outcome.status, &error["kind"]),
+        (3, &Value::from("config"))
+    );
+    let variable = [("JWT_BEARER_ERROR_FORMAT", "json")];
+    let outcome = run(&fixture, "assertion salesforce --scop x", &variable);
+    assert!(
+        serde_json::from_str::<Value>(&outcome.err).is_ok(),
+        "{outcome:?}"
+    );
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use jwt_bearer::{
     AccessToken, BoxError, FileStore, Request, StoreLock, TokenSource, TokenState, TokenStore,
 };
 
 use crate::args::CacheOptions;
+use crate::files;
 use crate::output::{Failure, print_message, print_note, print_trace};
 use crate::profiles::ProfileAndSigner;
 use crate::secrets::SharedSecrets;
@@ -118,11 +119,7 @@ fn forget_profile(store: FileStore, profile: ProfileAndSigner) -> Result<bool, F
 /// Returns `cache_dir`, or the default: below `$XDG_CACHE_HOME`, else below the platform's cache directory.
 fn directory(cache_dir: Option<&Path>) -> Result<PathBuf, String> {
     let default = || {
-        let xdg = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        // The XDG Base Directory Specification says that a relative path is ignored.
-        let base = xdg
-            .filter(|path| path.is_absolute())
-            .or_else(dirs::cache_dir);
+        let base = files::directory("XDG_CACHE_HOME", dirs::cache_dir);
         base.map(|base| base.join("jwt-bearer"))
     };
     cache_dir

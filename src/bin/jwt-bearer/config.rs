@@ -1,12 +1,15 @@
 //! The command `config`: connections, and where each value comes from.
 
+use std::borrow::Cow;
+
 use clap::{Command, CommandFactory as _};
 use jwt_bearer::provider::PROVIDERS;
 use serde_json::Value;
 
 use crate::args::Arguments;
 use crate::connections::{Connection, Connections, nearest};
-use crate::layers::{self, Given, Place};
+use crate::files::is_file_name;
+use crate::layers::{self, Given, Origin};
 use crate::output::{Failure, escape_invisible, print_to_stdout};
 use crate::profiles::is_secret_pair;
 use crate::providers;
@@ -40,7 +43,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
     let command = Arguments::command();
     for connection in &connections {
         lines.push(String::new());
-        lines.extend(describe(&command, connection));
+        lines.extend(describe(&command, connection)?);
     }
     print_to_stdout(&lines.join("\n"))?;
     connections
@@ -63,8 +66,8 @@ fn no_connection(name: &str) -> Failure {
 }
 
 /// Returns the lines of a connection, as the file could have them.
-fn describe(command: &Command, connection: &Connection) -> Vec<String> {
-    let mut lines = vec![format!("[{}]", escape_invisible(&connection.name))];
+fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut lines = vec![format!("[{}]", connection.name)];
     if PROVIDERS
         .iter()
         .any(|provider| provider.name == connection.name)
@@ -75,15 +78,16 @@ fn describe(command: &Command, connection: &Connection) -> Vec<String> {
         let option = format!("provider = {}", quoted(provider.name));
         lines.push(line(&option, &format!("line {n}")));
     }
-    let options = providers::command_of(command, None, &connection.name);
-    for given in layers::added(&options, &connection.name, Vec::new()) {
-        let place = match given.place {
-            Place::Variable => layers::variable_name(&given.name),
-            Place::File(line) => format!("line {line}"),
+    let options = providers::command_of(command, None, Some(&connection.name));
+    for given in layers::added(&options, &connection.name, Vec::new())? {
+        let origin = match given.origin {
+            Origin::Variable => layers::variable_name(&given.name),
+            Origin::File(line) => format!("line {line}"),
         };
-        lines.push(line(&format!("{} = {}", given.name, value(&given)), &place));
+        let value = value(&options, &given);
+        lines.push(line(&format!("{} = {value}", given.name), &origin));
     }
-    lines
+    Ok(lines)
 }
 
 fn line(option: &str, place: &str) -> String {
@@ -91,12 +95,20 @@ fn line(option: &str, place: &str) -> String {
 }
 
 /// Returns the values as TOML has them, without what may be a secret.
-fn value(given: &Given) -> String {
+fn value(options: &Command, given: &Given) -> String {
+    let is_file = layers::takes_file(options, &given.name);
     let is_secret =
         |value: &str| layers::may_be_secret(&given.name) && is_secret_pair(&given.name, value);
     let shown = |value: &String| match value.split_once('=') {
+        // A secret may be given in place of the file that has it.
+        _ if is_file => match is_file_name(value)
+            || is_file_name(&Connection::file_name(value).to_string_lossy())
+        {
+            true => quoted(value),
+            false => quoted("..."),
+        },
         Some((name, _)) if is_secret(value) => quoted(&format!("{name}=...")),
-        _ => quoted(value),
+        _ => quoted(&without_credentials(value)),
     };
     match &*given.values {
         [value] => shown(value),
@@ -105,6 +117,20 @@ fn value(given: &Given) -> String {
             values.iter().map(shown).collect::<Vec<_>>().join(", ")
         ),
     }
+}
+
+/// Returns a URL without its user, password and query; any other text as it is.
+fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Cow::Borrowed(text);
+    };
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    Cow::Owned(format!("{scheme}://{host}{path}"))
 }
 
 /// Returns a text as a basic string of TOML, whose escapes are those of JSON.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{env, fs, io};
@@ -13,12 +14,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::output::{Failure, print_message};
+use crate::output::{Failure, escape_invisible, print_message};
 use crate::profiles::is_secret_pair;
-use crate::{files, layers};
+use crate::{files, layers, providers, shell};
 
 /// The variable that names the configuration file.
 const VARIABLE: &str = "JWT_BEARER_CONFIG";
+/// The largest configuration file, in bytes: ten thousand connections are a tenth of it.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The key of a connection that is no option.
 const PROVIDER: &str = "provider";
 
@@ -80,13 +83,13 @@ impl Connections {
         let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
         let (path, is_named) = match named.or_else(|| variable().map(PathBuf::from)) {
             Some(path) => (path, true),
-            None => match dirs::config_dir() {
+            None => match files::directory("XDG_CONFIG_HOME", dirs::config_dir) {
                 Some(directory) => (directory.join("jwt-bearer").join("config.toml"), false),
                 None => return Ok(Self::default()),
             },
         };
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => Zeroizing::new(bytes),
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {
                 return Ok(Self {
                     file: Some(path),
@@ -163,8 +166,9 @@ impl Connections {
     pub(crate) fn warn(&self) {
         if let (true, Some(file)) = (self.shows_secrets, &self.file) {
             let file = file.display();
+            let word = shell::word(&file.to_string());
             print_message(&format!(
-                "{file}: other users can read a secret in it: chmod 600 {file}"
+                "{file}: other users can read a secret in it: chmod 600 {word}"
             ));
         }
     }
@@ -184,9 +188,13 @@ impl Connection {
         directory: &Path,
         line_of: &dyn Fn(usize) -> usize,
     ) -> Result<Self, (usize, String)> {
-        if name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace) {
-            let message = "the name of a connection has no blank and begins with no hyphen";
+        let is_visible = escape_invisible(name) == name && !name.contains(char::is_whitespace);
+        if name.is_empty() || name.starts_with('-') || !is_visible {
+            let message = "the name of a connection has no blank and no invisible character, and begins with no hyphen";
             return Err((line, message.to_owned()));
+        }
+        if matches!(name, "help" | providers::CREDENTIALS) {
+            return Err((line, format!("a connection cannot have the name {name}")));
         }
         let mut connection = Self {
             name: name.to_owned(),
@@ -281,6 +289,9 @@ fn values(
                 return Err("a text, a number, true, false or a list of texts");
             };
             let pairs = pairs.iter().map(|(name, value)| {
+                if name.get_ref().is_empty() || name.get_ref().contains('=') {
+                    return Err("names without =");
+                }
                 let value = match is_json {
                     true => json(value.get_ref())?.to_string(),
                     false => scalar(value.get_ref())?,
@@ -304,11 +315,14 @@ fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
 }
 
 fn json(value: &DeValue<'_>) -> Result<Value, &'static str> {
-    let number = |text: &str| serde_json::from_str(text).map_err(|_| "a decimal number");
+    let number = |text: &str| {
+        serde_json::from_str(text.trim_start_matches('+')).map_err(|_| "a decimal number")
+    };
     Ok(match value {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Boolean(value) => Value::from(*value),
-        DeValue::Integer(value) => number(value.as_str())?,
+        DeValue::Integer(value) if value.radix() == 10 => number(value.as_str())?,
+        DeValue::Integer(_) => return Err("a decimal number"),
         DeValue::Float(value) => number(value.as_str())?,
         DeValue::Datetime(_) => return Err("a text or a number in place of a date"),
         DeValue::Array(elements) => {
@@ -334,6 +348,20 @@ fn below(directory: &Path, pair: String) -> String {
             format!("{name}=@{}", directory.join(file).display())
         }
         _ => pair,
+    }
+}
+
+/// Reads the file, up to the largest length.
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = fs::File::open(path)?;
+    file.take(MAX_BYTES.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BYTES) {
+        true => Ok(bytes),
+        false => Err(io::Error::other(
+            "this is too long for a configuration file",
+        )),
     }
 }
 

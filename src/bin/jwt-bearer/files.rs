@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jwt_bearer::{decode_base64, decode_base64url, decode_hex};
@@ -89,6 +89,22 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
             "{option}: {error}: a file name is wanted, or - for standard input"
         )),
     }
+}
+
+/// Returns whether a text is the name of a file, and no secret that was given in its place.
+pub(crate) fn is_file_name(text: &str) -> bool {
+    let path = Path::new(text);
+    text == "-" || text.starts_with(ENV) || path.extension().is_some_and(is_known) || path.exists()
+}
+
+/// Returns the user's directory of a kind: that of a variable of the XDG Base Directory Specification, which ignores
+/// relative paths, else that of the platform.
+pub(crate) fn directory(
+    variable: &str,
+    platform: impl FnOnce() -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    named.filter(|path| path.is_absolute()).or_else(platform)
 }
 
 fn is_known(extension: &OsStr) -> bool {

@@ -3,7 +3,7 @@
 //! A value of the first place in this order wins. What a lower place has is written into the arguments, so that clap
 //! reads and checks all values in the same way.
 
-use std::env;
+use std::env::{self, VarError};
 use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
@@ -21,10 +21,12 @@ pub(crate) const PREFIX: &str = "JWT_BEARER_";
 /// Begins the value of a pair that is from a variable or from the configuration file, where it may be a secret. No
 /// argument of a process can have this character.
 pub(crate) const NOT_AN_ARGUMENT: char = '\0';
+/// Options that no variable and no connection has.
+const NO_VALUES: &[&str] = &["help", "version", "config"];
 
 /// Where a value is from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Origin {
     Variable,
     /// A line of the configuration file.
     File(usize),
@@ -32,40 +34,45 @@ pub(crate) enum Place {
 
 /// An option and its values, which the command line does not have.
 pub(crate) struct Given {
+    /// The option without its hyphens.
     pub(crate) name: String,
     pub(crate) values: Vec<String>,
-    pub(crate) place: Place,
+    pub(crate) origin: Origin,
 }
 
 impl Given {
     /// Returns where the values are from, for a sentence.
     pub(crate) fn origin(&self) -> String {
-        match self.place {
-            Place::Variable => format!("that of the variable {}", variable_name(&self.name)),
-            Place::File(line) => format!("at {}", Connections::get().place(line)),
+        match self.origin {
+            Origin::Variable => format!("that of the variable {}", variable_name(&self.name)),
+            Origin::File(line) => format!("at {}", Connections::get().place(line)),
         }
     }
 }
 
 /// Returns the arguments with what variables and the connection add to them, and what that is.
 ///
-/// Arguments that choose no provider and no connection stay as they are.
-///
 /// # Errors
-/// Where the connection has an option that does not exist.
+/// Where the connection has an option that does not exist, and where a variable is no text or a switch neither on nor
+/// off.
 pub(crate) fn complete(
     command: &Command,
     mut arguments: Vec<OsString>,
 ) -> Result<(Vec<OsString>, Vec<Given>), Failure> {
-    let lenient = command.clone().ignore_errors(true);
-    let parse = |arguments: &[OsString]| lenient.clone().try_get_matches_from(arguments).ok();
-    let Some(matches) = parse(&arguments) else {
+    let lenient = lenient(command);
+    let matches = lenient.clone().try_get_matches_from(&arguments);
+    let Ok(matches) = matches else {
         return Ok((arguments, Vec::new())); // help and version
     };
-    let Some((above, name, matches)) = chosen(&matches) else {
+    let Some((above, matches)) = matches.subcommand() else {
         return Ok((arguments, Vec::new()));
     };
-    if let Some(connection) = Connections::get().named(name) {
+    let chosen = match providers::is_for_provider(command, above) {
+        true => matches.subcommand(),
+        false => None,
+    };
+    let (name, matches) = chosen.map_or((None, matches), |(name, matches)| (Some(name), matches));
+    if let Some(connection) = name.and_then(|name| Connections::get().named(name)) {
         check(command, connection)?;
     }
     let options = providers::command_of(command, Some(above), name);
@@ -76,116 +83,166 @@ pub(crate) fn complete(
     };
     let on_command_line = options.get_arguments().filter(|option| is_given(option));
     let on_command_line = on_command_line.map(|option| {
-        let id = option.get_id().as_str();
-        let texts = matches.try_get_many::<String>(id).ok().flatten();
-        let texts = texts.into_iter().flatten().cloned().collect();
-        (id.to_owned(), texts)
+        let texts = matches.try_get_many::<String>(option.get_id().as_str());
+        let texts = texts.ok().flatten().into_iter().flatten();
+        (name_of(option).to_owned(), texts.cloned().collect())
     });
-    let added = added(&options, name, on_command_line.collect());
-    if added.is_empty() {
-        return Ok((arguments, added));
+    let added = added(
+        &options,
+        name.unwrap_or_default(),
+        on_command_line.collect(),
+    )?;
+    let words = added.iter().map(|given| words(&options, given));
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    if !added.is_empty() {
+        let has_all = |matches: &ArgMatches| match (matches.subcommand(), name) {
+            (Some((_, matches)), Some(_)) => matches.subcommand().is_some(),
+            (chosen, _) => chosen.is_some(),
+        };
+        let length = length_of_beginning(&lenient, &arguments, has_all);
+        let rest = arguments.split_off(length.unwrap_or(arguments.len()));
+        arguments.extend(words.into_iter().flatten());
+        arguments.extend(rest);
     }
-    // The shortest beginning of the arguments that chooses the provider ends with its name.
-    let mut lengths = 1..=arguments.len();
-    let length = lengths.find(|length| {
-        let beginning = arguments.get(..*length).unwrap_or_default();
-        parse(beginning).is_some_and(|matches| chosen(&matches).is_some())
-    });
-    let rest = arguments.split_off(length.unwrap_or(arguments.len()));
-    arguments.extend(added.iter().flat_map(|given| words(&options, given)));
-    arguments.extend(rest);
     Ok((arguments, added))
 }
 
-/// Checks that each option of a connection exists.
+/// Returns a command that takes what it understands of its arguments.
+pub(crate) fn lenient(command: &Command) -> Command {
+    command.clone().ignore_errors(true)
+}
+
+/// Returns the length of the shortest beginning of the arguments that is enough.
+pub(crate) fn length_of_beginning(
+    lenient: &Command,
+    arguments: &[OsString],
+    is_enough: impl Fn(&ArgMatches) -> bool,
+) -> Option<usize> {
+    (1..=arguments.len()).find(|length| {
+        let beginning = arguments.get(..*length).unwrap_or_default();
+        let matches = lenient.clone().try_get_matches_from(beginning);
+        matches.is_ok_and(|matches| is_enough(&matches))
+    })
+}
+
+/// Returns the name of an option in variables and in the configuration file: its own without hyphens.
+fn name_of(option: &Arg) -> &str {
+    match option.get_long() {
+        Some(long) => long,
+        None if option.get_id() == providers::FILE => "credentials",
+        None => "",
+    }
+}
+
+fn named<'a>(options: &'a Command, name: &str) -> Option<&'a Arg> {
+    let mut options = options.get_arguments();
+    options.find(|option| name_of(option) == name && !NO_VALUES.contains(&name))
+}
+
+/// Checks that a connection has a provider, and that each of its options exists.
 ///
 /// # Errors
-/// Where one does not exist; the message has the nearest one that does.
+/// Where an option does not exist; the message has the nearest one that does.
 pub(crate) fn check(command: &Command, connection: &Connection) -> Result<(), Failure> {
-    let options = providers::command_of(command, None, &connection.name);
-    let names = || {
-        let names = options.get_arguments().filter_map(Arg::get_long);
-        names.filter(|name| !matches!(*name, "help" | "version" | "config"))
-    };
-    for option in &connection.options {
-        if !names().any(|name| name == option.name) {
-            let place = Connections::get().place(option.line);
-            let (connection, name) = (&connection.name, shown(&option.name));
-            let nearest = nearest(&option.name, names());
-            return Err(Failure::config(format!(
-                "{place}: the connection {connection} has the option {name}, which does not exist{nearest}"
-            )));
-        }
+    let all = Connections::get();
+    let name = &connection.name;
+    let has_file = connection
+        .options
+        .iter()
+        .any(|option| option.name == "credentials");
+    if connection.provider.is_none() && !has_file {
+        let place = all.place(connection.line);
+        return Err(Failure::config(format!(
+            "{place}: the connection {name} has no provider: write provider = \"NAME\", or credentials = \"FILE\" for \
+             a credential file that says it"
+        )));
     }
-    Ok(())
+    let options = providers::command_of(command, None, Some(name));
+    let unknown = connection
+        .options
+        .iter()
+        .find(|option| named(&options, &option.name).is_none());
+    let Some(option) = unknown else { return Ok(()) };
+    let names = options.get_arguments().map(name_of).chain(["provider"]);
+    let names = names.filter(|name| !NO_VALUES.contains(name));
+    let (place, nearest) = (all.place(option.line), nearest(&option.name, names));
+    let option = shown(&option.name);
+    Err(Failure::config(format!(
+        "{place}: the connection {name} has the option {option}, which does not exist{nearest}"
+    )))
 }
 
 /// Returns the values of variables and of the connection that the command line leaves to them.
+///
+/// # Errors
+/// Where a variable is no text.
 pub(crate) fn added(
     options: &Command,
     name: &str,
     mut given: Vec<(String, Vec<String>)>,
-) -> Vec<Given> {
+) -> Result<Vec<Given>, Failure> {
     let connection = Connections::get().named(name);
     let provider = providers::provider_of(name);
-    let is_known = |id: &str| options.get_arguments().any(|option| option.get_id() == id);
     let variables = options
         .get_arguments()
-        .filter_map(|option| variable(option, provider));
+        .map(|option| variable(option, provider));
+    let variables = variables
+        .filter_map(Result::transpose)
+        .collect::<Result<Vec<_>, _>>()?;
+    let connection = connection.map_or(&[][..], |connection| &connection.options);
+    // An option of another command may be in the connection, too.
     let connection = connection
-        .into_iter()
-        .flat_map(|connection| &connection.options);
+        .iter()
+        .filter(|option| named(options, &option.name).is_some());
     let connection = connection.map(|option| Given {
         name: option.name.clone(),
         values: option.values.clone(),
-        place: Place::File(option.line),
+        origin: Origin::File(option.line),
     });
     let mut all = Vec::new();
-    for place in [variables.collect::<Vec<_>>(), connection.collect()] {
-        let place: Vec<_> = place
+    for place in [variables, connection.collect()] {
+        let place = place
             .into_iter()
-            .filter(|option| is_known(&option.name))
-            .filter_map(|option| remaining(options, option, &given))
-            .collect();
-        given.extend(
-            place
-                .iter()
-                .map(|option| (option.name.clone(), option.values.clone())),
-        );
+            .filter_map(|option| remaining(options, option, &given));
+        let place: Vec<_> = place.collect();
+        let names = place
+            .iter()
+            .map(|option| (option.name.clone(), option.values.clone()));
+        given.extend(names);
         all.extend(place);
     }
-    all
+    Ok(all)
 }
 
 /// Returns what is left of an option beside those of higher places.
-fn remaining(options: &Command, option: Given, given: &[(String, Vec<String>)]) -> Option<Given> {
-    let is_same = |(other, _): &&(String, Vec<String>)| excludes(options, &option.name, other);
+fn remaining(
+    options: &Command,
+    mut option: Given,
+    given: &[(String, Vec<String>)],
+) -> Option<Given> {
+    let excluding = given
+        .iter()
+        .filter(|(other, _)| excludes(options, &option.name, other));
     if !is_pair(&option.name) {
-        return given.iter().find(is_same).is_none().then_some(option);
+        return excluding.count().eq(&0).then_some(option);
     }
     let name_of = |pair: &str| pair.split_once('=').map(|(name, _)| name.to_owned());
-    let taken: Vec<_> = given.iter().filter(is_same).collect();
-    let taken: Vec<_> = taken
-        .iter()
+    let taken: Vec<_> = excluding
         .flat_map(|(_, pairs)| pairs)
         .map(|pair| name_of(pair))
         .collect();
-    let mut option = option;
     option.values.retain(|pair| !taken.contains(&name_of(pair)));
     (!option.values.is_empty()).then_some(option)
 }
 
-/// Returns whether a value of one option leaves no room for the other.
+/// Returns whether one option is given in place of the other. Of two that take pairs, the pairs of one name are.
 fn excludes(options: &Command, one: &str, other: &str) -> bool {
     if is_pair(one) {
         return is_pair(other) && providers::sets(one) == providers::sets(other);
     }
     let conflicts = |one: &str, other: &str| {
-        let one = options
-            .get_arguments()
-            .find(|option| option.get_id() == one);
-        let conflicts = one.map(|one| options.get_arg_conflicts_with(one));
-        conflicts.is_some_and(|all| all.iter().any(|option| option.get_id() == other))
+        let conflicts = named(options, one).map(|one| options.get_arg_conflicts_with(one));
+        conflicts.is_some_and(|all| all.iter().any(|option| name_of(option) == other))
     };
     one == other || conflicts(one, other) || conflicts(other, one)
 }
@@ -212,43 +269,55 @@ pub(crate) fn variable_name(option: &str) -> String {
     format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
 }
 
-fn variable(option: &Arg, provider: Option<&Provider>) -> Option<Given> {
-    let id = option.get_id().as_str();
-    let option_name = option.get_long()?;
-    if matches!(option_name, "help" | "version" | "config") {
-        return None;
+/// Returns the text of a variable. An empty one is none: a pipeline sets it to a secret that does not exist.
+fn text_of(name: &str) -> Result<Option<String>, Failure> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::config(format!(
+            "the variable {name} is no text in UTF-8"
+        ))),
     }
-    let name = variable_name(option_name);
-    let text = env::var(&name).ok().filter(|text| !text.is_empty());
-    let values = match text {
-        Some(text) if holds_secret(id, provider) => vec![match text.strip_prefix('@') {
-            Some(file) => file.to_owned(),
-            None => format!("{ENV}{name}"),
-        }],
-        Some(text) if is_file(option) && is_content(&text) => vec![format!("{ENV}{name}")],
-        Some(text) if matches!(option.get_action(), ArgAction::Append) => {
-            text.lines().map(str::to_owned).collect()
-        }
-        Some(text) => vec![text],
-        // `--passphrase-file` names a file, so that the shorter name has the passphrase itself.
-        None => {
-            let name = variable_name(option_name.strip_suffix("-file")?);
-            env::var_os(&name)?;
-            vec![format!("{ENV}{name}")]
-        }
+}
+
+fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, Failure> {
+    let name = name_of(option);
+    if name.is_empty() || NO_VALUES.contains(&name) {
+        return Ok(None);
+    }
+    // `--passphrase-file` names a file, so that the shorter name has the passphrase itself.
+    let secret = match name.strip_suffix("-file") {
+        Some(name) => Some(variable_name(name)),
+        None => holds_secret(name, provider).then(|| variable_name(name)),
     };
-    Some(Given {
-        name: id.to_owned(),
+    let secret_text = secret.as_deref().map_or(Ok(None), text_of)?;
+    let variable = variable_name(name);
+    let values = match (secret_text, secret) {
+        (Some(text), Some(secret)) => vec![match text.strip_prefix('@') {
+            Some(file) => file.to_owned(),
+            None => format!("{ENV}{secret}"),
+        }],
+        _ => match text_of(&variable)? {
+            Some(text) if is_file(option) && is_content(&text) => vec![format!("{ENV}{variable}")],
+            Some(text) if matches!(option.get_action(), ArgAction::Append) => {
+                text.lines().map(str::to_owned).collect()
+            }
+            Some(text) => vec![text],
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Given {
+        name: name.to_owned(),
         values,
-        place: Place::Variable,
-    })
+        origin: Origin::Variable,
+    }))
 }
 
 /// Returns whether the file of an option has a secret that is a text.
-fn holds_secret(id: &str, provider: Option<&Provider>) -> bool {
+fn holds_secret(option: &str, provider: Option<&Provider>) -> bool {
     let inputs = provider.map(|provider| provider.inputs).unwrap_or_default();
-    let mut inputs = inputs.iter().filter(|input| input.name == id);
-    id == "secret" || inputs.any(|input| matches!(input.value, InputValue::Secret(_)))
+    let mut inputs = inputs.iter().filter(|input| input.name == option);
+    option == "secret" || inputs.any(|input| matches!(input.value, InputValue::Secret(_)))
 }
 
 /// Returns whether a text is PEM or JSON, and no file name.
@@ -257,7 +326,12 @@ fn is_content(text: &str) -> bool {
     text.starts_with("-----BEGIN") || text.starts_with(['{', '[']) || text.trim_end().contains('\n')
 }
 
-pub(crate) fn is_file(option: &Arg) -> bool {
+/// Returns whether an option of this name takes a file.
+pub(crate) fn takes_file(options: &Command, name: &str) -> bool {
+    named(options, name).is_some_and(is_file)
+}
+
+fn is_file(option: &Arg) -> bool {
     matches!(
         option.get_value_hint(),
         ValueHint::FilePath | ValueHint::DirPath
@@ -265,47 +339,56 @@ pub(crate) fn is_file(option: &Arg) -> bool {
 }
 
 /// Returns an option as arguments.
-fn words(options: &Command, given: &Given) -> Vec<OsString> {
-    let option = options
-        .get_arguments()
-        .find(|option| option.get_id() == given.name.as_str());
-    let Some((option, long)) = option.and_then(|option| Some((option, option.get_long()?))) else {
-        return Vec::new();
+///
+/// # Errors
+/// Where a switch is neither on nor off.
+fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
+    let Some(option) = named(options, &given.name) else {
+        return Ok(Vec::new());
+    };
+    let word = |value: &OsStr| match option.get_long() {
+        Some(long) => {
+            let mut word = OsString::from(format!("--{long}="));
+            word.push(value);
+            word
+        }
+        None => value.to_owned(),
     };
     let words = given.values.iter().map(|value| match option.get_action() {
-        ArgAction::SetTrue => is_on(value).then(|| format!("--{long}").into()),
-        _ if is_file(option) && given.place != Place::Variable => {
-            Some(word(long, Connection::file_name(value).as_os_str()))
+        ArgAction::SetTrue => match is_on(value) {
+            Some(is_on) => Ok(is_on.then(|| format!("--{}", given.name).into())),
+            None => Err(Failure::config(format!(
+                "{}: expected yes or no: its value is {}",
+                given.name,
+                given.origin()
+            ))),
+        },
+        _ if is_file(option) && given.origin != Origin::Variable => {
+            Ok(Some(word(Connection::file_name(value).as_os_str())))
         }
-        _ if may_be_secret(&given.name) => Some(word(long, OsStr::new(&marked(value)))),
-        _ => Some(word(long, OsStr::new(value))),
+        _ if may_be_secret(&given.name) => Ok(Some(word(OsStr::new(&marked(value))))),
+        _ => Ok(Some(word(OsStr::new(value)))),
     });
-    words.flatten().collect()
-}
-
-fn word(option: &str, value: &OsStr) -> OsString {
-    let mut word = OsString::from(format!("--{option}="));
-    word.push(value);
-    word
+    words.filter_map(Result::transpose).collect()
 }
 
 /// Returns a pair whose value is marked as one that is no argument.
 fn marked(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((name, value)) if !value.starts_with('@') => {
-            format!("{name}={NOT_AN_ARGUMENT}{value}")
-        }
-        _ => pair.to_owned(),
+    let Some((name, value)) = pair.split_once('=') else {
+        return pair.to_owned();
+    };
+    match value.strip_prefix('@') {
+        Some(rest) if rest.starts_with('@') => format!("{name}={NOT_AN_ARGUMENT}{rest}"),
+        Some(_) => pair.to_owned(), // the name of a file
+        None => format!("{name}={NOT_AN_ARGUMENT}{value}"),
     }
 }
 
-fn is_on(value: &str) -> bool {
-    !matches!(value, "no" | "false" | "0")
-}
-
-/// Returns the subcommand that takes a provider, and the name and arguments of what is chosen below it.
-fn chosen(matches: &ArgMatches) -> Option<(&str, &str, &ArgMatches)> {
-    let (above, matches) = matches.subcommand()?;
-    let (name, matches) = matches.subcommand()?;
-    Some((above, name, matches))
+/// Returns whether a switch is on, or `None` where that is not clear.
+fn is_on(value: &str) -> Option<bool> {
+    match &*value.to_ascii_lowercase() {
+        "yes" | "true" | "on" | "1" => Some(true),
+        "no" | "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
 }

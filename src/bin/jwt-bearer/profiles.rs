@@ -20,7 +20,7 @@ use crate::slips;
 use crate::usage::is_name;
 
 /// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
-const SECRET_HEADERS: &[&str] = &["auth", "cookie", "password", "secret", "token"];
+const SECRET_HEADERS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
 
 /// Stands for the endpoint of an assertion that is not sent (RFC 2606 §2).
 const NO_ENDPOINT: &str = "https://not-sent.invalid/token";
@@ -160,11 +160,6 @@ fn from_credential_file<'a>(
     provider: Option<&'static Provider>,
     file: &'a Path,
 ) -> Result<(Profile, KeyOfFile<'a>), Failure> {
-    if chosen.common.passphrase_file.is_some() {
-        return Err(Failure::usage(
-            "--passphrase-file is for --key: a credential file has the passphrase of its key",
-        ));
-    }
     let bytes = read("--credentials", file).map_err(|f| f.in_part(Part::File))?;
     let inputs = inputs(chosen)?;
     let values: Vec<_> = inputs.iter().map(|(n, t)| (*n, t.as_str())).collect();

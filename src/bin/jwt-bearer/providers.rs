@@ -27,7 +27,9 @@ use crate::examples::{
 use crate::exec;
 
 /// The subcommand for any server whose credential file says everything.
-const CREDENTIALS: &str = "credentials";
+pub(crate) const CREDENTIALS: &str = "credentials";
+/// Its credential file.
+pub(crate) const FILE: &str = "FILE";
 const CREDENTIALS_ABOUT: &str =
     "Any server whose credential file says everything, such as Google's or Box's";
 
@@ -50,7 +52,7 @@ impl Chosen {
 
     /// Returns the credential file.
     pub(crate) fn credential_file(&self) -> Option<&Path> {
-        self.file("credentials").or_else(|| self.file("FILE"))
+        self.file("credentials").or_else(|| self.file(FILE))
     }
 
     pub(crate) fn secret_encoding(&self) -> SecretEncoding {
@@ -195,24 +197,25 @@ pub(crate) fn is_for_provider(command: &Command, name: &str) -> bool {
 }
 
 /// Returns a command with the options of a provider or connection, and those of a subcommand above it, or of all of
-/// them.
-pub(crate) fn command_of(command: &Command, above: Option<&str>, name: &str) -> Command {
-    let mut options = options(Command::new(name.to_owned()));
+/// them. Without a name it has the options of the subcommand alone, and the global ones.
+pub(crate) fn command_of(command: &Command, above: Option<&str>, name: Option<&str>) -> Command {
+    let mut all = match name {
+        Some(name) => options(Command::new(name.to_owned())),
+        None => Command::new(""),
+    };
     let subcommands = command.get_subcommands().filter(|subcommand| {
         above.is_none_or(|name| subcommand.get_name() == name) && takes_provider(subcommand)
     });
-    for option in subcommands
-        .flat_map(Command::get_arguments)
-        .chain(command.get_arguments())
-    {
-        if !options
+    let options = subcommands.flat_map(Command::get_arguments);
+    for option in options.chain(command.get_arguments()) {
+        if !all
             .get_arguments()
             .any(|other| other.get_id() == option.get_id())
         {
-            options = options.arg(option.clone());
+            all = all.arg(option.clone());
         }
     }
-    options
+    all
 }
 
 /// Returns the provider that is named, or that the connection of this name has.
@@ -278,7 +281,7 @@ fn options(command: Command) -> Command {
             command.arg(file).after_help(example)
         }
         None => command
-            .arg(file("FILE", "The credential file").required(true))
+            .arg(file(FILE, "The credential file").required(true))
             .after_help(example_of_file(used_by)),
     };
     let command = match used_by {
@@ -286,7 +289,16 @@ fn options(command: Command) -> Command {
         _ => command,
     };
     let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
-    CommonOptions::augment_args(command.args(settings))
+    let command = CommonOptions::augment_args(command.args(settings));
+    // A credential file has the passphrase of its key.
+    let file = command
+        .get_arguments()
+        .map(|option| option.get_id().clone());
+    let file = file.filter(|id| id == CREDENTIALS || id == FILE).next();
+    match file {
+        Some(file) => command.mut_arg("passphrase_file", |option| option.conflicts_with(file)),
+        None => command,
+    }
 }
 
 fn input_option(provider: &Provider, input: &'static Input) -> Arg {
@@ -404,7 +416,7 @@ fn file(name: &'static str, help: &'static str) -> Arg {
         .value_hint(ValueHint::FilePath)
         .allow_hyphen_values(true);
     match name {
-        "FILE" => option,
+        FILE => option,
         name => option.long(name).help_heading(KEY),
     }
 }

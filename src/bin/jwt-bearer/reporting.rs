@@ -4,6 +4,7 @@
 //! The choice is one for the whole process, since every part of the command line may have something to say.
 
 use std::env;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +12,8 @@ use clap::{Args, ValueEnum};
 
 const OUTPUT_OPTIONS: &str = "Output";
 
+/// The variable of `--error-format`.
+const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
 /// Notes, warnings, logs and retries are not printed.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -43,15 +46,17 @@ pub(crate) fn apply(options: &Reporting) {
     IS_QUIET.store(options.quiet || is_json, Ordering::Relaxed);
 }
 
-/// Applies `--error-format json` where the arguments cannot be parsed.
-pub(crate) fn apply_unparsed() {
-    let is_own = |word: &String| word != "--"; // what follows is for another command
-    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<_> = words.take_while(is_own).collect();
-    let is_json = words.iter().any(|word| word == "--error-format=json")
-        || words
-            .windows(2)
-            .any(|pair| pair == ["--error-format", "json"]);
+/// Applies `--error-format json` before the arguments are parsed, which may fail.
+pub(crate) fn apply_unparsed(arguments: &[OsString]) {
+    let is_own = |word: &&OsString| *word != "--"; // what follows is for another command
+    let words: Vec<_> = arguments.iter().take_while(is_own).collect();
+    let format = words
+        .iter()
+        .position(|word| *word == "--error-format")
+        .and_then(|at| words.get(at.saturating_add(1)));
+    let is_json = words.iter().any(|word| *word == "--error-format=json")
+        || format.is_some_and(|format| *format == "json")
+        || (format.is_none() && env::var_os(VARIABLE).is_some_and(|format| format == "json"));
     IS_JSON.store(is_json, Ordering::Relaxed);
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
@@ -17,6 +17,8 @@ use crate::layers::{self, Given};
 use crate::output::{Failure, print_to_stderr};
 use crate::{providers, reporting, slips};
 
+/// The command that needs the configuration file and takes no provider.
+const CONFIG: &str = "config";
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
 /// Bytes of the longest name that is shown.
@@ -28,14 +30,11 @@ const MAX_NAME: usize = 32;
 /// An exit status, after help, version or an error was printed.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     let arguments: Vec<_> = env::args_os().collect();
-    if uses_connections(&Arguments::command(), &arguments) {
-        let connections = Connections::read(config_file(&arguments));
-        let mut connections = connections.map_err(Failure::report)?;
-        connections.keep_named(&arguments);
-        connections.set();
-    }
+    reporting::apply_unparsed(&arguments);
+    read_connections(&arguments).map_err(Failure::report)?;
     let mut command = Arguments::command();
     let (arguments, added) = layers::complete(&command, arguments).map_err(Failure::report)?;
+    reporting::apply_unparsed(&arguments);
     let matches = command.try_get_matches_from_mut(arguments);
     let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
     parsed.map_err(|error| match error.use_stderr() {
@@ -44,33 +43,62 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Returns the value of `--config`. The file adds subcommands, so that it is read before clap sees the arguments.
-fn config_file(arguments: &[OsString]) -> Option<PathBuf> {
-    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
-    while let Some(argument) = arguments.next() {
-        if argument == "--config" {
-            return arguments.next().map(PathBuf::from);
+/// Reads the configuration file where the command takes connections. It adds subcommands, so that it is read before clap
+/// sees the arguments.
+///
+/// # Errors
+/// Where the file cannot be read and the arguments may need it.
+fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
+    let command = Arguments::command();
+    let is_help = |word: &OsString| word == "--help" || word == "-h";
+    let words = arguments.iter().filter(|word| !is_help(word)).cloned();
+    let words: Vec<_> = words.take_while(|word| word != "--").collect();
+    let lenient = layers::lenient(&command);
+    let matches = lenient.clone().try_get_matches_from(&words).ok();
+    let name = matches.as_ref().and_then(ArgMatches::subcommand_name);
+    let Some(name) =
+        name.filter(|name| *name == CONFIG || providers::is_for_provider(&command, name))
+    else {
+        return Ok(());
+    };
+    let has_subcommand = |matches: &ArgMatches| matches.subcommand().is_some();
+    let length = layers::length_of_beginning(&lenient, &words, has_subcommand);
+    let behind = words.get(length.unwrap_or_default()..).unwrap_or_default();
+    match Connections::read(config_file(&words)?) {
+        Ok(mut connections) => {
+            connections.keep_named(behind);
+            connections.set();
+            Ok(())
         }
-        let value = argument
-            .to_str()
-            .and_then(|text| text.strip_prefix("--config="));
-        if let Some(value) = value {
-            return Some(PathBuf::from(value));
-        }
+        // A broken file is no reason to withhold help, nor to refuse what names no connection.
+        Err(_) if arguments.iter().any(is_help) => Ok(()),
+        Err(_) if name != CONFIG && behind.iter().all(is_option_word) => Ok(()),
+        Err(failure) => Err(failure),
     }
-    None
 }
 
-fn uses_connections(command: &Command, arguments: &[OsString]) -> bool {
-    let words = arguments.iter().filter_map(|argument| argument.to_str());
-    let mut words = words.filter(|word| command.find_subcommand(word).is_some());
-    words
-        .next()
-        .is_some_and(|name| name == "config" || providers::is_for_provider(command, name))
+fn is_option_word(word: &OsString) -> bool {
+    word.as_encoded_bytes().starts_with(b"-")
+}
+
+/// Returns the value of `--config`, wherever it stands: clap stops at the name of a connection, which it does not know.
+fn config_file(words: &[OsString]) -> Result<Option<PathBuf>, Failure> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--config" {
+            return Ok(words.next().map(PathBuf::from));
+        }
+        if word.as_encoded_bytes().starts_with(b"--config=") {
+            let text = word.to_str().ok_or_else(|| {
+                Failure::usage("--config=FILE: this name is no text in UTF-8: write --config FILE")
+            })?;
+            return Ok(text.split_once('=').map(|(_, file)| PathBuf::from(file)));
+        }
+    }
+    Ok(None)
 }
 
 fn report(mut error: Error, added: &[Given]) -> ExitCode {
-    reporting::apply_unparsed();
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
         if let Some(why) = unsupported(name) {
             return Failure::usage(why).report();
