@@ -117,7 +117,7 @@ pub use profile::{AssertionPlacement, Audience, Jti, Profile, ScopePlacement};
 pub use provider::{cylance, marketing_cloud_intelligence, salesforce};
 pub use signer::{Algorithm, Signer};
 pub use source::{SourceStatus, TokenSource, TokenState};
-#[cfg(all(feature = "file-store", unix))]
+#[cfg(all(feature = "file-store", any(unix, windows)))]
 pub use store::file::FileStore;
 #[cfg(feature = "redis")]
 pub use store::redis::RedisStore;

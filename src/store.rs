@@ -17,15 +17,24 @@ use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::Identity;
 use crate::token::AccessToken;
 
+#[cfg(all(feature = "file-store", any(unix, windows)))]
+pub(crate) mod file;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(all(feature = "file-store", unix))]
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "a token store in files"
 )]
-pub(crate) mod file;
-#[cfg(feature = "redis")]
-pub(crate) mod redis;
+mod unix_directory;
+#[cfg(all(feature = "file-store", windows))]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a token store in files"
+)]
+mod windows_directory;
 
 /// Bytes of a stored token: a response of 64 KiB, all of it escaped, parts of it twice, and an identity. A store
 /// need not read more.

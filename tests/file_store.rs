@@ -1,10 +1,16 @@
 //! [`FileStore`]: ownership and modes of its files, locks between processes, and what remains after a crash.
-#![cfg(all(feature = "file-store", unix))]
+#![cfg(all(feature = "file-store", any(unix, windows)))]
 
-use std::fs::{self, File, Permissions};
+#[cfg(unix)]
+use std::fs::Permissions;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+#[cfg(unix)]
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
+#[cfg(unix)]
 use std::os::unix::process::CommandExt as _;
+#[cfg(windows)]
+use std::os::windows::fs::{OpenOptionsExt as _, symlink_dir, symlink_file};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -17,6 +23,7 @@ const NAME: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 const OTHER: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 const TIME: Duration = Duration::from_secs(1);
 /// The user `nobody`, who owns no files.
+#[cfg(unix)]
 const NOBODY: u32 = 65534;
 
 /// A store in a temporary directory.
@@ -42,6 +49,7 @@ impl Fixture {
         let name = format!("{}.{kind}", digits.repeat(32));
         let path = self.directory().join(name);
         fs::write(&path, "").unwrap();
+        #[cfg(unix)]
         set_mode(&path, 0o600);
         self.age(digits, kind, age);
     }
@@ -80,17 +88,21 @@ impl Fixture {
     }
 }
 
+#[cfg(unix)]
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().mode() & 0o7777
 }
+#[cfg(unix)]
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
+#[cfg(unix)]
 fn is_root() -> bool {
     let own = tempfile::tempfile().unwrap();
     own.metadata().unwrap().uid() == 0
 }
 
+#[cfg(unix)]
 #[test]
 fn directory_and_files_are_created_for_their_owner_alone() {
     let parent = tempfile::tempdir().unwrap();
@@ -278,6 +290,7 @@ fn concurrent_load_never_sees_a_partial_token() {
 }
 
 /// As `fsGroup` of Kubernetes, `StateDirectory` of systemd and a umask do.
+#[cfg(unix)]
 #[test]
 fn directory_of_tokens_alone_is_closed_when_others_can_access_it() {
     for open in [0o755, 0o770, 0o707, 0o720, 0o777, 0o2770] {
@@ -296,6 +309,7 @@ fn directory_of_tokens_alone_is_closed_when_others_can_access_it() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn directory_with_other_files_is_refused_when_others_can_access_it() {
     for open in [0o755, 0o704, 0o770, 0o707, 0o720, 0o777] {
@@ -320,6 +334,7 @@ fn directory_with_other_files_is_refused_when_others_can_access_it() {
 }
 
 /// `/var/tmp` of root is one, and often empty.
+#[cfg(unix)]
 #[test]
 fn directory_with_a_sticky_bit_keeps_its_mode_and_is_refused() {
     let parent = tempfile::tempdir().unwrap();
@@ -338,6 +353,7 @@ fn relative_directory_stays_where_it_was_after_chdir() {
     assert!(!parent.path().join("elsewhere/tokens").exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn directory_of_another_user_is_refused() {
     let foreign = match is_root() {
@@ -371,6 +387,7 @@ fn directory_that_is_a_file_is_refused() {
 }
 
 /// As systemd makes with `DynamicUser`, and a user whose cache is on another disk.
+#[cfg(unix)]
 #[test]
 fn directory_behind_a_link_of_its_owner_is_used() {
     let fixture = Fixture::new();
@@ -399,6 +416,7 @@ fn directory_behind_a_link_of_its_owner_is_used() {
     assert_eq!(mode(&absent), 0o700);
 }
 
+#[cfg(unix)]
 #[test]
 fn directory_behind_a_loop_of_links_is_refused() {
     let parent = tempfile::tempdir().unwrap();
@@ -411,6 +429,7 @@ fn directory_behind_a_loop_of_links_is_refused() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]
 fn directory_behind_a_link_of_another_user_is_refused() {
@@ -434,6 +453,7 @@ fn directory_behind_a_link_of_another_user_is_refused() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn link_in_place_of_a_token_or_lock_is_not_followed() {
     let fixture = Fixture::new();
@@ -448,6 +468,7 @@ fn link_in_place_of_a_token_or_lock_is_not_followed() {
     assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
 }
 
+#[cfg(unix)]
 #[test]
 fn pipe_or_directory_in_place_of_a_token_is_refused_without_blocking() {
     let fixture = Fixture::new();
@@ -467,6 +488,7 @@ fn pipe_or_directory_in_place_of_a_token_is_refused_without_blocking() {
     fixture.assert_load_fails("a token's file is not a regular file");
 }
 
+#[cfg(unix)]
 #[test]
 fn token_file_that_others_can_access_or_own_is_refused() {
     let fixture = Fixture::new();
@@ -482,6 +504,7 @@ fn token_file_that_others_can_access_or_own_is_refused() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn load_reads_one_byte_more_than_the_limit_of_a_huge_file() {
     let fixture = Fixture::new();
@@ -503,6 +526,7 @@ fn deleted_directory_is_created_again() {
     assert!(fixture.store.load(NAME, TIME).unwrap().is_none());
     fixture.save(b"token");
     fixture.assert_loads(b"token");
+    #[cfg(unix)]
     assert_eq!(mode(&fixture.directory()), 0o700);
 }
 
@@ -569,6 +593,7 @@ fn save_sweeps_expired_tokens_and_old_temporary_files() {
 }
 
 /// `~/.cache` may be a link to a disk that is not mounted.
+#[cfg(unix)]
 #[test]
 fn directory_that_cannot_be_created_is_an_error() {
     let parent = tempfile::tempdir().unwrap();
@@ -687,6 +712,7 @@ fn lock_excludes_others_while_lock_files_are_deleted() {
     assert!(locked.into_inner() >= LOCKS);
 }
 
+#[cfg(unix)]
 #[test]
 fn lock_file_that_others_can_open_is_closed_to_them() {
     let fixture = Fixture::new();
@@ -697,6 +723,7 @@ fn lock_file_that_others_can_open_is_closed_to_them() {
     assert_eq!(mode(&fixture.path("lock")), 0o600);
 }
 
+#[cfg(unix)]
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]
 fn files_of_another_user_are_deleted_when_the_directory_is_closed() {
@@ -721,6 +748,7 @@ fn files_of_another_user_are_deleted_when_the_directory_is_closed() {
 }
 
 /// Runs the programs of another user on the store of root.
+#[cfg(unix)]
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]
 fn another_user_can_neither_read_nor_plant_tokens() {
@@ -753,4 +781,90 @@ fn another_user_can_neither_read_nor_plant_tokens() {
         );
     }
     fixture.assert_loads(b"token of root");
+}
+
+#[cfg(windows)]
+mod windows {
+    use super::*;
+
+    /// Creating a link needs a right that not every user has.
+    fn is_allowed(linked: io::Result<()>) -> bool {
+        if let Err(error) = &linked {
+            println!("skipped: this user may not create links: {error}");
+        }
+        linked.is_ok()
+    }
+
+    #[test]
+    fn directory_that_is_a_link_is_refused() {
+        let fixture = Fixture::new();
+        let link = fixture.parent.path().join("link");
+        if is_allowed(symlink_dir(fixture.directory(), &link)) {
+            let error = FileStore::new(link).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the directory of the tokens is a link or a junction: give the directory itself"
+            );
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn link_in_place_of_a_token_or_lock_is_not_followed() {
+        let fixture = Fixture::new();
+        let victim = fixture.parent.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        if is_allowed(symlink_file(&victim, fixture.path("token"))) {
+            symlink_file(&victim, fixture.path("lock")).unwrap();
+            fixture.assert_load_fails("a token's file is a link");
+            assert!(fixture.store.try_lock(NAME, TIME).is_err());
+            fixture.save(b"token"); // replaces the link
+            fixture.assert_loads(b"token");
+            assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
+        }
+    }
+
+    #[test]
+    fn directory_in_place_of_a_token_is_refused() {
+        let fixture = Fixture::new();
+        fs::create_dir(fixture.path("token")).unwrap();
+        fixture.assert_load_fails("a token's file is not a regular file");
+    }
+
+    /// As a virus scanner has a new file.
+    #[test]
+    fn file_that_another_program_has_open_is_tried_again() {
+        let fixture = Fixture::new();
+        fixture.save(b"old");
+        let scanned = File::options()
+            .read(true)
+            .share_mode(0)
+            .open(fixture.path("token"))
+            .unwrap();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                drop(scanned);
+            });
+            fixture.save(b"new");
+        });
+        fixture.assert_loads(b"new");
+        assert_eq!(fixture.files(), [format!("{NAME}.token")]);
+    }
+
+    #[test]
+    fn directory_stays_in_its_place_while_it_is_in_use() {
+        let fixture = Fixture::new();
+        let handle = File::options()
+            .read(true)
+            .share_mode(3) // FILE_SHARE_READ | FILE_SHARE_WRITE, as the store opens it
+            .custom_flags(0x0200_0000) // FILE_FLAG_BACKUP_SEMANTICS
+            .open(fixture.directory())
+            .unwrap();
+        fixture.save(b"token");
+        let elsewhere = fixture.parent.path().join("elsewhere");
+        fs::rename(fixture.directory(), elsewhere).unwrap_err();
+        drop(handle);
+        fixture.assert_loads(b"token");
+    }
 }

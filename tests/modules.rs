@@ -34,7 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["jwt/ring_keys", "jwt/rsa_algorithm", "key/certificate"],
     ),
     ("rsa", &["jwt/rsa_algorithm", "jwt/rsa_key"]),
-    ("rustix", &["store/file"]),
+    ("rustix", &["store/unix_directory"]),
     ("sha1", &["key/derivation", "key/pbes1", "key/pkcs12"]),
     (
         "sha2",

@@ -1,24 +1,19 @@
 //! `FileStore`: one file per identity in a directory of the user's own, with a lock file beside it.
 //!
-//! The directory is opened and checked at every call, because others may have changed it since. Files are opened
-//! relative to its descriptor and never through a link. A token is written to a temporary file and then renamed, so
-//! that no process reads a part of it. A lock file is deleted under its own lock alone, and whoever locks a file checks
-//! that it still has its name.
+//! A token is written to a temporary file and then renamed, so that no process reads a part of it. What the operating
+//! systems differ in is in `unix_directory` and `windows_directory`.
 
 use std::collections::HashSet;
-use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
-use rustix::fs::{fchmod, flock, fstat, linkat, openat, renameat, statat, unlinkat};
-use rustix::io::Errno;
-use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
+use super::unix_directory::Directory;
+#[cfg(windows)]
+use super::windows_directory::Directory;
 use super::{MAX_STORED, StoreLock, TokenStore};
 use crate::error::BoxError;
 use crate::profile::MAX_TOKEN_LIFETIME;
@@ -30,11 +25,6 @@ const LOCK: &str = "lock";
 const TEMPORARY: &str = "tmp";
 /// A temporary file that is older belongs to a process that has ended.
 const TEMPORARY_TTL: Duration = Duration::from_secs(60);
-/// A link to a link to a directory is usual. More of them than this are a loop.
-const MAX_LINKS: usize = 8;
-/// The user who may replace any link.
-const ROOT: u32 = 0;
-const DIRECTORY: &str = "the directory of the tokens";
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
@@ -43,11 +33,17 @@ const DIRECTORY: &str = "the directory of the tokens";
 /// tokens are kept, but locks may have no effect; where it refuses to set file times, expired tokens stay 31 days.
 ///
 /// # Whose files these are
-/// The directory must belong to the user of this process. It may be a link, if the link belongs to this user or to
+/// On Unix the directory must belong to the user of this process. It may be a link, if the link belongs to this user or to
 /// root. If others can list or write to a directory in which there is nothing but files of this store, its mode is set
 /// to 0700: Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`).
 /// A directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files
 /// that belong to another user, that others can read or write, or that are links are refused.
+///
+/// # On Windows
+/// The standard library reads no access control lists: neither owners nor rights are checked, and files get those that
+/// the directory passes on. `%LOCALAPPDATA%` grants them to its user, SYSTEM and administrators; a directory elsewhere
+/// may grant them to everybody. Give one that is this user's alone. A directory or a file that is a link or a junction
+/// is refused. A file that another program has open, as virus scanners do, is tried again for a fifth of a second.
 ///
 /// # What others can learn
 /// Nothing is encrypted: this user and root can read the tokens. A file is named after the SHA-256 of the key's
@@ -82,8 +78,8 @@ impl FileStore {
         let (mut tokens, mut failed) = (0_usize, None);
         for (name, kind) in store_files(&directory)? {
             let deleted = match kind {
-                LOCK => delete_lock(&directory, &name),
-                _ => unlinkat(&directory, &name, AtFlags::empty()).map_err(io::Error::from),
+                LOCK => directory.delete_lock(&name),
+                _ => directory.remove(&name),
             };
             match deleted {
                 Ok(()) => tokens = tokens.saturating_add(usize::from(kind == TOKEN)),
@@ -98,20 +94,8 @@ impl FileStore {
     }
 
     /// Opens the directory, and creates it if it does not exist. It is this user's alone.
-    fn open(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut path = self.directory.clone();
-        for _ in 0..MAX_LINKS {
-            match openat(CWD, &path, flags, Mode::empty()) {
-                Ok(directory) => return make_private(&directory).map(|()| directory),
-                Err(Errno::NOENT) => create(&path)?,
-                Err(Errno::LOOP | Errno::NOTDIR) => path = target_of(&path)?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(permission_denied(&format!(
-            "{DIRECTORY} is behind too many links"
-        )))
+    fn open(&self) -> io::Result<Directory> {
+        Directory::open(&self.directory, |name| kind_of(name).is_some())
     }
 }
 
@@ -129,23 +113,18 @@ impl TokenStore for FileStore {
     ) -> Result<(), BoxError> {
         let directory = self.open()?;
         let temporary = temporary_name(name)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let mut file = File::from(openat(
-            &directory,
-            &temporary,
-            flags | OFlags::CLOEXEC,
-            OWNER,
-        )?);
+        let mut file = directory.create(&temporary)?;
         let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
             // `sweep` takes the modification time for the expiry of the token. A network file system may refuse to set
             // it: then tokens are kept for as long as any token can live.
             let marked = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
-            renameat(&directory, &temporary, &directory, file_name(name, TOKEN))?;
+            drop(file);
+            directory.rename(&temporary, &file_name(name, TOKEN))?;
             Ok((now, marked.is_ok()))
         });
         if saved.is_err() {
-            let _ = unlinkat(&directory, &temporary, AtFlags::empty()); // the first error is the cause
+            let _ = directory.remove(&temporary); // the first error is the cause
         }
         let (now, has_expiry_time) = saved?;
         let token_ttl = if has_expiry_time {
@@ -161,38 +140,28 @@ impl TokenStore for FileStore {
         // The token is moved away before it is compared, so that a newer token saved in the meantime stays.
         let directory = self.open()?;
         let (token, temporary) = (file_name(name, TOKEN), temporary_name(name)?);
-        match renameat(&directory, &token, &directory, &temporary) {
-            Err(Errno::NOENT) => return Ok(()),
+        match directory.rename(&token, &temporary) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         }
         let moved = read(&directory, &temporary).unwrap_or_default();
         let moved = moved.map(Zeroizing::new);
         if moved.is_some_and(|moved| *moved != bytes) {
-            match linkat(&directory, &temporary, &directory, &token, AtFlags::empty()) {
-                Ok(()) | Err(Errno::EXIST) => {} // a still newer token was saved
+            match directory.link(&temporary, &token) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // a still newer token was saved
                 // A file system without hard links. A token saved since is replaced by one that is newer than `bytes`.
-                Err(_) => return Ok(renameat(&directory, &temporary, &directory, &token)?),
+                Err(_) => return Ok(directory.rename(&temporary, &token)?),
             }
         }
-        Ok(unlinkat(&directory, &temporary, AtFlags::empty())?)
+        Ok(directory.remove(&temporary)?)
     }
 
     fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
-        // The system releases this lock when the process ends, even if it is killed.
-        let lock = lock(&self.open()?, &file_name(name, LOCK), OFlags::CREATE)?;
+        let lock = self.open()?.lock(&file_name(name, LOCK))?;
         Ok(lock.map(|lock| -> StoreLock { Box::new(lock) }))
     }
 }
-
-/// `rw-------`
-const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
-/// `---rw-rw-`: with these rights on a directory, others can list it or write to it.
-const LIST_OR_WRITE: Mode = Mode::RGRP
-    .union(Mode::WGRP)
-    .union(Mode::ROTH)
-    .union(Mode::WOTH);
-/// `---rwxrwx`
-const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
 fn file_name(name: &str, kind: &str) -> String {
     format!("{name}.{kind}")
@@ -204,21 +173,10 @@ fn temporary_name(name: &str) -> Result<String, BoxError> {
 }
 
 /// Returns names and kinds of the files of this store.
-fn store_files(directory: &OwnedFd) -> io::Result<Vec<(String, &'static str)>> {
-    let names = names(directory)?.into_iter();
+fn store_files(directory: &Directory) -> io::Result<Vec<(String, &'static str)>> {
+    let names = directory.names()?.into_iter();
     let files = names.filter_map(|name| kind_of(&name).map(|kind| (name, kind)));
     Ok(files.collect())
-}
-
-fn names(directory: &OwnedFd) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if ![".", ".."].contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }
 
 /// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
@@ -237,12 +195,11 @@ fn kind_of(name: &str) -> Option<&'static str> {
 
 /// Deletes expired tokens, the temporary files of killed processes, and the locks of identities without a token. A file
 /// that cannot be deleted is foreign.
-fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
+fn sweep(directory: &Directory, now: SystemTime, token_ttl: Duration) {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH);
     let now = seconds.unwrap_or_default().as_secs();
     let has_expired = |name: &str, ttl: Duration| {
-        let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        let modified = stat.map(|stat| u64::try_from(stat.st_mtime).unwrap_or_default());
+        let modified = directory.modified(name);
         modified.is_ok_and(|modified| modified.saturating_add(ttl.as_secs()) < now)
     };
     let (locks, others): (Vec<_>, Vec<_>) = store_files(directory)
@@ -257,7 +214,7 @@ fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
             TEMPORARY_TTL
         };
         if has_expired(name, ttl) {
-            let _ = unlinkat(directory, name, AtFlags::empty());
+            let _ = directory.remove(name);
         } else if *kind == TOKEN {
             tokens.insert(stem(name));
         }
@@ -265,7 +222,7 @@ fn sweep(directory: &OwnedFd, now: SystemTime, token_ttl: Duration) {
     // A new lock may belong to a fetch that has saved no token yet.
     for (name, _) in &locks {
         if !tokens.contains(stem(name)) && has_expired(name, TEMPORARY_TTL) {
-            let _ = delete_lock(directory, name);
+            let _ = directory.delete_lock(name);
         }
     }
 }
@@ -274,136 +231,17 @@ fn stem(name: &str) -> &str {
     name.split_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// Locks a file, unless another process has locked it. `create` is `CREATE` or nothing.
-fn lock(directory: &OwnedFd, name: &str, create: OFlags) -> io::Result<Option<File>> {
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(directory, name, flags | create, OWNER)?;
-    let opened = fstat(&file)?;
-    check_owner("a token's lock", &opened)?;
-    if Mode::from_raw_mode(opened.st_mode).intersects(OTHERS) {
-        let _ = fchmod(&file, OWNER); // so that others cannot take it, where the file system has modes
-    }
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Ok(None),
-        other => other?,
-    }
-    // Another process may have deleted the file since it was opened. Then this lock excludes nobody.
-    let named = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
-    let is_named =
-        named.is_ok_and(|named| (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino));
-    Ok(is_named.then(|| File::from(file)))
-}
-
-/// Deletes a lock file under its lock. One that is taken stays.
-fn delete_lock(directory: &OwnedFd, name: &str) -> io::Result<()> {
-    if let Some(_lock) = lock(directory, name, OFlags::empty())? {
-        unlinkat(directory, name, AtFlags::empty())?;
-    }
-    Ok(())
-}
-
 /// Reads a file of the user's own, if there is one. Of a file above the limit it reads one byte too many.
-fn read(directory: &OwnedFd, name: &str) -> io::Result<Option<Vec<u8>>> {
-    // Without NONBLOCK, opening a pipe waits for its other end.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(directory, name, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(permission_denied("a token's file is a link")),
-        other => other?,
+fn read(directory: &Directory, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = directory.open_file(name)? else {
+        return Ok(None);
     };
-    let stat = fstat(&file)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(permission_denied("a token's file is not a regular file"));
-    }
-    check("a token's file", &stat, OTHERS)?;
-    let length = usize::try_from(stat.st_size)
+    let length = usize::try_from(file.metadata()?.len())
         .unwrap_or(MAX_STORED)
         .min(MAX_STORED);
     let limit = length.saturating_add(1);
     let mut bytes = Vec::with_capacity(limit); // that byte included, so that it never grows
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    File::from(file).take(limit).read_to_end(&mut bytes)?;
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
-}
-
-/// Checks that the file belongs to this user, and that nobody else has one of these rights.
-fn check(what: &str, stat: &Stat, rights: Mode) -> io::Result<()> {
-    check_owner(what, stat)?;
-    match Mode::from_raw_mode(stat.st_mode).intersects(rights) {
-        true => Err(permission_denied(&format!("{what} is open to others"))),
-        false => Ok(()),
-    }
-}
-
-fn check_owner(what: &str, stat: &Stat) -> io::Result<()> {
-    match stat.st_uid == geteuid().as_raw() {
-        true => Ok(()),
-        false => Err(permission_denied(&format!(
-            "{what} belongs to another user"
-        ))),
-    }
-}
-
-/// Checks that the directory is this user's, and that others can neither list it nor write to it. Takes their rights
-/// away if no other program can need them, and deletes the files that they made.
-fn make_private(directory: &OwnedFd) -> io::Result<()> {
-    let stat = fstat(directory)?;
-    check_owner(DIRECTORY, &stat)
-        .map_err(|error| permission_denied(&format!("{error}: give one of your own")))?;
-    if check(DIRECTORY, &stat, LIST_OR_WRITE).is_ok() {
-        return Ok(());
-    }
-    let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
-    if is_shared || names(directory)?.iter().any(|name| kind_of(name).is_none()) {
-        return Err(permission_denied(&format!(
-            "{DIRECTORY} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
-        )));
-    }
-    // Some file systems report success and keep the mode.
-    let changed = fchmod(directory, Mode::RWXU);
-    check(DIRECTORY, &fstat(directory)?, LIST_OR_WRITE).map_err(|error| {
-        let why = changed
-            .err()
-            .map_or_else(String::new, |errno| format!(" ({errno})"));
-        permission_denied(&format!(
-            "{error}, and its mode cannot be changed{why}: give another one"
-        ))
-    })?;
-    // A lock of another user would be refused at every call from now on.
-    for name in names(directory)? {
-        let stat = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW);
-        if stat.is_ok_and(|stat| check_owner(&name, &stat).is_err()) {
-            let _ = unlinkat(directory, &name, AtFlags::empty()); // another process may be faster
-        }
-    }
-    Ok(())
-}
-
-/// Returns what a link points to. A link of another user is refused, because it could lead anywhere.
-fn target_of(path: &Path) -> io::Result<PathBuf> {
-    let metadata = path.symlink_metadata()?;
-    if !metadata.is_symlink() {
-        return Err(permission_denied(&format!(
-            "{DIRECTORY} is not a directory"
-        )));
-    }
-    if ![geteuid().as_raw(), ROOT].contains(&metadata.uid()) {
-        return Err(permission_denied(&format!(
-            "{DIRECTORY} is a link of another user: give one of your own"
-        )));
-    }
-    let parent = path.parent().unwrap_or(path);
-    Ok(parent.join(path.read_link()?).components().collect())
-}
-
-fn permission_denied(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, why)
-}
-
-/// Creates the directory and its missing parents with mode 0700.
-fn create(directory: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
 }

@@ -69,7 +69,6 @@ pub(crate) enum Command {
         /// The variable of --format env [default: ACCESS_TOKEN]
         #[arg(long, value_name = "NAME", value_parser = shell::parse_variable, global = true, help_heading = TOKEN_OPTIONS)]
         env: Option<String>,
-        #[cfg(unix)]
         #[command(flatten)]
         cache: CacheOptions,
         #[command(subcommand)]
@@ -98,7 +97,6 @@ pub(crate) enum Command {
             help_heading = TOKEN_OPTIONS
         )]
         env: String,
-        #[cfg(unix)]
         #[command(flatten)]
         cache: CacheOptions,
         #[command(subcommand)]
@@ -163,7 +161,6 @@ pub(crate) enum Command {
     ///
     /// With a provider and its arguments, as they are given to the command token, the token of these alone is
     /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
-    #[cfg(unix)]
     #[command(
         subcommand_value_name = "PROVIDER",
         subcommand_help_heading = "Providers",
@@ -221,7 +218,6 @@ pub(crate) enum Command {
     },
 }
 
-#[cfg(unix)]
 #[derive(Args)]
 pub(crate) struct CacheOptions {
     /// Shares the token with later runs until it expires. The directory is private to the user: jwt-bearer below
@@ -239,7 +235,6 @@ pub(crate) struct CacheOptions {
     pub(crate) min_lifetime: Option<u64>,
 }
 
-#[cfg(unix)]
 impl CacheOptions {
     pub(crate) fn is_used(&self) -> bool {
         self.cache || self.cache_dir.is_some()

@@ -3,9 +3,7 @@
 use jwt_bearer::{AccessToken, TokenSource};
 
 use crate::agent::ProxyingAgent;
-#[cfg(unix)]
 use crate::args::CacheOptions;
-#[cfg(unix)]
 use crate::cache;
 use crate::output::{Failure, print_trace};
 use crate::profiles::{self, ProfileAndSigner};
@@ -17,10 +15,7 @@ use crate::trace;
 ///
 /// # Errors
 /// Where there is no token; with what is known of the requests.
-pub(crate) fn token(
-    chosen: Chosen,
-    #[cfg(unix)] cache: &CacheOptions,
-) -> Result<AccessToken, Failure> {
+pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken, Failure> {
     let ProfileAndSigner {
         profile,
         signer,
@@ -46,13 +41,8 @@ pub(crate) fn token(
         true => source.with_clock_correction(),
         false => source,
     };
-    #[cfg(unix)]
-    let token = {
-        let source = cache::with_cache(source, cache, common.verbose.then_some(secrets))?;
-        cache::token(&source, cache)
-    };
-    #[cfg(not(unix))]
-    let token = source.token().map_err(Failure::from);
+    let source = cache::with_cache(source, cache, common.verbose.then_some(secrets))?;
+    let token = cache::token(&source, cache);
     let token = token.map_err(|failure| failure.with_requests(progress.requests()))?;
     if shows_token {
         trace::decode(token.secret()).for_each(print_trace);

@@ -2,7 +2,6 @@
 
 mod agent;
 mod args;
-#[cfg(unix)]
 mod cache;
 mod certificate;
 mod check;
@@ -76,33 +75,19 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Token {
             format,
             env,
-            #[cfg(unix)]
             cache,
             chosen,
         } => {
             if env.is_some() && format != Format::Env {
                 return Err(Failure::usage("--env is for --format env"));
             }
-            let token = fetch::token(
-                chosen,
-                #[cfg(unix)]
-                &cache,
-            )?;
+            let token = fetch::token(chosen, &cache)?;
             let variable = env.as_deref().unwrap_or(format::VARIABLE);
             print_to_stdout(&format::format_token(&token, format, variable))
         }
-        Command::Exec {
-            env,
-            #[cfg(unix)]
-            cache,
-            chosen,
-        } => {
+        Command::Exec { env, cache, chosen } => {
             let command_line = chosen.command_line();
-            let token = fetch::token(
-                chosen,
-                #[cfg(unix)]
-                &cache,
-            )?;
+            let token = fetch::token(chosen, &cache)?;
             exec::run(&command_line, &env, &token)
         }
         Command::Assertion { chosen } => {
@@ -130,7 +115,6 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Config { connection } => config::run(connection.as_deref()),
         Command::Check { options, chosen } => check::run(&options, chosen),
-        #[cfg(unix)]
         Command::Forget { cache_dir, chosen } => {
             let profile = chosen.map(profiles::build).transpose()?;
             cache::forget(cache_dir.as_deref(), profile)

@@ -280,7 +280,6 @@ fn hide_repeated(value: &mut Value, secrets: &Secrets) {
 /// Adds a token as the library stores it, and the members that came with it.
 ///
 /// The library refuses whatever has another format, so that nothing of it is sent.
-#[cfg(unix)]
 pub(crate) fn add_stored_token(secrets: &SharedSecrets, bytes: &[u8]) {
     type Stored = (
         Value,
