@@ -102,7 +102,7 @@ pub use jwt::{EcKey, Ed25519Key, RingRsaKey};
 pub use key::certificate::Certificate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-pub use key::encoding::{decode_base64, decode_base64url, decode_hex};
+pub use key::encoding::{decode_base64, decode_base64url, decode_hex, decode_utf16};
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use key::public_reader::PublicKeyOfFile;

@@ -101,6 +101,8 @@ fn mci_credentials_give_account_key_and_discovery_endpoint() {
         with("privateKey", escaped),
         format!("\u{feff}{}\r\n", credential_file()),
     ] {
+        let utf16: Vec<u8> = file.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        mci::credentials([b"\xff\xfe", &utf16[..]].concat()).unwrap(); // as PowerShell 5 writes it
         let (profile, key) = mci::credentials(&file).unwrap();
         let requests = profile.metadata_requests().unwrap();
         let urls: Vec<_> = requests.iter().map(Request::url).collect();

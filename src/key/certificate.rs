@@ -13,7 +13,7 @@ use super::der::{
     BIT_STRING, CONTEXT_0, Element, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode,
     sequence, split_first,
 };
-use super::encoding::decode_either_base64;
+use super::encoding::{decode_either_base64, decode_utf16};
 use super::material::SecretBytes;
 use super::pem;
 use super::private_key::{RSA, RSA_PSS};
@@ -131,7 +131,7 @@ impl fmt::Debug for Certificate {
 ///
 /// A private key may be in the text, so its copies are wiped.
 fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static str>> {
-    let text = pem::utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
+    let text = decode_utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
     let (mut found, mut refusal) = (Vec::new(), NO_BLOCK);
     let mut rest = text.as_str();
     while let Some(block) = pem::Block::next(rest) {

@@ -61,6 +61,27 @@ fn without_space(text: &[u8]) -> Zeroizing<Vec<u8>> {
     digits
 }
 
+/// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
+///
+/// Returns `None` where the bytes are something else.
+pub fn decode_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let read = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        [1..=0xff, 0, 1..=0xff, 0, ..] => u16::from_le_bytes,
+        [0, 1..=0xff, 0, 1..=0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let pairs = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| pair.try_into().ok());
+    let units = pairs.map(read).skip_while(|unit| *unit == 0xfeff);
+    // A unit has three bytes in UTF-8 at most, so the text never grows and leaves no copies.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
+    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

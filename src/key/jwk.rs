@@ -10,7 +10,7 @@ use std::str;
 use zeroize::Zeroizing;
 
 use super::der::without_leading_zeros;
-use super::encoding::decode_either_base64;
+use super::encoding::{decode_either_base64, decode_utf16};
 use super::material::{
     Curve, EC_MISFIT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
     OTHER_CURVE, P521, RsaParts, SECP256K1, SEVERAL_KEYS, SecretBytes,
@@ -76,7 +76,7 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
     if bytes.len() > MAX_TEXT {
         return Ok(None);
     }
-    let utf16 = pem::utf16(bytes);
+    let utf16 = decode_utf16(bytes);
     let text = match &utf16 {
         Some(text) => text.as_str(),
         None => str::from_utf8(bytes).unwrap_or_default(),

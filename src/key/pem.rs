@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
+use super::encoding::decode_utf16;
 use super::material::{CUT_OFF, DekInfo, OPENSSH_KEY, PUBLIC_KEY, SEVERAL_KEYS, TOO_LONG};
 use super::proc_type;
 use crate::error::Error;
@@ -148,7 +149,7 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
     if bytes.len() > MAX_TEXT {
         return Err(Error::key(TOO_LONG));
     }
-    if let Some(text) = utf16(bytes) {
+    if let Some(text) = decode_utf16(bytes) {
         let mut key = decode_text(&text)?;
         key.repairs.insert(0, UTF_16);
         return Ok(Some(key));
@@ -190,27 +191,6 @@ fn decode_text(text: &str) -> Result<DecodedKey, Error> {
         true => decode_first_key(text),
         false => decode_without_markers(text),
     }
-}
-
-/// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
-///
-/// Returns `None` where the bytes are something else.
-pub(super) fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
-    let read = match bytes {
-        [0xff, 0xfe, ..] => u16::from_le_bytes,
-        [0xfe, 0xff, ..] => u16::from_be_bytes,
-        [1..=0xff, 0, 1..=0xff, 0, ..] => u16::from_le_bytes,
-        [0, 1..=0xff, 0, 1..=0xff, ..] => u16::from_be_bytes,
-        _ => return None,
-    };
-    let pairs = bytes
-        .chunks_exact(2)
-        .filter_map(|pair| pair.try_into().ok());
-    let units = pairs.map(read).skip_while(|unit| *unit == 0xfeff);
-    // A unit has three bytes in UTF-8 at most, so the text never grows and leaves no copies.
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
-    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    Some(text)
 }
 
 /// Returns the text with U+FFFD in place of each run of bytes that is not UTF-8.

@@ -6,7 +6,7 @@ use super::definition::{Inputs, Provider};
 use crate::error::Error;
 use crate::json::JsonObject;
 use crate::jwt::Key;
-use crate::key::encoding::decode_base64;
+use crate::key::encoding::{decode_base64, decode_utf16};
 use crate::profile::Profile;
 
 /// Files with which nobody gets a token here, by their member `type`: what they are, and what to do.
@@ -43,8 +43,10 @@ const PEM: &[u8] = b"-----BEGIN ";
 pub(super) struct ParsedFile(JsonObject);
 
 impl ParsedFile {
-    /// Parses JSON, or JSON in base64 as CI systems keep it.
+    /// Parses JSON, also in UTF-16 as PowerShell writes it, or JSON in base64 as CI systems keep it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let utf16 = decode_utf16(bytes);
+        let bytes = utf16.as_ref().map_or(bytes, |text| text.as_bytes());
         let in_base64 = || JsonObject::parse(&decode_base64(bytes)?);
         let object = JsonObject::parse(bytes).or_else(in_base64);
         let is_pem = bytes.windows(PEM.len()).any(|window| window == PEM);

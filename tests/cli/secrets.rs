@@ -263,17 +263,8 @@ fn secret_file_loses_one_line_end_and_warns_when_short() {
 #[test]
 fn secret_file_with_odd_text_is_named_in_a_warning() {
     let fixture = Fixture::new();
-    let utf16: Vec<u8> = "\u{feff}secret"
-        .encode_utf16()
-        .flat_map(u16::to_be_bytes)
-        .collect();
     let without_mark: Vec<u8> = "secret".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (content, warning) in [
-        (
-            format!("\u{feff}{SECRET}").into_bytes(),
-            "a byte order mark at its start",
-        ),
-        (utf16, "this is UTF-16 text"),
         (without_mark, "a zero byte in it"),
         (format!("{SECRET} \n").into_bytes(), "a blank at its end"),
         (format!("{SECRET}\t").into_bytes(), "a blank at its end"),
@@ -291,6 +282,50 @@ fn secret_file_with_odd_text_is_named_in_a_warning() {
         assert!(outcome.err.contains(&warning), "{warning} in {outcome:?}");
         assert_not_repeated(SECRET, &outcome);
     }
+}
+
+/// `"..." > secret.txt` and `Set-Content -Encoding utf8` of Windows PowerShell 5.1, `-Encoding BigEndianUnicode`, and
+/// editors.
+#[test]
+fn secret_file_as_windows_writes_it_gives_the_secret() {
+    let fixture = Fixture::new();
+    let line = format!("\u{feff}{SECRET}\r\n");
+    let little = line.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big = line.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let utf16 = "this is UTF-16 text, as PowerShell 5 writes it, and is read as UTF-8\n";
+    for (content, warning) in [
+        (little, utf16),
+        (big, utf16),
+        (
+            line.into_bytes(),
+            "the byte order mark at its start is dropped\n",
+        ),
+    ] {
+        fixture.write("windows.txt", content);
+        let outcome = fixture.run(
+            "token cylance --tenant-id tenant --application-id application --base-url {url} --secret windows.txt",
+        );
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        let warning = format!("jwt-bearer: windows.txt: {warning}");
+        assert!(outcome.err.contains(&warning), "{warning} in {outcome:?}");
+        assert!(!outcome.err.contains("is used as a part"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn secret_file_in_utf16_that_is_not_ascii_is_refused() {
+    let fixture = Fixture::new();
+    let text = "\u{feff}p\u{e4}ssw\u{f6}rd".encode_utf16();
+    fixture.write(
+        "umlaut.txt",
+        text.flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+    );
+    let command = "assertion cylance --tenant-id t --application-id a --secret umlaut.txt";
+    fixture.run(command).assert_fails(
+        3,
+        "jwt-bearer: umlaut.txt: this begins as UTF-16 text does, and is not ASCII: save it as UTF-8, or give the \
+         bytes of a --secret with --secret-encoding hex\n",
+    );
 }
 
 /// A registered secret of bytes that are no text, and end as a line does.

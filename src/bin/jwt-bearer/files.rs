@@ -10,7 +10,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jwt_bearer::{decode_base64, decode_base64url, decode_hex};
+use jwt_bearer::{decode_base64, decode_base64url, decode_hex, decode_utf16};
 use zeroize::Zeroizing;
 
 use crate::args::SecretEncoding;
@@ -119,7 +119,7 @@ fn is_known(extension: &OsStr) -> bool {
 /// Where the file is not text in UTF-8.
 pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Failure> {
     let name = path.display();
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    if has_utf16_mark(bytes) {
         let message =
             format!("{name}: this is UTF-16, as PowerShell 5 writes it: save it as UTF-8");
         return Err(Failure::config(message));
@@ -129,19 +129,53 @@ pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Failure>
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Returns a secret that is text or bytes, without the line end that `echo` and editors add to text.
+/// Returns whether text in UTF-16 begins here, which is little-endian on Windows.
+fn has_utf16_mark(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
+}
+
+/// Returns UTF-16 text of ASCII characters. Other characters may be the bytes of a random secret.
+fn ascii_in_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let is_text = |c: char| matches!(c, ' '..='~' | '\t' | '\r' | '\n');
+    let text = decode_utf16(bytes).filter(|_| bytes.len() % 2 == 0);
+    text.filter(|text| text.chars().all(is_text))
+}
+
+/// Returns a secret that is text or bytes, without the line end that `echo` and editors add to text, and without the
+/// byte order mark that Windows puts before it.
+///
+/// UTF-16 text with a byte order mark becomes UTF-8.
+///
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// Where the file cannot be read, or is UTF-16 that is not ASCII.
 pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let bytes = read(option, path)?;
     let warn = |text: &str| print_message(&format!("{}: {text}", path.display()));
-    let Ok(text) = std::str::from_utf8(&bytes) else {
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            warn("this is UTF-16 text, and is used as it is: save it as UTF-8");
+    let mut utf16 = None;
+    if has_utf16_mark(&bytes) {
+        utf16 = ascii_in_utf16(&bytes);
+        if utf16.is_none() {
+            return Err(Failure::config(format!(
+                "{}: this begins as UTF-16 text does, and is not ASCII: save it as UTF-8, or give the bytes of a \
+                 --secret with --secret-encoding hex",
+                path.display()
+            )));
         }
-        return Ok(bytes); // a line end of a binary secret is a byte like any other
+        warn("this is UTF-16 text, as PowerShell 5 writes it, and is read as UTF-8");
+    }
+    let text = match &utf16 {
+        Some(text) => text.as_str(),
+        None => match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(_) => return Ok(bytes), // a line end of a binary secret is a byte like any other
+        },
     };
+    let unmarked = text.strip_prefix('\u{feff}');
+    if unmarked.is_some() {
+        warn("the byte order mark at its start is dropped");
+    }
+    let text = unmarked.unwrap_or(text);
     let secret = text
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'));
@@ -154,10 +188,6 @@ pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>
     }
     let secret = secret.unwrap_or(text);
     for (is_odd, what) in [
-        (
-            secret.starts_with('\u{feff}'),
-            "a byte order mark at its start",
-        ),
         (
             secret.contains('\0'),
             "a zero byte in it, as in UTF-16 text,",

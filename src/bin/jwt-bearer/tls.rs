@@ -136,7 +136,7 @@ struct TlsTransport {
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TlsTransport")
-            .field(self.stream.sock.inner())
+            .field(&self.stream.sock.inner())
             .finish()
     }
 }
