@@ -2,15 +2,14 @@
 #![cfg(feature = "cli")]
 
 use std::ffi::OsStr;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
 
-#[cfg(unix)]
 #[path = "cli/cache.rs"]
 mod cache;
 #[path = "cli/check.rs"]
@@ -102,6 +101,39 @@ impl Fixture {
     }
     fn run(&self, arguments: &str) -> Outcome {
         Outcome::of(self.command(arguments).output().unwrap())
+    }
+}
+
+/// ENOENT, and ERROR_FILE_NOT_FOUND of Windows.
+const MISSING: i32 = 2;
+/// ECONNREFUSED, and WSAECONNREFUSED of Windows.
+const REFUSED: i32 = match () {
+    () if cfg!(windows) => 10061,
+    () if cfg!(target_os = "macos") => 61,
+    () => 111,
+};
+
+/// Returns an error as this system words it.
+fn system_error(code: i32) -> String {
+    io::Error::from_raw_os_error(code).to_string()
+}
+
+/// Returns the error of a directory in place of a file. Windows opens none.
+fn directory_as_file() -> String {
+    match cfg!(windows) {
+        true => format!(
+            "--key: {}: a file name is wanted, or - for standard input",
+            system_error(5)
+        ),
+        false => format!(".: {}", system_error(21)),
+    }
+}
+
+/// Returns a text whose names of variables can be compared. They have no case on Windows.
+fn with_variables(text: &str) -> String {
+    match cfg!(windows) {
+        true => text.to_lowercase(),
+        false => text.to_owned(),
     }
 }
 
@@ -325,9 +357,9 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
         (
             format!("{key} missing.pem"),
             3,
-            "--key: missing.pem: No such file or directory (os error 2)",
+            "--key: missing.pem: {missing}",
         ),
-        (format!("{key} ."), 3, ".: Is a directory (os error 21)"),
+        (format!("{key} ."), 3, "{directory}"),
         (
             "token salesforce --client-id c --username u --login-url {url} --key ec.pem".to_owned(),
             3,
@@ -380,7 +412,11 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
              request and response",
         ),
     ] {
-        let err = err.replace("{url}", fixture.server.url());
+        let err = err
+            .replace("{url}", fixture.server.url())
+            .replace("{missing}", &system_error(MISSING))
+            .replace("{refused}", &system_error(REFUSED))
+            .replace("{directory}", &directory_as_file());
         fixture.run(&arguments).assert_fails(status, &format!("jwt-bearer: {err}\n"));
     }
     fixture.server.fail_next(9, Fault::Unavailable);
@@ -550,6 +586,7 @@ impl FixedServer {
                 log.lock().unwrap().push(bytes);
                 let response = sent.lock().unwrap().clone();
                 let _ = stream.write_all(&response);
+                close(stream);
             }
         });
         Self {
@@ -575,6 +612,13 @@ impl FixedServer {
     fn is_used(&self) -> bool {
         !self.received.lock().unwrap().is_empty()
     }
+}
+
+/// Closes a connection after the client has: with bytes that were not read, Windows would take the response back.
+fn close(mut stream: TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+    let _ = io::copy(&mut stream, &mut io::sink());
 }
 
 #[test]
@@ -885,7 +929,7 @@ fn deep_pointer_is_refused_and_parameter_can_be_replaced() {
     let fixture = Fixture::new();
     let custom = "assertion custom --key key.pem --token-endpoint https://as.example/t";
     let mut deep = fixture.command(&format!("{custom} --placement json --param"));
-    deep.arg(format!("{}=@secret.txt", "/a".repeat(30_000)));
+    deep.arg(format!("{}=@secret.txt", "/a".repeat(10_000)));
     let outcome = Outcome::of(deep.output().unwrap());
     assert_eq!(outcome.status, 3);
     assert!(outcome.err.contains("nested too deeply"), "{outcome:?}");

@@ -1,5 +1,6 @@
 //! `--cache`, `--refresh`, `--min-lifetime` and `forget`.
 
+#[cfg(unix)]
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -218,6 +219,7 @@ fn cache_that_cannot_be_opened_warns_and_prints_token() {
     assert_eq!(outcome.status, 3, "{outcome:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn cache_directory_that_others_can_write_is_closed_to_them() {
     let fixture = Fixture::new();
@@ -230,6 +232,7 @@ fn cache_directory_that_others_can_write_is_closed_to_them() {
     assert_eq!(mode & 0o777, 0o700);
 }
 
+#[cfg(unix)]
 #[test]
 fn cache_without_home_warns_and_prints_token() {
     let fixture = Fixture::new();
@@ -320,6 +323,7 @@ fn forget_with_profile_removes_the_token_of_one_identity() {
     assert_eq!(fixture.server.requests(), 3);
 }
 
+#[cfg(unix)]
 #[test]
 fn forget_with_profile_neither_signs_nor_waits_and_removes_whatever_is_stored() {
     let fixture = Fixture::new();
@@ -385,6 +389,7 @@ fn refreshable_token_is_used_with_a_warning_while_the_server_is_down() {
 }
 
 /// `ulimit -f 0` makes every write to a file fail, as a full disk does.
+#[cfg(unix)]
 #[test]
 fn cache_failing_to_save_warns_and_prints_token() {
     let fixture = Fixture::new();

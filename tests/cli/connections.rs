@@ -71,6 +71,7 @@ fn connection_is_named_where_a_provider_is() {
     }
 }
 
+#[cfg(unix)] // elsewhere the system has the directory, and no variable
 #[test]
 fn configuration_file_is_the_users_or_named() {
     let fixture = Fixture::new();

@@ -1,9 +1,11 @@
 //! Completions and manual pages.
 
+#[cfg(unix)]
 use std::env;
 
 use super::*;
 
+#[cfg(unix)] // where bash is
 #[test]
 fn completion_knows_commands_providers_connections_options_values_and_files() {
     let fixture = Fixture::new();
