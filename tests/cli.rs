@@ -424,10 +424,10 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
     let absent = fixture.run(
         "token client-credentials --client-id c --key key.pem --token-endpoint http://127.0.0.1:1/token --timeout 1",
     );
-    let start =
-        "jwt-bearer: 127.0.0.1:1: nobody listens there: Connection refused (os error 111)\n";
+    let refused = system_error(REFUSED);
+    let start = format!("jwt-bearer: 127.0.0.1:1: nobody listens there: {refused}\n");
     assert!(
-        absent.status == 4 && absent.err.starts_with(start),
+        absent.status == 4 && absent.err.starts_with(&start),
         "{absent:?}"
     );
     let busy = fixture.run(&format!("token {} --timeout 1", PROFILES[2]));

@@ -4,7 +4,7 @@
 
 use super::certificate;
 use super::der::{BIT_STRING, INTEGER, elements, sequence, without_leading_zeros};
-use super::encoding::decode_either_base64;
+use super::encoding::{decode_either_base64, decode_utf16};
 use super::jwk::{self, Jwk};
 use super::material::Curve;
 use super::pem;
@@ -45,7 +45,7 @@ impl PublicKeyOfFile {
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): there is none, or one of a kind that signs no assertion here.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let text = pem::utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
+        let text = decode_utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
         let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         if trimmed.starts_with('{') {
             return Self::from_jwk(trimmed);

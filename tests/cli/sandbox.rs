@@ -149,7 +149,7 @@ fn sandbox_knows_more_users_scopes_and_a_lifetime() {
     let address = resource.unwrap().strip_prefix("http://").unwrap();
     let (address, path) = address.split_once('/').unwrap();
     let header = sandbox.run(sandbox.commands()[3], " --format header");
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
         "GET /{path} HTTP/1.1\r\nHost: {address}\r\n{}\r\n\r\n",
