@@ -171,10 +171,42 @@ fn env_format_is_evaluated_by_a_shell() {
             assert_eq!(Outcome::of(run).only_line(), token, "{shell}");
         }
     }
+    // A connection has `env` for the command exec.
     let command = command.replace(" --format env", "");
-    fixture
-        .run(&format!("{command} --env GH_TOKEN"))
-        .assert_fails(2, "jwt-bearer: --env is for --format env\n");
+    let outcome = fixture.run(&format!("{command} --env GH_TOKEN"));
+    assert_eq!(outcome.only_line(), token);
+}
+
+#[test]
+fn exec_hides_the_variables_that_it_read_from_its_command() {
+    let fixture = Fixture::new();
+    let command = CLIENT.replace("key.pem", "env:DEPLOY_KEY");
+    let mut exec = fixture.command(&format!("exec {command} --env DEPLOY_TOKEN -- sh -c"));
+    let script = r#"echo "${DEPLOY_KEY-unset} ${OTHER-unset} ${#DEPLOY_TOKEN}""#;
+    exec.env("DEPLOY_KEY", pem())
+        .env("OTHER", "kept")
+        .arg(script);
+    let outcome = Outcome::of(exec.output().unwrap());
+    let line = outcome.only_line();
+    assert!(
+        line.starts_with("unset kept ") && !line.ends_with(" 0"),
+        "{line}"
+    );
+    // A token may take the variable of its key.
+    let mut exec = fixture.command(&format!(
+        "exec {command} --env DEPLOY_KEY -- printenv DEPLOY_KEY"
+    ));
+    let outcome = Outcome::of(exec.env("DEPLOY_KEY", pem()).output().unwrap());
+    assert!(outcome.only_line().len() > 20);
+}
+
+#[test]
+fn exec_with_a_mistyped_option_says_nothing_of_the_command() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&format!("exec {CLIENT} --scop read -- true"));
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(!outcome.err.contains("stands after --"), "{outcome:?}");
+    assert!(outcome.err.contains("'--scope'"), "{outcome:?}");
 }
 
 #[test]

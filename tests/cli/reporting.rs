@@ -119,12 +119,6 @@ fn error_format_json_is_of_usage_keys_and_commands_too() {
             "unexpected argument",
         ),
         (
-            format!("{CLIENT} --env X"),
-            2,
-            "usage",
-            "--env is for --format env",
-        ),
-        (
             CLIENT.replace("key.pem", "no-such-file"),
             3,
             "config",

@@ -66,7 +66,7 @@ pub(crate) enum Command {
         /// Output format: the token, a header line for curl, a line for a shell, or JSON.
         #[arg(long, value_enum, default_value_t = Format::Token, global = true, help_heading = TOKEN_OPTIONS)]
         format: Format,
-        /// The variable of --format env [default: ACCESS_TOKEN]
+        /// The variable of --format env; no other format has one [default: ACCESS_TOKEN]
         #[arg(long, value_name = "NAME", value_parser = shell::parse_variable, global = true, help_heading = TOKEN_OPTIONS)]
         env: Option<String>,
         #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// Runs a command with the token in an environment variable.
     ///
     /// The token is in no argument, so other users of the machine do not see it in the process list. The command does not
-    /// get the variables JWT_BEARER_*, which may hold a key. The exit status is that of the command; 127 if there is no
+    /// get the variables JWT_BEARER_* and those of env:NAME, which may hold a key. The exit status is that of the command; 127 if there is no
     /// such command, and 126 if it cannot be run.
     #[command(
         subcommand_value_name = "PROVIDER",

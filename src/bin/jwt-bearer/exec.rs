@@ -7,8 +7,8 @@ use std::{env, io};
 use clap::{Arg, ArgAction, value_parser};
 use jwt_bearer::AccessToken;
 
-use crate::layers;
 use crate::output::Failure;
+use crate::{files, layers};
 
 /// The argument that takes the command and its arguments.
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -29,8 +29,10 @@ pub(crate) fn argument() -> Arg {
         .required(true)
 }
 
-/// Runs a command with the token in a variable, and without the variables of this program. On Unix it takes the place of this process, so that its exit status and
-/// the signals that it gets are its own.
+/// Runs a command with the token in a variable.
+///
+/// The command gets neither the variables of this program nor those that were read in place of files. On Unix it takes
+/// the place of this process, so that its exit status and the signals that it gets are its own.
 ///
 /// # Errors
 /// Where the command cannot be run, with the exit status of a shell.
@@ -46,6 +48,9 @@ pub(crate) fn run(
     let own = env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with(layers::PREFIX)) {
         command.env_remove(name); // the key is not for the command
+    }
+    for name in files::variables_read() {
+        command.env_remove(name);
     }
     command.args(arguments).env(variable, token.secret());
     let error = replace_process(&mut command);

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use jwt_bearer::{decode_base64, decode_base64url, decode_hex, decode_utf16};
 use zeroize::Zeroizing;
@@ -23,6 +24,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const USUAL_FILE: usize = 64 * 1024;
 /// Two options cannot read standard input both: the second one would find nothing there.
 static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
+/// The variables that stood for files.
+static VARIABLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Bytes of the longest file name. A longer argument is the content of a file.
 const MAX_NAME: usize = 255;
 
@@ -48,6 +51,8 @@ pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fail
                 "{option}: the variable after {ENV} is not set, or is no text"
             ))
         })?;
+        let mut read = VARIABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        read.push(variable.to_owned());
         return Ok(Zeroizing::new(text.into_bytes()));
     }
     let is_stdin = path == Path::new("-");
@@ -71,6 +76,12 @@ pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fail
         ),
         Ok(_) => Ok(bytes),
     }
+}
+
+/// Returns the names of the variables that were read in place of files.
+pub(crate) fn variables_read() -> Vec<String> {
+    let read = VARIABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    read.clone()
 }
 
 /// Returns the failure to open a file, without the name that was given.

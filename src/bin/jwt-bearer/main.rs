@@ -47,7 +47,6 @@ use std::time::SystemTime;
 use jwt_bearer::ErrorKind;
 
 use crate::args::Command;
-use crate::format::Format;
 use crate::output::{Failure, print_to_stdout, print_trace};
 use crate::profiles::ProfileAndSigner;
 
@@ -78,9 +77,6 @@ fn run(command: Command) -> Result<(), Failure> {
             cache,
             chosen,
         } => {
-            if env.is_some() && format != Format::Env {
-                return Err(Failure::usage("--env is for --format env"));
-            }
             let token = fetch::token(chosen, &cache)?;
             let variable = env.as_deref().unwrap_or(format::VARIABLE);
             print_to_stdout(&format::format_token(&token, format, variable))
