@@ -244,6 +244,11 @@ fn check_warns_of_a_private_key_that_others_can_read() {
     found.assert_warns(&["file"]);
     assert_eq!(found.step("file")["mode"], "0640");
     assert_eq!(found.step("file")["hints"][0], "chmod 600 key.pem");
+    fixture.write("my key.pem", pem());
+    set_mode(&fixture, "my key.pem", 0o640);
+    let mut check = fixture.command(&format!("check --format json --offline {CLIENT} --key"));
+    let found = Found::of(Outcome::of(check.arg("my key.pem").output().unwrap()));
+    assert_eq!(found.step("file")["hints"][0], "chmod 600 'my key.pem'");
 }
 
 #[test]
@@ -521,6 +526,64 @@ fn check_measures_a_clock_that_is_ten_minutes_off() {
         // A server that does not mind shows it by a token.
         check("200 OK", TOKEN).assert_warns(&["clock"]);
     }
+}
+
+#[test]
+fn check_signs_by_the_clock_of_the_server_where_the_user_wants_it() {
+    let fixture = private_fixture();
+    let url = server(600, METADATA, "400 Bad Request", DENIAL);
+    let found = fixture.check(&format!(
+        "client-credentials --client-id c --key key.pem --discover {url} --correct-clock"
+    ));
+    assert_eq!((found.status, found.err.as_str()), (5, ""), "{found:?}");
+    assert_eq!(
+        (found.with("warn"), found.with("fail")),
+        (vec!["clock"], vec!["token"])
+    );
+    let clock = found.step("clock");
+    assert!(
+        found
+            .detail("clock")
+            .contains("--correct-clock signs by the server's"),
+        "{clock}"
+    );
+    let hints = found.step("token")["hints"].to_string();
+    assert!(!hints.contains("--correct-clock"), "{hints}");
+    let outcome = fixture.run(&format!(
+        "check client-credentials --client-id c --key key.pem --discover {url} --correct-clock -v"
+    ));
+    let claims = outcome
+        .err
+        .lines()
+        .filter(|line| line.starts_with("claims    "));
+    assert_eq!(claims.count(), 2, "{outcome:?}");
+}
+
+/// A connection has one `format` for all commands.
+#[test]
+fn check_takes_the_formats_of_the_command_token() {
+    let fixture = private_fixture();
+    for format in ["token", "header", "env", "exec-credential", "text"] {
+        let outcome = fixture.run(&format!(
+            "check --offline {} --format {format}",
+            PROFILES[4]
+        ));
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        assert!(outcome.out.contains("ok   key"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn check_of_a_short_secret_warns_in_its_step() {
+    let fixture = private_fixture();
+    fixture.write("short.txt", "a short secret");
+    set_mode(&fixture, "short.txt", 0o600);
+    let found = fixture.check(
+        "cylance --tenant-id t --application-id a --base-url {url} --offline --secret short.txt",
+    );
+    found.assert_warns(&["key"]);
+    let words = "14 bytes; RFC 7518 asks for 32 or more";
+    assert!(found.detail("key").ends_with(words), "{found:?}");
 }
 
 #[test]

@@ -73,5 +73,5 @@ fn steps(
         }
     };
     let built = built.filter(|_| can_sign);
-    server::check(report, network, &profile, built)
+    server::check(report, network, &profile, built, common.correct_clock)
 }

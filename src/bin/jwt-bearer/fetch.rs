@@ -1,6 +1,8 @@
 //! From a chosen provider to its token, for every command that needs one.
 
-use jwt_bearer::{AccessToken, TokenSource};
+use std::time::Duration;
+
+use jwt_bearer::{AccessToken, TokenSource, Transport};
 
 use crate::agent::ProxyingAgent;
 use crate::args::CacheOptions;
@@ -16,31 +18,13 @@ use crate::trace;
 /// # Errors
 /// Where there is no token; with what is known of the requests.
 pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken, Failure> {
-    let ProfileAndSigner {
-        profile,
-        signer,
-        secrets,
-        common,
-        ..
-    } = profiles::build(chosen)?;
-    let agent = ProxyingAgent::new(&common, &profile, &*signer)?;
-    let progress = Progress::new(agent, common.verbose);
-    let shows_token = common.verbose && profile.is_self_signed();
-    let source = match common.verbose {
-        true => {
-            let placement = profile.assertion_placement().clone();
-            let transport = progress.clone();
-            let traced = trace::traced(transport, placement, secrets.clone(), print_trace);
-            TokenSource::with_transport(traced, profile, signer)
-        }
-        false => TokenSource::with_transport(progress.clone(), profile, signer),
-    };
-    let source = source?.with_timeout(common.timeout());
+    let built = profiles::build(chosen)?;
+    let (common, secrets) = (built.common.clone(), built.secrets.clone());
+    let agent = ProxyingAgent::new(&common, &built.profile, &*built.signer)?;
+    let progress = Progress::new(agent, &common);
+    let shows_token = common.verbose && built.profile.is_self_signed();
+    let source = source(built, progress.clone(), common.timeout())?;
     let source = source.with_clock(progress.clone());
-    let source = match common.correct_clock {
-        true => source.with_clock_correction(),
-        false => source,
-    };
     let source = cache::with_cache(source, cache, common.verbose.then_some(secrets))?;
     let token = cache::token(&source, cache);
     let token = token.map_err(|failure| failure.with_requests(progress.requests()))?;
@@ -48,4 +32,35 @@ pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken,
         trace::decode(token.secret()).for_each(print_trace);
     }
     Ok(token)
+}
+
+/// Makes a source, as the options want it: with the requests on standard error, and by the server's clock.
+///
+/// # Errors
+/// Where the profile cannot work with the key.
+pub(crate) fn source(
+    built: ProfileAndSigner,
+    transport: impl Transport + 'static,
+    timeout: Duration,
+) -> Result<TokenSource, Failure> {
+    let ProfileAndSigner {
+        profile,
+        signer,
+        secrets,
+        common,
+        ..
+    } = built;
+    let source = match common.verbose {
+        true => {
+            let placement = profile.assertion_placement().clone();
+            let traced = trace::traced(transport, placement, secrets, print_trace);
+            TokenSource::with_transport(traced, profile, signer)
+        }
+        false => TokenSource::with_transport(transport, profile, signer),
+    };
+    let source = source?.with_timeout(timeout);
+    Ok(match common.correct_clock {
+        true => source.with_clock_correction(),
+        false => source,
+    })
 }

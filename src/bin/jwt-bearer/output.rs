@@ -18,6 +18,9 @@ const USAGE: u8 = 2;
 /// Seconds: a smaller difference of the clocks is no reason for a refusal.
 pub(crate) const MIN_OFFSET: u64 = 30;
 
+/// Characters of somebody else's name that an error repeats.
+const MAX_FOREIGN: usize = 100;
+
 /// Words of the TLS library, and what to do.
 const CERTIFICATE_HINTS: &[(&str, &str)] = &[
     (
@@ -183,9 +186,8 @@ impl Failure {
 
     /// Returns the exit status, the message and the hints.
     pub(crate) fn into_parts(self) -> (u8, String, Vec<String>) {
-        let circumstances = self.error.as_deref().map(circumstances);
-        let mut hints = self.hints;
-        hints.extend(circumstances.into_iter().flatten());
+        let circumstances: Vec<_> = self.circumstances().collect();
+        let hints = [self.hints, circumstances].concat();
         (self.status, self.message, hints)
     }
 
@@ -208,18 +210,38 @@ impl Failure {
             notes.iter().for_each(|note| print_message(note));
         }
         print_error(&self.message);
-        let circumstances = self.error.as_deref().map(circumstances);
-        let circumstances = circumstances.into_iter().flatten();
-        for hint in self
-            .hints
-            .iter()
-            .cloned()
-            .chain(circumstances)
-            .chain(self.sent())
-        {
+        let hints = self.hints.iter().cloned();
+        for hint in hints.chain(self.circumstances()).chain(self.sent()) {
             print_to_stderr(format!("  {}", escape_invisible(&hint)));
         }
         ExitCode::from(self.status)
+    }
+
+    /// Returns what the server's response says about time, in sentences.
+    fn circumstances(&self) -> impl Iterator<Item = String> + use<> {
+        let error = self.error.as_deref();
+        let is_denied = error.is_some_and(|error| error.kind() == ErrorKind::Denied);
+        let offset = error.and_then(Error::clock_offset).filter(|_| is_denied);
+        let offset = offset.filter(|seconds| seconds.unsigned_abs() >= MIN_OFFSET);
+        let advice = match self.requests.corrects_clock {
+            true => "set the clock that is wrong",
+            false => "set the clock that is wrong, or sign by the server's with --correct-clock",
+        };
+        let offset = offset.map(|seconds| {
+            let (n, direction) = (
+                seconds.unsigned_abs(),
+                if seconds > 0 { "ahead of" } else { "behind" },
+            );
+            format!("the server's clock is {n} s {direction} this machine's: {advice}")
+        });
+        // A date in the past asks for no pause.
+        let pause = error
+            .and_then(Error::retry_after)
+            .map(|pause| pause.as_secs());
+        let pause = pause.filter(|seconds| *seconds > 0).map(|seconds| {
+            format!("the server asks for a pause of {seconds} s before the next request")
+        });
+        offset.into_iter().chain(pause)
     }
 
     /// Returns in words where the requests went, as far as that is not in the message.
@@ -261,6 +283,10 @@ impl Failure {
             (Some(kind), _) => format!("{kind:?}").to_ascii_lowercase(),
             (None, 1) => "output".to_owned(),
             (None, USAGE) => "usage".to_owned(),
+            (None, 4) => "network".to_owned(),
+            (None, 5) => "denied".to_owned(),
+            (None, 6) => "protocol".to_owned(),
+            (None, 7) => "unavailable".to_owned(),
             (None, 126..) => "command".to_owned(),
             (None, _) => "config".to_owned(),
         };
@@ -328,25 +354,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// Returns what the server's response says about time, in sentences.
-fn circumstances(error: &Error) -> impl Iterator<Item = String> + use<> {
-    let offset = (error.clock_offset())
-        .filter(|seconds| error.kind() == ErrorKind::Denied && seconds.unsigned_abs() >= MIN_OFFSET)
-        .map(|seconds| {
-            let (n, direction) = (seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
-            format!(
-                "the server's clock is {n} s {direction} this machine's: set the clock that is wrong, or sign by the \
-                 server's with --correct-clock"
-            )
-        });
-    // A date in the past asks for no pause.
-    let pause = error.retry_after().map(|pause| pause.as_secs());
-    let pause = pause.filter(|seconds| *seconds > 0).map(|seconds| {
-        format!("the server asks for a pause of {seconds} s before the next request")
-    });
-    offset.into_iter().chain(pause)
-}
-
 /// Returns what to do about a certificate, by the words of the TLS library in `message`.
 pub(crate) fn certificate_hint(message: &str) -> Option<&'static str> {
     let (_, hint) = (CERTIFICATE_HINTS.iter()).find(|(word, _)| message.contains(word))?;
@@ -401,6 +408,19 @@ pub(crate) fn escape_invisible(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Returns the beginning of a text that somebody else wrote, and dots in place of the rest.
+pub(crate) fn shortened(text: &str) -> String {
+    cut(text, MAX_FOREIGN)
+}
+
+/// Returns as many characters of a text, and dots in place of the rest.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// Prints a labelled line to standard error, for `-v`.

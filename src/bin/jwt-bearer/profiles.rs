@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jwt_bearer::provider::{InputValue, Inputs, Provider, provider_of_credentials};
+use jwt_bearer::provider::{InputValue, Inputs, KeyKind, Provider, provider_of_credentials};
 use jwt_bearer::{
     Algorithm, Certificate, HmacKey, Key, Profile, Setting, SettingValue, Signer as _,
     is_public_parameter,
@@ -51,8 +51,8 @@ struct KeyOfFile<'a> {
 /// # Errors
 /// Where a file cannot be read or holds no usable key, and where the profile cannot work.
 pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
-    let built = build_with(chosen, &[])?;
-    built.check_certificate().map(|()| built)
+    let file = secret_file(&chosen);
+    build_with(chosen, &[])?.checked(&file)
 }
 
 /// Builds a profile whose assertion is sent to nobody, so that it needs no endpoint where the audience is given.
@@ -60,11 +60,17 @@ pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
 /// # Errors
 /// Those of [`build`].
 pub(crate) fn build_unsent(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
+    let file = secret_file(&chosen);
     let built = match chosen.needs_endpoint() {
         true => build_with(chosen, &[])?,
         false => build_with(chosen, &[("token-endpoint", NO_ENDPOINT)])?,
     };
-    built.check_certificate().map(|()| built)
+    built.checked(&file)
+}
+
+fn secret_file(chosen: &Chosen) -> String {
+    let file = chosen.file("secret").unwrap_or(Path::new("-"));
+    file.display().to_string()
 }
 
 /// Returns the profile of arguments whose key cannot be used, for what can be checked all the same. It is `None` where the
@@ -98,6 +104,27 @@ pub(crate) fn key_alone(chosen: &Chosen) -> Option<Result<Key, Failure>> {
 }
 
 impl ProfileAndSigner {
+    /// Returns what to say of a shared secret that is shorter than its hash (RFC 7518 §3.2).
+    pub(crate) fn short_secret(&self) -> Option<String> {
+        let wanted = match self.signer.algorithm() {
+            Algorithm::Hs384 => 48,
+            Algorithm::Hs512 => 64,
+            _ => 32,
+        };
+        let length = self.secret_length.filter(|length| *length < wanted)?;
+        Some(format!(
+            "{length} bytes; RFC 7518 asks for {wanted} or more"
+        ))
+    }
+
+    /// Warns of a short secret, and refuses the certificate of another key.
+    fn checked(self, secret_file: &str) -> Result<Self, Failure> {
+        if let Some(words) = self.short_secret() {
+            print_message(&format!("{secret_file}: {words}"));
+        }
+        self.check_certificate().map(|()| self)
+    }
+
     /// # Errors
     /// Where the certificate is of another key.
     pub(crate) fn check_certificate(&self) -> Result<(), Failure> {
@@ -226,7 +253,11 @@ fn from_key<'a>(
             let profile = profile(None)?;
             let secret = read_encoded_secret("--secret", file, chosen.secret_encoding())
                 .map_err(|f| f.in_part(Part::File))?;
-            slips::check_secret_file(provider, file, &secret)?;
+            let advice = match provider.key {
+                KeyKind::Any => "give a private key with --key",
+                _ => "this provider signs with a shared secret",
+            };
+            slips::check_secret_file(file, &secret, advice)?;
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
@@ -289,28 +320,12 @@ fn signer(
     profile: &Profile,
     common: &CommonOptions,
 ) -> Result<Box<Key>, Failure> {
-    let KeyOfFile {
-        key,
-        file,
-        secret_length,
-        ..
-    } = key;
+    let KeyOfFile { key, file, .. } = key;
     let key = match common.alg {
         Some(algorithm) => key.with_algorithm(algorithm),
         None => key.with_first_of(profile.algorithms()),
     };
     let key = key.map_err(|error| Failure::in_file(file, error))?;
-    let wanted = match key.algorithm() {
-        Algorithm::Hs384 => 48,
-        Algorithm::Hs512 => 64,
-        _ => 32,
-    };
-    if let Some(length) = secret_length.filter(|length| *length < wanted) {
-        print_message(&format!(
-            "{}: {length} bytes; RFC 7518 asks for {wanted} or more",
-            file.display()
-        ));
-    }
     Ok(Box::new(common.key_id.iter().fold(key, Key::with_key_id)))
 }
 

@@ -12,6 +12,7 @@ use http::Uri;
 use jwt_bearer::{Clock, Request, Response, Transport};
 
 use crate::agent::ProxyingAgent;
+use crate::args::CommonOptions;
 use crate::output::print_message;
 
 /// How often the library sends a request that fails, at most.
@@ -27,6 +28,19 @@ pub(crate) struct Requests {
     /// The proxy of the last request: host and port.
     pub(crate) proxy: Option<String>,
     pub(crate) is_verbose: bool,
+    /// Whether the user wants assertions by the server's clock.
+    pub(crate) corrects_clock: bool,
+}
+
+impl Requests {
+    /// Returns what the options say before anything is sent.
+    pub(crate) fn none(common: &CommonOptions) -> Self {
+        Self {
+            is_verbose: common.verbose,
+            corrects_clock: common.correct_clock,
+            ..Self::default()
+        }
+    }
 }
 
 /// Watches the requests of one run.
@@ -40,12 +54,8 @@ struct Watched {
 }
 
 impl Progress {
-    pub(crate) fn new(agent: ProxyingAgent, is_verbose: bool) -> Self {
-        let requests = Requests {
-            is_verbose,
-            ..Requests::default()
-        };
-        let state = Mutex::new((requests, None));
+    pub(crate) fn new(agent: ProxyingAgent, common: &CommonOptions) -> Self {
+        let state = Mutex::new((Requests::none(common), None));
         Self(Arc::new(Watched { agent, state }))
     }
 

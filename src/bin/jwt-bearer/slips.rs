@@ -4,12 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use jwt_bearer::PublicKeyOfFile;
 use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
 use serde_json::Value;
 
 use crate::exec::COMMAND;
 use crate::output::Failure;
+use crate::shell;
 
+/// How a block of PEM begins (RFC 7468 §2).
+const PEM: &[u8] = b"-----BEGIN ";
 /// How a command is run with a token.
 const EXEC: &str = "the command to run stands after --, for example:\n  \
                     jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
@@ -22,9 +26,10 @@ pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
         _ => &[],
     };
     let is_exec = words.iter().take(4).any(|word| word == "exec");
+    let has_command = words.iter().any(|word| word == "--");
     let lacks_command = missing.iter().any(|name| name.contains(COMMAND));
     let has_odd_word = error.kind() == ErrorKind::UnknownArgument;
-    if is_exec && (lacks_command || has_odd_word) {
+    if is_exec && (lacks_command || has_odd_word && !has_command) {
         return Some(EXEC.to_owned());
     }
     let provider = PROVIDERS
@@ -59,11 +64,12 @@ pub(crate) fn check_key_file(
     if other.name == provider.name || is_generic.contains(&provider.name) {
         return Ok(());
     }
-    let (file, other) = (file.display(), other.name);
+    let (file, other) = (file.display().to_string(), other.name);
     Err(Failure::usage(format!(
         "--key: {file} is a credential file of {other}, whose key {} does not know: write jwt-bearer token {other} \
-         --credentials {file}",
-        provider.name
+         --credentials {}",
+        provider.name,
+        shell::word(&file)
     )))
 }
 
@@ -75,26 +81,25 @@ pub(crate) fn provider_of_credential_file(bytes: &[u8]) -> Option<&'static Provi
         .flatten()
 }
 
-/// Refuses a key pair or a certificate as shared secret: the public half of one is known to everybody.
+/// Refuses a key or a certificate as shared secret: everybody may know a public key (RFC 8725 §2.1).
 ///
 /// # Errors
-/// Where the file holds PEM or a JWK.
-pub(crate) fn check_secret_file(
-    provider: &Provider,
-    file: &Path,
-    bytes: &[u8],
-) -> Result<(), Failure> {
+/// Where the bytes are PEM, a JWK, a JWK set, or a public key in DER. The message ends with `advice`.
+pub(crate) fn check_secret_file(file: &Path, bytes: &[u8], advice: &str) -> Result<(), Failure> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let what = match serde_json::from_slice(bytes) {
         Ok(Value::Object(jwk)) if jwk.contains_key("kty") => "a JWK",
-        _ if bytes.trim_ascii_start().starts_with(b"-----BEGIN ") => "PEM",
+        Ok(Value::Object(set)) if set.get("keys").is_some_and(Value::is_array) => "a JWK set",
+        // Text may stand in front of a certificate.
+        _ if bytes.windows(PEM.len()).any(|part| part == PEM) => "PEM",
+        _ if PublicKeyOfFile::read(bytes).is_ok() => "a public key",
         _ => return Ok(()),
     };
-    let advice = match (what, provider.key) {
-        ("a JWK", _) if is_symmetric(bytes) => {
+    let advice = match what {
+        "a JWK" if is_symmetric(bytes) => {
             "write its member k to a file, and add --secret-encoding base64url"
         }
-        (_, jwt_bearer::provider::KeyKind::Any) => "give a private key with --key",
-        _ => "this provider signs with a shared secret",
+        _ => advice,
     };
     Err(Failure::usage(format!(
         "--secret: {} is {what}, and no shared secret: {advice}",

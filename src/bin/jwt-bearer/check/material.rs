@@ -14,9 +14,12 @@ use crate::files;
 use crate::output::{Failure, Part};
 use crate::profiles::{self, ProfileAndSigner};
 use crate::providers::Chosen;
+use crate::shell;
 
 /// RFC 7518 §3.3.
 const MIN_RSA_BITS: usize = 2048;
+const LONGER_SECRET: &str =
+    "make a longer secret where the server lets you choose it: openssl rand -base64 48";
 /// Days before the end of a certificate in which it is to be renewed.
 const RENEWAL_DAYS: i64 = 30;
 
@@ -39,7 +42,11 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
         Err(failure) => failure,
         Ok(built) => {
             check_files(report, &chosen, None)?;
-            report.add(key(&chosen, &built.signer, built.secret_length))?;
+            let step = key(&chosen, &built.signer, built.secret_length);
+            report.add(match built.short_secret() {
+                Some(words) => step.warn(words, LONGER_SECRET),
+                None => step,
+            })?;
             let is_of_key = match &built.certificate {
                 Some(found) => !report.add(certificate(found, built.check_certificate()))?,
                 None => !report.add(Step::skip("certificate", "none is given"))?,
@@ -127,7 +134,7 @@ fn file_step(file: &Path) -> Step {
             _ if !metadata.is_file() => step,
             _ => step.warn(
                 format!("other users of this machine have access (mode {mode:04o})"),
-                format!("chmod 600 {}", file.display()),
+                format!("chmod 600 {}", shell::word(&file.display().to_string())),
             ),
         };
     }
@@ -186,7 +193,7 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
     };
     let passphrase = passphrase(chosen);
     let is_short = match key {
-        Key::Hmac(_) => false, // said when it was read
+        Key::Hmac(_) => false, // counted in bytes, by its algorithm
         _ => bits.is_some_and(|bits| bits < MIN_RSA_BITS),
     };
     let step = Step::ok("key", format!("{what}, signs {algorithm}{others}"))

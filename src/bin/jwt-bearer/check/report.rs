@@ -7,7 +7,7 @@ use std::{env, iter};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use crate::output::{Failure, escape_invisible};
+use crate::output::{Failure, cut, escape_invisible};
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -22,7 +22,8 @@ const MAX_TEXT: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// A line for each step, with what to do below it.
+    /// A line for each step, with what to do below it. A connection may have a format of the command token.
+    #[value(aliases = ["token", "header", "env", "exec-credential"])]
     Text,
     /// An object on each line.
     Json,
@@ -257,14 +258,7 @@ impl Report {
 }
 
 fn shown(text: &str) -> String {
-    let mut characters = text.chars();
-    let begin: String = characters.by_ref().take(MAX_TEXT).collect();
-    let end = if characters.next().is_some() {
-        "..."
-    } else {
-        ""
-    };
-    escape_invisible(&begin) + end
+    escape_invisible(&cut(text, MAX_TEXT))
 }
 
 /// Returns whether the locale is one of UTF-8, by the rules of POSIX.

@@ -3,14 +3,15 @@
 use std::time::{Instant, SystemTime};
 
 use http::Uri;
-use jwt_bearer::{AccessToken, Audience, Endpoint, Error, Profile, Request, TokenSource};
+use jwt_bearer::{AccessToken, Audience, Endpoint, Error, Profile, Request};
 
 use super::metadata::{self, Metadata};
 use super::network::Network;
 use super::report::{Report, Step};
-use crate::output::{Failure, MIN_OFFSET, print_trace};
+use crate::fetch;
+use crate::output::{Failure, MIN_OFFSET};
 use crate::profiles::ProfileAndSigner;
-use crate::trace;
+use crate::progress::Requests;
 
 /// Seconds: servers allow for a smaller difference of the clocks, if they allow for any.
 const MAX_OFFSET: u64 = 300;
@@ -24,6 +25,7 @@ pub(super) fn check(
     mut network: Network,
     profile: &Profile,
     built: Option<ProfileAndSigner>,
+    corrects_clock: bool,
 ) -> Result<(), Failure> {
     let requests = match metadata::requests(profile, built.as_ref()) {
         Ok(requests) => requests,
@@ -46,12 +48,12 @@ pub(super) fn check(
         (&requests, response),
     )?;
     let Metadata::Resolved(resolved) = found else {
-        report.add(clock_step(&network, None))?;
+        report.add(clock_step(&network, corrects_clock, None))?;
         return report.skip(&["token"], "the token endpoint is not known");
     };
     let token_host = authority(resolved.endpoint().token_url().unwrap_or_default());
     if token_host != authority(first.url()) {
-        // Another server answers there, whose clock is the one that counts.
+        // Another server is there, whose clock is the one that counts.
         network.clock_offset = None;
         let probe = well_known(&token_host)?;
         let is_reached = match probe.first() {
@@ -63,13 +65,13 @@ pub(super) fn check(
         }
     }
     let Some(built) = built else {
-        report.add(clock_step(&network, None))?;
+        report.add(clock_step(&network, corrects_clock, None))?;
         return report.skip(&["token"], "nothing can be signed: see above");
     };
     let begun = Instant::now();
     let outcome = exchange(&mut network, *resolved, built);
     let took = begun.elapsed();
-    report.add(clock_step(&network, Some(outcome.is_ok())))?;
+    report.add(clock_step(&network, corrects_clock, Some(outcome.is_ok())))?;
     let step = match outcome {
         Ok(token) => token_step(&token),
         Err(failure) => Step::fail("token", failure),
@@ -95,23 +97,16 @@ fn exchange(
     profile: Profile,
     built: ProfileAndSigner,
 ) -> Result<AccessToken, Failure> {
-    let (agent, signer) = (network.agent.clone(), built.signer);
-    let source = match built.common.verbose {
-        true => {
-            let placement = profile.assertion_placement().clone();
-            let traced = trace::traced(agent, placement, built.secrets, print_trace);
-            TokenSource::with_transport(traced, profile, signer)
-        }
-        false => TokenSource::with_transport(agent, profile, signer),
-    };
-    let source = source?.with_timeout(network.time_left());
+    let requests = Requests::none(&built.common);
+    let built = ProfileAndSigner { profile, ..built };
+    let source = fetch::source(built, network.agent.clone(), network.time_left())?;
     let token = source.token();
     network.clock_offset = network.clock_offset.or(source.status().clock_offset);
-    Ok(token?)
+    token.map_err(|error| Failure::from(error).with_requests(requests))
 }
 
 /// Compares the clocks. A token shows that a difference does no harm.
-fn clock_step(network: &Network, has_token: Option<bool>) -> Step {
+fn clock_step(network: &Network, corrects_clock: bool, has_token: Option<bool>) -> Step {
     let Some(offset) = network.clock_offset else {
         return Step::skip("clock", "the server does not say its time");
     };
@@ -124,6 +119,9 @@ fn clock_step(network: &Network, has_token: Option<bool>) -> Step {
     const HINT: &str = "set the clock that is wrong, by NTP: timedatectl set-ntp true";
     let step = match (difference, has_token) {
         (0..MIN_OFFSET, _) => Step::ok("clock", detail),
+        _ if corrects_clock => {
+            Step::ok("clock", detail).warn("--correct-clock signs by the server's", HINT)
+        }
         (MAX_OFFSET.., None | Some(false)) => {
             Step::fail("clock", Failure::config(detail).with_hint(HINT))
         }
