@@ -238,19 +238,31 @@ impl<'t> Jwk<'t> {
         string(self.get(name)?)
     }
 
-    /// Returns the kind of the key, or why it does not sign.
-    fn kind(&self, kty: &str) -> Result<Kind, &'static str> {
+    /// Returns whether `use` and `key_ops` allow what a key does with signatures (RFC 7517 §4.2, §4.3), or `refusal` if
+    /// `key_ops` have none of the operations.
+    pub(super) fn check_operation(
+        &self,
+        wanted: &[&str],
+        refusal: &'static str,
+    ) -> Result<(), &'static str> {
         match self.get("use") {
             Some(_) if self.text("use").is_none_or(|text| *text != "sig") => return Err(OTHER_USE),
             _ => (),
         }
-        if let Some(operations) = self.get("key_ops") {
-            let operations = json::elements(operations).unwrap_or_default();
-            let is_sign = |name: &&str| string(name).is_some_and(|name| *name == "sign");
-            if !operations.iter().any(is_sign) {
-                return Err(OTHER_KEY_OPS);
-            }
+        let Some(operations) = self.get("key_ops") else {
+            return Ok(());
+        };
+        let operations = json::elements(operations).unwrap_or_default();
+        let is_named = |name: &&str| string(name).is_some_and(|name| wanted.contains(&&**name));
+        match operations.iter().any(is_named) {
+            true => Ok(()),
+            false => Err(refusal),
         }
+    }
+
+    /// Returns the kind of the key, or why it does not sign.
+    fn kind(&self, kty: &str) -> Result<Kind, &'static str> {
+        self.check_operation(&["sign"], OTHER_KEY_OPS)?;
         let crv = self.text("crv").unwrap_or_default();
         match kty {
             "RSA" => Ok(Kind::Rsa),

@@ -241,21 +241,208 @@ fn key_that_does_not_verify_fails_and_shows_the_token() {
 #[test]
 fn mac_with_a_public_key_for_its_secret_is_not_verified() {
     let fixture = Fixture::new();
-    let public = fs::read(data("keys/rsa-2048.pub.pem")).unwrap();
-    let key = jwt_bearer::HmacKey::new(public).unwrap();
+    let (pem, der) = (
+        data("keys/rsa-2048.pub.pem"),
+        fixture.write("public.der", der_of(&data("keys/rsa-2048.pub.pem"))),
+    );
+    let jwk = fixture.run(&format!("key {pem} --public jwk"));
+    let jwk = fixture.write("public.jwk", &jwk.out);
+    let set = fixture.write(
+        "set.json",
+        format!(r#"{{"keys":[{}]}}"#, fs::read_to_string(&jwk).unwrap()),
+    );
+    for (file, what) in [
+        (pem.as_str(), "PEM"),
+        (&data("certificates/leaf.pem"), "PEM"),
+        (jwk.to_str().unwrap(), "a JWK"),
+        (set.to_str().unwrap(), "a JWK set"),
+        (der.to_str().unwrap(), "a public key"),
+    ] {
+        let public = fs::read(file).unwrap();
+        // One line end at the end of a secret is dropped.
+        let without_line_end = public.strip_suffix(b"\n").unwrap_or(&public);
+        for secret in [&*public, without_line_end] {
+            let forged = mac(r#"{"alg":"HS256"}"#, secret);
+            let as_key = fixture.decode(&forged, &format!("--key {file}"));
+            assert_eq!(as_key.status, 5, "{as_key:?}");
+            let message = format!(
+                "jwt-bearer: --secret: {file} is {what}, and no shared secret: give it with --key or --jwks\n"
+            );
+            fixture
+                .decode(&forged, &format!("--secret {file}"))
+                .assert_fails(2, &message);
+        }
+    }
+}
+
+/// Returns a token with this header and a MAC, made by ring.
+fn mac(header: &str, secret: &[u8]) -> String {
     let message = format!(
         "{}.{}",
-        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#),
+        URL_SAFE_NO_PAD.encode(header),
         URL_SAFE_NO_PAD.encode(r#"{"iss":"mallory"}"#)
     );
-    let tag = jwt_bearer::Signer::sign(&key, message.as_bytes()).unwrap();
-    let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag));
-    let file = data("keys/rsa-2048.pub.pem");
-    assert_eq!(fixture.decode(&forged, &format!("--key {file}")).status, 5);
-    assert_eq!(
-        fixture.decode(&forged, &format!("--secret {file}")).status,
-        5
-    ); // its last line end is dropped
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+    let tag = ring::hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+fn der_of(pem: &str) -> Vec<u8> {
+    ::pem::parse(fs::read(pem).unwrap())
+        .unwrap()
+        .into_contents()
+}
+
+/// A key of 1024 bits may stand beside the right one, in a set without key IDs.
+#[test]
+fn weak_key_of_a_set_does_not_hide_the_right_one() {
+    let fixture = Fixture::new();
+    for openssl in [
+        "genrsa -out weak.pem 1024",
+        "rsa -in weak.pem -pubout -out weak.pub.pem",
+    ] {
+        let mut command = Command::new("openssl");
+        let command = command
+            .args(openssl.split(' '))
+            .current_dir(fixture.directory.path());
+        assert!(command.output().unwrap().status.success());
+    }
+    let jwk = |file: &str| {
+        let jwk = fixture.run(&format!("key {file} --public jwk"));
+        let mut jwk: Value = serde_json::from_str(&jwk.out).unwrap();
+        let members = jwk.as_object_mut().unwrap();
+        members.remove("kid");
+        members.remove("alg");
+        jwk
+    };
+    let (weak, right) = (jwk("weak.pub.pem"), jwk(&data("keys/rsa-2048.der")));
+    let other = jwk("key.pem");
+    let set = |name: &str, keys: &[&Value]| {
+        fixture.write(name, serde_json::json!({ "keys": keys }).to_string());
+    };
+    set("right.json", &[&weak, &right]);
+    set("wrong.json", &[&weak, &other]);
+    set("weak.json", &[&weak]);
+    let outcome = fixture.decode(&token("rs512"), "--jwks right.json");
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    for (file, status, message) in [
+        ("wrong.json", 5, "the signature is NOT of wrong.json: "),
+        ("weak.json", 3, "this RSA key has 1024 bits"),
+    ] {
+        let outcome = fixture.decode(&token("rs512"), &format!("--jwks {file}"));
+        assert_eq!(outcome.status, status, "{outcome:?}");
+        assert!(outcome.err.contains(message), "{outcome:?}");
+        assert!(
+            outcome.err.contains("this RSA key has 1024 bits"),
+            "{outcome:?}"
+        );
+    }
+}
+
+/// RFC 7517 §4.2 to §4.4, with the key on the command line and in a set.
+#[test]
+fn jwk_verifies_only_what_it_is_for() {
+    let fixture = Fixture::new();
+    let jwk = fixture.run(&format!(
+        "key {} --public jwk --kid k1",
+        data("keys/rsa-2048.der")
+    ));
+    let public: Value = serde_json::from_str(&jwk.out).unwrap();
+    let private: Value =
+        serde_json::from_str(&fs::read_to_string(data("jwk/rsa-2048.json")).unwrap()).unwrap();
+    for (key, name, value, status, message) in [
+        (&public, "use", Value::from("enc"), 3, "its use is not sig"),
+        (
+            &public,
+            "key_ops",
+            serde_json::json!(["encrypt"]),
+            3,
+            "its key_ops lack verify",
+        ),
+        (&public, "alg", "RSA-OAEP".into(), 3, "its alg encrypts"),
+        (
+            &public,
+            "alg",
+            "PS256".into(),
+            5,
+            "the token says RS256, and jwk.json is for PS256",
+        ),
+        (
+            &private,
+            "alg",
+            "PS256".into(),
+            5,
+            "the token says RS256, and jwk.json is for PS256",
+        ),
+        (
+            &public,
+            "key_ops",
+            serde_json::json!(["verify"]),
+            0,
+            "signature verified",
+        ),
+        (&private, "alg", "RS256".into(), 0, "signature verified"),
+    ] {
+        let mut key = key.clone();
+        key[name] = value;
+        fixture.write("jwk.json", key.to_string());
+        let outcome = fixture.decode(&token("rs256"), "--key jwk.json");
+        assert_eq!(outcome.status, status, "{name}: {outcome:?}");
+        assert!(outcome.err.contains(message), "{outcome:?}");
+        let outcome = fixture.decode(&token("rs256"), "--jwks jwk.json");
+        assert_eq!(outcome.status, status, "{name}: {outcome:?}");
+    }
+}
+
+#[test]
+fn secret_of_a_jwk_verifies_only_its_algorithm() {
+    let fixture = Fixture::new();
+    let k = URL_SAFE_NO_PAD.encode(HMAC_SECRET);
+    for (algorithm, status) in [("HS256", 0), ("HS512", 5)] {
+        let jwk = serde_json::json!({ "kty": "oct", "alg": algorithm, "k": k });
+        fixture.write("oct.json", jwk.to_string());
+        for option in ["--key", "--jwks"] {
+            let outcome = fixture.decode(&token("hs256"), &format!("{option} oct.json"));
+            assert_eq!(outcome.status, status, "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn long_members_of_a_header_are_cut() {
+    let fixture = Fixture::new();
+    fixture.write("secret.txt", HMAC_SECRET);
+    let jwk = fixture.run(&format!("key {} --public jwks", data("keys/ec.pem")));
+    fixture.write("jwks.json", &jwk.out);
+    let long = "x".repeat(200_000);
+    for (header, option) in [
+        (
+            format!(r#"{{"alg":"HS256","kid":"{long}"}}"#),
+            "--jwks jwks.json",
+        ),
+        (format!(r#"{{"alg":"{long}"}}"#), "--secret secret.txt"),
+    ] {
+        let outcome = fixture.decode(&mac(&header, b"secret"), option);
+        assert_ne!(outcome.status, 0);
+        assert!(outcome.err.len() < 1000, "{}", outcome.err.len());
+        assert!(outcome.err.contains("xxx..."), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn quiet_decode_prints_json_and_errors_alone() {
+    let fixture = Fixture::new();
+    for options in ["-q", "--error-format json"] {
+        let outcome = fixture.decode(&token("rs256"), options);
+        assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
+        assert!(outcome.out.starts_with("{\n"), "{outcome:?}");
+    }
+    let outcome = fixture.decode(&token("rs256"), "--error-format json --key key.pem");
+    let error: Value = serde_json::from_str(&outcome.err).unwrap();
+    assert_eq!((outcome.status, &error["kind"]), (5, &"denied".into()));
+    let outcome = fixture.decode("nothing", "--error-format json");
+    let error: Value = serde_json::from_str(&outcome.err).unwrap();
+    assert_eq!((outcome.status, &error["kind"]), (6, &"protocol".into()));
 }
 
 #[test]

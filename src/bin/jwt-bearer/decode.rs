@@ -15,7 +15,7 @@ use crate::args::SecretEncoding;
 use crate::files::read;
 use crate::json_text::{indented, without_whitespace};
 use crate::jwt::{Body, Jwt, is_token};
-use crate::output::{Failure, escape_invisible, print_message, print_to_stderr, print_to_stdout};
+use crate::output::{Failure, escape_invisible, print_message, print_note, print_to_stdout};
 use crate::times::{relative, span, unix, utc};
 use crate::verification::Keys;
 
@@ -64,14 +64,14 @@ pub(crate) fn run(arguments: &DecodeArguments) -> Result<(), Failure> {
         ));
     }
     if file == Path::new("-") && io::stdin().is_terminal() {
-        print_to_stderr("paste the token, then press Enter and Ctrl-D");
+        print_note("paste the token, then press Enter and Ctrl-D");
     }
     let bytes = read("FILE", file)?;
     let jwt = Jwt::parse(&bytes).map_err(|why| match file == Path::new("-") {
         true => Failure::protocol(format!("standard input: {why}")),
         false => Failure::protocol(format!("{}: {why}", file.display())),
     })?;
-    let keys = keys(arguments)?; // a file that cannot be read is told before the token
+    let keys = keys(arguments)?; // a file that cannot be read comes before the token
     print_to_stdout(&shown(&jwt))?;
     for oddity in &jwt.oddities {
         print_message(oddity);
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &DecodeArguments) -> Result<(), Failure> {
         times(claims, unix(SystemTime::now()));
     }
     let line =
-        |text: &str| print_to_stderr(format!("{:9} {}", "signature", escape_invisible(text)));
+        |text: &str| print_note(format_args!("{:9} {}", "signature", escape_invisible(text)));
     match (keys, &jwt.body) {
         (None, Body::Encrypted) => {
             line(
@@ -137,7 +137,7 @@ fn shown(jwt: &Jwt) -> String {
 
 /// Prints the times among the claims, and how long the token lives.
 fn times(claims: &Map<String, Value>, now: i64) {
-    let line = |name: &str, text: &str| print_to_stderr(format!("{name:9} {text}"));
+    let line = |name: &str, text: &str| print_note(format_args!("{name:9} {text}"));
     for name in TIMES {
         if let Some(value) = claims.get(*name) {
             line(name, &time_in_words(name, value, now));
@@ -171,13 +171,13 @@ fn time_in_words(name: &str, value: &Value, now: i64) -> String {
         };
     };
     let is_past = time <= now;
-    let judged = match name {
+    let state = match name {
         "exp" if is_past => ": EXPIRED",
         "nbf" if !is_past => ": NOT VALID YET",
         "iat" if !is_past => ": in the future, by this machine's clock",
         _ => "",
     };
-    format!("{}, {}{judged}", utc(time), relative(time, now))
+    format!("{}, {}{state}", utc(time), relative(time, now))
 }
 
 /// Returns a time in whole seconds since 1970. It may be a fraction (RFC 7519 §2).
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_told_absolutely_and_from_now() {
+    fn time_is_absolute_and_from_now() {
         let now = 1_300_819_380;
         for (name, value, words) in [
             (

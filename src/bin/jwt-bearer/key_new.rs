@@ -22,7 +22,8 @@ use rsa::rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use crate::key::{PublicForm, public_half};
-use crate::output::{Failure, escape_invisible, print_to_stderr, print_to_stdout};
+use crate::output::{Failure, escape_invisible, print_note, print_to_stdout};
+use crate::shell;
 use crate::times::{unix, utc};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -150,26 +151,40 @@ pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
 
 /// Prints what was made and what to do with it.
 fn report(new: &NewKey, half: &PublicKeyOfFile, expires_at: Option<i64>) {
-    let file = shown(&new.file);
-    print_to_stderr(format!("{file}: private key: {}", half.kind()));
+    print_note(format_args!(
+        "{}: private key: {}",
+        shown(&new.file),
+        half.kind()
+    ));
+    let file = word(&new.file.display().to_string());
     let (mut register, mut options) = ("the public key", format!("--key {file}"));
     if let (Some(path), Some(expires_at)) = (&new.certificate, expires_at) {
-        let path = shown(path);
         let subject = escape_invisible(&new.subject);
-        print_to_stderr(format!(
-            "{path}: certificate of {subject}, valid until {}",
+        print_note(format_args!(
+            "{}: certificate of {subject}, valid until {}",
+            shown(path),
             utc(expires_at)
         ));
+        let path = word(&path.display().to_string());
         register = "the certificate";
         options = format!("{options} --certificate {path}");
     }
     if let Some(key_id) = &new.key_id {
-        options = format!("{options} --key-id {}", escape_invisible(key_id));
+        options = format!("{options} --key-id {}", word(key_id));
     }
-    print_to_stderr(format!("next: register {register} at the server, then"));
-    print_to_stderr(format!("  jwt-bearer token PROVIDER {options} ..."));
-    print_to_stderr("other forms of the public half:");
-    print_to_stderr(format!("  jwt-bearer key {file} --public jwk|jwks|pem"));
+    print_note(format_args!(
+        "next: register {register} at the server, then"
+    ));
+    print_note(format_args!("  jwt-bearer token PROVIDER {options} ..."));
+    print_note("other forms of the public half:");
+    print_note(format_args!(
+        "  jwt-bearer key {file} --public jwk|jwks|pem"
+    ));
+}
+
+/// Returns a text as a word of a command to paste.
+fn word(text: &str) -> String {
+    shell::word(&escape_invisible(text))
 }
 
 fn shown(path: &Path) -> String {

@@ -130,6 +130,13 @@ pub(crate) fn keys_of_set(bytes: &[u8]) -> Option<Vec<Value>> {
     }
 }
 
+/// Returns the algorithm that a file names which is a JWK. No other file has one.
+pub(crate) fn algorithm_of_jwk(bytes: &[u8]) -> Option<Algorithm> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let jwk: Value = serde_json::from_slice(bytes).ok()?;
+    Algorithm::named(jwk.get("alg")?.as_str()?)
+}
+
 fn key_of(bytes: &[u8], passphrase: Option<Zeroizing<Vec<u8>>>) -> Result<KeyFile, Error> {
     let without_passphrase = Key::read_preferring_ring(bytes, None);
     let is_encrypted = without_passphrase.as_ref().is_err_and(needs_passphrase);

@@ -9,8 +9,9 @@ use crate::args::SecretEncoding;
 use crate::files::{read, read_encoded_secret};
 use crate::jwt::Jwt;
 use crate::key::names;
-use crate::key_source::{FoundKey, keys_of_set, parse_key_file};
-use crate::output::Failure;
+use crate::key_source::{FoundKey, algorithm_of_jwk, keys_of_set, parse_key_file};
+use crate::output::{Failure, shortened};
+use crate::slips;
 
 /// Bits of the RSA keys whose signatures are checked.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -51,9 +52,9 @@ impl Keys {
         let found = parse_key_file(file, &bytes, passphrase)?;
         let id = found.key_id().map(str::to_owned);
         let (algorithm, key) = match found.found {
-            FoundKey::Private(_, public) => (None, KeyKind::Public(public)),
+            FoundKey::Private(_, public) => (algorithm_of_jwk(&bytes), KeyKind::Public(public)),
             FoundKey::Public(public) => (public.algorithm(), KeyKind::Public(public)),
-            FoundKey::Secret(key) => (None, KeyKind::Secret(key)),
+            FoundKey::Secret(key) => (algorithm_of_jwk(&bytes), KeyKind::Secret(key)),
         };
         Ok(Self::of_one(file, CandidateKey { id, algorithm, key }))
     }
@@ -75,9 +76,10 @@ impl Keys {
     /// Reads the secret of an HMAC.
     ///
     /// # Errors
-    /// Where the file cannot be read, or is not in this encoding.
+    /// Where the file cannot be read, is not in this encoding, or holds a key that is no secret.
     pub(crate) fn of_secret(file: &Path, encoding: SecretEncoding) -> Result<Self, Failure> {
         let secret = read_encoded_secret("--secret", file, encoding)?;
+        slips::check_secret_file(file, &secret, "give it with --key or --jwks")?;
         let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::in_file(file, error))?;
         let candidate = CandidateKey {
             id: None,
@@ -123,30 +125,39 @@ impl Keys {
         let fits = |candidate: &CandidateKey| candidate.algorithms().contains(&algorithm);
         let mut others = candidates.iter().filter(|candidate| !fits(candidate));
         let other = others.next().map(|other| names(other.algorithms()));
-        let mut why = None;
+        let (mut why, mut unchecked) = (None, None);
         for candidate in candidates.into_iter().filter(fits) {
             let name = match (&candidate.id, is_set) {
                 (Some(id), true) => format!("{file} (kid {id})"),
                 _ => file.clone(),
             };
-            match candidate.verifies(algorithm, jwt)? {
-                true => return Ok(format!("verified: {algorithm} with {name}")),
-                false => {
+            match candidate.verifies(algorithm, jwt) {
+                Ok(true) => return Ok(format!("verified: {algorithm} with {name}")),
+                Ok(false) => {
                     why = Some(format!(
                         "the signature is NOT of {name}: another key signed the token, or it was changed afterwards"
                     ))
                 }
+                // Another key of the set may be the right one.
+                Err(failure) => unchecked = Some(failure),
             }
         }
-        Err(Failure::denied(match (why, other) {
-            (Some(why), _) => why,
-            (None, Some(found)) => format!(
-                "the token says {algorithm}, and {file} is for {found}: the signature is NOT verified"
-            ),
-            (None, None) => {
-                format!("{file} has no key for this token: the signature is NOT verified")
+        Err(match (why, unchecked, other) {
+            (None, Some(failure), _) => failure,
+            (Some(why), unchecked, _) => {
+                let unchecked = unchecked.map(|failure| failure.into_parts().1);
+                unchecked
+                    .map(|why| format!("a key of the set was not tried: {why}"))
+                    .into_iter()
+                    .fold(Failure::denied(why), Failure::with_hint)
             }
-        }))
+            (None, None, Some(found)) => Failure::denied(format!(
+                "the token says {algorithm}, and {file} is for {found}: the signature is NOT verified"
+            )),
+            (None, None, None) => Failure::denied(format!(
+                "{file} has no key for this token: the signature is NOT verified"
+            )),
+        })
     }
 
     /// Returns the keys that the token may mean: those of its key ID, else those that have none.
@@ -154,9 +165,8 @@ impl Keys {
         let (Some(id), true) = (id, self.is_set) else {
             return Ok(self.keys);
         };
-        let known: Vec<_> = (self.keys.iter())
-            .filter_map(|key| key.id.clone())
-            .collect();
+        let known = self.keys.iter().filter_map(|key| key.id.as_deref());
+        let known: Vec<_> = known.take(MAX_IDS).map(shortened).collect();
         let (named, others): (Vec<_>, Vec<_>) =
             (self.keys.into_iter()).partition(|key| key.id.as_deref() == Some(id));
         let nameless: Vec<_> = others.into_iter().filter(|key| key.id.is_none()).collect();
@@ -164,13 +174,10 @@ impl Keys {
             (false, _) => Ok(named),
             (true, false) => Ok(nameless),
             (true, true) => Err(Failure::denied(format!(
-                "{}: no key has the kid {id} of the token; there are {}",
+                "{}: no key has the kid {} of the token; there are {}",
                 self.file.display(),
-                known
-                    .into_iter()
-                    .take(MAX_IDS)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                shortened(id),
+                known.join(", ")
             ))),
         }
     }
@@ -179,15 +186,12 @@ impl Keys {
 impl CandidateKey {
     /// Reads a key of a set, or returns `None` for one that checks no signatures here.
     fn of_jwk(jwk: &Value) -> Option<Self> {
-        if jwk.get("use").is_some_and(|usage| usage != "sig") {
-            return None;
-        }
         let json = jwk.to_string();
         if jwk.get("kty").is_some_and(|kty| kty == "oct") {
             let key = Key::read(&json).ok()?;
             return Some(Self {
                 id: key.key_id().map(str::to_owned),
-                algorithm: None,
+                algorithm: algorithm_of_jwk(json.as_bytes()),
                 key: KeyKind::Secret(key.into()),
             });
         }
@@ -263,7 +267,8 @@ fn algorithm(jwt: &Jwt) -> Result<Algorithm, Failure> {
             "the header has no alg: the signature is NOT verified",
         )),
         None => Err(Failure::config(format!(
-            "the alg {name} is not checked here: the signature is NOT verified"
+            "the alg {} is not checked here: the signature is NOT verified",
+            shortened(name)
         ))),
     }
 }
