@@ -36,7 +36,7 @@ fn line<'a>(outcome: &'a Outcome, label: &str) -> &'a str {
 }
 
 #[test]
-fn public_half_is_what_openssl_prints() {
+fn public_key_is_what_openssl_prints() {
     let fixture = Fixture::new();
     for (file, public) in [
         ("keys/rsa-2048.der", "keys/rsa-2048.pub.pem"),
@@ -182,7 +182,7 @@ fn key_is_described_whatever_its_file_is() {
     let public = fixture.run(&format!("key {}", data("keys/ec.pub.pem")));
     assert_eq!(
         line(&public, "kind"),
-        "public key, without its private half: EC, P-256"
+        "public key, without its private key: EC, P-256"
     );
     let repaired = fixture.write("repaired.pem", format!("\u{feff}{}", pem()));
     let repaired = fixture.run(&format!("key {}", repaired.display()));
@@ -193,14 +193,14 @@ fn key_is_described_whatever_its_file_is() {
 }
 
 #[test]
-fn secret_has_no_public_half() {
+fn secret_has_no_public_key() {
     let fixture = Fixture::new();
     let file = data("jwk/rfc7517-a3.json");
     for option in ["--public pem", "--fingerprint", "--thumbprint"] {
         fixture.run(&format!("key {file} {option}")).assert_fails(
             3,
             &format!(
-                "jwt-bearer: {file}: this is the secret of an HMAC, which has no public half: the server has the same \
+                "jwt-bearer: {file}: this is the secret of an HMAC, which has no public key: the server has the same \
                  secret\n"
             ),
         );
@@ -245,7 +245,7 @@ fn certificate_is_described_and_compared_with_the_key() {
 
 /// The certificate is one of Python's cryptography, with a control character in it.
 #[test]
-fn names_and_expiry_of_a_certificate_are_told() {
+fn names_and_expiry_of_a_certificate_are_shown() {
     let outcome = Fixture::new().run(&format!("key {}", data("certificates/names.pem")));
     assert_eq!(
         line(&outcome, "kind"),
@@ -322,7 +322,7 @@ fn file_that_is_no_key_says_what_to_do() {
 }
 
 #[test]
-fn several_private_keys_are_told_of() {
+fn several_private_keys_are_warned_of() {
     let fixture = Fixture::new();
     let ec = include_str!("../data/keys/ec.pem");
     fixture.write("two.pem", format!("{}{ec}", pem()));
@@ -413,6 +413,26 @@ fn new_certificate_is_verified_by_openssl() {
         ));
         assert!(jwk.out.contains(r#""kid":"k1""#), "{jwk:?}");
     }
+}
+
+/// The lines are for a shell, where a file name may have blanks.
+#[test]
+fn commands_of_a_new_key_are_quoted_and_quiet_prints_none() {
+    let fixture = Fixture::new();
+    let mut command = fixture.command("key new --type p-256 --public jwk --kid");
+    let outcome = Outcome::of(command.args(["it's", "my key.pem"]).output().unwrap());
+    let command = r"  jwt-bearer token PROVIDER --key 'my key.pem' --key-id 'it'\''s' ...";
+    assert!(
+        outcome.err.lines().any(|line| line == command),
+        "{outcome:?}"
+    );
+    let command = "  jwt-bearer key 'my key.pem' --public jwk|jwks|pem";
+    assert!(
+        outcome.err.lines().any(|line| line == command),
+        "{outcome:?}"
+    );
+    let outcome = fixture.run("-q key new quiet.pem --type p-256 --public jwk");
+    outcome.only_line();
 }
 
 #[cfg(unix)]

@@ -163,8 +163,22 @@ fn sandbox_knows_more_users_scopes_and_a_lifetime() {
     assert_eq!(sandbox.wait(), (Some(0), String::new())); // --quiet: no log
 }
 
+/// openssl writes PEM with LF on Unix, and so does `key new`.
 #[test]
-fn sandbox_fails_as_it_is_told() {
+fn keys_of_the_sandbox_have_the_line_ends_of_unix() {
+    let parent = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(parent.path(), &[]);
+    for name in ["key.pem", "ec.pem"] {
+        let text = fs::read_to_string(sandbox.directory.join(name)).unwrap();
+        assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{name}");
+        assert!(!text.contains('\r'), "{name}");
+    }
+    sandbox.kill("-TERM");
+    sandbox.wait();
+}
+
+#[test]
+fn sandbox_fails_as_its_option_says() {
     for (fault, status, words) in [
         ("429", 7, "(status 429)"),
         ("503", 7, "(status 503)"),

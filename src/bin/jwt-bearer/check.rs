@@ -9,7 +9,6 @@ mod metadata;
 mod network;
 mod report;
 mod server;
-mod x509;
 
 use std::time::Instant;
 

@@ -4,7 +4,6 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +15,7 @@ use crate::files::read;
 use crate::json_text::{indented, without_whitespace};
 use crate::jwt::{Body, Jwt, is_token};
 use crate::output::{Failure, escape_invisible, print_message, print_note, print_to_stdout};
-use crate::times::{relative, span, unix, utc};
+use crate::times::{now, relative, span, utc};
 use crate::verification::Keys;
 
 /// Claims that are times (RFC 7519 §4.1, OpenID Connect Core §2).
@@ -77,7 +76,7 @@ pub(crate) fn run(arguments: &DecodeArguments) -> Result<(), Failure> {
         print_message(oddity);
     }
     if let Body::Claims(claims, _) = &jwt.body {
-        times(claims, unix(SystemTime::now()));
+        times(claims, now());
     }
     let line =
         |text: &str| print_note(format_args!("{:9} {}", "signature", escape_invisible(text)));

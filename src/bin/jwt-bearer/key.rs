@@ -1,8 +1,7 @@
-//! The `key` command: what a key file holds, and its public half in the forms in which servers register it.
+//! The `key` command: what a key file holds, and its public key in the forms in which servers register it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +14,6 @@ use crate::files::read;
 use crate::key_new::{self, NewKey};
 use crate::key_source::{FoundKey, KeyFile, read_key_file};
 use crate::output::{Failure, escape_invisible, print_to_stdout};
-use crate::times::unix;
 
 /// Columns of the labels.
 const LABELS: usize = 13;
@@ -46,17 +44,17 @@ pub(crate) struct KeyArguments {
 
 #[derive(Subcommand)]
 enum KeyCommand {
-    /// Makes a key in a new file, and prints its public half to register.
+    /// Makes a key in a new file, and prints its public key to register.
     New(NewKey),
 }
 
 #[derive(Args)]
 #[group(multiple = false)]
 struct Form {
-    /// Prints the public half, to register it at a server.
+    /// Prints the public key, to register it at a server.
     #[arg(long, value_name = "FORM", value_enum)]
     public: Option<PublicForm>,
-    /// Prints SHA-256 of the public half, to compare it with what a server shows.
+    /// Prints SHA-256 of the public key, to compare it with what a server shows.
     #[arg(
         long,
         value_name = "FORM",
@@ -66,12 +64,12 @@ struct Form {
         default_missing_value = "snowflake"
     )]
     fingerprint: Option<FingerprintForm>,
-    /// Prints the thumbprint of the public half (RFC 7638), which many servers use as the key ID.
+    /// Prints the thumbprint of the public key (RFC 7638), which many servers use as the key ID.
     #[arg(long)]
     thumbprint: bool,
 }
 
-/// How the public half is written.
+/// How the public key is written.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum PublicForm {
     /// PEM (SubjectPublicKeyInfo), as openssl pkey -pubout writes it.
@@ -110,9 +108,9 @@ pub(crate) fn run(arguments: KeyArguments) -> Result<(), Failure> {
     if public.is_none() && fingerprint.is_none() && !thumbprint {
         return show(file, &key);
     }
-    let half = key.public().ok_or_else(|| {
+    let public_key = key.public().ok_or_else(|| {
         Failure::config(format!(
-            "{}: this is the secret of an HMAC, which has no public half: the server has the same secret",
+            "{}: this is the secret of an HMAC, which has no public key: the server has the same secret",
             file.display()
         ))
     })?;
@@ -120,10 +118,10 @@ pub(crate) fn run(arguments: KeyArguments) -> Result<(), Failure> {
         (Some(form), _) => {
             let algorithm = jwk_algorithm(file, &key, arguments.alg)?;
             let key_id = arguments.key_id.as_deref().or(key.key_id());
-            public_half(half, form, algorithm, key_id)
+            public_text(public_key, form, algorithm, key_id)
         }
-        (None, Some(form)) => fingerprint_in(form, half),
-        (None, None) => half.thumbprint(),
+        (None, Some(form)) => fingerprint_in(form, public_key),
+        (None, None) => public_key.thumbprint(),
     })
 }
 
@@ -144,8 +142,8 @@ fn jwk_algorithm(
     }
 }
 
-/// Returns the public half as servers register it.
-pub(crate) fn public_half(
+/// Returns a public key as servers register it.
+pub(crate) fn public_text(
     key: &PublicKeyOfFile,
     form: PublicForm,
     algorithm: Algorithm,
@@ -200,11 +198,11 @@ fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
         (None, Some(_)) => lines.add("key id", "none in the file; a JWK of it has the thumbprint"),
         (None, None) => lines.add("key id", "none in the file"),
     }
-    if let Some(half) = key.public() {
-        lines.add("thumbprint", &half.thumbprint());
-        let fingerprint = fingerprint_in(FingerprintForm::Snowflake, half);
+    if let Some(public) = key.public() {
+        lines.add("thumbprint", &public.thumbprint());
+        let fingerprint = fingerprint_in(FingerprintForm::Snowflake, public);
         lines.add("fingerprint", &fingerprint);
-        lines.add("", &hex(&half.sha256()));
+        lines.add("", &hex(&public.sha256()));
     }
     for repair in key.repairs() {
         lines.add("repaired", repair);
@@ -219,7 +217,7 @@ fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
                 (_, false) => "of ANOTHER key",
             },
         );
-        for (label, text) in certificate::describe(certificate, unix(SystemTime::now())) {
+        for (label, text) in certificate::describe(certificate) {
             let label = format!("  {label}");
             lines.add(label.trim_end(), &text);
         }
@@ -233,11 +231,11 @@ fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
         lines.add("", "openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem");
     }
     if key.public().is_some() {
-        lines.add("register", "--public pem|jwk|jwks prints the public half");
+        lines.add("register", "--public pem|jwk|jwks prints the public key");
     } else {
         lines.add(
             "register",
-            "nothing: a shared secret has no public half, and the server has it too",
+            "nothing: a shared secret has no public key, and the server has it too",
         );
     }
     print_to_stdout(lines.0.trim_end())?;
@@ -253,11 +251,13 @@ fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
 fn kind(key: &KeyFile) -> String {
     match &key.found {
         FoundKey::Secret(_) => "shared secret of an HMAC".to_owned(),
-        FoundKey::Private(_, half) => format!("private key: {}", half.kind()),
-        FoundKey::Public(half) if key.certificate.is_some() => {
-            format!("certificate, without a private key: {}", half.kind())
+        FoundKey::Private(_, public) => format!("private key: {}", public.kind()),
+        FoundKey::Public(public) if key.certificate.is_some() => {
+            format!("certificate, without a private key: {}", public.kind())
         }
-        FoundKey::Public(half) => format!("public key, without its private half: {}", half.kind()),
+        FoundKey::Public(public) => {
+            format!("public key, without its private key: {}", public.kind())
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::rand_core::OsRng;
 use zeroize::Zeroizing;
 
-use crate::key::{PublicForm, public_half};
+use crate::key::{PublicForm, public_text};
 use crate::output::{Failure, escape_invisible, print_note, print_to_stdout};
 use crate::shell;
 use crate::times::{unix, utc};
@@ -71,7 +71,7 @@ pub(crate) struct NewKey {
         value_parser = clap::value_parser!(u32).range(1..=7300)
     )]
     days: u32,
-    /// How the public half is printed [default: pem, or nothing with --certificate]
+    /// How the public key is printed [default: pem, or nothing with --certificate]
     #[arg(long, value_name = "FORM", value_enum)]
     public: Option<PublicForm>,
     /// The key ID for the JWK [default: the thumbprint]
@@ -80,7 +80,7 @@ pub(crate) struct NewKey {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum KeyType {
+pub(crate) enum KeyType {
     /// RSA with 2048 bits, which every server takes.
     #[value(name = "rsa-2048", alias = "rsa")]
     Rsa2048,
@@ -119,7 +119,7 @@ pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
     }
     let der = private_key(new.kind)?;
     let key = Key::read_preferring_ring(&der, None)?;
-    let half = PublicKeyOfFile::read(key.public_pem().unwrap_or_default().as_bytes())?;
+    let public = PublicKeyOfFile::read(key.public_pem().unwrap_or_default().as_bytes())?;
     let text = Zeroizing::new(pem_text("PRIVATE KEY", &der));
     let certificate = match &new.certificate {
         Some(path) => Some((path, certificate(&der, new)?)),
@@ -137,12 +137,12 @@ pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
     });
     report(
         new,
-        &half,
+        &public,
         certificate.as_ref().map(|(_, made)| made.expires_at),
     );
     match form {
         Some(form) => {
-            let text = public_half(&half, form, key.algorithm(), new.key_id.as_deref());
+            let text = public_text(&public, form, key.algorithm(), new.key_id.as_deref());
             print_to_stdout(&text)
         }
         None => Ok(()),
@@ -150,11 +150,11 @@ pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
 }
 
 /// Prints what was made and what to do with it.
-fn report(new: &NewKey, half: &PublicKeyOfFile, expires_at: Option<i64>) {
+fn report(new: &NewKey, public: &PublicKeyOfFile, expires_at: Option<i64>) {
     print_note(format_args!(
         "{}: private key: {}",
         shown(&new.file),
-        half.kind()
+        public.kind()
     ));
     let file = word(&new.file.display().to_string());
     let (mut register, mut options) = ("the public key", format!("--key {file}"));
@@ -176,7 +176,7 @@ fn report(new: &NewKey, half: &PublicKeyOfFile, expires_at: Option<i64>) {
         "next: register {register} at the server, then"
     ));
     print_note(format_args!("  jwt-bearer token PROVIDER {options} ..."));
-    print_note("other forms of the public half:");
+    print_note("other forms of the public key:");
     print_note(format_args!(
         "  jwt-bearer key {file} --public jwk|jwks|pem"
     ));
@@ -240,7 +240,7 @@ fn create(path: &Path, mode: u32, content: &[u8]) -> Result<(), Failure> {
 }
 
 /// Returns a new private key in PKCS#8.
-fn private_key(kind: KeyType) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn private_key(kind: KeyType) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let random = SystemRandom::new();
     let no_random = || Failure::config("the system has no random numbers");
     let rsa = |bits| {
@@ -301,7 +301,8 @@ fn certificate(der: &[u8], new: &NewKey) -> Result<NewCertificate, Failure> {
     })
 }
 
-fn pem_text(label: &str, der: &[u8]) -> String {
+/// Returns PEM with the line ends that openssl writes.
+pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     pem::encode_config(&Pem::new(label, der), config)
 }

@@ -11,7 +11,7 @@ use crate::files::{read, read_secret};
 use crate::output::Failure;
 
 /// How the errors about files begin that have a public key and no private one.
-const PUBLIC_HALVES: &[&str] = &[
+const PUBLIC_KEYS: &[&str] = &[
     "this is a public key",
     "this is a certificate",
     "this JWK is a public key",
@@ -43,7 +43,7 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Returns the public half, if there is one.
+    /// Returns the public key, if there is one.
     pub(crate) fn public(&self) -> Option<&PublicKeyOfFile> {
         match &self.found {
             FoundKey::Private(_, public) | FoundKey::Public(public) => Some(public),
@@ -103,21 +103,36 @@ pub(crate) fn parse_key_file(
     bytes: &[u8],
     passphrase_file: Option<&Path>,
 ) -> Result<KeyFile, Failure> {
-    let passphrase = match passphrase_file {
-        Some(file) => Some(read_secret("--passphrase-file", file)?),
-        None => None,
-    };
-    key_of(bytes, passphrase).map_err(|error| {
+    key_of(bytes, read_passphrase(passphrase_file)?).map_err(|error| {
         let needs_passphrase = needs_passphrase(&error);
-        let failure = Failure::in_file(file, error);
+        let failure = unusable(file, error);
         match needs_passphrase {
-            true => failure.with_hint("--passphrase-file FILE names a file with the passphrase"),
+            true => failure,
             false if SSH_PUBLIC_KEYS.iter().any(|start| bytes.starts_with(start)) => {
                 failure.with_hint("convert it with ssh-keygen -e -m PKCS8 -f FILE > public.pem")
             }
             false => failure,
         }
     })
+}
+
+/// Reads the passphrase of an encrypted key, if its file is given.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub(crate) fn read_passphrase(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let read = |file| read_secret("--passphrase-file", file);
+    file.map(read).transpose()
+}
+
+/// Returns the failure to read a key, with the option that it lacks.
+pub(crate) fn unusable(file: &Path, error: Error) -> Failure {
+    let needs_passphrase = needs_passphrase(&error);
+    let failure = Failure::in_file(file, error);
+    match needs_passphrase {
+        true => failure.with_hint("--passphrase-file FILE names a file with the passphrase"),
+        false => failure,
+    }
 }
 
 /// Returns the keys of a JWK set (RFC 7517 §5), each as JSON, if that is what the bytes are.
@@ -178,7 +193,7 @@ fn found(key: Key) -> Result<FoundKey, Error> {
 /// Reads a public key where `error` says that there is no private one.
 fn public_key_of(bytes: &[u8], error: Error) -> Result<PublicKeyOfFile, Error> {
     let message = error.to_string();
-    if !PUBLIC_HALVES.iter().any(|start| message.starts_with(start)) {
+    if !PUBLIC_KEYS.iter().any(|start| message.starts_with(start)) {
         return Err(error);
     }
     match keys_of_set(bytes).as_deref() {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::args::{CommonOptions, SecretEncoding};
 use crate::connections::Connections;
 use crate::files::{read, read_encoded_secret, read_secret};
+use crate::key_source::{read_passphrase, unusable};
 use crate::layers::NOT_AN_ARGUMENT;
 use crate::output::{Failure, Part, print_message};
 use crate::providers::Chosen;
@@ -73,8 +74,9 @@ fn secret_file(chosen: &Chosen) -> String {
     file.display().to_string()
 }
 
-/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same. It is `None` where the
-/// profile is in the same file.
+/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same.
+///
+/// It is `None` where the profile is in the same file.
 pub(crate) fn without_key(chosen: &Chosen) -> Option<Result<Profile, Failure>> {
     let provider = chosen
         .provider
@@ -294,19 +296,9 @@ fn certificate(chosen: &Chosen, key: &[u8]) -> Result<Option<Certificate>, Failu
 
 /// Reads a private key of any kind.
 fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Failure> {
-    let passphrase = match &common.passphrase_file {
-        Some(file) => Some(read_secret("--passphrase-file", file)?),
-        None => None,
-    };
+    let passphrase = read_passphrase(common.passphrase_file.as_deref())?;
     let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
-    let key = key.map_err(|error| {
-        let needs_passphrase = error.to_string().ends_with("a passphrase is needed");
-        let failure = Failure::in_file(file, error);
-        match needs_passphrase {
-            true => failure.with_hint("--passphrase-file FILE names a file with the passphrase"),
-            false => failure,
-        }
-    })?;
+    let key = key.map_err(|error| unusable(file, error))?;
     // Nobody but its vendor can change what a credential file looks like.
     if slips::provider_of_credential_file(bytes).is_none() {
         warn_of_repairs(file, key.repairs());

@@ -8,15 +8,12 @@ use std::{fs, io};
 use clap::Args;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{EcKey, RsaKey};
-use rsa::RsaPrivateKey;
-use rsa::pkcs8::EncodePrivateKey as _;
-use rsa::rand_core::OsRng;
 
+use crate::key_new::{KeyType, pem_text, private_key};
 use crate::output::{Failure, print_note, print_to_stdout};
 use crate::shell;
 use crate::signals::Signals;
 
-const RSA_BITS: usize = 2048;
 /// The file of the root certificate.
 const ROOT: &str = "root.pem";
 /// The secret of the Cylance application. It is public, since the server accepts connections from loopback alone.
@@ -107,11 +104,9 @@ fn private_directory() -> io::Result<tempfile::TempDir> {
 /// Writes `key.pem`, `ec.pem`, `secret.txt` and `credentials.json`, with TLS also `root.pem`, and returns the keys.
 fn write_keys(directory: &Path, server: &Server) -> Result<(RsaKey, EcKey), Failure> {
     let failure = |error: &dyn std::fmt::Display| Failure::config(error.to_string());
-    let key = RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(|e| failure(&e))?;
-    let der = key.to_pkcs8_der().map_err(|e| failure(&e))?;
-    let text = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_bytes()));
-    let ec = rcgen::KeyPair::generate().map_err(|e| failure(&e))?; // P-256
-    let ec = ec.serialize_der();
+    let der = private_key(KeyType::Rsa2048)?;
+    let text = pem_text("PRIVATE KEY", &der);
+    let ec = private_key(KeyType::P256)?;
     let credentials = serde_json::json!({
         "serviceAccountId": "service-account",
         "discoveryEndpoint": server.discovery_endpoint(),
@@ -119,10 +114,7 @@ fn write_keys(directory: &Path, server: &Server) -> Result<(RsaKey, EcKey), Fail
     });
     let mut files = vec![
         ("key.pem", text),
-        (
-            "ec.pem",
-            pem::encode(&pem::Pem::new("PRIVATE KEY", ec.as_slice())),
-        ),
+        ("ec.pem", pem_text("PRIVATE KEY", &ec)),
         ("secret.txt", SECRET.to_owned()),
         ("credentials.json", credentials.to_string()),
     ];
@@ -131,7 +123,7 @@ fn write_keys(directory: &Path, server: &Server) -> Result<(RsaKey, EcKey), Fail
     for (name, text) in files {
         fs::write(directory.join(name), text).map_err(|e| failure(&e))?;
     }
-    Ok((RsaKey::from_der(der.as_bytes())?, EcKey::from_der(&ec)?))
+    Ok((RsaKey::from_der(&*der)?, EcKey::from_der(&*ec)?))
 }
 
 /// Registers the clients of the printed commands, which are those of the demonstration too.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Seconds of the units in which spans are told, largest first, with the least span that is told in them.
+/// Seconds of the units of spans, largest first, with the least span that is written in each.
 const UNITS: &[(u64, u64, &str)] = &[
     (365 * DAY, 2 * 365 * DAY, "year"),
     (DAY, 2 * DAY, "day"),
@@ -10,7 +10,13 @@ const UNITS: &[(u64, u64, &str)] = &[
     (60, 2 * 60, "minute"),
     (1, 0, "second"),
 ];
-const DAY: u64 = 24 * 3600;
+/// Seconds.
+pub(crate) const DAY: u64 = 24 * 3600;
+
+/// Returns the seconds since 1970.
+pub(crate) fn now() -> i64 {
+    unix(SystemTime::now())
+}
 
 /// Returns the seconds since 1970 of a time.
 pub(crate) fn unix(time: SystemTime) -> i64 {
@@ -23,6 +29,18 @@ pub(crate) fn unix(time: SystemTime) -> i64 {
 
 /// Returns a time as `2026-01-31 23:59:59 UTC`.
 pub(crate) fn utc(seconds: i64) -> String {
+    let (date, time) = date_and_time(seconds);
+    format!("{date} {time} UTC")
+}
+
+/// Returns a time as `2026-01-31T23:59:59Z` (RFC 3339).
+pub(crate) fn rfc3339(seconds: i64) -> String {
+    let (date, time) = date_and_time(seconds);
+    format!("{date}T{time}Z")
+}
+
+/// Returns date and time of day in UTC.
+fn date_and_time(seconds: i64) -> (String, String) {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days since the first of March of the year 0, in eras of 400 years, so that leap days end a year.
     let days = days.saturating_add(719_468);
@@ -34,7 +52,10 @@ pub(crate) fn utc(seconds: i64) -> String {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year + i64::from(month <= 2);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
 }
 
 /// Returns a span in its largest fitting unit, rounded down: `23 days`.
@@ -62,7 +83,7 @@ mod tests {
 
     /// The right sides are those of `date -u -d @N`.
     #[test]
-    fn utc_is_what_date_prints() {
+    fn time_in_utc_is_what_date_prints() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_782_399, "2000-02-28 23:59:59 UTC"),
@@ -73,11 +94,13 @@ mod tests {
             (253_402_300_799, "9999-12-31 23:59:59 UTC"),
         ] {
             assert_eq!(utc(seconds), text);
+            let text = text.replacen(' ', "T", 1).replace(" UTC", "Z");
+            assert_eq!(rfc3339(seconds), text);
         }
     }
 
     #[test]
-    fn span_is_told_in_its_largest_unit() {
+    fn span_has_its_largest_fitting_unit() {
         for (seconds, text) in [
             (0, "0 seconds"),
             (1, "1 second"),

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Certificate, Key, Profile, Signer as _};
 use serde_json::Value;
 
 use super::report::{Report, Step};
-use super::x509::Facts;
+use crate::certificate::Facts;
 use crate::files;
 use crate::output::{Failure, Part};
 use crate::profiles::{self, ProfileAndSigner};
@@ -267,14 +267,10 @@ fn bits(number: &str) -> usize {
 }
 
 fn certificate(certificate: &Certificate, of_key: Result<(), Failure>) -> Step {
-    let der = certificate
-        .x5c()
-        .first()
-        .map(|der| STANDARD.decode(der).unwrap_or_default());
     let (x5t, x5t_s256) = (certificate.x5t(), certificate.x5t_s256());
-    let facts = der.and_then(|der| Facts::read(&der));
+    let facts = Facts::of(certificate);
     let step = match &facts {
-        Some(facts) => Step::ok("certificate", facts.validity())
+        Some(facts) => Step::ok("certificate", format!("valid from {}", facts.validity()))
             .with_line("subject", facts.subject.clone())
             .with_line("issuer", facts.issuer.clone())
             .with_fact("subject", facts.subject.clone())

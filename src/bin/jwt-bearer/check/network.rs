@@ -12,9 +12,9 @@ use jwt_bearer::{Request, Response, Transport as _};
 use ureq::Proxy;
 
 use super::report::{Report, Step};
-use super::x509::Facts;
 use crate::agent::ProxyingAgent;
 use crate::args::CommonOptions;
+use crate::certificate::Facts;
 use crate::output::{Failure, certificate_hint};
 use crate::proxy::EnvironmentProxy;
 use crate::tls::{Handshake, TlsConnector};
@@ -66,7 +66,7 @@ impl Network {
     /// Where there is no response.
     pub(super) fn send(&mut self, request: &Request) -> io::Result<Response> {
         let (sent, begun) = (SystemTime::now(), Instant::now());
-        // A server that does not answer this one may answer the exchange.
+        // A server without a response to this one may have one to the exchange.
         let time = (self.time_left() / 3).min(MAX_TIME);
         let response = self.agent.send(request, time)?;
         let middle = sent.checked_add(begun.elapsed() / 2).unwrap_or(sent);
@@ -129,7 +129,7 @@ impl Network {
         let addresses = look_up(name, route.port, self.time_left().min(MAX_TIME));
         let addresses = addresses.map_err(|error| {
             Failure::network(format!("{name}: {error}")).with_hint(
-                "check the spelling of the host, and that this machine's name server answers: getent hosts HOST; \
+                "check the spelling of the host, and that this machine's name server responds: getent hosts HOST; \
                  where only a proxy reaches the network, set https_proxy",
             )
         })?;
@@ -245,7 +245,7 @@ fn look_up(host: &str, port: u16, time: Duration) -> io::Result<Vec<SocketAddr>>
         let _ = sender.send(addresses.map(Vec::from_iter)); // nobody waits any more
     };
     thread::Builder::new().spawn(look_up)?;
-    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no response in time");
     let addresses = receiver.recv_timeout(time).map_err(timed_out)??;
     match addresses.is_empty() {
         true => Err(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
@@ -318,7 +318,7 @@ fn tls_step(
     }
 }
 
-/// Returns the seconds by which a server's clock is ahead; nothing where it does not say, or a cache answered.
+/// Returns the seconds by which a server's clock is ahead; nothing where it does not say, or the response is of a cache.
 fn clock_offset(response: &Response, now: SystemTime) -> Option<i64> {
     if response.header("Age").is_some_and(|age| age.trim() != "0") {
         return None;

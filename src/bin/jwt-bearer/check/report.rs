@@ -22,7 +22,8 @@ const MAX_TEXT: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// A line for each step, with what to do below it. A connection may have a format of the command token.
+    /// A line for each step, with what to do below it.
+    // A connection has one format for all commands, so that those of the command token count as this one.
     #[value(aliases = ["token", "header", "env", "exec-credential"])]
     Text,
     /// An object on each line.
