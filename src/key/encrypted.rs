@@ -10,11 +10,9 @@ use super::pbes1;
 pub(super) const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
 /// What to do about a key whose encryption is not read.
 pub(super) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
-    -out NEW (an old cipher \
-    also needs -provider legacy -provider default)";
+    -out NEW (an old cipher also needs -provider legacy -provider default)";
 const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and \
-    PBKDF2 \
-    (HMAC-SHA-1 or HMAC-SHA-2) or scrypt";
+    PBKDF2 (HMAC-SHA-1 or HMAC-SHA-2) or scrypt";
 
 /// PBKDF2, 1.2.840.113549.1.5.12 (RFC 8018 §A.2).
 const PBKDF2: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c";

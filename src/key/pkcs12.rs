@@ -20,13 +20,11 @@ use super::material::SecretBytes;
 const CONVERT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
      -legacy)";
 const MISFIT: &str = "the parts of this PKCS#12 store do not belong together";
-const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that \
-    is \
+const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
     read: export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW";
-const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 \
-    or \
+const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or \
     SHA-512 and a key as in RFC 7292: export its key with openssl pkcs12 -in FILE -nocerts -nodes \
-        -out NEW";
+    -out NEW";
 
 /// `data`, 1.2.840.113549.1.7.1 (RFC 5652 §4).
 const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";

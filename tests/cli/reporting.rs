@@ -199,7 +199,7 @@ fn failure_says_where_it_went_and_how_often() {
 /// `script` of util-linux runs a command on a terminal of its own.
 #[cfg(target_os = "linux")]
 #[test]
-fn retries_are_told_on_a_terminal_alone() {
+fn retries_are_announced_on_a_terminal_alone() {
     let fixture = Fixture::new();
     let host = fixture
         .server
@@ -218,10 +218,10 @@ fn retries_are_told_on_a_terminal_alone() {
         Outcome::of(script.output().unwrap())
     };
     fixture.server.fail_next(2, Fault::Unavailable);
-    let told = on_terminal("");
-    assert_eq!(told.status, 0, "{told:?}");
-    let lines: Vec<_> = told.out.lines().map(str::trim_end).collect();
-    assert_eq!(lines.len(), 3, "{told:?}");
+    let announced = on_terminal("");
+    assert_eq!(announced.status, 0, "{announced:?}");
+    let lines: Vec<_> = announced.out.lines().map(str::trim_end).collect();
+    assert_eq!(lines.len(), 3, "{announced:?}");
     for (line, attempt) in lines.iter().zip(["2 of 3", "3 of 3"]) {
         let start = format!("jwt-bearer: 503 from {host}, trying again in ");
         assert!(line.starts_with(&start), "{line}");
@@ -286,7 +286,7 @@ fn clock_is_corrected_where_the_user_wants_it() {
 }
 
 #[test]
-fn likeliest_slips_are_told_what_was_meant() {
+fn likeliest_mistakes_say_what_was_meant() {
     let fixture = Fixture::new();
     let jwk = |text: &str| serde_json::from_str::<Value>(text).unwrap().to_string();
     fixture.write(
@@ -339,7 +339,7 @@ fn likeliest_slips_are_told_what_was_meant() {
 }
 
 #[test]
-fn success_is_silent_and_a_dropped_line_end_is_told_with_a_failure() {
+fn success_is_silent_and_a_dropped_line_end_is_noted_with_a_failure() {
     let fixture = Fixture::new();
     let cylance = "token cylance --tenant-id tenant --application-id application --base-url {url} --secret secret.txt";
     fixture.write("secret.txt", format!("{SECRET}\n"));
@@ -377,7 +377,7 @@ fn unusable_key_comes_with_what_to_do() {
             "empty.pem",
             "the key was not written to this file: copy it again",
         ),
-        ("public.pem", "signing needs its private half"),
+        ("public.pem", "signing needs its private key"),
     ] {
         let outcome = fixture.run(&CLIENT.replace("key.pem", file));
         assert_eq!(outcome.status, 3, "{outcome:?}");

@@ -77,8 +77,8 @@ pub(crate) enum Command {
     /// Runs a command with the token in an environment variable.
     ///
     /// The token is in no argument, so other users of the machine do not see it in the process list. The command does not
-    /// get the variables JWT_BEARER_* and those of env:NAME, which may hold a key. The exit status is that of the command; 127 if there is no
-    /// such command, and 126 if it cannot be run.
+    /// get the variables JWT_BEARER_* and those of env:NAME, which may hold a key. The exit status is that of the command;
+    /// 127 if there is no such command, and 126 if it cannot be run.
     #[command(
         subcommand_value_name = "PROVIDER",
         subcommand_help_heading = "Providers",
@@ -174,7 +174,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         chosen: Option<Chosen>,
     },
-    /// Shows what a key file holds, and its public half to register. `key new` makes a key.
+    /// Shows what a key file holds, and its public key to register. `key new` makes a key.
     ///
     /// FILE may also be a PKCS#12 store, a JWK, a credential file, a public key or a certificate; `-` is standard
     /// input. Nothing secret is printed.

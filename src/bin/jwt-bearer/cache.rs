@@ -18,7 +18,8 @@ use crate::trace;
 
 /// Returns `source` with a token store if the options ask for one and it can be opened.
 ///
-/// With the secrets of `-v`, shows whether the store has a token. A cache that cannot be opened costs a warning, since a token can be had all the same.
+/// With the secrets of `-v`, shows whether the store has a token. A cache that cannot be opened costs a
+/// warning, since a token can be had all the same.
 pub(crate) fn with_cache(
     source: TokenSource,
     options: &CacheOptions,

@@ -15,7 +15,7 @@ const HINTS: &[(&str, &str)] = &[
     ),
     (
         "is a public key",
-        "signing needs its private half, which is in another file or, at a server, shown once: when it is made",
+        "signing needs its private key, which is in another file or, at a server, shown once: when it is made",
     ),
     (
         "the passphrase is wrong",
@@ -54,7 +54,7 @@ const HINTS: &[(&str, &str)] = &[
 const COPY: &str = "copy the whole file again; of PEM, from the line BEGIN to the line END";
 const NEW_KEY: &str = "jwt-bearer key new FILE makes a key that can sign";
 const FORMATS: &str = "a private key is in PEM, as in -----BEGIN PRIVATE KEY-----, in DER, in PKCS#12 or a JWK; the \
-    secret of an HMAC has no such form, and no public half: it is given with --secret";
+    secret of an HMAC has no such form, and no public key: it is given with --secret";
 
 /// Returns what to do about an error of a key file.
 pub(crate) fn hint(message: &str) -> Option<&'static str> {

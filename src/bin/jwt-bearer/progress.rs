@@ -1,4 +1,4 @@
-//! What happens while a token is fetched: attempts are counted, and a retry is told on a terminal.
+//! What happens while a token is fetched: attempts are counted, and a retry is announced on a terminal.
 //!
 //! The library sends by a transport and pauses by a clock. Both pass here, so that a pause after a failed request is
 //! known to be that before the next attempt.
@@ -88,7 +88,7 @@ impl Transport for Progress {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Some(format!("no connection to {host}"))
             }
-            Err(_) => Some(format!("no answer from {host}")),
+            Err(_) => Some(format!("no response from {host}")),
         };
         outcome
     }

@@ -1,5 +1,5 @@
-//! What standard error carries, and in which form: `--quiet`, `--error-format` and notes that are told with an error
-//! alone.
+//! What standard error carries, and in which form: `--quiet`, `--error-format` and notes that are printed with an
+//! error alone.
 //!
 //! The choice is one for the whole process, since every part of the command line may have something to say.
 
@@ -17,7 +17,7 @@ const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
 /// Notes, warnings, logs and retries are not printed.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static IS_JSON: AtomicBool = AtomicBool::new(false);
-/// What is told where the command fails.
+/// What is printed where the command fails.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Args)]
