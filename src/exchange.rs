@@ -196,9 +196,9 @@ impl<'p> Exchange<'p> {
 
     /// Returns the same, and the tokens in a response.
     fn secrets_and_tokens(&self, body: Option<&JsonObject>) -> Vec<Zeroizing<String>> {
-        let token = json::path(&self.map().token_member);
-        let token_member = token.last().map(|name| &**name);
-        let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(token_member).collect();
+        let path = json::path(&self.map().token_member);
+        let member = path.last().map(|name| &**name);
+        let names: Vec<_> = TOKEN_MEMBERS.iter().copied().chain(member).collect();
         let mut secrets = self.secrets();
         if let Some(body) = body {
             secrets.append(&mut body.texts_at_any_depth(&names));
@@ -231,14 +231,13 @@ impl<'p> Exchange<'p> {
             json.is_some_and(|json| !json::is_empty(json))
         };
         // Some servers number their errors, and zero is none.
-        let is_zero = body.and_then(|body| body.find(&map.error_member)) == Some("0");
-        let has_error = has(&map.error_member) && !is_zero;
+        let error = body.and_then(|body| body.find(&map.error_member));
+        let has_error = has(&map.error_member) && error != Some("0");
         let is_success = matches!(response.status(), 200..=299);
         // A token response may have members of these names too.
         let may_have_reason = has_error || !is_success;
-        let kind_by_words = map
-            .kind_of(reason.code(), reason.description())
-            .filter(|_| may_have_reason);
+        let kind_by_words = map.kind_of(reason.code(), reason.description());
+        let kind_by_words = kind_by_words.filter(|_| may_have_reason);
         let is_unavailable = match kind_by_words {
             Some(kind) => kind == Unavailable,
             None => response.is_unavailable(),

@@ -647,6 +647,82 @@ ca = "root.pem"
 }
 
 #[test]
+fn name_that_is_unknown_is_explained() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    run(&fixture, "token prdo", &[]).assert_fails(
+        2,
+        "jwt-bearer: there is no connection and no provider prdo: is prod meant?\n  \
+         connections are in config.toml\n  jwt-bearer token --help lists all\n",
+    );
+    let outcome = fixture.run("exec S3cret/S3cret -- true");
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(
+        outcome
+            .err
+            .contains("there is no connection and no provider ...\n"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.err.contains("config.toml, which does not exist\n"),
+        "{outcome:?}"
+    );
+    assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
+    let outcome = run(&fixture, "exec prod", &[]);
+    assert!(
+        outcome
+            .err
+            .contains("Usage: jwt-bearer exec prod [OPTIONS] -- <COMMAND>..."),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn verbose_stands_anywhere() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    for arguments in [
+        "-v assertion prod",
+        "assertion -v prod",
+        "assertion prod -v",
+    ] {
+        let outcome = run(&fixture, arguments, &[]);
+        assert!(
+            outcome.status == 0 && outcome.err.starts_with("header "),
+            "{outcome:?}"
+        );
+    }
+    let outcome = run(&fixture, "assertion prod", &[("JWT_BEARER_VERBOSE", "1")]);
+    assert!(
+        outcome.status == 0 && outcome.err.starts_with("header "),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn config_shows_switches_as_the_file_has_them_and_unknown_variables() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        &PROD.replace("scope = \"read\"", "cache = true\nsystem-roots = false"),
+    );
+    let variables = [
+        ("JWT_BEARER_CLIENTID", "x"),
+        ("JWT_BEARER_TENANT_ID", "of another provider"),
+    ];
+    let outcome = run(&fixture, "config staging", &variables);
+    assert!(outcome.out.contains("\ncache = true "), "{outcome:?}");
+    assert!(
+        outcome.out.contains("\nsystem-roots = false "),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        outcome.err,
+        "jwt-bearer: the variable JWT_BEARER_CLIENTID is of no option: is JWT_BEARER_CLIENT_ID meant?\n"
+    );
+}
+
+#[test]
 fn secret_that_begins_with_an_at_sign_is_written_with_two() {
     let fixture = Fixture::new();
     let (url, requests) = answering(r#"{"access_token":"t"}"#);

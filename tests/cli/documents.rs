@@ -28,6 +28,7 @@ fn completion_knows_commands_providers_connections_options_values_and_files() {
         ("jwt-bearer token salesforce --key ke", "key.pem"),
         ("jwt-bearer token --format h", "header"),
         ("jwt-bearer forget --cache-d", "--cache-dir"),
+        ("jwt-bearer config m", "my-own"),
     ] {
         let script = format!(
             "{}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
@@ -94,5 +95,16 @@ fn manual_has_a_page_for_each_command_and_each_provider() {
         let page = read(&format!("jwt-bearer-token-{}.1", provider.name));
         assert!(page.contains("\\-\\-claim\\-text"), "{page}");
     }
-    assert!(!directory.join("jwt-bearer-token-my-own.1").exists());
+    let names = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    assert!(
+        !names.contains(&"jwt-bearer-token-my-own.1".to_owned()),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.starts_with("jwt-bearer-help")),
+        "{names:?}"
+    );
 }

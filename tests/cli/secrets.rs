@@ -131,7 +131,12 @@ fn usage_error_never_repeats_a_value() {
             (2, ""),
             "{outcome:?}"
         );
-        assert!(outcome.err.contains("error: "), "{outcome:?}");
+        let begins = [
+            "error: ",
+            "jwt-bearer: there is no connection and no provider ...\n",
+        ];
+        let has_message = begins.iter().any(|begin| outcome.err.starts_with(begin));
+        assert!(has_message, "{outcome:?}");
         assert_not_repeated(VALUE, &outcome);
     }
 }
@@ -142,7 +147,7 @@ fn usage_error_names_options_and_suggests_similar_ones() {
         ("token salesforce --keyy k", "unexpected argument '--keyy'"),
         ("token salesforce --keyy k", "'--key'"),
         ("token salesforce -x", "unexpected argument '-x'"),
-        ("token salesfroce", "'salesforce'"),
+        ("token salesfroce", "salesfroce: is salesforce meant?"),
         (
             "token --format jsn salesforce --client-id c --username u --key k",
             "'json'",

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use jwt_bearer::Algorithm;
 
 use crate::check::CheckOptions;
@@ -50,14 +51,14 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Shows all three systems at work, against a server on loopback.
+    /// Shows Marketing Cloud Intelligence, Salesforce and Cylance at work, against a server on loopback.
     ///
     /// Needs no account and no network: the server is started for the demonstration and checks every assertion.
     #[command(after_help = "Example:\n  jwt-bearer demo")]
     Demo,
     /// Fetches an access token and prints it.
     #[command(
-        subcommand_value_name = "PROVIDER",
+        subcommand_value_name = "CONNECTION|PROVIDER",
         subcommand_help_heading = "Providers",
         after_help = "Example:\n  \
                       jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
@@ -80,7 +81,7 @@ pub(crate) enum Command {
     /// get the variables JWT_BEARER_* and those of env:NAME, which may hold a key. The exit status is that of the command;
     /// 127 if there is no such command, and 126 if it cannot be run.
     #[command(
-        subcommand_value_name = "PROVIDER",
+        subcommand_value_name = "CONNECTION|PROVIDER",
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  \
                       jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh\n  \
@@ -104,7 +105,7 @@ pub(crate) enum Command {
     },
     /// Signs an assertion and prints it, without sending anything.
     #[command(
-        subcommand_value_name = "PROVIDER",
+        subcommand_value_name = "CONNECTION|PROVIDER",
         subcommand_help_heading = "Providers",
         after_help = "Example:\n  jwt-bearer assertion salesforce --client-id KEY --username ME --key key.pem -v"
     )]
@@ -112,10 +113,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         chosen: Chosen,
     },
-    /// Lists the connections, and where each value comes from.
+    /// Lists the connections, and where each value comes from
     ///
-    /// A connection is a table of the configuration file. Its keys are the options of the command line, so that
-    /// `jwt-bearer token prod` is all that is left to write:
+    /// A connection is a table of the configuration file. Its keys are the
+    /// options of the command line, so that `jwt-bearer token prod` is enough:
     ///
     ///   [prod]
     ///   provider = "salesforce"
@@ -124,19 +125,22 @@ pub(crate) enum Command {
     ///   key = "prod.pem"
     ///   cache = true
     ///
-    /// File names are relative to the file. A list gives an option many times, and `claim = { tenant = 7 }` is
-    /// `--claim tenant=7`. Without `provider`, `credentials` names a file that says which provider it is of.
+    /// File names are relative to the file. A list gives an option many times,
+    /// and `claim = { tenant = 7 }` is `--claim tenant=7`. Without `provider`,
+    /// `credentials` names a file that says which provider it is of.
     ///
-    /// Options win over variables, and variables over the file. The variable of --client-id is JWT_BEARER_CLIENT_ID;
-    /// one that repeats has a value on each line. JWT_BEARER_KEY, _CERTIFICATE, _CREDENTIALS and _CA hold the name of
-    /// a file, or PEM or JSON itself; JWT_BEARER_SECRET and _PASSPHRASE hold the secret itself, or @ and the name of
-    /// its file.
+    /// Options win over variables, and variables over the file. The variable of
+    /// --client-id is JWT_BEARER_CLIENT_ID; one that repeats has a value on each
+    /// line. JWT_BEARER_KEY, _CERTIFICATE, _CREDENTIALS and _CA hold the name of
+    /// a file, or PEM or JSON itself. JWT_BEARER_SECRET and _PASSPHRASE hold the
+    /// secret itself, or @ and the name of its file.
     #[command(
         verbatim_doc_comment,
         after_help = "Example:\n  jwt-bearer config prod"
     )]
     Config {
         /// The connection; all, if none is named.
+        #[arg(add = ArgValueCandidates::new(crate::documents::connections))]
         connection: Option<String>,
     },
     /// Finds out step by step why a token can or cannot be had.
@@ -145,7 +149,7 @@ pub(crate) enum Command {
     /// clock, then fetches one token, which is not shown. The exit status is that of the first step that fails. A step
     /// that needs one that failed is skipped.
     #[command(
-        subcommand_value_name = "PROVIDER",
+        subcommand_value_name = "CONNECTION|PROVIDER",
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  \
                       jwt-bearer check salesforce --client-id KEY --username ME --key key.pem\n  \
@@ -162,7 +166,7 @@ pub(crate) enum Command {
     /// With a provider and its arguments, as they are given to the command token, the token of these alone is
     /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
     #[command(
-        subcommand_value_name = "PROVIDER",
+        subcommand_value_name = "CONNECTION|PROVIDER",
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  jwt-bearer forget\n  \
                       jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"
@@ -277,8 +281,8 @@ pub(crate) struct CommonOptions {
     /// Signs by the server's clock where the server refuses an assertion and this machine's clock differs from its own.
     #[arg(long, help_heading = "Assertion")]
     pub(crate) correct_clock: bool,
-    /// Shows header, claims, request and response on standard error, without secrets and tokens.
-    #[arg(short, long, help_heading = "Output")]
+    /// That of the whole command.
+    #[arg(skip)]
     pub(crate) verbose: bool,
 }
 

@@ -1,16 +1,18 @@
 //! The command `config`: connections, and where each value comes from.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::env;
 
 use clap::{Command, CommandFactory as _};
 use jwt_bearer::provider::PROVIDERS;
 use serde_json::Value;
 
 use crate::args::Arguments;
-use crate::connections::{Connection, Connections, nearest};
+use crate::connections::{Connection, Connections, VARIABLE, nearest};
 use crate::files::is_file_name;
 use crate::layers::{self, Given, Origin};
-use crate::output::{Failure, escape_invisible, print_to_stdout};
+use crate::output::{Failure, escape_invisible, print_message, print_to_stdout};
 use crate::profiles::is_secret_pair;
 use crate::providers;
 
@@ -46,9 +48,25 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
         lines.extend(describe(&command, connection)?);
     }
     print_to_stdout(&lines.join("\n"))?;
+    warn_of_variables(&command);
     connections
         .into_iter()
         .try_for_each(|connection| layers::check(&command, connection))
+}
+
+/// Warns of variables that no option has.
+fn warn_of_variables(command: &Command) {
+    let all = PROVIDERS.iter().map(|provider| provider.name);
+    let options = all.map(|name| providers::command_of(command, None, Some(name)));
+    let known: BTreeSet<_> = options
+        .flat_map(|options| layers::variable_names(&options))
+        .collect();
+    for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if name.starts_with(layers::PREFIX) && name != VARIABLE && !known.contains(&name) {
+            let nearest = nearest(&name, known.iter().map(String::as_str));
+            print_message(&format!("the variable {name} is of no option{nearest}"));
+        }
+    }
 }
 
 fn no_connection(name: &str) -> Failure {
@@ -111,6 +129,10 @@ fn value(options: &Command, given: &Given) -> String {
         _ => quoted(&without_credentials(value)),
     };
     match &*given.values {
+        [value] if layers::is_switch(options, &given.name) => match layers::is_on(value) {
+            Some(is_on) => is_on.to_string(),
+            None => quoted(value),
+        },
         [value] => shown(value),
         values => format!(
             "[{}]",

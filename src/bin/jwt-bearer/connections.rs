@@ -19,7 +19,7 @@ use crate::profiles::is_secret_pair;
 use crate::{files, layers, providers, shell};
 
 /// The variable that names the configuration file.
-const VARIABLE: &str = "JWT_BEARER_CONFIG";
+pub(crate) const VARIABLE: &str = "JWT_BEARER_CONFIG";
 /// The largest configuration file, in bytes: ten thousand connections are a tenth of it.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The key of a connection that is no option.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 use clap::{Command, CommandFactory as _};
+use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
@@ -36,6 +37,14 @@ pub(crate) fn complete() -> Result<bool, clap::Error> {
         .bin(NAME)
         .completer(NAME)
         .try_complete(env::args_os(), directory.as_deref())
+}
+
+/// Returns the names of the connections.
+pub(crate) fn connections() -> Vec<CompletionCandidate> {
+    let connections = Connections::get().iter();
+    connections
+        .map(|connection| CompletionCandidate::new(&connection.name))
+        .collect()
 }
 
 /// Prints a script for a shell, which asks this program for completions.
@@ -85,7 +94,8 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 /// Returns the commands that have a page, and the name of the page's file.
 fn pages(command: &Command) -> Vec<(OsString, &Command)> {
     let mut commands = vec![command];
-    for command in command.get_subcommands() {
+    let subcommands = command.get_subcommands();
+    for command in subcommands.filter(|command| command.get_name() != "help") {
         commands.push(command);
         let takes_provider = providers::takes_provider(command);
         if !takes_provider || command.get_name() == WITH_PROVIDERS {

@@ -77,6 +77,15 @@ pub(crate) fn example_of_connection(used_by: &str, name: &str) -> String {
     format!("Example:\n  jwt-bearer {used_by} {name}{}", suffix(used_by))
 }
 
+/// Returns the usage of a connection.
+pub(crate) fn usage_of_connection(used_by: &str, name: &str) -> String {
+    let end = match used_by {
+        "exec" => " -- <COMMAND>...",
+        _ => "",
+    };
+    format!("jwt-bearer {used_by} {name} [OPTIONS]{end}")
+}
+
 /// Returns what ends an example: `exec` needs a command.
 fn suffix(used_by: &str) -> &'static str {
     match used_by {

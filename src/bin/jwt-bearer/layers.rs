@@ -331,6 +331,23 @@ pub(crate) fn takes_file(options: &Command, name: &str) -> bool {
     named(options, name).is_some_and(is_file)
 }
 
+/// Returns whether an option of this name takes no value.
+pub(crate) fn is_switch(options: &Command, name: &str) -> bool {
+    let option = named(options, name);
+    option.is_some_and(|option| matches!(option.get_action(), ArgAction::SetTrue))
+}
+
+/// Returns the names of all variables that a command has.
+pub(crate) fn variable_names(options: &Command) -> Vec<String> {
+    let options = options.get_arguments().map(name_of);
+    let options = options.filter(|name| !name.is_empty() && !NO_VALUES.contains(name));
+    let names = options.flat_map(|name| {
+        let secret = name.strip_suffix("-file").map(variable_name);
+        [variable_name(name)].into_iter().chain(secret)
+    });
+    names.collect()
+}
+
 fn is_file(option: &Arg) -> bool {
     matches!(
         option.get_value_hint(),
@@ -385,7 +402,7 @@ fn marked(pair: &str) -> String {
 }
 
 /// Returns whether a switch is on, or `None` where that is not clear.
-fn is_on(value: &str) -> Option<bool> {
+pub(crate) fn is_on(value: &str) -> Option<bool> {
     match &*value.to_ascii_lowercase() {
         "yes" | "true" | "on" | "1" => Some(true),
         "no" | "false" | "off" | "0" => Some(false),

@@ -14,10 +14,10 @@ use crate::connections::Connections;
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::key_source::{read_passphrase, unusable};
 use crate::layers::NOT_AN_ARGUMENT;
+use crate::mistakes;
 use crate::output::{Failure, Part, print_message};
 use crate::providers::Chosen;
 use crate::secrets::SharedSecrets;
-use crate::slips;
 use crate::usage::is_name;
 
 /// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
@@ -238,7 +238,7 @@ fn from_key<'a>(
     match (chosen.file("key"), chosen.file("secret")) {
         (Some(file), _) => {
             let bytes = read("--key", file).map_err(|f| f.in_part(Part::File))?;
-            slips::check_key_file(provider, file, &bytes)?;
+            mistakes::check_key_file(provider, file, &bytes)?;
             let certificate = certificate(chosen, &bytes);
             let certificate = certificate.map_err(|f| f.in_part(Part::Certificate))?;
             let key = read_key(file, &bytes, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
@@ -259,7 +259,7 @@ fn from_key<'a>(
                 KeyKind::Any => "give a private key with --key",
                 _ => "this provider signs with a shared secret",
             };
-            slips::check_secret_file(file, &secret, advice)?;
+            mistakes::check_secret_file(file, &secret, advice)?;
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
@@ -300,7 +300,7 @@ fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Fa
     let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
     let key = key.map_err(|error| unusable(file, error))?;
     // Nobody but its vendor can change what a credential file looks like.
-    if slips::provider_of_credential_file(bytes).is_none() {
+    if mistakes::provider_of_credential_file(bytes).is_none() {
         warn_of_repairs(file, key.repairs());
     }
     Ok(key)

@@ -23,8 +23,10 @@ const ASSERTION: &str = "Assertion";
 const KEY: &str = "Key";
 use crate::examples::{
     command_above, example, example_of_connection, example_of_file, is_endpoint,
+    usage_of_connection,
 };
 use crate::exec;
+use crate::reporting::VERBOSE;
 
 /// The subcommand for any server whose credential file says everything.
 pub(crate) const CREDENTIALS: &str = "credentials";
@@ -173,10 +175,12 @@ impl FromArgMatches for Chosen {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        let mut common = CommonOptions::from_arg_matches(matches)?;
+        common.verbose = matches.get_flag(VERBOSE);
         Ok(Self {
             provider: provider_of(name),
             is_connection: Connections::get().named(name).is_some(),
-            common: CommonOptions::from_arg_matches(matches)?,
+            common,
             matches: matches.clone(),
         })
     }
@@ -287,6 +291,14 @@ fn options(command: Command) -> Command {
     let command = match used_by {
         "exec" => command.arg(exec::argument()),
         _ => command,
+    };
+    // The connection has what the provider requires.
+    let command = match Connections::get().named(command.get_name()) {
+        Some(connection) => {
+            let usage = usage_of_connection(used_by, &connection.name);
+            command.override_usage(usage)
+        }
+        None => command,
     };
     let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
     let command = CommonOptions::augment_args(command.args(settings));

@@ -12,6 +12,8 @@ use clap::{Args, ValueEnum};
 
 const OUTPUT_OPTIONS: &str = "Output";
 
+/// The option that shows header, claims, request and response.
+pub(crate) const VERBOSE: &str = "verbose";
 /// The variable of `--error-format`.
 const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
 /// Notes, warnings, logs and retries are not printed.
@@ -22,6 +24,9 @@ static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Args)]
 pub(crate) struct Reporting {
+    /// Shows header, claims, request and response on standard error, without secrets and tokens.
+    #[arg(id = VERBOSE, short, long = VERBOSE, global = true, help_heading = OUTPUT_OPTIONS)]
+    verbose: bool,
     /// Prints no notes and warnings on standard error, only errors and what -v shows.
     #[arg(short, long, global = true, help_heading = OUTPUT_OPTIONS)]
     quiet: bool,

@@ -39,8 +39,8 @@ pub(crate) struct SandboxOptions {
     /// A scope that the clients may ask for, beside their own; may be repeated, or be a list with blanks.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// The lifetime of the tokens.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=MAX_LIFETIME))]
+    /// The lifetime of the tokens; a Salesforce token says none, and is taken to live 900 s.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=MAX_LIFETIME))]
     lifetime: u64,
     /// Fails every request, or the first COUNT: 429, 503, slow (by 3 seconds), silence, cut (half a response), or html.
     #[arg(long, value_name = "FAULT[:COUNT]", value_parser = parse_fault)]

@@ -12,10 +12,10 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
-use crate::connections::Connections;
+use crate::connections::{self, Connections};
 use crate::layers::{self, Given};
 use crate::output::{Failure, print_to_stderr};
-use crate::{providers, reporting, slips};
+use crate::{mistakes, providers, reporting};
 
 /// The command that needs the configuration file and takes no provider.
 const CONFIG: &str = "config";
@@ -107,9 +107,12 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
             let message = format!("{name} is a provider: write jwt-bearer token {name}");
             return Failure::usage(message).report();
         }
+        if let Some(command) = provider_command() {
+            return no_provider(&command, name).report();
+        }
     }
     let words: Vec<_> = env::args_os().collect();
-    let advice = slips::advice(&error, &words);
+    let advice = mistakes::advice(&error, &words);
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
         let text = error.render().to_string();
@@ -128,6 +131,11 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
         _ => None,
     };
     let option = option.and_then(|option| option.strip_prefix("--"));
+    let is_argument = |option: &str| {
+        let starts = |word: &OsString| word.to_string_lossy().starts_with(&format!("--{option}"));
+        words.iter().any(starts)
+    };
+    let option = option.filter(|option| !is_argument(option));
     if let Some(given) = added
         .iter()
         .find(|given| Some(given.name.as_str()) == option)
@@ -142,6 +150,35 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
         print_to_stderr(format!("jwt-bearer: {advice}"));
     }
     ExitCode::from(2)
+}
+
+/// Returns the command of this process, if it takes a provider.
+fn provider_command() -> Option<String> {
+    let command = Arguments::command();
+    let matches = layers::lenient(&command).try_get_matches().ok()?;
+    let name = matches.subcommand_name()?;
+    providers::is_for_provider(&command, name).then(|| name.to_owned())
+}
+
+/// Returns the failure to find a provider or connection. Its name may be a secret, given in its place by mistake.
+fn no_provider(command: &str, name: &str) -> Failure {
+    let all = Connections::get();
+    let names = all.iter().map(|connection| connection.name.as_str());
+    let names = names.chain(PROVIDERS.iter().map(|provider| provider.name));
+    let (shown, nearest) = (connections::shown(name), connections::nearest(name, names));
+    let message = format!("there is no connection and no provider {shown}{nearest}");
+    let failure = Failure::usage(message);
+    let failure = match &all.file {
+        Some(file) if all.exists => {
+            failure.with_hint(format!("connections are in {}", file.display()))
+        }
+        Some(file) => failure.with_hint(format!(
+            "connections would be in {}, which does not exist",
+            file.display()
+        )),
+        None => failure,
+    };
+    failure.with_hint(format!("jwt-bearer {command} --help lists all"))
 }
 
 /// Returns what clap says of an error, on one line: without the usage, which people read and machines do not.

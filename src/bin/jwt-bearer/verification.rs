@@ -10,8 +10,8 @@ use crate::files::{read, read_encoded_secret};
 use crate::jwt::Jwt;
 use crate::key::names;
 use crate::key_source::{FoundKey, algorithm_of_jwk, keys_of_set, parse_key_file};
+use crate::mistakes;
 use crate::output::{Failure, shortened};
-use crate::slips;
 
 /// Bits of the RSA keys whose signatures are checked.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -79,7 +79,7 @@ impl Keys {
     /// Where the file cannot be read, is not in this encoding, or holds a key that is no secret.
     pub(crate) fn of_secret(file: &Path, encoding: SecretEncoding) -> Result<Self, Failure> {
         let secret = read_encoded_secret("--secret", file, encoding)?;
-        slips::check_secret_file(file, &secret, "give it with --key or --jwks")?;
+        mistakes::check_secret_file(file, &secret, "give it with --key or --jwks")?;
         let key = HmacKey::new(secret.to_vec()).map_err(|error| Failure::in_file(file, error))?;
         let candidate = CandidateKey {
             id: None,

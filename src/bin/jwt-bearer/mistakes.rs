@@ -1,4 +1,4 @@
-//! The likeliest slips, and what was meant.
+//! The likeliest mistakes, and what was meant.
 
 use std::ffi::OsString;
 use std::path::Path;
