@@ -303,10 +303,11 @@ fn options(command: Command) -> Command {
     let settings = settings_of(provider).map(|setting| setting_option(setting, provider));
     let command = CommonOptions::augment_args(command.args(settings));
     // A credential file has the passphrase of its key.
-    let file = command
+    let mut ids = command
         .get_arguments()
         .map(|option| option.get_id().clone());
-    let file = file.filter(|id| id == CREDENTIALS || id == FILE).next();
+    let file = ids.find(|id| id == CREDENTIALS || id == FILE);
+    drop(ids);
     match file {
         Some(file) => command.mut_arg("passphrase_file", |option| option.conflicts_with(file)),
         None => command,
