@@ -361,7 +361,9 @@ fn answer_over_tls(mut stream: TcpStream, config: Arc<rustls::ServerConfig>) -> 
         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )?;
     tls.conn.send_close_notify();
-    tls.flush()
+    tls.flush()?;
+    close(stream);
+    Ok(())
 }
 
 pub(super) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
