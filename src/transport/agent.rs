@@ -248,6 +248,7 @@ mod tests {
             "Name or service not known",                    // glibc
             "No address associated with hostname",          // glibc, FreeBSD
             "Non-recoverable failure in name resolution",   // glibc, FreeBSD
+            "Non-recoverable error",                        // musl
             "Name does not resolve",                        // musl, FreeBSD
             "Name has no usable address",                   // musl
             "nodename nor servname provided, or not known", // macOS
@@ -262,6 +263,7 @@ mod tests {
             "Try again",                               // musl
             "Name could not be resolved at this time", // FreeBSD
             "temporary failure in name resolution",    // OpenBSD, macOS
+            "System error",                            // musl
             "Memory allocation failure",
             "Temporärer Fehler bei der Namensauflösung", // glibc with a locale
         ];
