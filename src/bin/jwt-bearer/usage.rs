@@ -49,22 +49,30 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 /// # Errors
 /// Where the file cannot be read and the arguments may need it.
 fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
+    let words = arguments.iter().take_while(|word| *word != "--");
+    let words: Vec<_> = words.cloned().collect();
+    let connections = Connections::read(config_file(&words)?);
+    if connections
+        .as_ref()
+        .is_ok_and(|connections| !connections.exists)
+    {
+        return connections.map(Connections::set);
+    }
     let command = Arguments::command();
     let is_help = |word: &OsString| word == "--help" || word == "-h";
-    let words = arguments.iter().filter(|word| !is_help(word)).cloned();
-    let words: Vec<_> = words.take_while(|word| word != "--").collect();
+    let words: Vec<_> = words.into_iter().filter(|word| !is_help(word)).collect();
     let lenient = layers::lenient(&command);
     let matches = lenient.clone().try_get_matches_from(&words).ok();
     let name = matches.as_ref().and_then(ArgMatches::subcommand_name);
-    let Some(name) =
-        name.filter(|name| *name == CONFIG || providers::is_for_provider(&command, name))
-    else {
+    let takes_connection =
+        |name: &str| name == CONFIG || providers::is_for_provider(&command, name);
+    let Some(name) = name.filter(|name| takes_connection(name)) else {
         return Ok(());
     };
     let has_subcommand = |matches: &ArgMatches| matches.subcommand().is_some();
     let length = layers::length_of_beginning(&lenient, &words, has_subcommand);
     let behind = words.get(length.unwrap_or_default()..).unwrap_or_default();
-    match Connections::read(config_file(&words)?) {
+    match connections {
         Ok(mut connections) => {
             connections.keep_named(behind);
             connections.set();
