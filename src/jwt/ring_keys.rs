@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use super::asymmetric_key::asymmetric_key;
 use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
+#[cfg(feature = "cli")]
+use super::rsa_key::has_matching_exponents;
 use crate::error::{BoxError, Error};
 use crate::key::der::without_leading_zeros;
 use crate::key::material::{Curve, EC_MISFIT, KeyMaterial, KeyParts, MISFIT, PSS_KEY, RsaParts};
@@ -191,7 +193,7 @@ impl RingRsaKey {
             repairs: material.repairs,
         })
     }
-    /// Makes a key that is known to sign: a wrong dP or dQ shows in the first signature.
+    /// Makes a key whose numbers belong together.
     #[cfg(feature = "cli")]
     pub(super) fn try_new(material: &KeyMaterial) -> Option<Self> {
         let KeyParts::Rsa(parts) = &material.parts else {
@@ -203,7 +205,7 @@ impl RingRsaKey {
             key_id: material.key_id.clone(),
             repairs: material.repairs.clone(),
         };
-        key.sign(b"").is_ok().then_some(key)
+        has_matching_exponents(parts).then_some(key)
     }
     /// Makes a key that signs RS256.
     fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {

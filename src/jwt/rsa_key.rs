@@ -5,13 +5,19 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+#[cfg(all(feature = "cli", feature = "ring"))]
+use std::ops::{Mul as _, Rem as _};
 
 use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
+#[cfg(all(feature = "cli", feature = "ring"))]
+use zeroize::Zeroizing;
 
 use super::asymmetric_key::asymmetric_key;
 use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use crate::error::{BoxError, Error};
+#[cfg(all(feature = "cli", feature = "ring"))]
+use crate::key::material::SecretBytes;
 use crate::key::material::{KeyMaterial, MISFIT, PSS_KEY, RsaParts};
 use crate::key::public_key::PublicKey;
 use crate::signer::{Algorithm, Signer};
@@ -121,6 +127,29 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     })?;
     check_primes(&key)?;
     Ok(key)
+}
+
+/// Returns whether d modulo p - 1 and d modulo q - 1 belong to the public exponent: e dP = 1 modulo p - 1, and so for q
+/// (RFC 8017 §3.2). `ring` checks the other numbers where it takes a key, and not these.
+#[cfg(all(feature = "cli", feature = "ring"))]
+pub(super) fn has_matching_exponents(parts: &RsaParts) -> bool {
+    let Some([dp, dq, _]) = &parts.crt else {
+        return false;
+    };
+    let e = BigUint::from_bytes_be(&parts.e);
+    let is_inverse = |(prime, exponent): (&SecretBytes, &SecretBytes)| {
+        let mut below = prime.clone(); // a prime is odd
+        let Some(last) = below.last_mut() else {
+            return false;
+        };
+        *last &= !1;
+        let below = Zeroizing::new(BigUint::from_bytes_be(&below));
+        let exponent = Zeroizing::new(BigUint::from_bytes_be(exponent));
+        let product = Zeroizing::new((&*exponent).mul(&e));
+        let rest = Zeroizing::new((&*product).rem(&*below));
+        *rest == BigUint::from(1_u8)
+    };
+    parts.primes.iter().zip([dp, dq]).all(is_inverse)
 }
 
 fn check_public(modulus: &BigUint, exponent: &BigUint) -> Result<(), Error> {

@@ -36,7 +36,7 @@ Exit status:
 /// JWT. `jwt-bearer token --help` lists the providers that are known by name.
 ///
 /// Standard output carries the token and nothing else. Keys and secrets are read from files, never from
-/// arguments; FILE may be `-` for standard input.
+/// arguments; FILE may be `-` for standard input, or `env:NAME` for a variable.
 #[derive(Parser)]
 #[command(name = "jwt-bearer", version, after_help = EXAMPLE, max_term_width = 100)]
 pub(crate) struct Arguments {
