@@ -10,7 +10,6 @@ mod any_key;
 mod asymmetric_key;
 mod ecdsa;
 mod hmac_key;
-mod overwrite;
 #[cfg(feature = "ring")]
 mod ring_keys;
 #[cfg(any(feature = "rsa", feature = "ring"))]
@@ -27,12 +26,12 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::json::{JsonObject, JsonWriter};
+use crate::overwrite::overwrite_stack;
 use crate::signer::Signer;
 
 pub use self::any_key::Key;
 pub use self::ecdsa::ecdsa_signature_from_der;
 pub use self::hmac_key::{HmacAlgorithm, HmacKey};
-use self::overwrite::overwrite_stack;
 #[cfg(feature = "ring")]
 pub use self::ring_keys::{EcKey, Ed25519Key, RingRsaKey};
 #[cfg(any(feature = "rsa", feature = "ring"))]

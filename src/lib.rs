@@ -37,6 +37,8 @@ mod time_limit;
 
 mod random;
 
+mod overwrite;
+
 mod signer;
 
 #[cfg_attr(

@@ -10,10 +10,10 @@ use hmac::{Hmac, Mac};
 use sha2::{Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
-use super::overwrite::overwrite_stack;
 use crate::error::{BoxError, Error};
 use crate::key::encoding::{decode_base64, decode_base64url, decode_hex};
 use crate::key::material::{KeyMaterial, KeyParts};
+use crate::overwrite::overwrite_stack;
 use crate::redact::redact_all;
 use crate::signer::{Algorithm, Signer};
 

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::der::is_sequence;
 use super::material::{Cipher, SecretBytes};
+use crate::overwrite::overwrite_stack;
 
 /// Decrypts a private key in DER.
 ///
@@ -20,9 +21,11 @@ pub(super) fn decrypt(cipher: Cipher, key: &[u8], iv: &[u8], sealed: &[u8]) -> O
         Cipher::TripleDesOfTwoKeys => decrypt_by::<des::TdesEde2>(key, iv, sealed),
         Cipher::Des => decrypt_by::<des::Des>(key, iv, sealed),
     };
+    overwrite_stack::<4096>(); // the cipher leaves decrypted blocks there
     decrypted.filter(|bytes| is_sequence(bytes))
 }
 
+#[inline(never)] // so that its blocks are in the part of the stack that is overwritten
 fn decrypt_by<C>(key: &[u8], iv: &[u8], sealed: &[u8]) -> Option<SecretBytes>
 where
     C: BlockCipher + BlockDecryptMut + KeyInit,

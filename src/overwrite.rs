@@ -2,6 +2,6 @@
 
 /// Overwrites the part of the stack that the previous call used, `BYTES` of it.
 #[inline(never)]
-pub(super) fn overwrite_stack<const BYTES: usize>() {
+pub(crate) fn overwrite_stack<const BYTES: usize>() {
     std::hint::black_box([0_u8; BYTES]);
 }
