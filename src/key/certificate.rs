@@ -178,7 +178,7 @@ fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// Returns the public key of a certificate, as it stands there (`SubjectPublicKeyInfo`).
+/// Returns the public key of a certificate, as it is written there (`SubjectPublicKeyInfo`).
 #[cfg(feature = "cli")]
 pub(super) fn public_key_info(bytes: &[u8]) -> Option<Vec<u8>> {
     let KeyInfo {

@@ -27,7 +27,7 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether many servers want it.
     pub is_common: bool,
-    /// A setting in place of which it stands: both set the same thing. Of two that take pairs, those of one name do.
+    /// A setting that it replaces, since both set the same thing. Of two that take pairs, those of one name do.
     pub instead_of: Option<&'static str>,
     apply: fn(Profile, &str) -> Result<Profile, Problem>,
 }

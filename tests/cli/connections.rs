@@ -395,14 +395,14 @@ fn value_that_has_not_its_form_is_named_by_its_line() {
     assert!(
         outcome
             .err
-            .ends_with("The value of --lifetime is at config.toml:14.\n"),
+            .ends_with("jwt-bearer: the value of --lifetime is at config.toml:14\n"),
         "{outcome:?}"
     );
     let outcome = run(&fixture, "token prod", &[("JWT_BEARER_TIMEOUT", "soon")]);
     assert!(
-        outcome
-            .err
-            .ends_with("The value of --timeout is that of the variable JWT_BEARER_TIMEOUT.\n"),
+        outcome.err.ends_with(
+            "jwt-bearer: the value of --timeout is that of the variable JWT_BEARER_TIMEOUT\n"
+        ),
         "{outcome:?}"
     );
 }

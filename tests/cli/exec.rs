@@ -205,7 +205,7 @@ fn exec_with_a_mistyped_option_says_nothing_of_the_command() {
     let fixture = Fixture::new();
     let outcome = fixture.run(&format!("exec {CLIENT} --scop read -- true"));
     assert_eq!(outcome.status, 2, "{outcome:?}");
-    assert!(!outcome.err.contains("stands after --"), "{outcome:?}");
+    assert!(!outcome.err.contains("to run after --"), "{outcome:?}");
     assert!(outcome.err.contains("'--scope'"), "{outcome:?}");
 }
 

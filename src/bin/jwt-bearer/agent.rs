@@ -8,7 +8,7 @@ use jwt_bearer::{Error, Exchange, Profile, Request, Response, Signer, Transport}
 use ureq::{Agent, Proxy};
 
 use crate::args::CommonOptions;
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::proxy::EnvironmentProxy;
 use crate::roots;
 use crate::tls::TlsConnector;

@@ -10,10 +10,10 @@ use clap_complete::engine::ArgValueCandidates;
 use jwt_bearer::Algorithm;
 
 use crate::check::CheckOptions;
+use crate::chosen::Chosen;
 use crate::decode::DecodeArguments;
 use crate::format::{Format, VARIABLE};
 use crate::key::KeyArguments;
-use crate::providers::Chosen;
 use crate::reporting::Reporting;
 use crate::sandbox::SandboxOptions;
 use crate::shell;

@@ -10,8 +10,9 @@ use jwt_bearer::{
 };
 
 use crate::args::CacheOptions;
+use crate::failure::Failure;
 use crate::files;
-use crate::output::{Failure, print_message, print_note, print_trace};
+use crate::messages::{print_message, print_note, print_trace};
 use crate::profiles::ProfileAndSigner;
 use crate::secrets::SharedSecrets;
 use crate::trace;

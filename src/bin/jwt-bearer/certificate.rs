@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jwt_bearer::Certificate;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::times::{DAY, now, relative, span, utc};
 
 /// Names that are shown of a certificate: one of a content network has hundreds.

@@ -17,8 +17,8 @@ use clap::Args;
 use self::material::Material;
 use self::network::Network;
 use self::report::{Report, ReportFormat, Step};
-use crate::output::Failure;
-use crate::providers::Chosen;
+use crate::chosen::Chosen;
+use crate::failure::Failure;
 
 const CHECK_OPTIONS: &str = "Check options";
 

@@ -9,11 +9,14 @@ use jwt_bearer::provider::PROVIDERS;
 use serde_json::Value;
 
 use crate::args::Arguments;
-use crate::connections::{Connection, Connections, VARIABLE, nearest};
+use crate::connections::{Connection, Connections, VARIABLE};
+use crate::failure::Failure;
 use crate::files::is_file_name;
 use crate::layers::{self, Given, Origin};
-use crate::output::{Failure, escape_invisible, print_message, print_to_stdout};
-use crate::profiles::is_secret_pair;
+use crate::messages::{escape_invisible, print_message};
+use crate::names::{self, nearest};
+use crate::output::print_to_stdout;
+use crate::pairs::{self, is_secret_pair};
 use crate::providers;
 
 /// Columns of an option with its value, before the place that it comes from.
@@ -34,7 +37,6 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
         None => all.iter().collect(),
         Some(name) => vec![all.named(name).ok_or_else(|| no_connection(name))?],
     };
-    all.warn();
     let mut lines = vec![match all.exists {
         true => format!("# {}", file.display()),
         false => format!(
@@ -86,10 +88,7 @@ fn no_connection(name: &str) -> Failure {
 /// Returns the lines of a connection, as the file could have them.
 fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut lines = vec![format!("[{}]", connection.name)];
-    if PROVIDERS
-        .iter()
-        .any(|provider| provider.name == connection.name)
-    {
+    if names::provider(&connection.name).is_some() {
         lines.push(format!("# wins over the provider {}", connection.name));
     }
     if let (Some(provider), Some(n)) = (connection.provider, connection.provider_line) {
@@ -116,7 +115,7 @@ fn line(option: &str, place: &str) -> String {
 fn value(options: &Command, given: &Given) -> String {
     let is_file = layers::takes_file(options, &given.name);
     let is_secret =
-        |value: &str| layers::may_be_secret(&given.name) && is_secret_pair(&given.name, value);
+        |value: &str| pairs::may_be_secret(&given.name) && is_secret_pair(&given.name, value);
     let shown = |value: &String| match value.split_once('=') {
         // A secret may be given in place of the file that has it.
         _ if is_file => match is_file_name(value)

@@ -14,14 +14,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::output::{Failure, escape_invisible, print_message};
-use crate::profiles::is_secret_pair;
-use crate::{files, layers, providers, shell};
+use crate::failure::Failure;
+use crate::messages::{escape_invisible, print_message};
+use crate::names::{self, nearest, shown};
+use crate::pairs::{self, is_secret_pair};
+use crate::{files, shell};
 
 /// The variable that names the configuration file.
 pub(crate) const VARIABLE: &str = "JWT_BEARER_CONFIG";
 /// The largest configuration file, in bytes: ten thousand connections are a tenth of it.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The subcommand that takes a credential file in place of a provider. No connection has its name.
+pub(crate) const CREDENTIALS: &str = "credentials";
 /// The key of a connection that is no option.
 const PROVIDER: &str = "provider";
 
@@ -193,7 +197,7 @@ impl Connection {
             let message = "the name of a connection has no blank and no invisible character, and begins with no hyphen";
             return Err((line, message.to_owned()));
         }
-        if matches!(name, "help" | providers::CREDENTIALS) {
+        if matches!(name, "help" | CREDENTIALS) {
             return Err((line, format!("a connection cannot have the name {name}")));
         }
         let mut connection = Self {
@@ -216,7 +220,7 @@ impl Connection {
                 .map_err(|expected| (line, format!("{}: expected {expected}", shown(key))))?;
             let values = values
                 .into_iter()
-                .map(|value| match layers::may_be_secret(key) {
+                .map(|value| match pairs::may_be_secret(key) {
                     true => below(directory, value),
                     false => value,
                 });
@@ -245,7 +249,7 @@ impl ConnectionOption {
     /// Returns whether a value that may be a secret is in the configuration file itself.
     fn has_secret(&self) -> bool {
         let mut values = self.values.iter();
-        layers::may_be_secret(&self.name) && values.any(|pair| is_secret_pair(&self.name, pair))
+        pairs::may_be_secret(&self.name) && values.any(|pair| is_secret_pair(&self.name, pair))
     }
 }
 
@@ -254,11 +258,7 @@ fn provider(value: &Spanned<DeValue<'_>>) -> Result<&'static Provider, String> {
         .get_ref()
         .as_str()
         .ok_or("provider: expected a text")?;
-    let named = PROVIDERS
-        .iter()
-        .copied()
-        .find(|provider| provider.name == name);
-    named.ok_or_else(|| {
+    names::provider(name).ok_or_else(|| {
         jwt_bearer::provider::unsupported(name).map_or_else(
             || {
                 let names = PROVIDERS.iter().map(|provider| provider.name);
@@ -362,27 +362,6 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         false => Err(io::Error::other(
             "this is too long for a configuration file",
         )),
-    }
-}
-
-/// Returns a question about the nearest of some names, or nothing.
-pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    /// Less is another word.
-    const MIN_SIMILARITY: f64 = 0.7;
-    let rated = names.map(|other| (strsim::jaro_winkler(name, other), other));
-    match rated.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
-        Some((similarity, other)) if similarity >= MIN_SIMILARITY => {
-            format!(": is {other} meant?")
-        }
-        _ => String::new(),
-    }
-}
-
-/// Returns a key as errors show it. What is no name may be a secret.
-pub(crate) fn shown(key: &str) -> &str {
-    match crate::usage::is_name(key) {
-        true => key,
-        false => "...",
     }
 }
 

@@ -11,7 +11,7 @@ use jwt_bearer::{
 use serde_json::json;
 use ureq::Agent;
 
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::sandbox;
 use crate::secrets::SharedSecrets;
 use crate::trace;

@@ -11,7 +11,8 @@ use clap_mangen::Man;
 
 use crate::args::Arguments;
 use crate::connections::Connections;
-use crate::output::{Failure, print_to_stdout};
+use crate::failure::Failure;
+use crate::output::print_to_stdout;
 use crate::providers;
 
 const NAME: &str = "jwt-bearer";

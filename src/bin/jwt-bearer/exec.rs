@@ -7,7 +7,7 @@ use std::{env, io};
 use clap::{Arg, ArgAction, value_parser};
 use jwt_bearer::AccessToken;
 
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::{files, layers};
 
 /// The argument that takes the command and its arguments.

@@ -7,10 +7,11 @@ use jwt_bearer::{AccessToken, TokenSource, Transport};
 use crate::agent::ProxyingAgent;
 use crate::args::CacheOptions;
 use crate::cache;
-use crate::output::{Failure, print_trace};
+use crate::chosen::Chosen;
+use crate::failure::Failure;
+use crate::messages::print_trace;
 use crate::profiles::{self, ProfileAndSigner};
 use crate::progress::Progress;
-use crate::providers::Chosen;
 use crate::trace;
 
 /// Returns the token that the cache has, or fetches one.

@@ -15,7 +15,8 @@ use jwt_bearer::{decode_base64, decode_base64url, decode_hex, decode_utf16};
 use zeroize::Zeroizing;
 
 use crate::args::SecretEncoding;
-use crate::output::{Failure, print_message};
+use crate::failure::Failure;
+use crate::messages::print_message;
 use crate::reporting;
 
 /// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.
@@ -29,7 +30,7 @@ static VARIABLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Bytes of the longest file name. A longer argument is the content of a file.
 const MAX_NAME: usize = 255;
 
-/// Begins the name of a variable that stands where a file name is wanted, as in the command openssl.
+/// Begins the name of a variable that is given in place of a file name, as to the command openssl.
 pub(crate) const ENV: &str = "env:";
 /// Ends of file names that show that a text is the name of a file, and no secret.
 const EXTENSIONS: &[&str] = &[

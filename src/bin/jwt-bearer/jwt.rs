@@ -6,7 +6,7 @@ use jwt_bearer::{decode_base64, decode_base64url};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// What stands in front of a token in the header of a request.
+/// What comes before a token in the header of a request.
 const PREFIXES: &[&str] = &["authorization:", "bearer ", "dpop "];
 /// Members of a server's response that are tokens.
 const TOKEN_MEMBERS: &[&str] = &["id_token", "access_token", "assertion", "token"];

@@ -10,10 +10,12 @@ use jwt_bearer::{Algorithm, Certificate, Key, PublicKeyOfFile};
 
 use crate::args::parse_algorithm;
 use crate::certificate;
+use crate::failure::Failure;
 use crate::files::read;
 use crate::key_new::{self, NewKey};
 use crate::key_source::{FoundKey, KeyFile, read_key_file};
-use crate::output::{Failure, escape_invisible, print_to_stdout};
+use crate::messages::escape_invisible;
+use crate::output::print_to_stdout;
 
 /// Columns of the labels.
 const LABELS: usize = 13;

@@ -21,8 +21,10 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::rand_core::OsRng;
 use zeroize::Zeroizing;
 
+use crate::failure::Failure;
 use crate::key::{PublicForm, public_text};
-use crate::output::{Failure, escape_invisible, print_note, print_to_stdout};
+use crate::messages::{escape_invisible, print_note};
+use crate::output::print_to_stdout;
 use crate::shell;
 use crate::times::{unix, utc};
 

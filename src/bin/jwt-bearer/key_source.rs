@@ -7,8 +7,8 @@ use jwt_bearer::{Algorithm, Certificate, Error, Key, PublicKeyOfFile, Signer as 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::failure::Failure;
 use crate::files::{read, read_secret};
-use crate::output::Failure;
 
 /// How the errors about files begin that have a public key and no private one.
 const PUBLIC_KEYS: &[&str] = &[

@@ -9,18 +9,15 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 use jwt_bearer::provider::{InputValue, Provider};
-use jwt_bearer::{SETTINGS, SettingValue};
 
-use crate::connections::{Connection, Connections, nearest, shown};
+use crate::connections::{Connection, Connections};
+use crate::failure::Failure;
 use crate::files::ENV;
-use crate::output::Failure;
-use crate::providers;
+use crate::names::{nearest, shown};
+use crate::{pairs, providers};
 
 /// What the names of variables begin with.
 pub(crate) const PREFIX: &str = "JWT_BEARER_";
-/// Begins the value of a pair that is from a variable or from the configuration file, where it may be a secret. No
-/// argument of a process can have this character.
-pub(crate) const NOT_AN_ARGUMENT: char = '\0';
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
 
@@ -100,11 +97,12 @@ pub(crate) fn complete(
     let words = added.iter().map(|given| words(&options, given));
     let words = words.collect::<Result<Vec<_>, _>>()?;
     if !added.is_empty() {
+        let last = name.unwrap_or(above);
         let has_all = |matches: &ArgMatches| match (matches.subcommand(), name) {
             (Some((_, matches)), Some(_)) => matches.subcommand().is_some(),
             (chosen, _) => chosen.is_some(),
         };
-        let length = length_of_beginning(&lenient, &arguments, has_all);
+        let length = length_of_beginning(&lenient, &arguments, last, has_all);
         let rest = arguments.split_off(length.unwrap_or(arguments.len()));
         arguments.extend(words.into_iter().flatten());
         arguments.extend(rest);
@@ -117,13 +115,18 @@ pub(crate) fn lenient(command: &Command) -> Command {
     command.clone().ignore_errors(true)
 }
 
-/// Returns the length of the shortest beginning of the arguments that is enough.
+/// Returns the length of the shortest beginning of the arguments that is enough and ends with this word.
 pub(crate) fn length_of_beginning(
     lenient: &Command,
     arguments: &[OsString],
+    last: &str,
     is_enough: impl Fn(&ArgMatches) -> bool,
 ) -> Option<usize> {
-    (1..=arguments.len()).find(|length| {
+    let ends = (1..=arguments.len())
+        .zip(arguments)
+        .filter(|(_, word)| *word == last);
+    let mut lengths = ends.map(|(length, _)| length);
+    lengths.find(|length| {
         let beginning = arguments.get(..*length).unwrap_or_default();
         let matches = lenient.clone().try_get_matches_from(beginning);
         matches.is_ok_and(|matches| is_enough(&matches))
@@ -228,7 +231,7 @@ fn remaining(
     let excluding = given
         .iter()
         .filter(|(other, _)| excludes(options, &option.name, other));
-    if !is_pair(&option.name) {
+    if !pairs::is_pair(&option.name) {
         return excluding.count().eq(&0).then_some(option);
     }
     let name_of = |pair: &str| pair.split_once('=').map(|(name, _)| name.to_owned());
@@ -242,31 +245,14 @@ fn remaining(
 
 /// Returns whether one option is given in place of the other. Of two that take pairs, the pairs of one name are.
 fn excludes(options: &Command, one: &str, other: &str) -> bool {
-    if is_pair(one) {
-        return is_pair(other) && providers::sets(one) == providers::sets(other);
+    if pairs::is_pair(one) {
+        return pairs::is_pair(other) && providers::sets(one) == providers::sets(other);
     }
     let conflicts = |one: &str, other: &str| {
         let conflicts = named(options, one).map(|one| options.get_arg_conflicts_with(one));
         conflicts.is_some_and(|all| all.iter().any(|option| name_of(option) == other))
     };
     one == other || conflicts(one, other) || conflicts(other, one)
-}
-
-fn setting_value(option: &str) -> Option<SettingValue> {
-    let setting = SETTINGS.iter().find(|setting| setting.name == option);
-    setting.map(|setting| setting.value)
-}
-
-fn is_pair(option: &str) -> bool {
-    matches!(setting_value(option), Some(SettingValue::Pair { .. }))
-}
-
-/// Returns whether an option takes pairs whose values may be secrets.
-pub(crate) fn may_be_secret(option: &str) -> bool {
-    let value = setting_value(option);
-    value.is_some_and(
-        |value| matches!(value, SettingValue::Pair { may_be_secret, .. } if may_be_secret),
-    )
 }
 
 /// Returns the name of the variable that an option has.
@@ -388,22 +374,10 @@ fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
         _ if is_file(option) && given.origin != Origin::Variable => {
             Ok(Some(word(Connection::file_name(value).as_os_str())))
         }
-        _ if may_be_secret(&given.name) => Ok(Some(word(OsStr::new(&marked(value))))),
+        _ if pairs::may_be_secret(&given.name) => Ok(Some(word(OsStr::new(&pairs::marked(value))))),
         _ => Ok(Some(word(OsStr::new(value)))),
     });
     words.filter_map(Result::transpose).collect()
-}
-
-/// Returns a pair whose value is marked as one that is no argument.
-fn marked(pair: &str) -> String {
-    let Some((name, value)) = pair.split_once('=') else {
-        return pair.to_owned();
-    };
-    match value.strip_prefix('@') {
-        Some(rest) if rest.starts_with('@') => format!("{name}={NOT_AN_ARGUMENT}{rest}"),
-        Some(_) => pair.to_owned(), // the name of a file
-        None => format!("{name}={NOT_AN_ARGUMENT}{value}"),
-    }
 }
 
 /// Returns whether a switch is on, or `None` where that is not clear.

@@ -4,7 +4,9 @@ mod agent;
 mod args;
 mod cache;
 mod certificate;
+mod certificate_hints;
 mod check;
+mod chosen;
 mod config;
 mod connections;
 mod decode;
@@ -12,6 +14,7 @@ mod demo;
 mod documents;
 mod examples;
 mod exec;
+mod failure;
 mod fetch;
 mod files;
 mod format;
@@ -22,8 +25,11 @@ mod key_hints;
 mod key_new;
 mod key_source;
 mod layers;
+mod messages;
 mod mistakes;
+mod names;
 mod output;
+mod pairs;
 mod profiles;
 mod progress;
 mod providers;
@@ -47,7 +53,10 @@ use std::time::SystemTime;
 use jwt_bearer::ErrorKind;
 
 use crate::args::Command;
-use crate::output::{Failure, print_to_stdout, print_trace};
+use crate::connections::Connections;
+use crate::failure::Failure;
+use crate::messages::print_trace;
+use crate::output::print_to_stdout;
 use crate::profiles::ProfileAndSigner;
 
 fn main() -> ExitCode {
@@ -62,6 +71,7 @@ fn main() -> ExitCode {
     };
     reporting::apply(&arguments.reporting);
     warnings::show();
+    Connections::get().warn();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -9,13 +9,13 @@ use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
 use serde_json::Value;
 
 use crate::exec::COMMAND;
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::shell;
 
 /// How a block of PEM begins (RFC 7468 §2).
 const PEM: &[u8] = b"-----BEGIN ";
 /// How a command is run with a token.
-const EXEC: &str = "the command to run stands after --, for example:\n  \
+const EXEC: &str = "write the command to run after --, for example:\n  \
                     jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
 
 /// Returns what to do about a usage error, by the words of the command line.

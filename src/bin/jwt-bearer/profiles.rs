@@ -10,18 +10,14 @@ use jwt_bearer::{
 use zeroize::Zeroizing;
 
 use crate::args::{CommonOptions, SecretEncoding};
-use crate::connections::Connections;
+use crate::chosen::Chosen;
+use crate::failure::{Failure, Part};
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::key_source::{read_passphrase, unusable};
-use crate::layers::NOT_AN_ARGUMENT;
-use crate::mistakes;
-use crate::output::{Failure, Part, print_message};
-use crate::providers::Chosen;
+use crate::messages::print_message;
+use crate::names::is_name;
 use crate::secrets::SharedSecrets;
-use crate::usage::is_name;
-
-/// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
-const SECRET_HEADERS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+use crate::{mistakes, pairs};
 
 /// Stands for the endpoint of an assertion that is not sent (RFC 2606 §2).
 const NO_ENDPOINT: &str = "https://not-sent.invalid/token";
@@ -146,9 +142,6 @@ pub(crate) fn build_with_any_certificate(chosen: Chosen) -> Result<ProfileAndSig
 
 /// Builds from the arguments and from `more` inputs, whatever key the certificate is of.
 fn build_with(chosen: Chosen, more: &[(&str, &str)]) -> Result<ProfileAndSigner, Failure> {
-    if chosen.is_connection {
-        Connections::get().warn();
-    }
     let secrets = SharedSecrets::default();
     let (profile, key) = match (chosen.provider, chosen.credential_file()) {
         (provider, Some(file)) => from_credential_file(&chosen, provider, file)?,
@@ -351,7 +344,7 @@ fn with_setting(
 fn pair_text(setting: &Setting, text: &str) -> Result<Zeroizing<String>, Failure> {
     let (name, value) = text.split_once('=').unwrap_or_default();
     let option = option_name(&format!("--{}", setting.name), name);
-    if let Some(value) = value.strip_prefix(NOT_AN_ARGUMENT) {
+    if let Some(value) = value.strip_prefix(pairs::NOT_AN_ARGUMENT) {
         return Ok(Zeroizing::new([name, "=", value].concat()));
     }
     let literal = match value.strip_prefix('@') {
@@ -362,34 +355,12 @@ fn pair_text(setting: &Setting, text: &str) -> Result<Zeroizing<String>, Failure
         }
         None => value,
     };
-    match is_secret(setting.name, name, literal) {
+    match pairs::is_secret(setting.name, name, literal) {
         false => Ok(Zeroizing::new([name, "=", literal].concat())),
         // Other users of this machine can see the arguments in the process list.
         true => Err(Failure::usage(format!(
             "a secret is never an argument: write {option}=@FILE"
         ))),
-    }
-}
-
-/// Returns whether a pair has a value that may be a secret, and not the name of its file.
-pub(crate) fn is_secret_pair(setting: &str, pair: &str) -> bool {
-    let (name, value) = pair.split_once('=').unwrap_or_default();
-    match value.strip_prefix('@') {
-        Some(rest) => rest.starts_with('@') && is_secret(setting, name, rest),
-        None => is_secret(setting, name, value),
-    }
-}
-
-fn is_secret(setting: &str, name: &str, value: &str) -> bool {
-    match setting {
-        "request-header" => {
-            let name = name.to_ascii_lowercase();
-            SECRET_HEADERS.iter().any(|part| name.contains(part))
-        }
-        "basic-auth" => true,
-        // Numbers and flags are no secrets.
-        "json-param" => !is_public_parameter(name) && value.contains('"'),
-        _ => !is_public_parameter(name),
     }
 }
 

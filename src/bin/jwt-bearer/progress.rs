@@ -13,35 +13,11 @@ use jwt_bearer::{Clock, Request, Response, Transport};
 
 use crate::agent::ProxyingAgent;
 use crate::args::CommonOptions;
-use crate::output::print_message;
+use crate::failure::Requests;
+use crate::messages::print_message;
 
 /// How often the library sends a request that fails, at most.
 const MAX_ATTEMPTS: u32 = 3;
-
-/// What is known of the requests of one run.
-#[derive(Clone, Default)]
-pub(crate) struct Requests {
-    /// Zero where nothing was sent.
-    pub(crate) attempts: u32,
-    /// The URL of the last request, without its query.
-    pub(crate) endpoint: String,
-    /// The proxy of the last request: host and port.
-    pub(crate) proxy: Option<String>,
-    pub(crate) is_verbose: bool,
-    /// Whether the user wants assertions by the server's clock.
-    pub(crate) corrects_clock: bool,
-}
-
-impl Requests {
-    /// Returns what the options say before anything is sent.
-    pub(crate) fn none(common: &CommonOptions) -> Self {
-        Self {
-            is_verbose: common.verbose,
-            corrects_clock: common.correct_clock,
-            ..Self::default()
-        }
-    }
-}
 
 /// Watches the requests of one run.
 #[derive(Clone)]

@@ -1,198 +1,35 @@
 //! The library's tables of providers and settings as subcommands and options. No provider and no setting is named here.
 //!
-//! The name of a connection stands where that of a provider does.
+//! A connection has the options of its provider.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
-use clap::parser::ValueSource;
-use clap::{
-    Arg, ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches, Subcommand,
-    ValueHint, value_parser,
-};
-use jwt_bearer::provider::{Input, InputValue, KeyKind, PROVIDERS, Provider};
+use clap::{Arg, ArgAction, ArgGroup, Args as _, Command, ValueHint, value_parser};
+use jwt_bearer::provider::{Input, InputValue, KeyKind, Provider};
 use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingPart, SettingValue};
 
 use crate::args::{CommonOptions, SecretEncoding};
-use crate::connections::{Connection, Connections};
-
-/// Headings of the help.
-const SERVER: &str = "Server";
-const ASSERTION: &str = "Assertion";
-const KEY: &str = "Key";
+use crate::connections::{CREDENTIALS, Connection, Connections};
 use crate::examples::{
     command_above, example, example_of_connection, example_of_file, is_endpoint,
     usage_of_connection,
 };
 use crate::exec;
-use crate::reporting::VERBOSE;
+use crate::names;
 
-/// The subcommand for any server whose credential file says everything.
-pub(crate) const CREDENTIALS: &str = "credentials";
-/// Its credential file.
+/// Headings of the help.
+const SERVER: &str = "Server";
+const ASSERTION: &str = "Assertion";
+const KEY: &str = "Key";
+/// The credential file of [`CREDENTIALS`].
 pub(crate) const FILE: &str = "FILE";
-const CREDENTIALS_ABOUT: &str =
-    "Any server whose credential file says everything, such as Google's or Box's";
-
-/// A subcommand below `token`: a provider, a connection, or a credential file that says which provider it is of.
-#[derive(Clone)]
-pub(crate) struct Chosen {
-    /// `None` where a credential file says it.
-    pub(crate) provider: Option<&'static Provider>,
-    pub(crate) is_connection: bool,
-    pub(crate) common: CommonOptions,
-    matches: ArgMatches,
-}
-
-impl Chosen {
-    /// Returns the file that an option names.
-    pub(crate) fn file(&self, option: &str) -> Option<&Path> {
-        let file = self.matches.try_get_one::<PathBuf>(option);
-        file.ok().flatten().map(PathBuf::as_path)
-    }
-
-    /// Returns the credential file.
-    pub(crate) fn credential_file(&self) -> Option<&Path> {
-        self.file("credentials").or_else(|| self.file(FILE))
-    }
-
-    pub(crate) fn secret_encoding(&self) -> SecretEncoding {
-        let encoding = self
-            .matches
-            .try_get_one::<SecretEncoding>("secret-encoding");
-        encoding
-            .ok()
-            .flatten()
-            .copied()
-            .unwrap_or(SecretEncoding::Text)
-    }
-
-    /// Returns the command that `exec` runs, and its arguments.
-    pub(crate) fn command_line(&self) -> Vec<OsString> {
-        let words = self.matches.try_get_many::<OsString>(exec::COMMAND);
-        words
-            .ok()
-            .flatten()
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
-    }
-
-    /// Returns whether an assertion cannot be signed without one of the inputs that say where the token endpoint is.
-    pub(crate) fn needs_endpoint(&self) -> bool {
-        let groups = self.provider.map(|provider| provider.alternatives);
-        let group = groups
-            .unwrap_or_default()
-            .iter()
-            .find(|group| is_endpoint(group));
-        let is_given =
-            |name: &&str| self.matches.value_source(name) == Some(ValueSource::CommandLine);
-        let mut audience = self.texts("audience");
-        let is_fixed = audience
-            .next()
-            .is_some_and(|text| !["issuer", "token-endpoint"].contains(&text));
-        group.is_none_or(|group| group.iter().any(is_given)) || !is_fixed
-    }
-
-    /// Returns the values of an option.
-    fn texts(&self, option: &str) -> impl Iterator<Item = &str> {
-        let values = self.matches.try_get_many::<String>(option);
-        values
-            .ok()
-            .flatten()
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-    }
-
-    fn has_flag(&self, option: &str) -> bool {
-        let flag = self.matches.try_get_one::<bool>(option);
-        flag.is_ok_and(|flag| flag == Some(&true))
-    }
-
-    /// Returns the inputs that are given on the command line, and the text of each.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&'static Input, String)> {
-        let inputs = self.provider.map(|provider| provider.inputs);
-        inputs.unwrap_or_default().iter().filter_map(|input| {
-            // The library has the defaults itself.
-            let source = self.matches.value_source(input.name);
-            let values: Vec<_> = match input.value {
-                _ if source != Some(ValueSource::CommandLine) => Vec::new(),
-                InputValue::Flag if self.has_flag(input.name) => vec!["yes"],
-                InputValue::Flag => Vec::new(),
-                _ => self.texts(input.name).collect(),
-            };
-            (!values.is_empty()).then(|| (input, values.join(" ")))
-        })
-    }
-
-    /// Returns the settings that are given on the command line, and the text of each.
-    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Setting, &str)> {
-        settings_of(self.provider).flat_map(|setting| {
-            let is_on = setting.value == SettingValue::Flag && self.has_flag(setting.name);
-            let flag = is_on.then_some("yes");
-            let texts = self.texts(setting.name);
-            texts.chain(flag).map(move |text| (setting, text))
-        })
-    }
-}
-
-impl Subcommand for Chosen {
-    /// The options of a provider are made only where it is chosen: all of them together are more than a thousand.
-    fn augment_subcommands(command: Command) -> Command {
-        let providers = PROVIDERS.iter().map(|provider| {
-            Command::new(provider.name)
-                .about(phrase(provider.about))
-                .defer(options)
-        });
-        let file = Command::new(CREDENTIALS)
-            .about(CREDENTIALS_ABOUT)
-            .defer(options);
-        let all = Connections::get();
-        let connections = all.iter().map(|connection| {
-            Command::new(&*connection.name)
-                .about(about(connection))
-                .defer(options)
-        });
-        // A connection wins over a provider of the same name.
-        let providers = providers
-            .chain([file])
-            .filter(|provider| all.named(provider.get_name()).is_none());
-        command.subcommands(connections).subcommands(providers)
-    }
-    fn augment_subcommands_for_update(command: Command) -> Command {
-        Self::augment_subcommands(command)
-    }
-    fn has_subcommand(name: &str) -> bool {
-        let connection = Connections::get().named(name);
-        name == CREDENTIALS || connection.is_some() || provider(name).is_some()
-    }
-}
-
-impl FromArgMatches for Chosen {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
-        let (name, matches) = matches.subcommand().ok_or_else(missing)?;
-        let mut common = CommonOptions::from_arg_matches(matches)?;
-        common.verbose = matches.get_flag(VERBOSE);
-        Ok(Self {
-            provider: provider_of(name),
-            is_connection: Connections::get().named(name).is_some(),
-            common,
-            matches: matches.clone(),
-        })
-    }
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        Self::from_arg_matches(matches).map(|chosen| *self = chosen)
-    }
-}
 
 /// Returns whether the subcommand takes a provider or a connection.
 pub(crate) fn takes_provider(command: &Command) -> bool {
     let mut below = command.get_subcommands();
-    below.any(|below| below.get_name() == CREDENTIALS || provider(below.get_name()).is_some())
+    below
+        .any(|below| below.get_name() == CREDENTIALS || names::provider(below.get_name()).is_some())
 }
 
 /// Returns whether one of the subcommands with this name takes a provider or a connection.
@@ -226,11 +63,11 @@ pub(crate) fn command_of(command: &Command, above: Option<&str>, name: Option<&s
 pub(crate) fn provider_of(name: &str) -> Option<&'static Provider> {
     match Connections::get().named(name) {
         Some(connection) => connection.provider,
-        None => provider(name),
+        None => names::provider(name),
     }
 }
 
-fn about(connection: &Connection) -> String {
+pub(crate) fn about(connection: &Connection) -> String {
     let place = Connections::get().place(connection.line);
     match connection.provider {
         Some(provider) => format!("A connection to {}: {place}", provider.name),
@@ -238,28 +75,23 @@ fn about(connection: &Connection) -> String {
     }
 }
 
-/// Returns what a setting sets: its own name, or that of the one in place of which it stands.
+/// Returns what a setting sets: its own name, or that of the one that it replaces.
 pub(crate) fn sets(setting: &str) -> &str {
     let row = SETTINGS.iter().find(|row| row.name == setting);
     row.and_then(|row| row.instead_of).unwrap_or(setting)
 }
 
-fn provider(name: &str) -> Option<&'static Provider> {
-    PROVIDERS
-        .iter()
-        .copied()
-        .find(|provider| provider.name == name)
-}
-
 /// Returns the settings that are no inputs of the provider.
-fn settings_of(provider: Option<&'static Provider>) -> impl Iterator<Item = &'static Setting> {
+pub(crate) fn settings_of(
+    provider: Option<&'static Provider>,
+) -> impl Iterator<Item = &'static Setting> {
     let inputs = provider.map(|provider| provider.inputs).unwrap_or_default();
     let is_input = move |setting: &&Setting| inputs.iter().any(|input| input.name == setting.name);
     SETTINGS.iter().filter(move |setting| !is_input(setting))
 }
 
 /// Adds the options of the provider that a subcommand is named after.
-fn options(command: Command) -> Command {
+pub(crate) fn options(command: Command) -> Command {
     let used_by = command_above(&command);
     let provider = provider_of(command.get_name());
     let command = match provider {
@@ -482,7 +314,7 @@ fn help(setting: &Setting) -> String {
 }
 
 /// Returns a sentence as clap prints help texts, without its full stop.
-fn phrase(sentence: &str) -> &str {
+pub(crate) fn phrase(sentence: &str) -> &str {
     sentence.strip_suffix('.').unwrap_or(sentence)
 }
 

@@ -7,8 +7,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::tls::{PemItem, parse_pem};
 
+use crate::failure::Failure;
 use crate::files;
-use crate::output::{Failure, print_message};
+use crate::messages::print_message;
 
 /// The variables of OpenSSL, which replace the roots of the machine.
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];

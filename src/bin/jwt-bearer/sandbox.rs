@@ -9,8 +9,10 @@ use clap::Args;
 use jwt_bearer::sandbox::{Client, Fault, Key, Server};
 use jwt_bearer::{EcKey, RsaKey};
 
+use crate::failure::Failure;
 use crate::key_new::{KeyType, pem_text, private_key};
-use crate::output::{Failure, print_note, print_to_stdout};
+use crate::messages::print_note;
+use crate::output::print_to_stdout;
 use crate::shell;
 use crate::signals::Signals;
 

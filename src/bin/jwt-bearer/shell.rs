@@ -12,7 +12,7 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
-/// Returns a text in single quotes, between which every character but the quote stands for itself (POSIX 2.2.2).
+/// Returns a text in single quotes, between which every character but the quote is literal (POSIX 2.2.2).
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

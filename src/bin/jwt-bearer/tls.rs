@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{
     SocksConnector, TcpConnector, Transport, TransportAdapter,
 };
 
-use crate::output::Failure;
+use crate::failure::Failure;
 
 /// Names of a certificate that are shown: one of a content network has hundreds.
 const MAX_NAMES: usize = 5;

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::output::escape_invisible;
+use crate::messages::escape_invisible;
 use crate::secrets::{Secrets, SharedSecrets};
 
 /// Request headers whose values are public; every other header may be a secret.

@@ -12,17 +12,17 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
-use crate::connections::{self, Connections};
+use crate::connections::Connections;
+use crate::failure::Failure;
 use crate::layers::{self, Given};
-use crate::output::{Failure, print_to_stderr};
+use crate::messages::print_to_stderr;
+use crate::names::{self, is_name, nearest, shown};
 use crate::{mistakes, providers, reporting};
 
 /// The command that needs the configuration file and takes no provider.
 const CONFIG: &str = "config";
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
-/// Bytes of the longest name that is shown.
-const MAX_NAME: usize = 32;
 
 /// Parses the arguments of this process, with what variables and the configuration file add to them.
 ///
@@ -70,7 +70,7 @@ fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
         return Ok(());
     };
     let has_subcommand = |matches: &ArgMatches| matches.subcommand().is_some();
-    let length = layers::length_of_beginning(&lenient, &words, has_subcommand);
+    let length = layers::length_of_beginning(&lenient, &words, name, has_subcommand);
     let behind = words.get(length.unwrap_or_default()..).unwrap_or_default();
     match connections {
         Ok(mut connections) => {
@@ -89,7 +89,7 @@ fn is_option_word(word: &OsString) -> bool {
     word.as_encoded_bytes().starts_with(b"-")
 }
 
-/// Returns the value of `--config`, wherever it stands: clap stops at the name of a connection, which it does not know.
+/// Returns the value of `--config`, wherever it is: clap stops at the name of a connection, which it does not know.
 fn config_file(words: &[OsString]) -> Result<Option<PathBuf>, Failure> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -111,7 +111,7 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
         if let Some(why) = unsupported(name) {
             return Failure::usage(why).report();
         }
-        if PROVIDERS.iter().any(|provider| provider.name == name) {
+        if names::provider(name).is_some() {
             let message = format!("{name} is a provider: write jwt-bearer token {name}");
             return Failure::usage(message).report();
         }
@@ -120,44 +120,39 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
         }
     }
     let words: Vec<_> = env::args_os().collect();
+    let origin = origin(&error, &words, added);
     let advice = mistakes::advice(&error, &words);
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
-        let text = error.render().to_string();
-        let failure = Failure::usage(summary(&text));
-        return advice
-            .into_iter()
-            .fold(failure, Failure::with_hint)
-            .report();
+        let failure = Failure::usage(summary(&error.render().to_string()));
+        let hints = origin.into_iter().chain(advice);
+        return hints.fold(failure, Failure::with_hint).report();
     }
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
     }
-    let option = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(option)) => option.split([' ', '=']).next(),
-        _ => None,
-    };
-    let option = option.and_then(|option| option.strip_prefix("--"));
-    let is_argument = |option: &str| {
-        let starts = |word: &OsString| word.to_string_lossy().starts_with(&format!("--{option}"));
-        words.iter().any(starts)
-    };
-    let option = option.filter(|option| !is_argument(option));
-    if let Some(given) = added
-        .iter()
-        .find(|given| Some(given.name.as_str()) == option)
-    {
-        print_to_stderr(format!(
-            "The value of --{} is {}.",
-            given.name,
-            given.origin()
-        ));
-    }
-    if let Some(advice) = advice {
-        print_to_stderr(format!("jwt-bearer: {advice}"));
+    for hint in [origin, advice].into_iter().flatten() {
+        print_to_stderr(format!("jwt-bearer: {hint}"));
     }
     ExitCode::from(2)
+}
+
+/// Returns where the value of the option in an error is from, if it is from no argument.
+fn origin(error: &Error, words: &[OsString], added: &[Given]) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let option = option.split([' ', '=']).next()?;
+    let name = option.strip_prefix("--")?;
+    if words
+        .iter()
+        .any(|word| word.to_string_lossy().starts_with(option))
+    {
+        return None;
+    }
+    let given = added.iter().find(|given| given.name == name)?;
+    Some(format!("the value of {option} is {}", given.origin()))
 }
 
 /// Returns the command of this process, if it takes a provider.
@@ -173,7 +168,7 @@ fn no_provider(command: &str, name: &str) -> Failure {
     let all = Connections::get();
     let names = all.iter().map(|connection| connection.name.as_str());
     let names = names.chain(PROVIDERS.iter().map(|provider| provider.name));
-    let (shown, nearest) = (connections::shown(name), connections::nearest(name, names));
+    let (shown, nearest) = (shown(name), nearest(name, names));
     let message = format!("there is no connection and no provider {shown}{nearest}");
     let failure = Failure::usage(message);
     let failure = match &all.file {
@@ -201,7 +196,7 @@ fn hide_values(error: &mut Error) -> bool {
     let mut kinds = vec![ContextKind::InvalidValue];
     match error.kind() {
         ErrorKind::UnknownArgument => kinds.push(ContextKind::InvalidArg),
-        // The file of the command key may stand where its subcommand would.
+        // The file of the command key may be where its subcommand would.
         ErrorKind::InvalidSubcommand | ErrorKind::ArgumentConflict => {
             kinds.push(ContextKind::InvalidSubcommand);
         }
@@ -234,10 +229,4 @@ fn is_option(text: &str) -> bool {
         (None, Some(name)) => is_short(name) && is_name(name),
         (None, None) => false,
     }
-}
-
-/// Returns whether the text is a name as options and parameters have it, and not a secret: short, and of lower-case letters.
-pub(crate) fn is_name(text: &str) -> bool {
-    let is_name_char = |c: char| c.is_ascii_lowercase() || c == '-' || c == '_';
-    (1..=MAX_NAME).contains(&text.len()) && text.chars().all(is_name_char)
 }

@@ -6,12 +6,13 @@ use jwt_bearer::{Algorithm, HmacKey, Key, PublicKeyOfFile, Signer as _, sandbox}
 use serde_json::Value;
 
 use crate::args::SecretEncoding;
+use crate::failure::Failure;
 use crate::files::{read, read_encoded_secret};
 use crate::jwt::Jwt;
 use crate::key::names;
 use crate::key_source::{FoundKey, algorithm_of_jwk, keys_of_set, parse_key_file};
+use crate::messages::shortened;
 use crate::mistakes;
-use crate::output::{Failure, shortened};
 
 /// Bits of the RSA keys whose signatures are checked.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

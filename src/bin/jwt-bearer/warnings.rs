@@ -2,7 +2,7 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::output::print_message;
+use crate::messages::print_message;
 
 /// The modules whose warnings nothing else of the command line shows.
 const TARGET: &str = "jwt_bearer::profile";

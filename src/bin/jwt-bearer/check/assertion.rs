@@ -6,11 +6,11 @@ use jwt_bearer::{Audience, Error, ErrorKind, Profile};
 use serde_json::Value;
 
 use super::report::{Report, Step};
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::profiles::ProfileAndSigner;
 use crate::trace;
 
-/// What stands for an audience that a metadata document names.
+/// What is shown in place of an audience that a metadata document names.
 const DISCOVERED: &str = "(discovered)";
 const NOTHING_SIGNS: &str = "nothing can sign it: see above";
 

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::report::{Report, Step};
 use crate::certificate::Facts;
+use crate::chosen::Chosen;
+use crate::failure::{Failure, Part};
 use crate::files;
-use crate::output::{Failure, Part};
 use crate::profiles::{self, ProfileAndSigner};
-use crate::providers::Chosen;
 use crate::shell;
 
 /// RFC 7518 §3.3.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::network::Network;
 use super::report::{Report, Step};
 use super::server::well_known;
-use crate::output::Failure;
+use crate::failure::Failure;
 use crate::profiles::ProfileAndSigner;
 use crate::trace;
 
@@ -216,13 +216,13 @@ fn compare(step: Step, document: &Value, sent: Option<&Sent>) -> Step {
             "token_endpoint_auth_methods_supported",
             "the method",
             of_clients(method),
-            "the server may have to be told that the client authenticates by a signed JWT",
+            "the client may have to be registered at the server as one that authenticates by a signed JWT",
         ),
         (
             "grant_types_supported",
             "the grant type",
             sent.grant_type.as_deref(),
-            "the server may have to be told that the client uses this grant, or another provider is the right one",
+            "the client may have to be registered at the server for this grant, or another provider is the right one",
         ),
     ] {
         let offered = document.get(name).and_then(Value::as_array);

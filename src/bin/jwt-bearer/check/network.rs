@@ -15,7 +15,8 @@ use super::report::{Report, Step};
 use crate::agent::ProxyingAgent;
 use crate::args::CommonOptions;
 use crate::certificate::Facts;
-use crate::output::{Failure, certificate_hint};
+use crate::certificate_hints;
+use crate::failure::Failure;
 use crate::proxy::EnvironmentProxy;
 use crate::tls::{Handshake, TlsConnector};
 
@@ -265,7 +266,7 @@ fn tls_step(
     let step = match (version, outcome) {
         (None, Err(error)) => {
             let message = error.to_string();
-            let (what, hint) = match certificate_hint(&message) {
+            let (what, hint) = match certificate_hints::hint(&message) {
                 Some(hint) => ("its TLS certificate is not accepted", hint),
                 None if route.is_proxied && handshake.is_none() => (
                     "no connection through the proxy",

@@ -7,7 +7,8 @@ use std::{env, iter};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use crate::output::{Failure, cut, escape_invisible};
+use crate::failure::Failure;
+use crate::messages::{cut, escape_invisible};
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";

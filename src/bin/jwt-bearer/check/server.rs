@@ -8,10 +8,10 @@ use jwt_bearer::{AccessToken, Audience, Endpoint, Error, Profile, Request};
 use super::metadata::{self, Metadata};
 use super::network::Network;
 use super::report::{Report, Step};
+use crate::failure::Requests;
+use crate::failure::{Failure, MIN_OFFSET};
 use crate::fetch;
-use crate::output::{Failure, MIN_OFFSET};
 use crate::profiles::ProfileAndSigner;
-use crate::progress::Requests;
 
 /// Seconds: servers allow for a smaller difference of the clocks, if they allow for any.
 const MAX_OFFSET: u64 = 300;

@@ -1,0 +1,66 @@
+//! Messages on standard error, and how text of others is shown there.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use crate::reporting;
+
+/// Characters of somebody else's name that an error repeats.
+const MAX_FOREIGN: usize = 100;
+
+/// Prints a line to standard error. A closed standard error is ignored: nothing is left to report it to.
+pub(crate) fn print_to_stderr(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints a line to standard error, unless the user wants errors alone.
+pub(crate) fn print_note(text: impl Display) {
+    if !reporting::is_quiet() {
+        print_to_stderr(text);
+    }
+}
+
+/// Prints a warning to standard error, unless the user wants errors alone.
+pub(crate) fn print_message(message: &str) {
+    print_note(format_args!("jwt-bearer: {}", escape_invisible(message)));
+}
+
+pub(crate) fn print_error(message: &str) {
+    print_to_stderr(format!("jwt-bearer: {}", escape_invisible(message)));
+}
+
+/// Escapes control characters and others that change how a terminal shows a line, as JSON does.
+pub(crate) fn escape_invisible(text: &str) -> String {
+    let is_visible = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().count() == 1;
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_visible(c) {
+            true => escaped.push(c),
+            false => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    escaped.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    escaped
+}
+
+/// Returns the beginning of a text that somebody else wrote, and dots in place of the rest.
+pub(crate) fn shortened(text: &str) -> String {
+    cut(text, MAX_FOREIGN)
+}
+
+/// Returns as many characters of a text, and dots in place of the rest.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Prints a labelled line to standard error, for `-v`.
+pub(crate) fn print_trace((label, text): (&str, String)) {
+    print_to_stderr(format!("{label:9} {}", escape_invisible(&text)));
+}
