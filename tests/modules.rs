@@ -124,6 +124,53 @@ fn library_has_no_static_items() {
     }
 }
 
+/// The command line has no order of modules, but none of them names one that names it, however far away.
+#[test]
+fn modules_of_the_command_line_have_no_circle() {
+    let folder = format!("{SRC}/bin/jwt-bearer");
+    let mut left: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in [folder.clone(), format!("{folder}/check")] {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let name = path.strip_prefix(&folder).unwrap().with_extension("");
+            let name = name.iter().next().unwrap().to_str().unwrap().to_owned();
+            let mut words = code.split("crate::").skip(1);
+            let names = words.by_ref().flat_map(|rest| {
+                let is_group = rest.starts_with('{');
+                let rest = rest.trim_start_matches('{');
+                let end = if is_group { "}" } else { ":;( {" };
+                let group = rest.split(|c: char| end.contains(c)).next().unwrap();
+                let names = group
+                    .split(',')
+                    .map(|name| name.split("::").next().unwrap());
+                names.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+            });
+            let named: Vec<_> = names.filter(|other| *other != name).collect();
+            left.entry(name).or_default().extend(named);
+        }
+    }
+    left.remove("main");
+    assert!(
+        left.len() > 40 && left["args"].contains("chosen"),
+        "{left:?}"
+    );
+    // Those that name none of the others that are left are below them.
+    loop {
+        let names: BTreeSet<_> = left.keys().cloned().collect();
+        let before = names.len();
+        left.retain(|_, named| !named.is_disjoint(&names));
+        match left.len() {
+            0 => break,
+            now => assert!(now < before, "a circle is in {left:#?}"),
+        }
+    }
+}
+
 #[test]
 fn library_files_are_short() {
     for (name, code) in files() {

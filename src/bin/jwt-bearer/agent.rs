@@ -7,8 +7,8 @@ use http::Uri;
 use jwt_bearer::{Error, Exchange, Profile, Request, Response, Signer, Transport};
 use ureq::{Agent, Proxy};
 
-use crate::args::CommonOptions;
 use crate::failure::Failure;
+use crate::options::CommonOptions;
 use crate::proxy::EnvironmentProxy;
 use crate::roots;
 use crate::tls::TlsConnector;

@@ -9,10 +9,10 @@ use jwt_bearer::{
     AccessToken, BoxError, FileStore, Request, StoreLock, TokenSource, TokenState, TokenStore,
 };
 
-use crate::args::CacheOptions;
 use crate::failure::Failure;
 use crate::files;
 use crate::messages::{print_message, print_note, print_trace};
+use crate::options::CacheOptions;
 use crate::profiles::ProfileAndSigner;
 use crate::secrets::SharedSecrets;
 use crate::trace;

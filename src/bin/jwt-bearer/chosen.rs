@@ -8,11 +8,11 @@ use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use jwt_bearer::provider::{Input, InputValue, PROVIDERS, Provider};
 use jwt_bearer::{Setting, SettingValue};
 
-use crate::args::{CommonOptions, SecretEncoding};
 use crate::connections::{CREDENTIALS, Connections};
 use crate::examples::is_endpoint;
 use crate::exec;
 use crate::names;
+use crate::options::{CommonOptions, SecretEncoding};
 use crate::providers::{FILE, about, options, phrase, provider_of, settings_of};
 use crate::reporting::VERBOSE;
 

@@ -64,7 +64,7 @@ fn warn_of_variables(command: &Command) {
         .flat_map(|options| layers::variable_names(&options))
         .collect();
     for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
-        if name.starts_with(layers::PREFIX) && name != VARIABLE && !known.contains(&name) {
+        if name.starts_with(names::PREFIX) && name != VARIABLE && !known.contains(&name) {
             let nearest = nearest(&name, known.iter().map(String::as_str));
             print_message(&format!("the variable {name} is of no option{nearest}"));
         }
@@ -98,7 +98,7 @@ fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, F
     let options = providers::command_of(command, None, Some(&connection.name));
     for given in layers::added(&options, &connection.name, Vec::new())? {
         let origin = match given.origin {
-            Origin::Variable => layers::variable_name(&given.name),
+            Origin::Variable => names::variable_name(&given.name),
             Origin::File(line) => format!("line {line}"),
         };
         let value = value(&options, &given);

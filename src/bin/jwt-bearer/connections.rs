@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{env, fs, io};
 
+use clap_complete::engine::CompletionCandidate;
 use jwt_bearer::provider::{PROVIDERS, Provider};
 use jwt_bearer::{SETTINGS, Setting, SettingValue};
 use serde_json::Value;
@@ -182,6 +183,14 @@ impl Connections {
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml"));
         format!("{}:{line}", file.display())
     }
+}
+
+/// Returns the names of the connections, for completion.
+pub(crate) fn candidates() -> Vec<CompletionCandidate> {
+    let connections = Connections::get().iter();
+    connections
+        .map(|connection| CompletionCandidate::new(&connection.name))
+        .collect()
 }
 
 impl Connection {

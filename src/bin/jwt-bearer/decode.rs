@@ -10,12 +10,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::args::SecretEncoding;
 use crate::failure::Failure;
 use crate::files::read;
 use crate::json_text::{indented, without_whitespace};
 use crate::jwt::{Body, Jwt, is_token};
 use crate::messages::{escape_invisible, print_message, print_note};
+use crate::options::SecretEncoding;
 use crate::output::print_to_stdout;
 use crate::times::{now, relative, span, utc};
 use crate::verification::Keys;

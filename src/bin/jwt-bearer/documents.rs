@@ -5,7 +5,6 @@ use std::path::Path;
 use std::{env, fs, io};
 
 use clap::{Command, CommandFactory as _};
-use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
@@ -38,14 +37,6 @@ pub(crate) fn complete() -> Result<bool, clap::Error> {
         .bin(NAME)
         .completer(NAME)
         .try_complete(env::args_os(), directory.as_deref())
-}
-
-/// Returns the names of the connections.
-pub(crate) fn connections() -> Vec<CompletionCandidate> {
-    let connections = Connections::get().iter();
-    connections
-        .map(|connection| CompletionCandidate::new(&connection.name))
-        .collect()
 }
 
 /// Prints a script for a shell, which asks this program for completions.

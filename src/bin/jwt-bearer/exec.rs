@@ -8,7 +8,8 @@ use clap::{Arg, ArgAction, value_parser};
 use jwt_bearer::AccessToken;
 
 use crate::failure::Failure;
-use crate::{files, layers};
+use crate::files;
+use crate::names::PREFIX;
 
 /// The argument that takes the command and its arguments.
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -46,7 +47,7 @@ pub(crate) fn run(
     };
     let mut command = Command::new(program);
     let own = env::vars_os().map(|(name, _)| name);
-    for name in own.filter(|name| name.to_string_lossy().starts_with(layers::PREFIX)) {
+    for name in own.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {
         command.env_remove(name); // the key is not for the command
     }
     for name in files::variables_read() {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jwt_bearer::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
-use crate::args::CommonOptions;
 use crate::messages::{escape_invisible, print_error, print_message, print_to_stderr};
+use crate::options::CommonOptions;
 use crate::{certificate_hints, key_hints, reporting};
 
 /// The exit status of a failure of the arguments.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jwt_bearer::{AccessToken, TokenSource, Transport};
 
 use crate::agent::ProxyingAgent;
-use crate::args::CacheOptions;
 use crate::cache;
 use crate::chosen::Chosen;
 use crate::failure::Failure;
 use crate::messages::print_trace;
+use crate::options::CacheOptions;
 use crate::profiles::{self, ProfileAndSigner};
 use crate::progress::Progress;
 use crate::trace;

@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use jwt_bearer::{decode_base64, decode_base64url, decode_hex, decode_utf16};
 use zeroize::Zeroizing;
 
-use crate::args::SecretEncoding;
 use crate::failure::Failure;
 use crate::messages::print_message;
+use crate::options::SecretEncoding;
 use crate::reporting;
 
 /// The largest file that is read, in bytes: no key, secret or certificate bundle is larger.

@@ -3,19 +3,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jwt_bearer::{Algorithm, Certificate, Key, PublicKeyOfFile};
 
-use crate::args::parse_algorithm;
 use crate::certificate;
 use crate::failure::Failure;
 use crate::files::read;
 use crate::key_new::{self, NewKey};
 use crate::key_source::{FoundKey, KeyFile, read_key_file};
 use crate::messages::escape_invisible;
+use crate::options::parse_algorithm;
 use crate::output::print_to_stdout;
+use crate::public_form::{FingerprintForm, PublicForm, fingerprint_in, public_text};
 
 /// Columns of the labels.
 const LABELS: usize = 13;
@@ -71,27 +70,6 @@ struct Form {
     thumbprint: bool,
 }
 
-/// How the public key is written.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum PublicForm {
-    /// PEM (SubjectPublicKeyInfo), as openssl pkey -pubout writes it.
-    Pem,
-    /// A JWK (RFC 7517).
-    Jwk,
-    /// A JWK set with this one key.
-    Jwks,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FingerprintForm {
-    /// `SHA256:` and base64, as Snowflake and GitHub show it.
-    Snowflake,
-    /// Hexadecimal digits.
-    Hex,
-    /// Base64.
-    Base64,
-}
-
 pub(crate) fn run(arguments: KeyArguments) -> Result<(), Failure> {
     if let Some(KeyCommand::New(new)) = arguments.command {
         return key_new::run(&new);
@@ -144,35 +122,6 @@ fn jwk_algorithm(
     }
 }
 
-/// Returns a public key as servers register it.
-pub(crate) fn public_text(
-    key: &PublicKeyOfFile,
-    form: PublicForm,
-    algorithm: Algorithm,
-    key_id: Option<&str>,
-) -> String {
-    match form {
-        PublicForm::Pem => key.pem().trim_end().to_owned(),
-        PublicForm::Jwk => key.jwk(algorithm, key_id),
-        PublicForm::Jwks => format!(r#"{{"keys":[{}]}}"#, key.jwk(algorithm, key_id)),
-    }
-}
-
-fn fingerprint_in(form: FingerprintForm, key: &PublicKeyOfFile) -> String {
-    match form {
-        FingerprintForm::Snowflake => format!("SHA256:{}", STANDARD.encode(key.sha256())),
-        FingerprintForm::Base64 => STANDARD.encode(key.sha256()),
-        FingerprintForm::Hex => hex(&key.sha256()),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a string takes everything
-        text
-    })
-}
-
 pub(crate) fn names(algorithms: &[Algorithm]) -> String {
     let names: Vec<_> = algorithms.iter().map(|name| name.name()).collect();
     names.join(", ")
@@ -204,7 +153,7 @@ fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
         lines.add("thumbprint", &public.thumbprint());
         let fingerprint = fingerprint_in(FingerprintForm::Snowflake, public);
         lines.add("fingerprint", &fingerprint);
-        lines.add("", &hex(&public.sha256()));
+        lines.add("", &fingerprint_in(FingerprintForm::Hex, public));
     }
     for repair in key.repairs() {
         lines.add("repaired", repair);

@@ -22,9 +22,9 @@ use rsa::rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::key::{PublicForm, public_text};
 use crate::messages::{escape_invisible, print_note};
 use crate::output::print_to_stdout;
+use crate::public_form::{PublicForm, public_text};
 use crate::shell;
 use crate::times::{unix, utc};
 

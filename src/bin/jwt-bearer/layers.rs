@@ -13,11 +13,9 @@ use jwt_bearer::provider::{InputValue, Provider};
 use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
 use crate::files::ENV;
-use crate::names::{nearest, shown};
+use crate::names::{PREFIX, nearest, shown, variable_name};
 use crate::{pairs, providers};
 
-/// What the names of variables begin with.
-pub(crate) const PREFIX: &str = "JWT_BEARER_";
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
 
@@ -253,11 +251,6 @@ fn excludes(options: &Command, one: &str, other: &str) -> bool {
         conflicts.is_some_and(|all| all.iter().any(|option| name_of(option) == other))
     };
     one == other || conflicts(one, other) || conflicts(other, one)
-}
-
-/// Returns the name of the variable that an option has.
-pub(crate) fn variable_name(option: &str) -> String {
-    format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// Returns the text of a variable. An empty one is none: a pipeline sets it to a secret that does not exist.

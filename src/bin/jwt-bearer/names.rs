@@ -1,7 +1,9 @@
-//! Names that people write: of options, keys, connections and providers.
+//! Names that people write: of options and their variables, of connections and providers.
 
 use jwt_bearer::provider::{PROVIDERS, Provider};
 
+/// What the names of variables begin with.
+pub(crate) const PREFIX: &str = "JWT_BEARER_";
 /// Bytes of the longest name that is shown.
 const MAX_NAME: usize = 32;
 
@@ -36,4 +38,9 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> S
 pub(crate) fn provider(name: &str) -> Option<&'static Provider> {
     let mut providers = PROVIDERS.iter().copied();
     providers.find(|provider| provider.name == name)
+}
+
+/// Returns the name of the variable that an option has.
+pub(crate) fn variable_name(option: &str) -> String {
+    format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
 }

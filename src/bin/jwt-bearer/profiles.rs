@@ -9,13 +9,13 @@ use jwt_bearer::{
 };
 use zeroize::Zeroizing;
 
-use crate::args::{CommonOptions, SecretEncoding};
 use crate::chosen::Chosen;
 use crate::failure::{Failure, Part};
 use crate::files::{read, read_encoded_secret, read_secret};
 use crate::key_source::{read_passphrase, unusable};
 use crate::messages::print_message;
 use crate::names::is_name;
+use crate::options::{CommonOptions, SecretEncoding};
 use crate::secrets::SharedSecrets;
 use crate::{mistakes, pairs};
 

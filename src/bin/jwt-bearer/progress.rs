@@ -12,9 +12,9 @@ use http::Uri;
 use jwt_bearer::{Clock, Request, Response, Transport};
 
 use crate::agent::ProxyingAgent;
-use crate::args::CommonOptions;
 use crate::failure::Requests;
 use crate::messages::print_message;
+use crate::options::CommonOptions;
 
 /// How often the library sends a request that fails, at most.
 const MAX_ATTEMPTS: u32 = 3;

@@ -9,7 +9,6 @@ use clap::{Arg, ArgAction, ArgGroup, Args as _, Command, ValueHint, value_parser
 use jwt_bearer::provider::{Input, InputValue, KeyKind, Provider};
 use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingPart, SettingValue};
 
-use crate::args::{CommonOptions, SecretEncoding};
 use crate::connections::{CREDENTIALS, Connection, Connections};
 use crate::examples::{
     command_above, example, example_of_connection, example_of_file, is_endpoint,
@@ -17,6 +16,7 @@ use crate::examples::{
 };
 use crate::exec;
 use crate::names;
+use crate::options::{CommonOptions, SecretEncoding};
 
 /// Headings of the help.
 const SERVER: &str = "Server";

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
-const OUTPUT_OPTIONS: &str = "Output";
+use crate::options::OUTPUT;
 
 /// The option that shows header, claims, request and response.
 pub(crate) const VERBOSE: &str = "verbose";
@@ -25,13 +25,13 @@ static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[derive(Args)]
 pub(crate) struct Reporting {
     /// Shows header, claims, request and response on standard error, without secrets and tokens.
-    #[arg(id = VERBOSE, short, long = VERBOSE, global = true, help_heading = OUTPUT_OPTIONS)]
+    #[arg(id = VERBOSE, short, long = VERBOSE, global = true, help_heading = OUTPUT)]
     verbose: bool,
     /// Prints no notes and warnings on standard error, only errors and what -v shows.
-    #[arg(short, long, global = true, help_heading = OUTPUT_OPTIONS)]
+    #[arg(short, long, global = true, help_heading = OUTPUT)]
     quiet: bool,
     /// The form of an error on standard error. With json there are no notes and warnings.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text, global = true, help_heading = OUTPUT_OPTIONS)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text, global = true, help_heading = OUTPUT)]
     error_format: ErrorFormat,
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use jwt_bearer::{Algorithm, HmacKey, Key, PublicKeyOfFile, Signer as _, sandbox};
 use serde_json::Value;
 
-use crate::args::SecretEncoding;
 use crate::failure::Failure;
 use crate::files::{read, read_encoded_secret};
 use crate::jwt::Jwt;
@@ -13,6 +12,7 @@ use crate::key::names;
 use crate::key_source::{FoundKey, algorithm_of_jwk, keys_of_set, parse_key_file};
 use crate::messages::shortened;
 use crate::mistakes;
+use crate::options::SecretEncoding;
 
 /// Bits of the RSA keys whose signatures are checked.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

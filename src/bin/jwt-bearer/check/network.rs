@@ -13,10 +13,10 @@ use ureq::Proxy;
 
 use super::report::{Report, Step};
 use crate::agent::ProxyingAgent;
-use crate::args::CommonOptions;
 use crate::certificate::Facts;
 use crate::certificate_hints;
 use crate::failure::Failure;
+use crate::options::CommonOptions;
 use crate::proxy::EnvironmentProxy;
 use crate::tls::{Handshake, TlsConnector};
 
