@@ -99,6 +99,37 @@ fn configuration_file_is_the_users_or_named() {
 }
 
 #[test]
+fn file_names_are_relative_to_where_they_are_written() {
+    let fixture = Fixture::new();
+    let text = r#"
+[own]
+provider = "client-credentials"
+client-id = "client-1"
+key = "../key.pem"
+token-endpoint = "{url}/token"
+param = ["pin=@pin.txt"]
+
+[by-variable]
+provider = "client-credentials"
+client-id = "client-1"
+key = "env:DEPLOY_KEY"
+token-endpoint = "{url}/token"
+"#;
+    fs::create_dir(fixture.directory.path().join("settings")).unwrap();
+    let text = text.replace("{url}", fixture.server.url());
+    fixture.write("settings/config.toml", text);
+    fixture.write("settings/pin.txt", "1234");
+    let run = |name: &str, variable: &str, value: &str| {
+        let mut command =
+            fixture.command(&format!("token {name} -q --config settings/config.toml"));
+        Outcome::of(command.env(variable, value).output().unwrap())
+    };
+    run("own", "UNUSED", "").only_line();
+    run("own", "JWT_BEARER_KEY", "key.pem").only_line();
+    run("by-variable", "DEPLOY_KEY", &pem()).only_line();
+}
+
+#[test]
 fn options_win_over_variables_and_variables_over_the_file() {
     let fixture = Fixture::new();
     configure(&fixture, PROD);
@@ -145,8 +176,20 @@ discover = "{url}/nowhere"
 expires-in = "lifetime"
 claim = ["a=1", "b=2"]
 claim-text = { c = "3" }
+[by-region]
+provider = "cylance"
+tenant-id = "tenant"
+application-id = "application"
+secret = "secret.txt"
+region = "euc1"
 "#,
     );
+    run(
+        &fixture,
+        "token by-region --base-url {url} --scope device:list",
+        &[],
+    )
+    .only_line();
     run(
         &fixture,
         "token by-key --credentials credentials.json --discovery-endpoint {url}/discovery",
@@ -312,6 +355,11 @@ fn secret_in_a_file_that_others_can_read_is_warned_about() {
             0o644,
             "jwt-bearer: config.toml: other users can read a secret in it: chmod 600 config.toml\n",
         ),
+        (
+            secret,
+            0o640,
+            "jwt-bearer: config.toml: other users can read a secret in it: chmod 600 config.toml\n",
+        ),
         (secret, 0o600, ""),
         (
             "[own]\nparam = { password = \"@password.txt\" }\ncredentials = \"credentials.json\"\n",
@@ -363,6 +411,15 @@ fn fault_in_the_file_is_named_by_its_line() {
             "[\"a b\"]\n",
             ":1: the name of a connection has no blank and no invisible character, and begins with no hyphen\n",
         ),
+        (
+            "[prod]\nclient-id = \"S3cretS3cret\"\n",
+            ":1: the connection prod has no provider: write provider = \"NAME\", or credentials = \"FILE\" for a \
+             credential file that says it\n",
+        ),
+        (
+            "[credentials]\n",
+            ":1: a connection cannot have the name credentials\n",
+        ),
         ("[prod]\nkey = S3cretS3cret\n", ":2: "),
         ("[prod]\n[prod]\n", ":2: "),
     ] {
@@ -383,6 +440,16 @@ fn fault_in_the_file_is_named_by_its_line() {
 }
 
 #[test]
+fn file_of_more_than_16_mib_is_refused() {
+    let fixture = Fixture::new();
+    fixture.write("config.toml", vec![b'#'; 16 * 1024 * 1024 + 1]);
+    run(&fixture, "config", &[]).assert_fails(
+        3,
+        "jwt-bearer: config.toml: this is too long for a configuration file\n",
+    );
+}
+
+#[test]
 fn value_that_has_not_its_form_is_named_by_its_line() {
     let fixture = Fixture::new();
     configure(
@@ -398,6 +465,14 @@ fn value_that_has_not_its_form_is_named_by_its_line() {
             .ends_with("jwt-bearer: the value of --lifetime is at config.toml:14\n"),
         "{outcome:?}"
     );
+    // The value that has not its form is the one on the command line.
+    configure(
+        &fixture,
+        &PROD.replace("scope = \"read\"", "claim = [\"a=1\"]"),
+    );
+    let outcome = run(&fixture, "token staging --claim broken", &[]);
+    assert!(outcome.err.contains("expected NAME=VALUE"), "{outcome:?}");
+    assert!(!outcome.err.contains("config.toml"), "{outcome:?}");
     let outcome = run(&fixture, "token prod", &[("JWT_BEARER_TIMEOUT", "soon")]);
     assert!(
         outcome.err.ends_with(
