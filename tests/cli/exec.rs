@@ -59,6 +59,13 @@ fn exec_ends_as_its_command_does() {
     ] {
         fixture.exec("", command).assert_ends(status, err);
     }
+    // What is too long for a name may be a script.
+    let outcome = fixture.exec("", &[&"x".repeat(256)]);
+    assert_eq!(outcome.status, 126, "{outcome:?}");
+    assert!(
+        outcome.err.starts_with("jwt-bearer: the command: "),
+        "{outcome:?}"
+    );
     let mut killed = fixture.command(&format!("exec {CLIENT} -- sh -c"));
     let killed = killed.arg("kill -9 $$").status().unwrap();
     let signal = std::os::unix::process::ExitStatusExt::signal(&killed);
