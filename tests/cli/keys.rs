@@ -94,6 +94,8 @@ fn thumbprint_and_jwk_are_those_of_the_rfcs() {
     assert_eq!(jwk["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
     assert_eq!(jwk["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     assert!(jwk.get("d").is_none(), "{jwk}");
+    let jwk = fixture.run(&format!("key {} --public jwk", data("jwk/rfc7517-a2.json")));
+    assert!(jwk.only_line().contains(r#""kid":"2011-04-29""#), "{jwk:?}");
     for option in ["--key-id", "--kid"] {
         let set = fixture.run(&format!("key {file} --public jwks {option} k1"));
         let set: Value = serde_json::from_str(set.only_line()).unwrap();
@@ -234,13 +236,15 @@ fn certificate_is_described_and_compared_with_the_key() {
         assert!(outcome.out.contains("expires in 9"), "{outcome:?}"); // some 99 years
     }
     let other = data("certificates/ed25519.pem");
-    let other = fixture.run(&format!("key {key} --certificate {other}"));
-    assert_eq!(other.status, 3);
-    assert_eq!(line(&other, "certificate"), "of ANOTHER key");
-    assert_eq!(
-        other.err,
-        format!("jwt-bearer: {key}: the certificate is of another key\n")
-    );
+    for key in [key, data("keys/rsa-2048.pub.pem")] {
+        let other = fixture.run(&format!("key {key} --certificate {other}"));
+        assert_eq!(other.status, 3);
+        assert_eq!(line(&other, "certificate"), "of ANOTHER key");
+        assert_eq!(
+            other.err,
+            format!("jwt-bearer: {key}: the certificate is of another key\n")
+        );
+    }
 }
 
 /// The certificate is one of Python's cryptography, with a control character in it.
@@ -318,6 +322,47 @@ fn file_that_is_no_key_says_what_to_do() {
         let (message, rest) = outcome.err.split_once('\n').unwrap();
         assert!(message.contains(what), "{outcome:?}");
         assert!(rest.contains(hint), "{outcome:?}");
+    }
+}
+
+/// RFC 4055 §3.1: such a key is for PSS alone.
+#[test]
+fn public_key_for_pss_is_for_no_other_algorithm() {
+    let fixture = Fixture::new();
+    let pss = data("keys/rsa-pss.pem");
+    let public = openssl(fixture.directory.path(), &format!("pkey -in {pss} -pubout"));
+    fixture.write("pss.pub.pem", public);
+    let outcome = fixture.run("key pss.pub.pem");
+    assert_eq!(line(&outcome, "algorithms"), "PS256, PS384, PS512");
+}
+
+#[test]
+fn public_key_that_is_compressed_or_damaged_is_named() {
+    let fixture = Fixture::new();
+    let ec = data("keys/ec.pem");
+    let compressed = format!("ec -in {ec} -pubout -conv_form compressed");
+    let compressed = openssl(fixture.directory.path(), &compressed);
+    fixture.write("compressed.pem", compressed);
+    // The last byte is left out, and the two lengths of the DER are those of what remains.
+    for (file, lengths) in [("ec", [1, 24]), ("ed25519", [1, 10])] {
+        let pem = fs::read(data(&format!("keys/{file}.pub.pem"))).unwrap();
+        let mut der = ::pem::parse(pem).unwrap().into_contents();
+        der.pop();
+        lengths.iter().for_each(|at| der[*at] -= 1);
+        let short = ::pem::Pem::new("PUBLIC KEY", der);
+        fixture.write(&format!("{file}.pem"), ::pem::encode(&short));
+    }
+    for (file, what) in [
+        ("compressed.pem", "this EC public key is compressed"),
+        ("ec.pem", "this public key is cut off or damaged"),
+        ("ed25519.pem", "this public key is cut off or damaged"),
+    ] {
+        let outcome = fixture.run(&format!("key {file}"));
+        assert_eq!((outcome.status, outcome.out.as_str()), (3, ""));
+        assert!(
+            outcome.err.contains(&format!("{file}: {what}")),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -406,6 +451,10 @@ fn new_certificate_is_verified_by_openssl() {
             directory,
             &format!("x509 -in {kind}.crt -noout -checkend 2500000"),
         ); // 29 days
+        let ends = format!("x509 -in {kind}.crt -noout -checkend 2700000"); // 31 days
+        let mut ends_later = Command::new("openssl");
+        let ends_later = ends_later.args(ends.split(' ')).current_dir(directory);
+        assert!(!ends_later.output().unwrap().status.success());
         let shown = fixture.run(&format!("key {kind}.key --certificate {kind}.crt"));
         assert_eq!(line(&shown, "certificate"), "of this key");
         let jwk = fixture.run(&format!(
@@ -507,10 +556,21 @@ fn new_key_replaces_nothing_and_leaves_nothing_behind() {
             2,
             "another file than the key",
         ),
+        ("new.pem --certificate ./new.pem", 3, exists),
         ("-", 2, "never to standard output"),
         ("new.pem --days 3", 2, "--certificate"),
         ("new.pem --certificate c --days 0", 2, "--days"),
         ("new.pem --type dsa", 2, "rsa-2048"),
+        (
+            &format!("new.pem --certificate c --subject {}", "x".repeat(65)),
+            2,
+            "64 characters at most",
+        ),
+        (
+            "new.pem --certificate c --subject a\u{1b}b",
+            2,
+            "no control characters",
+        ),
     ] {
         let refused = fixture.run(
             &format!("key new {arguments} --type p-256")
