@@ -221,6 +221,16 @@ fn key_that_does_not_verify_fails_and_shows_the_token() {
             format!("--key {public}"),
             "the token has no signature (alg none): anybody can have written it",
         ),
+        (
+            mac(r#"{"alg":"HS256","crit":["exp"]}"#, b"another secret"),
+            "--secret hmac.txt".to_owned(),
+            "the header has crit: ",
+        ),
+        (
+            mac(r#"{"alg":"HS256","b64":false}"#, b"another secret"),
+            "--secret hmac.txt".to_owned(),
+            "the header has b64: ",
+        ),
     ] {
         let outcome = fixture.decode(&token, &arguments);
         assert_eq!(outcome.status, 5, "{outcome:?}");
@@ -531,6 +541,24 @@ fn token_is_taken_as_people_copy_it() {
     let file = fixture.write("token.txt", token);
     let outcome = fixture.run(&format!("decode {} --key {key}", file.display()));
     assert_eq!(outcome.status, 0, "{outcome:?}");
+}
+
+#[test]
+fn token_with_padding_is_shown_with_one_warning() {
+    let outcome = Fixture::new().decode("eyJhbGciOiJub25lIn0=.e30=.", "");
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let warning = "a part is base64 with padding or with + and /, which a server may refuse";
+    assert_eq!(outcome.err.matches(warning).count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn lifetime_without_iat_begins_with_nbf() {
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"nbf":1300819080,"exp":1300819380}"#);
+    let outcome = Fixture::new().decode(&format!("eyJhbGciOiJub25lIn0.{claims}."), "");
+    assert!(
+        outcome.err.contains("\nlifetime  5 minutes (300 s)\n"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
