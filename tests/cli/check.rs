@@ -178,6 +178,28 @@ fn check_names_a_server_certificate_of_another_name() {
 }
 
 #[test]
+fn check_warns_of_a_server_certificate_that_expires_soon() {
+    let fixture = private_fixture();
+    let root = authority("root");
+    fixture.write("root.pem", pem_of(&root));
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = (SystemTime::now() + Duration::from_secs(10 * 24 * 3600 + 60)).into();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &root).unwrap();
+    let server = TlsServer::with(certificate.der().clone(), key);
+    let url = format!("https://127.0.0.1:{}/token", server.port);
+    let found = fixture.check(&format!(
+        "client-credentials --client-id c --key key.pem --ca root.pem --token-endpoint {url}"
+    ));
+    found.assert_warns(&["tls"]);
+    let detail = found.detail("tls");
+    assert!(
+        detail.ends_with("the certificate expires in 10 days"),
+        "{detail}"
+    );
+}
+
+#[test]
 fn check_of_a_key_that_cannot_be_read_still_asks_the_server() {
     let fixture = private_fixture();
     for (file, words) in [
@@ -226,6 +248,10 @@ fn check_says_whether_the_passphrase_is_needed_wrong_or_right() {
     let right = fixture.check(&format!("{encrypted} --passphrase-file right.txt"));
     right.assert_warns(&[]);
     assert_eq!(right.step("key")["passphrase"], "right");
+    set_mode(&fixture, "right.txt", 0o644);
+    let open = fixture.check(&format!("{encrypted} --passphrase-file right.txt"));
+    open.assert_warns(&["file"]);
+    set_mode(&fixture, "right.txt", 0o600);
     let not_needed = fixture.check(&format!(
         "{CLIENT} --key key.pem --passphrase-file right.txt"
     ));
@@ -249,6 +275,24 @@ fn check_warns_of_a_private_key_that_others_can_read() {
     let mut check = fixture.command(&format!("check --format json --offline {CLIENT} --key"));
     let found = Found::of(Outcome::of(check.arg("my key.pem").output().unwrap()));
     assert_eq!(found.step("file")["hints"][0], "chmod 600 'my key.pem'");
+}
+
+/// A pipe is nobody else's, whatever its mode.
+#[cfg(unix)]
+#[test]
+fn check_does_not_warn_of_a_pipe() {
+    let fixture = private_fixture();
+    let script = "mkfifo -m 644 pipe && { cat key.pem > pipe & exec \"$0\" \"$@\"; }";
+    let check = fixture.command(&format!(
+        "check --format json --offline {CLIENT} --key pipe"
+    ));
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", script]).arg(check.get_program());
+    let shell = shell.args(check.get_args());
+    let shell = shell.current_dir(fixture.directory.path());
+    let found = Found::of(Outcome::of(shell.output().unwrap()));
+    found.assert_warns(&[]);
+    assert_eq!(found.step("file")["mode"], "0644");
 }
 
 #[test]
@@ -312,6 +356,13 @@ fn check_shows_the_certificate_and_refuses_an_expired_or_a_foreign_one() {
         let digest = URL_SAFE_NO_PAD.encode(digest);
         assert_eq!(found.step("certificate")[name], digest);
     }
+
+    let soon = SystemTime::now() + Duration::from_secs(10 * 24 * 3600 + 60);
+    write_certificate(&fixture, |params| params.not_after = soon.into());
+    let found = check("ec.der");
+    found.assert_warns(&["certificate"]);
+    let detail = found.detail("certificate");
+    assert!(detail.ends_with("it expires in 10 days"), "{detail}");
 
     let found = check("key.pem");
     let words = "the certificate is of another key";
@@ -503,6 +554,48 @@ fn check_warns_where_the_metadata_does_not_offer_what_is_sent() {
         assert_eq!(hints.as_array().unwrap().len(), 3);
         assert_eq!(found.step("token")["scope"], "a");
         assert!(!format!("{found:?}").contains("t0ken"), "{found:?}");
+    }
+}
+
+/// RFC 8414 §2: methods and algorithms are those of clients that authenticate, and a grant authenticates none.
+#[test]
+fn check_compares_a_grant_with_the_grant_types_alone() {
+    let fixture = private_fixture();
+    for (grant_types, warns) in [
+        (r#"["authorization_code"]"#, &["metadata"][..]),
+        ("[]", &[]),
+    ] {
+        let metadata = r#"{"issuer":"{url}","token_endpoint":"{url}/token","grant_types_supported":GRANTS,
+            "token_endpoint_auth_methods_supported":["none"],
+            "token_endpoint_auth_signing_alg_values_supported":["ES256"]}"#;
+        let metadata = metadata.replace("GRANTS", grant_types);
+        let url = server(0, &metadata, "200 OK", TOKEN);
+        let found = fixture.check(&format!(
+            "jwt-bearer --issuer i --subject s --key key.pem --discover {url}"
+        ));
+        found.assert_warns(warns);
+        let hints = &found.step("metadata")["hints"];
+        assert_eq!(hints.as_array().unwrap().len(), warns.len(), "{hints}");
+    }
+}
+
+/// The clock of the server that issues tokens is the one that counts, and a cache has none.
+#[test]
+fn check_measures_the_clock_of_the_token_endpoint_alone() {
+    let fixture = private_fixture();
+    let date = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(600));
+    for headers in [String::new(), format!("Date: {date}\r\nAge: 600\r\n")] {
+        let tokens = FixedServer::json("200 OK", &headers, TOKEN);
+        let metadata = format!(
+            r#"{{"issuer":"{{url}}","token_endpoint":"{}"}}"#,
+            tokens.url()
+        );
+        let url = server(600, &metadata, "200 OK", TOKEN);
+        let found = fixture.check(&format!(
+            "client-credentials --client-id c --key key.pem --discover {url}"
+        ));
+        found.assert_warns(&[]);
+        assert_eq!(found.detail("clock"), "the server does not say its time");
     }
 }
 

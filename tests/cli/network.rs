@@ -317,7 +317,7 @@ impl TlsServer {
             .unwrap();
         Self::with(certificate.der().clone(), key)
     }
-    fn with(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
+    pub(super) fn with(certificate: CertificateDer<'static>, key: KeyPair) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
