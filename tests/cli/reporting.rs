@@ -96,6 +96,41 @@ fn error_format_json_is_one_object_of_what_is_known() {
 }
 
 #[test]
+fn variable_has_the_form_of_a_usage_error_and_the_option_wins() {
+    let fixture = Fixture::new();
+    let run = |arguments: &str| {
+        let mut command = fixture.command(arguments);
+        command.env("JWT_BEARER_ERROR_FORMAT", "json");
+        Outcome::of(command.output().unwrap())
+    };
+    let outcome = run("token salesforce --client-id c");
+    assert_eq!(outcome.json_error()["kind"], "usage");
+    let outcome = run("config --config missing.toml"); // before the arguments are parsed
+    assert_eq!(outcome.json_error()["kind"], "config");
+    let outcome = run("token salesforce --client-id c --error-format text");
+    assert!(outcome.err.starts_with("error: "), "{outcome:?}");
+}
+
+#[test]
+fn proxy_that_the_message_names_is_not_named_again() {
+    let fixture = Fixture::new();
+    let command = CLIENT.replace("{url}", "https://as.nowhere.invalid");
+    let mut command = fixture.command(&command);
+    command.env("https_proxy", "http://127.0.0.1:1");
+    let outcome = Outcome::of(command.output().unwrap());
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    assert_eq!(outcome.err.matches("the proxy").count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn pause_of_no_time_is_not_printed() {
+    let busy = FixedServer::json("503 Busy", "Retry-After: 0\r\n", "{}");
+    let outcome = Fixture::new().run(&CLIENT.replace("{url}/token", &busy.url()));
+    assert_eq!(outcome.status, 7, "{outcome:?}");
+    assert!(!outcome.err.contains("a pause"), "{outcome:?}");
+}
+
+#[test]
 fn error_format_json_is_of_usage_keys_and_commands_too() {
     let fixture = Fixture::new();
     let long_secret = "hunter2-hunter2-hunter2";
@@ -279,6 +314,10 @@ fn clock_is_corrected_where_the_user_wants_it() {
     });
     let claims: Vec<_> = claims.collect();
     assert_eq!(claims.len(), 2);
+    assert!(
+        !corrected.err.contains("with --correct-clock"),
+        "{corrected:?}"
+    );
     assert!(
         (7190..7210).contains(&(claims[1] - claims[0])),
         "{claims:?}"
