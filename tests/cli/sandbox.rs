@@ -118,8 +118,10 @@ fn sandbox_prints_working_commands_and_removes_directory_when_stopped() {
 #[test]
 fn sandbox_knows_more_users_scopes_and_a_lifetime() {
     let parent = tempfile::tempdir().unwrap();
-    let options = "--user bob@example.com --scope files:read --lifetime 77 --quiet";
-    let sandbox = Sandbox::start(parent.path(), &options.split(' ').collect::<Vec<_>>());
+    let options = "--user bob@example.com --lifetime 77 --quiet --scope";
+    let mut options: Vec<_> = options.split(' ').collect();
+    options.push("files:read files:write");
+    let sandbox = Sandbox::start(parent.path(), &options);
     assert!(
         sandbox.out.contains("--username bob@example.com --key"),
         "{}",
