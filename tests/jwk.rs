@@ -119,6 +119,24 @@ fn rsa_jwk_without_primes_or_without_crt_numbers_signs_the_same() {
     );
 }
 
+/// `ring` takes a key whose dP or dQ is of another key, and then cannot sign.
+#[cfg(feature = "cli")]
+#[test]
+fn rsa_jwk_signs_by_ring_where_its_exponents_match() {
+    let whole = RsaKey::read(rfc7515_a2().to_string()).unwrap();
+    for (wrong, is_ring) in [(None, true), (Some("dp"), false), (Some("dq"), false)] {
+        let mut jwk = rfc7515_a2();
+        if let Some(name) = wrong {
+            let mut bytes = URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+            *bytes.last_mut().unwrap() ^= 2; // odd as before
+            jwk[name] = URL_SAFE_NO_PAD.encode(bytes).into();
+        }
+        let key = Key::read_preferring_ring(jwk.to_string().as_bytes(), None).unwrap();
+        assert_eq!(matches!(key, Key::RingRsa(_)), is_ring, "{wrong:?}");
+        assert_eq!(key.sign(MESSAGE).unwrap(), whole.sign(MESSAGE).unwrap());
+    }
+}
+
 #[test]
 fn rsa_jwk_of_node_signs_as_openssl_with_the_same_key() {
     let key = RsaKey::read(include_str!("data/jwk/rsa-2048.json")).unwrap();
