@@ -814,6 +814,11 @@ fn lifetime_that_the_caller_named_and_the_response_lacks_is_a_warning() {
         ),
         (
             &time,
+            "the response has no until; it has a, access_token, b, c, d, e, f, g",
+            &[r#"{"access_token":"TOKEN","a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}"#],
+        ),
+        (
+            &time,
             "the until of the response is no time in the future, as a date of RFC 3339 or in seconds since 1970",
             &[
                 r#"{"access_token":"TOKEN","until":"soon"}"#,
@@ -832,6 +837,18 @@ fn lifetime_that_the_caller_named_and_the_response_lacks_is_a_warning() {
             assert_eq!(warnings(&profile, body), expected, "{body}");
         }
     }
+}
+
+#[test]
+fn warning_of_a_lifetime_hides_a_token_that_looks_like_a_name() {
+    let profile = generic_profile().with_expires_in("ttl");
+    let body = r#"{"access_token":"opaque-token-1","opaque-token-1":1}"#;
+    let warned = warnings(&profile, body);
+    assert!(
+        warned.contains("the response has no ttl; it has access_token, "),
+        "{warned}"
+    );
+    assert!(!warned.contains("opaque-token-1"), "{warned}");
 }
 
 /// RFC 6749 §5.1 recommends `expires_in` and does not require it; Vault's zero means that the token never expires.
