@@ -1,16 +1,17 @@
 //! The HTTP agents of the command line: one through the environment's proxy, one without it.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Uri;
-use jwt_bearer::{Error, Exchange, Profile, Request, Response, Signer, Transport};
+use http::uri::Scheme;
+use jwt_bearer::{Error, Profile, Request, Response, Transport};
 use ureq::{Agent, Proxy};
 
 use crate::failure::Failure;
 use crate::options::CommonOptions;
 use crate::proxy::EnvironmentProxy;
-use crate::roots;
+use crate::roots::Roots;
 use crate::tls::TlsConnector;
 
 /// Sends each request by the agent that its host asks for.
@@ -25,30 +26,22 @@ impl ProxyingAgent {
     ///
     /// # Errors
     /// Where a file with certificates is unusable, or a proxy variable that the first request needs.
-    pub(crate) fn new(
-        options: &CommonOptions,
-        profile: &Profile,
-        signer: &dyn Signer,
-    ) -> Result<Self, Failure> {
-        let tls = Self::tls(options)?;
+    pub(crate) fn new(options: &CommonOptions, profile: &Profile) -> Result<Self, Failure> {
+        let tls = TlsConnector::new(Roots::from_options(options));
         let from_env = EnvironmentProxy::from_env();
+        let first = first_uri(profile)?;
         if let Some((from_env, Err(message))) = from_env.as_ref().map(|e| (e, &e.proxy)) {
             // A host that is reached without a proxy needs none that works, as with curl.
-            let first = first_uri(profile, signer)?;
-            if first.is_none_or(|uri| from_env.applies_to(&uri)) {
+            if first.as_ref().is_none_or(|uri| from_env.applies_to(uri)) {
                 return Err(Failure::config(message));
             }
         }
+        // Hundreds of certificates take longer to read than a request to this machine takes.
+        let is_plain = first.is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTP));
+        if !is_plain || options.ca.is_some() {
+            tls.prepare()?;
+        }
         Ok(Self::with(&tls, from_env))
-    }
-
-    /// Returns a connector by the options.
-    ///
-    /// # Errors
-    /// Where a file with certificates is unusable.
-    pub(crate) fn tls(options: &CommonOptions) -> Result<TlsConnector, Failure> {
-        let roots = roots::build(options.system_roots, options.ca.as_deref())?;
-        TlsConnector::new(roots)
     }
 
     /// Creates the agents. A proxy variable that is unusable fails the requests that need it.
@@ -78,15 +71,11 @@ impl ProxyingAgent {
 }
 
 /// Returns the URL of a profile's first request, if it is one.
-fn first_uri(profile: &Profile, signer: &dyn Signer) -> Result<Option<Uri>, Error> {
-    let url = match profile.metadata_requests()?.first() {
-        Some(request) => request.url().to_owned(),
-        None => {
-            let exchange = Exchange::new(profile, signer, SystemTime::now())?;
-            exchange.request().url().to_owned()
-        }
-    };
-    Ok(url.parse().ok())
+fn first_uri(profile: &Profile) -> Result<Option<Uri>, Error> {
+    let requests = profile.metadata_requests()?;
+    let metadata = requests.first().map(Request::url);
+    let url = metadata.or_else(|| profile.endpoint().token_url());
+    Ok(url.and_then(|url| url.parse().ok()))
 }
 
 impl Transport for ProxyingAgent {

@@ -1,7 +1,5 @@
 //! The configuration file: a table for each connection, whose keys are the options of the command line.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -154,12 +152,11 @@ impl Connections {
         self.connections.iter()
     }
 
-    /// Keeps the connections that the arguments name, if they name one: each is a subcommand, and there may be thousands.
-    pub(crate) fn keep_named(&mut self, arguments: &[OsString]) {
-        let words: HashSet<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
-        let is_named = |connection: &Connection| words.contains(connection.name.as_str());
-        if self.iter().any(is_named) {
-            self.connections.retain(is_named);
+    /// Keeps the connection of this name alone, if there is one: each is a subcommand, and there may be thousands.
+    pub(crate) fn keep(&mut self, name: &str) {
+        if self.named(name).is_some() {
+            self.connections
+                .retain(|connection| connection.name == name);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::trace;
 pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken, Failure> {
     let built = profiles::build(chosen)?;
     let (common, secrets) = (built.common.clone(), built.secrets.clone());
-    let agent = ProxyingAgent::new(&common, &built.profile, &*built.signer)?;
+    let agent = ProxyingAgent::new(&common, &built.profile)?;
     let progress = Progress::new(agent, &common);
     let shows_token = common.verbose && built.profile.is_self_signed();
     let source = source(built, progress.clone(), common.timeout())?;

@@ -7,14 +7,15 @@ use std::env::{self, VarError};
 use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+use clap::{Arg, ArgAction, Command, Subcommand as _, ValueHint};
 use jwt_bearer::provider::{InputValue, Provider};
 
+use crate::chosen::Chosen;
 use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
 use crate::files::ENV;
 use crate::names::{PREFIX, nearest, shown, variable_name};
-use crate::{pairs, providers};
+use crate::{pairs, providers, words};
 
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
@@ -59,23 +60,29 @@ pub(crate) fn complete(
     if Connections::get().iter().next().is_none() && !env::vars_os().any(has_prefix) {
         return Ok((arguments, Vec::new()));
     }
-    let lenient = lenient(command);
-    let matches = lenient.clone().try_get_matches_from(&arguments);
-    let Ok(matches) = matches else {
-        return Ok((arguments, Vec::new())); // help and version
-    };
-    let Some((above, matches)) = matches.subcommand() else {
+    let Some(places) = words::find(command, &arguments) else {
         return Ok((arguments, Vec::new()));
     };
-    let chosen = match providers::is_for_provider(command, above) {
-        true => matches.subcommand(),
-        false => None,
-    };
-    let (name, matches) = chosen.map_or((None, matches), |(name, matches)| (Some(name), matches));
+    let word = |place: usize| arguments.get(place).and_then(|word| word.to_str());
+    let above = word(places.command).unwrap_or_default();
+    let below = (places.below).filter(|_| providers::is_for_provider(command, above));
+    let name = below.and_then(word);
+    if name.is_some_and(|name| !Chosen::has_subcommand(name)) {
+        return Ok((arguments, Vec::new())); // clap says so
+    }
     if let Some(connection) = name.and_then(|name| Connections::get().named(name)) {
         check(command, connection)?;
     }
     let options = providers::command_of(command, Some(above), name);
+    let (place, places) = (places.command, [Some(0), Some(places.command), below]);
+    let given = (0..).zip(&arguments);
+    let given = given.filter(|(place, _)| !places.contains(&Some(*place)));
+    let given = given.map(|(_, word)| word);
+    let given = given.take_while(|word| *word != "--");
+    let lenient = options.clone().no_binary_name(true).ignore_errors(true);
+    let Ok(matches) = lenient.try_get_matches_from(given) else {
+        return Ok((arguments, Vec::new())); // help and version
+    };
     let is_given = |option: &Arg| {
         let id = option.get_id().as_str();
         matches.try_contains_id(id).is_ok()
@@ -94,41 +101,10 @@ pub(crate) fn complete(
     )?;
     let words = added.iter().map(|given| words(&options, given));
     let words = words.collect::<Result<Vec<_>, _>>()?;
-    if !added.is_empty() {
-        let last = name.unwrap_or(above);
-        let has_all = |matches: &ArgMatches| match (matches.subcommand(), name) {
-            (Some((_, matches)), Some(_)) => matches.subcommand().is_some(),
-            (chosen, _) => chosen.is_some(),
-        };
-        let length = length_of_beginning(&lenient, &arguments, last, has_all);
-        let rest = arguments.split_off(length.unwrap_or(arguments.len()));
-        arguments.extend(words.into_iter().flatten());
-        arguments.extend(rest);
-    }
+    let words: Vec<_> = words.into_iter().flatten().collect();
+    let behind = below.unwrap_or(place).saturating_add(1);
+    arguments.splice(behind..behind, words);
     Ok((arguments, added))
-}
-
-/// Returns a command that takes what it understands of its arguments.
-pub(crate) fn lenient(command: &Command) -> Command {
-    command.clone().ignore_errors(true)
-}
-
-/// Returns the length of the shortest beginning of the arguments that is enough and ends with this word.
-pub(crate) fn length_of_beginning(
-    lenient: &Command,
-    arguments: &[OsString],
-    last: &str,
-    is_enough: impl Fn(&ArgMatches) -> bool,
-) -> Option<usize> {
-    let ends = (1..=arguments.len())
-        .zip(arguments)
-        .filter(|(_, word)| *word == last);
-    let mut lengths = ends.map(|(length, _)| length);
-    lengths.find(|length| {
-        let beginning = arguments.get(..*length).unwrap_or_default();
-        let matches = lenient.clone().try_get_matches_from(beginning);
-        matches.is_ok_and(|matches| is_enough(&matches))
-    })
 }
 
 /// Returns the name of an option in variables and in the configuration file: its own without hyphens.

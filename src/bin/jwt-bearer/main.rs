@@ -48,6 +48,7 @@ mod trace;
 mod usage;
 mod verification;
 mod warnings;
+mod words;
 
 use std::process::ExitCode;
 use std::time::SystemTime;

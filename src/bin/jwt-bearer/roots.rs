@@ -1,7 +1,7 @@
 //! The certificates that a server's certificate may descend from.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -10,30 +10,47 @@ use ureq::tls::{PemItem, parse_pem};
 use crate::failure::Failure;
 use crate::files;
 use crate::messages::print_message;
+use crate::options::CommonOptions;
 
 /// The variables of OpenSSL, which replace the roots of the machine.
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// The tag of a SEQUENCE in DER.
 const SEQUENCE: u8 = 0x30;
 
-/// Returns the roots to trust: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's if `uses_system_roots`,
-/// else Mozilla's; and the certificates of the file `ca` in any case.
-///
-/// # Errors
-/// Where a file that is named holds no certificate.
-pub(crate) fn build(uses_system_roots: bool, ca: Option<&Path>) -> Result<RootCertStore, Failure> {
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let variables: Vec<_> = VARIABLES.into_iter().filter(is_set).collect();
-    let mut certificates = match variables.is_empty() && !uses_system_roots {
-        true => webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(),
-        false => system_roots(&variables)?,
-    };
-    if let Some(file) = ca {
-        certificates.extend(read_certificates(file)?);
+/// Which roots to trust: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's or Mozilla's, by the options;
+/// and the certificates of a file in any case.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    are_of_machine: bool,
+    ca: Option<PathBuf>,
+}
+
+impl Roots {
+    pub(crate) fn from_options(options: &CommonOptions) -> Self {
+        Self {
+            are_of_machine: options.system_roots,
+            ca: options.ca.clone(),
+        }
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    Ok(roots)
+
+    /// Reads the certificates.
+    ///
+    /// # Errors
+    /// Where a file that is named holds no certificate.
+    pub(crate) fn read(&self) -> Result<RootCertStore, Failure> {
+        let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let variables: Vec<_> = VARIABLES.into_iter().filter(is_set).collect();
+        let mut certificates = match variables.is_empty() && !self.are_of_machine {
+            true => webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(),
+            false => system_roots(&variables)?,
+        };
+        if let Some(file) = &self.ca {
+            certificates.extend(read_certificates(file)?);
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates);
+        Ok(roots)
+    }
 }
 
 /// Returns the machine's roots, or those of the variables, which the library reads itself.

@@ -2,7 +2,7 @@
 //!
 //! ureq makes rustls' settings itself, and shows nobody a certificate that is refused. So the command line makes them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{fmt, io, time};
 
 use rustls::client::WebPkiServerVerifier;
@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion,
-    RootCertStore, SignatureScheme, StreamOwned,
+    SignatureScheme, StreamOwned,
 };
 use ureq::Error;
 use ureq::unversioned::transport::time::{Duration, Instant};
@@ -21,6 +21,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::failure::Failure;
+use crate::roots::Roots;
 
 /// Names of a certificate that are shown: one of a content network has hundreds.
 const MAX_NAMES: usize = 5;
@@ -29,19 +30,28 @@ const OTHER_NAME: &str = "nobody.invalid";
 
 /// Adds TLS to the connection for an https URL.
 #[derive(Clone, Debug)]
-pub(crate) struct TlsConnector {
+pub(crate) struct TlsConnector(Arc<Tls>);
+
+/// The settings of TLS, made when the first connection needs them.
+#[derive(Debug)]
+struct Tls {
+    roots: Roots,
+    settings: OnceLock<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
 }
 
-impl TlsConnector {
-    /// Returns a connector that trusts these roots.
-    ///
+impl Settings {
     /// # Errors
-    /// Where there is no root.
-    pub(crate) fn new(roots: RootCertStore) -> Result<Self, Failure> {
+    /// Where there is no root, or a file with certificates is unusable.
+    fn new(roots: &Roots) -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let inner = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
+        let roots = Arc::new(roots.read()?);
+        let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
         let inner = inner.build().map_err(|error| {
             Failure::config(format!("no root certificate can be used: {error}"))
         })?;
@@ -59,10 +69,36 @@ impl TlsConnector {
         let config = Arc::new(config);
         Ok(Self { config, verifier })
     }
+}
+
+impl TlsConnector {
+    /// Returns a connector that trusts these roots. It reads them when the first connection needs them.
+    pub(crate) fn new(roots: Roots) -> Self {
+        let settings = OnceLock::new();
+        Self(Arc::new(Tls { roots, settings }))
+    }
+
+    /// Reads the roots now, so that what is wrong with them is known before anything is sent.
+    ///
+    /// # Errors
+    /// Where there is no root, or a file with certificates is unusable.
+    pub(crate) fn prepare(&self) -> Result<(), Failure> {
+        self.settings().map(|_| ())
+    }
+
+    fn settings(&self) -> Result<&Settings, Failure> {
+        match self.0.settings.get() {
+            Some(settings) => Ok(settings),
+            None => {
+                let settings = Settings::new(&self.0.roots)?;
+                Ok(self.0.settings.get_or_init(|| settings))
+            }
+        }
+    }
 
     /// Returns what the last handshake that showed a certificate was like.
     pub(crate) fn take_handshake(&self) -> Option<Handshake> {
-        self.verifier.handshake().take()
+        self.0.settings.get()?.verifier.handshake().take()
     }
 
     /// Returns a connector for an agent, through a proxy if the agent has one.
@@ -92,19 +128,23 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Error::Tls("the host is not a name that a certificate can have"))?;
-        let connection = ClientConnection::new(self.config.clone(), name)?;
+        let settings = self.settings().map_err(|failure| {
+            let (_, message, _) = failure.into_parts();
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?;
+        let connection = ClientConnection::new(settings.config.clone(), name)?;
         let begun = time::Instant::now();
         let transport: Box<dyn Transport> = Box::new(transport);
         let socket = TransportAdapter::new(transport, details.current_time.clone());
         let mut stream = StreamOwned::new(connection, socket);
         stream.sock.set_timeout(remaining(details));
         if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
-            return Err(match self.verifier.take_refused() {
+            return Err(match settings.verifier.take_refused() {
                 Some(names) => io::Error::new(error.kind(), format!("{error}; {names}")).into(),
                 None => error.into(),
             });
         }
-        if let Some(handshake) = &mut *self.verifier.handshake() {
+        if let Some(handshake) = &mut *settings.verifier.handshake() {
             handshake.version = stream.conn.protocol_version();
             handshake.took = begun.elapsed();
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::layers::{self, Given};
 use crate::messages::print_to_stderr;
 use crate::names::{self, is_name, nearest, shown};
-use crate::{mistakes, providers, reporting};
+use crate::{mistakes, providers, reporting, words};
 
 /// The command that needs the configuration file and takes no provider.
 const CONFIG: &str = "config";
@@ -59,34 +59,27 @@ fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
         return connections.map(Connections::set);
     }
     let command = Arguments::command();
-    let is_help = |word: &OsString| word == "--help" || word == "-h";
-    let words: Vec<_> = words.into_iter().filter(|word| !is_help(word)).collect();
-    let lenient = layers::lenient(&command);
-    let matches = lenient.clone().try_get_matches_from(&words).ok();
-    let name = matches.as_ref().and_then(ArgMatches::subcommand_name);
-    let takes_connection =
-        |name: &str| name == CONFIG || providers::is_for_provider(&command, name);
-    let Some(name) = name.filter(|name| takes_connection(name)) else {
+    let Some(places) = words::find(&command, arguments) else {
         return Ok(());
     };
-    let has_subcommand = |matches: &ArgMatches| matches.subcommand().is_some();
-    let length = layers::length_of_beginning(&lenient, &words, name, has_subcommand);
-    let behind = words.get(length.unwrap_or_default()..).unwrap_or_default();
+    let word = |place: usize| arguments.get(place).and_then(|word| word.to_str());
+    let name = word(places.command).unwrap_or_default();
+    if name != CONFIG && !providers::is_for_provider(&command, name) {
+        return Ok(());
+    }
+    let below = places.below.and_then(word);
+    let is_help = |word: &OsString| word == "--help" || word == "-h";
     match connections {
         Ok(mut connections) => {
-            connections.keep_named(behind);
+            below.into_iter().for_each(|name| connections.keep(name));
             connections.set();
             Ok(())
         }
         // A broken file is no reason to withhold help, nor to refuse what names no connection.
-        Err(_) if arguments.iter().any(is_help) => Ok(()),
-        Err(_) if name != CONFIG && behind.iter().all(is_option_word) => Ok(()),
+        Err(_) if words.iter().any(is_help) => Ok(()),
+        Err(_) if name != CONFIG && below.is_none() => Ok(()),
         Err(failure) => Err(failure),
     }
-}
-
-fn is_option_word(word: &OsString) -> bool {
-    word.as_encoded_bytes().starts_with(b"-")
 }
 
 /// Returns the value of `--config`, wherever it is: clap stops at the name of a connection, which it does not know.
@@ -158,8 +151,9 @@ fn origin(error: &Error, words: &[OsString], added: &[Given]) -> Option<String> 
 /// Returns the command of this process, if it takes a provider.
 fn provider_command() -> Option<String> {
     let command = Arguments::command();
-    let matches = layers::lenient(&command).try_get_matches().ok()?;
-    let name = matches.subcommand_name()?;
+    let words: Vec<_> = env::args_os().collect();
+    let place = words::find(&command, &words)?.command;
+    let name = words.get(place)?.to_str()?;
     providers::is_for_provider(&command, name).then(|| name.to_owned())
 }
 

@@ -18,6 +18,7 @@ use crate::certificate_hints;
 use crate::failure::Failure;
 use crate::options::CommonOptions;
 use crate::proxy::EnvironmentProxy;
+use crate::roots::Roots;
 use crate::tls::{Handshake, TlsConnector};
 
 /// The longest time for one connection or one request.
@@ -47,7 +48,8 @@ impl Network {
     /// # Errors
     /// Where a file with certificates is unusable.
     pub(super) fn new(common: &CommonOptions, begun: Instant) -> Result<Self, Failure> {
-        let tls = ProxyingAgent::tls(common)?;
+        let tls = TlsConnector::new(Roots::from_options(common));
+        tls.prepare()?;
         Ok(Self {
             agent: ProxyingAgent::with(&tls, EnvironmentProxy::from_env()).into(),
             tls,
