@@ -14,6 +14,7 @@ use crate::decode::DecodeArguments;
 use crate::format::{Format, VARIABLE};
 use crate::key::KeyArguments;
 use crate::options::{CacheOptions, OUTPUT};
+use crate::providers::CHOSEN;
 use crate::reporting::Reporting;
 use crate::sandbox::SandboxOptions;
 use crate::shell;
@@ -56,7 +57,7 @@ pub(crate) enum Command {
     Demo,
     /// Fetches an access token and prints it.
     #[command(
-        subcommand_value_name = "CONNECTION|PROVIDER",
+        subcommand_value_name = CHOSEN,
         subcommand_help_heading = "Providers",
         after_help = "Example:\n  \
                       jwt-bearer token cylance --tenant-id T --application-id A --secret secret.txt --region euc1"
@@ -79,7 +80,7 @@ pub(crate) enum Command {
     /// get the variables JWT_BEARER_* and those of env:NAME, which may hold a key. The exit status is that of the command;
     /// 127 if there is no such command, and 126 if it cannot be run.
     #[command(
-        subcommand_value_name = "CONNECTION|PROVIDER",
+        subcommand_value_name = CHOSEN,
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  \
                       jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh\n  \
@@ -103,7 +104,7 @@ pub(crate) enum Command {
     },
     /// Signs an assertion and prints it, without sending anything.
     #[command(
-        subcommand_value_name = "CONNECTION|PROVIDER",
+        subcommand_value_name = CHOSEN,
         subcommand_help_heading = "Providers",
         after_help = "Example:\n  jwt-bearer assertion salesforce --client-id KEY --username ME --key key.pem -v"
     )]
@@ -147,7 +148,7 @@ pub(crate) enum Command {
     /// clock, then fetches one token, which is not shown. The exit status is that of the first step that fails. A step
     /// that needs one that failed is skipped.
     #[command(
-        subcommand_value_name = "CONNECTION|PROVIDER",
+        subcommand_value_name = CHOSEN,
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  \
                       jwt-bearer check salesforce --client-id KEY --username ME --key key.pem\n  \
@@ -164,7 +165,7 @@ pub(crate) enum Command {
     /// With a provider and its arguments, as they are given to the command token, the token of these alone is
     /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
     #[command(
-        subcommand_value_name = "CONNECTION|PROVIDER",
+        subcommand_value_name = CHOSEN,
         subcommand_help_heading = "Providers",
         after_help = "Examples:\n  jwt-bearer forget\n  \
                       jwt-bearer forget salesforce --client-id KEY --username ME --key key.pem"

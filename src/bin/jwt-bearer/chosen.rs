@@ -123,27 +123,9 @@ impl Chosen {
 }
 
 impl Subcommand for Chosen {
-    /// The options of a provider are made only where it is chosen: all of them together are more than a thousand.
+    /// The providers are made only where a command needs them: all their options together are more than a thousand.
     fn augment_subcommands(command: Command) -> Command {
-        let providers = PROVIDERS.iter().map(|provider| {
-            Command::new(provider.name)
-                .about(phrase(provider.about))
-                .defer(options)
-        });
-        let file = Command::new(CREDENTIALS)
-            .about(CREDENTIALS_ABOUT)
-            .defer(options);
-        let all = Connections::get();
-        let connections = all.iter().map(|connection| {
-            Command::new(&*connection.name)
-                .about(about(connection))
-                .defer(options)
-        });
-        // A connection wins over a provider of the same name.
-        let providers = providers
-            .chain([file])
-            .filter(|provider| all.named(provider.get_name()).is_none());
-        command.subcommands(connections).subcommands(providers)
+        command.defer(add_providers)
     }
     fn augment_subcommands_for_update(command: Command) -> Command {
         Self::augment_subcommands(command)
@@ -152,6 +134,28 @@ impl Subcommand for Chosen {
         let connection = Connections::get().named(name);
         name == CREDENTIALS || connection.is_some() || names::provider(name).is_some()
     }
+}
+
+fn add_providers(command: Command) -> Command {
+    let providers = PROVIDERS.iter().map(|provider| {
+        Command::new(provider.name)
+            .about(phrase(provider.about))
+            .defer(options)
+    });
+    let file = Command::new(CREDENTIALS)
+        .about(CREDENTIALS_ABOUT)
+        .defer(options);
+    let all = Connections::get();
+    let connections = all.iter().map(|connection| {
+        Command::new(&*connection.name)
+            .about(about(connection))
+            .defer(options)
+    });
+    // A connection wins over a provider of the same name.
+    let providers = providers
+        .chain([file])
+        .filter(|provider| all.named(provider.get_name()).is_none());
+    command.subcommands(connections).subcommands(providers)
 }
 
 impl FromArgMatches for Chosen {

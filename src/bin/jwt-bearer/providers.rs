@@ -25,11 +25,12 @@ const KEY: &str = "Key";
 /// The credential file of [`CREDENTIALS`].
 pub(crate) const FILE: &str = "FILE";
 
-/// Returns whether the subcommand takes a provider or a connection.
+/// What help calls the subcommand that is a provider or a connection.
+pub(crate) const CHOSEN: &str = "CONNECTION|PROVIDER";
+
+/// Returns whether the command takes a provider or a connection.
 pub(crate) fn takes_provider(command: &Command) -> bool {
-    let mut below = command.get_subcommands();
-    below
-        .any(|below| below.get_name() == CREDENTIALS || names::provider(below.get_name()).is_some())
+    command.get_subcommand_value_name() == Some(CHOSEN)
 }
 
 /// Returns whether one of the subcommands with this name takes a provider or a connection.
