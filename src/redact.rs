@@ -36,10 +36,15 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// Returns whether `text` repeats a run of `secret`, however it is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
-    let text: Vec<u8> = text.chars().filter_map(token_character).collect();
     let secret = token_characters(secret);
     let (run, runs) = runs(&secret);
-    text.windows(run).any(|window| runs.contains(window))
+    // As it is written, and as a terminal shows it.
+    let written: Vec<u8> = text.chars().filter_map(token_character).collect();
+    let shown: Vec<u8> = without_escapes(text.chars())
+        .filter_map(token_character)
+        .collect();
+    let has_run = |text: &[u8]| text.windows(run).any(|window| runs.contains(window));
+    has_run(&written) || has_run(&shown)
 }
 
 /// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
@@ -127,7 +132,10 @@ pub(crate) fn shorten(text: &str) -> String {
     let skipped = head.saturating_add(too_much).saturating_add(ELLIPSIS.len());
     let position = |n| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
     let (head, tail) = (text.get(..position(head)), text.get(position(skipped)..));
-    [head.unwrap_or_default(), ELLIPSIS, tail.unwrap_or_default()].concat()
+    // A blank at the cut would be a second one.
+    let head = head.unwrap_or_default().trim_end_matches(' ');
+    let tail = tail.unwrap_or_default().trim_start_matches(' ');
+    [head, ELLIPSIS, tail].concat()
 }
 
 enum Kind {
@@ -153,6 +161,8 @@ fn kind(c: char) -> Kind {
         // Variation selectors, byte order mark, interlinear annotation, tags.
         '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' => Kind::Invisible,
         '\u{e0000}'..='\u{e0fff}' => Kind::Invisible,
+        // Controls of shorthand and of musical notation.
+        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => Kind::Invisible,
         _ => Kind::Visible,
     }
 }
@@ -222,6 +232,7 @@ mod tests {
                 redact(&format!("no: {hidden}!"), &[SECRET]).replace(' ', ""),
                 "no:[..]!"
             );
+            assert!(repeats(&hidden, SECRET), "{between:?}");
         }
     }
 
@@ -250,6 +261,15 @@ mod tests {
         assert!(short.starts_with("begin é") && short.ends_with("é Trace ID: 1234"));
         assert!(short.contains(ELLIPSIS));
         assert_eq!(redact(&"é".repeat(MAX_LENGTH), &[]), "é".repeat(MAX_LENGTH));
+    }
+
+    #[test]
+    fn redact_keeps_what_is_clean_also_where_it_cut_at_a_blank() {
+        for long in ["a ".repeat(300), " a".repeat(300), "é".repeat(300)] {
+            let clean = redact(&long, &[SECRET]);
+            assert_eq!(redact(&clean, &[SECRET]), clean);
+            assert!(!clean.contains("  "), "{clean}");
+        }
     }
 
     #[test]
@@ -283,5 +303,7 @@ mod tests {
             visible("a\u{202e}b\u{200b}c\u{9b}31m\u{feff}\u{ad}d\0"),
             "abcd"
         );
+        // Controls of shorthand and of musical notation, which have no width.
+        assert_eq!(visible("a\u{1bca0}\u{1bca3}b\u{1d173}\u{1d17a}c"), "abc");
     }
 }
