@@ -202,6 +202,8 @@ impl<'p> Exchange<'p> {
         let mut secrets = self.secrets();
         if let Some(body) = body {
             secrets.append(&mut body.texts_at_any_depth(&names));
+            // An element of an array has no name.
+            secrets.extend(body.find_text(&self.map().token_member));
         }
         secrets
     }

@@ -851,6 +851,17 @@ fn warning_of_a_lifetime_hides_a_token_that_looks_like_a_name() {
     assert!(!warned.contains("opaque-token-1"), "{warned}");
 }
 
+/// An element of an array has no name by which a token is found at any depth.
+#[test]
+fn denial_repeats_no_token_that_is_an_element_of_an_array() {
+    let profile = generic_profile().with_token_member("/tokens/0");
+    let key = hmac_key();
+    let exchange = Exchange::new(&profile, &key, unix_time(1_700_000_000)).unwrap();
+    let body = r#"{"tokens":["opaque-token-of-a-server"],"error":"no opaque-token-of-a-server"}"#;
+    let error = exchange.read(Response::new(400, body)).unwrap_err();
+    assert_eq!(error.code(), Some("no [..]"));
+}
+
 /// RFC 6749 §5.1 recommends `expires_in` and does not require it; Vault's zero means that the token never expires.
 #[test]
 fn lifetime_that_nobody_named_or_that_is_there_is_no_warning() {
