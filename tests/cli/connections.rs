@@ -412,6 +412,10 @@ fn fault_in_the_file_is_named_by_its_line() {
             ":1: the name of a connection has no blank and no invisible character, and begins with no hyphen\n",
         ),
         (
+            "[\"a\u{3164}b\"]\n",
+            ":1: the name of a connection has no blank and no invisible character, and begins with no hyphen\n",
+        ),
+        (
             "[prod]\nclient-id = \"S3cretS3cret\"\n",
             ":1: the connection prod has no provider: write provider = \"NAME\", or credentials = \"FILE\" for a \
              credential file that says it\n",

@@ -31,7 +31,12 @@ pub(crate) fn print_error(message: &str) {
 
 /// Escapes control characters and others that change how a terminal shows a line, as JSON does.
 pub(crate) fn escape_invisible(text: &str) -> String {
-    let is_visible = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().count() == 1;
+    let is_visible = |c: char| match c {
+        '"' | '\'' | '\\' => true,
+        // Letters of Hangul that fill a place and have no form.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => false,
+        c => c.escape_debug().count() == 1,
+    };
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match is_visible(c) {
@@ -63,4 +68,29 @@ pub(crate) fn cut(text: &str, max: usize) -> String {
 /// Prints a labelled line to standard error, for `-v`.
 pub(crate) fn print_trace((label, text): (&str, String)) {
     print_to_stderr(format!("{label:9} {}", escape_invisible(&text)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invisible_characters_are_escaped_and_others_kept() {
+        for (text, escaped) in [
+            ("\"'\\ é ア \u{1f600}", "\"'\\ é ア \u{1f600}"),
+            ("a\u{1b}\u{9b}\n\0", r"a\u001b\u009b\u000a\u0000"),
+            (
+                "\u{202e}\u{2066}\u{200b}\u{ad}",
+                r"\u202e\u2066\u200b\u00ad",
+            ),
+            ("\u{e0041}", r"\udb40\udc41"),
+            // Letters of Hangul that fill a place and have no form.
+            (
+                "\u{115f}\u{1160}\u{3164}\u{ffa0}",
+                r"\u115f\u1160\u3164\uffa0",
+            ),
+        ] {
+            assert_eq!(escape_invisible(text), escaped);
+        }
+    }
 }
