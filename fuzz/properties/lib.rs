@@ -8,37 +8,66 @@ use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Error, HmacKey};
+use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 mod claims;
+mod command_line;
+mod configuration;
 mod credentials;
 mod dates;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
+mod foreign_text;
 mod identity;
 mod keys;
 mod metadata;
 mod parameters;
+mod response_map;
 mod responses;
+mod settings;
+
+// Code that is pure and private. It is compiled here once more, and moved nowhere.
+#[path = "../../src/bin/jwt-bearer/connections.rs"]
+#[expect(dead_code, reason = "the command line uses it")]
+mod connections;
+#[expect(dead_code, reason = "the command line uses it")]
+#[path = "../../src/bin/jwt-bearer/messages.rs"]
+mod messages;
+#[path = "../../src/bin/jwt-bearer/names.rs"]
+#[expect(dead_code, reason = "the command line uses it")]
+mod names;
+#[path = "../../src/redact.rs"]
+mod redact;
+#[path = "../../src/bin/jwt-bearer/shell.rs"]
+#[expect(dead_code, reason = "the command line uses it")]
+mod shell;
+
+use command_line::{failure, files, pairs, reporting};
 
 pub use claims::claims;
+pub use configuration::configuration;
 pub use credentials::credentials;
 pub use dates::dates;
 #[cfg(feature = "encrypted-keys")]
 pub use encrypted::encrypted;
+pub use foreign_text::foreign_text;
 pub use identity::identity;
 pub use keys::{der, jwk, pem};
 pub use metadata::metadata;
 pub use parameters::parameters;
+pub use response_map::response_map;
 pub use responses::response;
+pub use settings::settings;
 
 /// A name, and a function that panics if the property does not hold for its input.
 pub type Target = (&'static str, fn(&[u8]));
@@ -46,17 +75,21 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, named as in `fuzz_targets/` and `seeds/`.
 pub const TARGETS: &[Target] = &[
     ("claims", claims),
+    ("configuration", configuration),
     ("credentials", credentials),
     ("dates", dates),
     ("der", der),
     #[cfg(feature = "encrypted-keys")]
     ("encrypted", encrypted),
+    ("foreign_text", foreign_text),
     ("identity", identity),
     ("jwk", jwk),
     ("metadata", metadata),
     ("parameters", parameters),
     ("pem", pem),
     ("response", response),
+    ("response_map", response_map),
+    ("settings", settings),
 ];
 
 /// 2023-11-14, 22:13:20 UTC.
@@ -162,6 +195,33 @@ fn assert_values_hidden(text: &str, pairs: &[(String, String)]) {
 
 fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
+}
+
+/// Characters that nobody sees, and line ends, from the tables of Unicode as the crate `regex-syntax` has them.
+fn invisible() -> &'static ClassUnicode {
+    static INVISIBLE: OnceLock<ClassUnicode> = OnceLock::new();
+    INVISIBLE.get_or_init(|| {
+        // The last are the marks of interlinear annotations.
+        let class = r"[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\x{fff9}-\x{fffb}]";
+        let class = regex_syntax::parse(class).unwrap();
+        let HirKind::Class(Class::Unicode(class)) = class.kind() else {
+            panic!("{class:?}")
+        };
+        class.clone()
+    })
+}
+
+fn is_invisible(c: char) -> bool {
+    let ranges = invisible().ranges();
+    let n = ranges.partition_point(|range| range.end() < c);
+    ranges.get(n).is_some_and(|range| range.start() <= c)
+}
+
+/// Panics unless foreign words may be printed: they are short, and have nothing in them that nobody sees.
+#[track_caller]
+fn assert_printable(words: &str) {
+    assert!(words.chars().count() <= 256, "{}", words.len());
+    assert!(!words.contains(is_invisible), "{words:?}");
 }
 
 /// Returns whether `text` is a scope (RFC 6749 §3.3).

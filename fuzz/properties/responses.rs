@@ -7,7 +7,9 @@ use jwt_bearer::{
 };
 use serde_json::{Map, Value};
 
-use crate::{assert_not_quoted, debug, error_texts, is_visible, json_object, key, now};
+use crate::{
+    assert_not_quoted, assert_printable, debug, error_texts, is_visible, json_object, key, now,
+};
 
 /// A parameter, as secret as the assertion.
 const SUBJECT_TOKEN: &str = "subject-token-of-another-server";
@@ -76,8 +78,7 @@ pub fn response(input: &[u8]) {
             assert_eq!(error.status(), Some(status));
             assert_eq!(error.is_retryable(), error.kind() == ErrorKind::Unavailable);
             for words in [error.code(), error.description()].into_iter().flatten() {
-                assert!(words.chars().count() <= 256, "{}", words.len());
-                assert!(!words.contains(char::is_control), "{words:?}");
+                assert_printable(words);
             }
             error_texts(&error)
         }
