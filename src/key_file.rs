@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
 use crate::jwt::sha256;
+use crate::redact::visible;
 use crate::signer::{Algorithm, Signer};
 
 /// The longest file that is read, in bytes. No key and no certificate chain is longer.
@@ -127,7 +128,11 @@ impl KeyFile {
         let signer = state.signer.clone();
         drop(state); // a logger is foreign code
         if let Some(problem) = problem.filter(|_| is_new) {
-            warn!("{}: {problem}: the former key signs", self.path.display());
+            let path = self.path.display().to_string();
+            warn!(
+                "{}",
+                visible(&format!("{path}: {problem}: the former key signs"))
+            );
         }
         signer
     }

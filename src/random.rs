@@ -10,7 +10,7 @@ use crate::error::Error;
 /// The operating system has no random numbers.
 pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
     let bits = bits()
-        .map_err(|error| Error::key("the system has no random numbers").with_source(error))?;
+        .map_err(|error| Error::config("the system has no random numbers").with_source(error))?;
     let version_4 = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = String::with_capacity(36);
     let _ = write!(text, "{version_4:032x}"); // writing to a `String` cannot fail

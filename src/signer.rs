@@ -53,6 +53,14 @@ impl Algorithm {
             .find(|algorithm| algorithm.name() == name)
     }
 
+    /// Returns whether RSA keys sign it.
+    pub(crate) fn is_rsa(self) -> bool {
+        matches!(
+            self,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512
+        )
+    }
+
     /// Returns the value of `alg`, such as `RS256`.
     pub fn name(self) -> &'static str {
         match self {

@@ -478,6 +478,22 @@ fn agent_resumes_tls_sessions() {
     );
 }
 
+#[test]
+fn agent_that_verifies_no_certificate_is_refused_before_anything_is_sent() {
+    let (listener, port) = listen();
+    for make in [Agent::new_with_config, jwt_bearer::agent] {
+        let tls = TlsConfig::builder().disable_verification(true).build();
+        let config = Agent::config_builder().proxy(None).tls_config(tls).build();
+        let source = source(make(config), &format!("https://127.0.0.1:{port}/token"));
+        let error = source.fetch_uncached().unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("does not verify certificates"), "{cause}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    let accepted = listener.accept().map(|_| ()).unwrap_err().kind();
+    assert_eq!(accepted, io::ErrorKind::WouldBlock);
+}
+
 /// The settings of a single request hold for it, and change nothing for the next request.
 #[test]
 fn agent_obeys_tls_settings_of_a_single_request() {

@@ -185,7 +185,7 @@ fn stray_quote_printed_in_the_mci_documentation_is_named() {
     file["discoveryEndpoint"] = json!("https://idp.intelligence.salesforce.com/us1\"");
     is_refused(
         marketing().with_audience(fixed(printed)),
-        &format!("audience {stray}"),
+        "audience begins or ends with a quote, as printed documents do: remove it",
     );
     let by_file = mci::credentials(file.to_string()).map(|_| ());
     fails(by_file, &format!("metadata document {stray}"));
@@ -1100,7 +1100,7 @@ fn issuer_subject_audience_and_tenant_refuse_blank_or_quoted_text() {
     let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app).unwrap();
     let tenant = |tenant: &str| Profile::cylance(aurora::NORTH_AMERICA, tenant, "app").unwrap();
     let blank = "begins or ends with white space, or holds a control character";
-    let quote = "holds a stray quote, as the printed document does: remove it";
+    let quote = "begins or ends with a quote, as printed documents do: remove it";
     for (text, wrong) in [
         ("", "is empty"),
         ("id\n", blank),
@@ -1127,6 +1127,7 @@ fn issuer_subject_audience_and_tenant_refuse_blank_or_quoted_text() {
         "a b",
         "https://as.example.com/ü",
         "o'brien@example.com",
+        "CN=\"Tools, Internal\",O=Example", // RFC 4514 §2.4
         "x",
     ] {
         is_accepted(issuer(text).with_subject(text).with_audience(fixed(text)));

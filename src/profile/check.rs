@@ -91,7 +91,7 @@ impl Profile {
             )));
         }
         let longest = self.limits.rsa_bits;
-        let is_rsa = algorithm.name().starts_with(['R', 'P']);
+        let is_rsa = algorithm.is_rsa();
         let bits = assertion.signature_length().saturating_mul(8);
         match is_rsa && bits > longest {
             true => Err(Error::key(format!(
@@ -143,8 +143,8 @@ impl Profile {
             let Some(text) = text else { continue };
             let problem = match text {
                 "" => "is empty",
-                text if text.contains('"') => {
-                    "holds a stray quote, as the printed document does: remove it"
+                text if text.starts_with('"') || text.ends_with('"') => {
+                    "begins or ends with a quote, as printed documents do: remove it"
                 }
                 text if text.trim() != text || text.contains(char::is_control) => {
                     "begins or ends with white space, or holds a control character"

@@ -17,7 +17,17 @@ use crate::signer::Algorithm;
 /// The token endpoint of an organization's own authorization server.
 const OF_ORGANIZATION: &str = "/oauth2/v1/token";
 
-/// The last three are for custom authorization servers alone.
+/// What the authorization server of an organization accepts.
+const ASYMMETRIC: &[Algorithm] = &[
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+];
+
+/// What a custom authorization server accepts.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Rs256,
     Algorithm::Rs384,
@@ -50,9 +60,8 @@ impl Profile {
             false => OF_ORGANIZATION,
         };
         let endpoint = Endpoint::below("issuer", &issuer, path)?;
-        let (asymmetric, _) = ALGORITHMS.split_at_checked(6).unwrap_or_default();
         let algorithms = match is_of_organization(&endpoint) {
-            true => asymmetric,
+            true => ASYMMETRIC,
             false => ALGORITHMS,
         };
         Ok(Self {

@@ -72,6 +72,10 @@ impl RedisStore {
     /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these, or leads to a Sentinel or to a node of a
     /// cluster that has only a part of the keys. The error does not quote it.
     pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
+        // A fragment may turn the verification of certificates off.
+        if url.as_ref().contains('#') {
+            return Err(Error::config(BAD_URL));
+        }
         let client = url.as_ref().into_connection_info().and_then(|info| {
             // Proxies such as twemproxy close the connection at `CLIENT SETINFO`, which names the library.
             let settings = info.redis_settings().clone().set_skip_set_lib_name();

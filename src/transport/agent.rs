@@ -18,6 +18,10 @@ use super::resolver::SystemResolver;
 use crate::error::says;
 use crate::message::{MAX_RESPONSE, Request, Response, header_value};
 
+/// Whoever answers would get the assertion, and may be anybody.
+const UNVERIFIED: &str = "this agent does not verify certificates (disable_verification): make one that does; \
+    root_certs takes a server's own root";
+
 /// Returns an agent with this configuration and this crate's connections.
 ///
 /// It is the agent to use with [`TokenSource::with_transport`](crate::TokenSource::with_transport)
@@ -84,8 +88,8 @@ fn with_connector(config: Config, connector: impl Connector<Out = Box<dyn Connec
 }
 
 /// The agent decides about proxy, roots and middleware. What protects an assertion is set on
-/// each request, so that no agent can weaken it: no redirect, a timeout, a bounded body.
-/// Middleware sees the request with its assertion.
+/// each request, so that no agent can weaken it: no redirect, a timeout, a bounded body. An agent
+/// that verifies no certificate is refused. Middleware sees the request with its assertion.
 impl Transport for Agent {
     fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
         // ureq panics where its resolver gets no thread, and where a setting needs a feature that
@@ -97,6 +101,10 @@ impl Transport for Agent {
 }
 
 fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Response> {
+    let is_https = request.uri().scheme() == Some(&Scheme::HTTPS);
+    if is_https && agent.config().tls_config().disable_verification() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, UNVERIFIED));
+    }
     let mut call = http::Request::new(());
     *call.uri_mut() = request.uri().clone();
     for (name, value) in request.headers() {
