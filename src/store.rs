@@ -58,8 +58,11 @@ const NOT_A_TOKEN: &str = "it is cut off, or something else";
 /// counts as failed, and the store is not called again during that fetch. A timed-out call still takes effect when it
 /// returns; a lock that it returns is dropped then.
 ///
-/// A name is the SHA-256 of the key's identity and the settings. Whoever sees it and can guess the settings can test
-/// guesses of a weak HMAC secret.
+/// A name is the SHA-256 of the key's identity and the settings. The bytes have this identity and the settings too,
+/// but in place of each value of a claim, header member, parameter or request header, and of the endpoint's query, a
+/// SHA-256 that is salted with the key's identity. The identity of an HMAC secret is an HMAC-SHA256 of a fixed text.
+/// So whoever can read the bytes can test guesses of a weak HMAC secret and of a weak value, and whoever sees the
+/// name alone can do so if they know or guess the rest.
 pub trait TokenStore: Send + Sync {
     /// Returns what was last saved under `name`.
     ///

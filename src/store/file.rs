@@ -46,10 +46,11 @@ const TEMPORARY_TTL: Duration = Duration::from_secs(60);
 /// is refused. A file that another program has open, as virus scanners do, is tried again for a fifth of a second.
 ///
 /// # What others can learn
-/// Nothing is encrypted: this user and root can read the tokens. A file is named after the SHA-256 of the key's
-/// identity and the settings of the profile. Whoever sees the name of a file, and can guess the settings, can test
-/// guesses of an HMAC secret against it without a request to the server. A random secret of 32 bytes cannot be
-/// guessed, a password can. A private key cannot be found this way.
+/// Nothing is encrypted: this user and root can read the tokens. A file has the key's identity and the settings
+/// beside the token, with hashes in place of values that may be secret, which are salted with that identity. It is
+/// named after the SHA-256 of all this. Whoever can read the file can test guesses of an HMAC secret and of such
+/// values without a request to the server. Whoever sees the name alone can do so if they know the rest of the
+/// profile. A random secret of 32 bytes cannot be guessed, a password can. A private key cannot be found this way.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: PathBuf,

@@ -52,9 +52,12 @@ const REMOVE: &str =
 ///
 /// Keys are `jwt-bearer:` and 64 hexadecimal digits, with `:lock` behind them for locks. Values contain access tokens
 /// and are not encrypted: whoever can read that database can use the tokens. Give the store a password or an ACL of
-/// its own (`~jwt-bearer:* +getrange +set +get +del +eval`), and TLS if Redis is on another machine. The digits are a
-/// hash of the key's identity and the settings: whoever sees them can test guesses of an HMAC secret against them, so
-/// a secret should be random and at least 32 bytes long.
+/// its own (`~jwt-bearer:* +getrange +set +get +del +eval`), and TLS if Redis is on another machine.
+///
+/// A value has the key's identity and the settings beside the token, with hashes in place of values that may be
+/// secret, which are salted with that identity. The digits are the SHA-256 of all this. Whoever can read a value can
+/// test guesses of an HMAC secret and of such values against it, and whoever sees the digits alone can do so if they
+/// know the rest of the profile. So a secret should be random and at least 32 bytes long.
 pub struct RedisStore {
     connections: Arc<Connections>,
 }
@@ -66,7 +69,8 @@ impl RedisStore {
     /// and connects again when it is used: a source gets its token without it.
     ///
     /// `url` is `redis://[[user]:password@]host[:port][/database]`, `rediss://` over TLS with the roots of the
-    /// operating system (or of the file that `SSL_CERT_FILE` names), or `unix:///path`. A password is percent-encoded.
+    /// operating system (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), or `unix:///path`. A password is
+    /// percent-encoded.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these, or leads to a Sentinel or to a node of a
