@@ -31,7 +31,7 @@ mod clock;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a call that hangs keeps its thread, not its caller"
+    reason = "a call that may hang runs on a thread of its own, and its caller goes on"
 )]
 mod time_limit;
 
