@@ -20,7 +20,7 @@ const PASSPHRASE: &str = "correct horse";
 const WRONG: &str = "the passphrase is wrong";
 const NEEDED: &str = "this key is encrypted: a passphrase is needed";
 const STORE_NEEDS: &str =
-    "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none";
+    "this is a PKCS#12 store: a passphrase is needed, or an empty one if it has none";
 const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an old cipher also \
     needs \
     -provider legacy -provider default)";

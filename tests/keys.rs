@@ -246,7 +246,7 @@ fn rsa_key_of_three_primes_is_named() {
 #[test]
 fn pkcs12_store_is_named_with_the_openssl_command() {
     let message = match cfg!(feature = "encrypted-keys") {
-        true => "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none",
+        true => "this is a PKCS#12 store: a passphrase is needed, or an empty one if it has none",
         false => {
             "this is a PKCS#12 store: export its key with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old \
              store also needs -legacy)"

@@ -49,7 +49,7 @@ impl Encrypted<'_> {
         match self {
             Self::Pkcs8(_) | Self::Pem(..) => ENCRYPTED,
             Self::Pkcs12(_) if cfg!(feature = "encrypted-keys") => {
-                "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none"
+                "this is a PKCS#12 store: a passphrase is needed, or an empty one if it has none"
             }
             Self::Pkcs12(_) => PKCS12,
         }

@@ -146,7 +146,7 @@ fn check(maker: &str, name: &str, file: &Path) {
                 assert_eq!(error(Some("wrong")), "the passphrase is wrong", "{name}");
                 let message = match kind {
                     "p12" => {
-                        "this is a PKCS#12 store: a passphrase is needed, an empty one where it has none"
+                        "this is a PKCS#12 store: a passphrase is needed, or an empty one if it has none"
                     }
                     _ => "this key is encrypted: a passphrase is needed",
                 };
