@@ -87,7 +87,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes the URL of a token endpoint that a provider documents.
+    /// Returns the endpoint of a URL that a provider documents.
     pub(crate) fn known(url: &'static str) -> Self {
         match Url::parse(url.to_owned()) {
             Ok(url) => Self::found(url, None),

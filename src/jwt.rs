@@ -1,4 +1,4 @@
-//! Key and claims to assertion. This file and its folder are the whole cryptographic path.
+//! Key and claims to assertion. All signing is in this file and its folder; `key` decrypts and identifies keys.
 //!
 //! The keys are [`Signer`]s, and a key decides `alg` itself. [`Assertion`]
 //! is the compact serialization of RFC 7515 §7.1: header and claims as JSON in a fixed order,

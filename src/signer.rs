@@ -122,8 +122,9 @@ pub trait Signer: Send + Sync {
     }
     /// Returns the signer of the next assertion, for a key that changes while the program runs.
     ///
-    /// It is asked before each assertion, and the returned signer's algorithm, key id and signature are
-    /// used together; its own `current` is not asked. Defaults to `None`: this signer itself.
+    /// A source calls it before each assertion, which then has the algorithm, the key id and the signature of
+    /// the returned signer. The `current` of the returned signer is not called. Defaults to `None`: this signer
+    /// signs itself.
     fn current(&self) -> Option<Arc<dyn Signer>> {
         None
     }

@@ -401,7 +401,8 @@ impl Profile {
     /// Sets which member of an error response has the reason: a name or a JSON Pointer.
     ///
     /// A response of status 4xx that has this member is a refusal, whether it has a code or not. By default the
-    /// reason is found in `error_description` and a dozen other members, and is none by itself.
+    /// reason is found in `error_description` and a dozen other members, and none of them alone makes a response a
+    /// refusal.
     #[must_use]
     pub fn with_error_description_member(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.map_response(|response| response.error_description_member = Some(member.into()))
