@@ -34,8 +34,6 @@ const DPOP: &str = "the token is bound to a key by DPoP (RFC 9449), which is not
 
 /// One assertion traded for one token, without I/O.
 ///
-/// Reading the response consumes the exchange, so that no assertion is sent twice.
-///
 /// ```
 /// # use jwt_bearer::{Audience, Endpoint, Exchange, HmacKey, Profile, Request, Response};
 /// # use std::time::SystemTime;

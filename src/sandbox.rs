@@ -3,7 +3,8 @@
 //! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, a generic
 //! one for RFC 7523, and those of [further servers](#servers). It verifies signature, `alg`, issuer, audience, times
 //! and `jti` replay of every assertion.
-//! The signatures are verified by `ring`, not by the code that signs. A [protected resource](Server::resource)
+//! The signatures are verified by `ring`, so by other code than [`RsaKey`](crate::RsaKey) and
+//! [`HmacKey`](crate::HmacKey) sign with. A [protected resource](Server::resource)
 //! accepts the tokens until they expire. All state is in memory. There is no rate limit, and the server listens on
 //! loopback only, with TLS if you [ask for it](Server::start_tls).
 //!
