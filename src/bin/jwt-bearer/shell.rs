@@ -1,5 +1,7 @@
 //! Text for a POSIX shell: quoted words, and the names of variables.
 
+use crate::names::PREFIX;
+
 /// Characters that no shell treats specially, beside letters and digits.
 const PLAIN: &str = "%+,-./:=@_";
 
@@ -17,14 +19,53 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Parses the name of an environment variable (POSIX 3.216), without repeating what is none.
-pub(crate) fn parse_variable(text: &str) -> Result<String, &'static str> {
+/// Variables without which a command cannot be run, or does something else.
+const OF_THE_SYSTEM: &[&str] = &[
+    "BASH_ENV",
+    "COMSPEC",
+    "ENV",
+    "HOME",
+    "IFS",
+    "LOGNAME",
+    "PATH",
+    "PATHEXT",
+    "PWD",
+    "SHELL",
+    "SYSTEMROOT",
+    "TEMP",
+    "TERM",
+    "TMP",
+    "TMPDIR",
+    "USER",
+    "USERPROFILE",
+    "WINDIR",
+];
+/// How the names of the variables begin that load code into a command.
+const OF_THE_LOADER: &[&str] = &["LD_", "DYLD_"];
+
+/// Parses the name of the environment variable (POSIX 3.216) for a token, without repeating what is none.
+///
+/// # Errors
+/// Where it is no name, and where the variable is of the system or of this program.
+pub(crate) fn parse_variable(text: &str) -> Result<String, String> {
     let is_name_char = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = text.chars().all(is_name_char) && !text.starts_with(|c: char| c.is_ascii_digit());
-    match is_name && !text.is_empty() {
-        true => Ok(text.to_owned()),
-        false => {
-            Err("expected the name of a variable: letters, digits and _, beginning with no digit")
-        }
+    if !is_name || text.is_empty() {
+        let message =
+            "expected the name of a variable: letters, digits and _, beginning with no digit";
+        return Err(message.to_owned());
     }
+    let upper = text.to_ascii_uppercase(); // names have no case on Windows
+    let is_of_loader = OF_THE_LOADER.iter().any(|start| upper.starts_with(start));
+    if is_of_loader || OF_THE_SYSTEM.contains(&&*upper) {
+        return Err(format!(
+            "{text} is of the system: a token in it would break the command: choose another, such as ACCESS_TOKEN"
+        ));
+    }
+    if upper.starts_with(PREFIX) {
+        return Err(format!(
+            "the variables {PREFIX}* are this program's own options: choose another, such as ACCESS_TOKEN"
+        ));
+    }
+    Ok(text.to_owned())
 }
