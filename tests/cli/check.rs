@@ -330,7 +330,7 @@ fn write_certificate(fixture: &Fixture, change: impl FnOnce(&mut CertificatePara
 
 #[cfg(unix)] // where openssl is
 #[test]
-fn check_shows_the_certificate_and_refuses_an_expired_or_a_foreign_one() {
+fn check_shows_the_certificate_warns_of_its_dates_and_refuses_a_foreign_one() {
     let fixture = private_fixture();
     let check = |key: &str| {
         fixture.check(&format!(
@@ -369,19 +369,137 @@ fn check_shows_the_certificate_and_refuses_an_expired_or_a_foreign_one() {
     found.assert_fails("certificate", 3, words, &["assertion", "network"]);
     assert_eq!(found.step("key")["outcome"], "ok");
 
+    // Many servers take the public key alone, and do not look at the rest.
     let long_ago = rcgen::date_time_ymd(2020, 1, 1);
     write_certificate(&fixture, |params| params.not_after = long_ago);
     let found = check("ec.der");
-    found.assert_fails("certificate", 3, "expired", &["network"]);
-    assert_eq!(found.step("assertion")["outcome"], "ok"); // the server decides
+    found.assert_warns(&["certificate"]);
+    assert!(
+        found.detail("certificate").contains("; expired "),
+        "{found:?}"
+    );
+    assert_eq!(
+        found.step("certificate")["hints"],
+        serde_json::json!([
+            "some servers refuse it, and others take the public key alone: if the exchange fails, make a new certificate, \
+             and register it at the server"
+        ])
+    );
+    assert_eq!(found.step("assertion")["outcome"], "ok");
     let far = rcgen::date_time_ymd(4000, 1, 1);
     write_certificate(&fixture, |params| params.not_before = far);
-    check("ec.der").assert_fails("certificate", 3, "not valid yet", &["network"]);
+    let found = check("ec.der");
+    found.assert_warns(&["certificate"]);
+    assert!(
+        found.detail("certificate").ends_with("; not valid yet"),
+        "{found:?}"
+    );
 
     fixture.write("certificate.pem", "nothing");
     let found = check("ec.der");
     assert_eq!((found.status, found.with("fail")), (3, vec!["certificate"]));
     assert_eq!(found.step("key")["outcome"], "ok");
+}
+
+/// Entra refuses it: error 1000502, "the provided certificate is not within its specified validity window".
+#[test]
+fn check_refuses_an_expired_certificate_where_the_server_is_known_to() {
+    let fixture = private_fixture();
+    let made = fixture.run("key new entra.pem");
+    assert_eq!(made.status, 0, "{made:?}");
+    let key = fs::read_to_string(fixture.directory.path().join("entra.pem")).unwrap();
+    let der =
+        rustls::pki_types::PrivatePkcs8KeyDer::from(::pem::parse(key).unwrap().into_contents());
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut params = CertificateParams::new(vec!["client".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let certificate = params.self_signed(&key).unwrap();
+    let certificate = ::pem::Pem::new("CERTIFICATE", certificate.der().to_vec());
+    fixture.write("entra.crt", ::pem::encode(&certificate));
+    let entra = "entra --tenant t --client-id c --scope https://a.example/.default --key entra.pem --certificate entra.crt";
+    let found = fixture.check(&format!("{entra} --offline"));
+    found.assert_fails("certificate", 3, "expired", &["network"]);
+    let hints = &found.step("certificate")["hints"];
+    assert_eq!(
+        hints,
+        &serde_json::json!(["make a new certificate, and register it at the server"])
+    );
+    // A connection is of its provider.
+    fixture.write("config.toml", "[own]\nprovider = \"entra\"\n");
+    let own = entra.replacen("entra ", "own ", 1);
+    let found = fixture.check(&format!("--config config.toml {own} --offline"));
+    assert_eq!((found.status, found.with("fail")), (3, vec!["certificate"]));
+}
+
+#[test]
+fn check_says_what_to_do_where_no_endpoint_is() {
+    let fixture = private_fixture();
+    let client = "client-credentials --client-id client-1 --key key.pem";
+    let hints = |found: &Found, step: &str| found.step(step)["hints"].to_string();
+    let found = fixture.check(&format!("{client} --token-endpoint {{url}}/nowhere"));
+    found.assert_fails(
+        "token",
+        6,
+        "(status 404)",
+        &["certificate", "tls", "metadata"],
+    );
+    assert!(
+        hints(&found, "token").contains(&format!(
+            "no token endpoint is at {}/nowhere: compare the URL, path and all, with the server's documents",
+            fixture.server.url()
+        )),
+        "{found:?}"
+    );
+    // 405 is what many pages answer to a POST.
+    let page = FixedServer::json("405 Method Not Allowed", "", "{}");
+    let found = fixture.check(&format!("{client} --token-endpoint {}", page.url()));
+    assert!(
+        hints(&found, "token").contains("no token endpoint is at "),
+        "{found:?}"
+    );
+    let refusal = FixedServer::json("400 Bad Request", "", r#"{"error":"invalid_grant"}"#);
+    let found = fixture.check(&format!("{client} --token-endpoint {}", refusal.url()));
+    assert!(
+        !hints(&found, "token").contains("no token endpoint"),
+        "{found:?}"
+    );
+    let found = fixture.check(&format!("{client} --discover {{url}}/nowhere"));
+    assert_eq!(found.with("fail"), ["metadata"]);
+    assert!(
+        hints(&found, "metadata").contains("the issuer, or the URL of the metadata, is another"),
+        "{found:?}"
+    );
+}
+
+/// A port that speaks the other protocol is told from one that speaks neither.
+#[test]
+fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
+    let fixture = private_fixture();
+    let client = "client-credentials --client-id client-1 --key key.pem --timeout 6";
+    let skipped = ["certificate", "metadata", "clock", "token"];
+    let plain = FixedServer::json("400 Bad Request", "", "{}");
+    for how in ["--token-endpoint {url}/token", "--discover {url}"] {
+        let url = format!("https://127.0.0.1:{}", plain.port);
+        let found = fixture.check(&format!("{client} {}", how.replace("{url}", &url)));
+        found.assert_fails("tls", 4, "no connection with TLS", &skipped);
+        let hint = "this port does not speak TLS, as plain http does not: correct the port in the URL (https has 443), \
+                    or, on this machine alone, write http:// in place of https://";
+        assert_eq!(found.step("tls")["hints"][0], hint);
+    }
+    let server = Server::start_tls().unwrap();
+    let url = server.url().replacen("https:", "http:", 1);
+    for (how, status) in [("--token-endpoint {url}/token", 4), ("--discover {url}", 4)] {
+        let found = fixture.check(&format!("{client} {}", how.replace("{url}", &url)));
+        found.assert_fails("tls", status, "this port speaks TLS", &skipped);
+        assert_eq!(
+            found.step("tls")["hints"][0],
+            "write https:// in place of http://"
+        );
+    }
+    // A server that says nothing speaks neither.
+    let silent = FixedServer::new("");
+    let found = fixture.check(&format!("{client} --token-endpoint {}", silent.url()));
+    assert_eq!(found.step("tls")["outcome"], "skip", "{found:?}");
 }
 
 #[test]
@@ -740,7 +858,10 @@ fn check_as_text_has_words_beside_marks_and_no_colour_in_a_file() {
     assert_eq!(
         lines[1..3],
         [
-            "     what to do   check the path, and who may read the file: ls -l FILE",
+            match cfg!(windows) {
+                true => "     what to do   check the path, and who may read the file: icacls FILE",
+                false => "     what to do   check the path, and who may read the file: ls -l FILE",
+            },
             "skip key          the file cannot be read",
         ]
     );

@@ -49,6 +49,17 @@ const HINTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Words of the TLS library where the other side does not speak TLS.
+const NO_TLS: &str = "InvalidContentType";
+
+/// Returns what to do about a port that does not speak TLS, by the words of the TLS library in `message`.
+pub(crate) fn hint_without_tls(message: &str) -> Option<&'static str> {
+    message.contains(NO_TLS).then_some(
+        "this port does not speak TLS, as plain http does not: correct the port in the URL (https has 443), or, on this \
+         machine alone, write http:// in place of https://",
+    )
+}
+
 /// Returns what to do about a certificate, by the words of the TLS library in `message`.
 pub(crate) fn hint(message: &str) -> Option<&'static str> {
     let (_, hint) = (HINTS.iter()).find(|(word, _)| message.contains(word))?;

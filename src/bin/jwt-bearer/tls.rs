@@ -2,6 +2,7 @@
 //!
 //! ureq makes rustls' settings itself, and shows nobody a certificate that is refused. So the command line makes them.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{fmt, io, time};
 
@@ -99,6 +100,29 @@ impl TlsConnector {
     /// Returns what the last handshake that showed a certificate was like.
     pub(crate) fn take_handshake(&self) -> Option<Handshake> {
         self.0.settings.get()?.verifier.handshake().take()
+    }
+
+    /// Returns whether a server shows a certificate, whichever.
+    pub(crate) fn is_spoken_at(&self, address: &SocketAddr, time: time::Duration) -> bool {
+        let Ok(settings) = self.settings() else {
+            return false;
+        };
+        let handshake = || -> io::Result<()> {
+            if time.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let mut stream = TcpStream::connect_timeout(address, time)?;
+            stream.set_read_timeout(Some(time))?;
+            stream.set_write_timeout(Some(time))?;
+            let name = ServerName::IpAddress(address.ip().into());
+            let connection = ClientConnection::new(settings.config.clone(), name);
+            let mut connection = connection.map_err(io::Error::other)?;
+            connection.complete_io(&mut stream).map(drop)
+        };
+        self.take_handshake();
+        let outcome = handshake();
+        settings.verifier.take_refused();
+        self.take_handshake().is_some() || outcome.is_ok()
     }
 
     /// Returns a connector for an agent, through a proxy if the agent has one.

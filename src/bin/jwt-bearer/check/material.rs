@@ -20,6 +20,11 @@ use crate::shell;
 const MIN_RSA_BITS: usize = 2048;
 const LONGER_SECRET: &str =
     "make a longer secret where the server lets you choose it: openssl rand -base64 48";
+/// The providers whose servers refuse a certificate that is not valid now. Of Entra it is error AADSTS1000502; others,
+/// such as Salesforce, take the public key and never look at the dates.
+const CHECKED_BY: &[&str] = &["entra"];
+const MAY_BE_REFUSED: &str =
+    "some servers refuse it, and others take the public key alone: if the exchange fails, ";
 /// Days before the end of a certificate in which it is to be renewed.
 const RENEWAL_DAYS: i64 = 30;
 
@@ -48,7 +53,10 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
                 None => step,
             })?;
             let is_of_key = match &built.certificate {
-                Some(found) => !report.add(certificate(found, built.check_certificate()))?,
+                Some(found) => {
+                    let is_checked = is_checked(&chosen);
+                    !report.add(certificate(found, built.check_certificate(), is_checked))?
+                }
                 None => !report.add(Step::skip("certificate", "none is given"))?,
             };
             let profile = Some(Ok(built.profile.clone()));
@@ -105,7 +113,10 @@ fn check_files(
     let main = chosen.file("key").or_else(|| chosen.file("secret"));
     let main = main.or_else(|| chosen.credential_file());
     if let Some(failure) = failure {
-        let failure = failure.with_hint("check the path, and who may read the file: ls -l FILE");
+        let command = if cfg!(windows) { "icacls" } else { "ls -l" };
+        let failure = failure.with_hint(format!(
+            "check the path, and who may read the file: {command} FILE"
+        ));
         return report.add(Step::fail("file", failure)).map(drop);
     }
     if let Some(file) = main {
@@ -266,7 +277,13 @@ fn bits(number: &str) -> usize {
     bytes.len().saturating_mul(8).saturating_sub(zeros)
 }
 
-fn certificate(certificate: &Certificate, of_key: Result<(), Failure>) -> Step {
+/// Returns whether the server is known to refuse a certificate that is not valid now.
+fn is_checked(chosen: &Chosen) -> bool {
+    let provider = chosen.provider;
+    provider.is_some_and(|provider| CHECKED_BY.contains(&provider.name))
+}
+
+fn certificate(certificate: &Certificate, of_key: Result<(), Failure>, is_checked: bool) -> Step {
     let (x5t, x5t_s256) = (certificate.x5t(), certificate.x5t_s256());
     let facts = Facts::of(certificate);
     let step = match &facts {
@@ -288,7 +305,11 @@ fn certificate(certificate: &Certificate, of_key: Result<(), Failure>) -> Step {
         (Err(failure), ..) => step.with_failure(failure.with_hint(
             "give the certificate that was made with this key, or the key of this certificate",
         )),
-        (_, Err(failure), _) => step.with_failure(failure),
+        (_, Err(failure), _) if is_checked => step.with_failure(failure),
+        (_, Err(failure), _) => {
+            let (_, message, hints) = failure.into_parts();
+            step.warn(message, format!("{MAY_BE_REFUSED}{}", hints.join("; ")))
+        }
         (_, _, Some(facts)) if facts.days_left() < RENEWAL_DAYS => step.warn(
             format!("it expires in {} days", facts.days_left()),
             "make a new certificate, and register it at the server before",

@@ -118,12 +118,29 @@ impl Network {
         self.tls.take_handshake();
         let outcome = self.send(request);
         if uri.scheme() != Some(&Scheme::HTTPS) {
+            if !has_succeeded(&outcome) && self.speaks_tls(&addresses) {
+                let message =
+                    format!("{host}: this port speaks TLS, and the URL is one of plain http");
+                let failure = Failure::network(message);
+                report.add(Step::fail(
+                    "tls",
+                    failure.with_hint("write https:// in place of http://"),
+                ))?;
+                return Ok(None);
+            }
             report.skip(&["tls"], "plain http, which does not leave this machine")?;
             return Ok(Some(outcome));
         }
         let handshake = self.tls.take_handshake();
         let has_failed = report.add(tls_step(&host, &route, handshake, &outcome))?;
         Ok(Some(outcome).filter(|_| !has_failed))
+    }
+
+    /// Returns whether a port speaks TLS. It is asked only where it does not speak http.
+    fn speaks_tls(&self, addresses: &[SocketAddr]) -> bool {
+        let time = self.time_left().min(MAX_TIME);
+        let mut addresses = addresses.iter();
+        addresses.any(|address| self.tls.is_spoken_at(address, time))
     }
 
     fn dns_step(&self, route: &Route, host: &str) -> Result<(Step, Vec<SocketAddr>), Failure> {
@@ -187,6 +204,13 @@ impl Network {
         };
         Step::fail("tcp", Failure::network(failures.join("; ")).with_hint(hint))
     }
+}
+
+/// Returns whether a response is one of http. Servers have words of their own, with status 400, for a request that should
+/// be TLS.
+fn has_succeeded(outcome: &io::Result<Response>) -> bool {
+    let response = outcome.as_ref();
+    response.is_ok_and(|response| response.status() != 400)
 }
 
 /// Returns which proxy is used.
@@ -273,6 +297,10 @@ fn tls_step(
                 None if route.is_proxied && handshake.is_none() => (
                     "no connection through the proxy",
                     "check that the proxy allows this host and port, and what it asks for: curl -v -x PROXY URL",
+                ),
+                None if certificate_hints::hint_without_tls(&message).is_some() => (
+                    "no connection with TLS",
+                    certificate_hints::hint_without_tls(&message).unwrap_or_default(),
                 ),
                 None => (
                     "no connection with TLS",

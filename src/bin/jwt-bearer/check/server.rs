@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use http::Uri;
-use jwt_bearer::{AccessToken, Audience, Endpoint, Error, Profile, Request};
+use jwt_bearer::{AccessToken, Audience, Endpoint, Error, ErrorKind, Profile, Request};
 
 use super::metadata::{self, Metadata};
 use super::network::Network;
@@ -98,11 +98,23 @@ fn exchange(
     built: ProfileAndSigner,
 ) -> Result<AccessToken, Failure> {
     let requests = Requests::none(&built.common);
+    let endpoint = profile.endpoint().token_url().unwrap_or_default();
+    let endpoint = endpoint.split('?').next().unwrap_or_default().to_owned();
     let built = ProfileAndSigner { profile, ..built };
     let source = fetch::source(built, network.agent.clone(), network.time_left())?;
     let token = source.token();
     network.clock_offset = network.clock_offset.or(source.status().clock_offset);
-    token.map_err(|error| Failure::from(error).with_requests(requests))
+    token.map_err(|error| {
+        let is_absent = matches!(error.status(), Some(404 | 405 | 410));
+        let is_other = error.kind() == ErrorKind::Protocol; // and no error of OAuth
+        let failure = Failure::from(error).with_requests(requests);
+        match is_absent && is_other {
+            true => failure.with_hint(format!(
+                "no token endpoint is at {endpoint}: compare the URL, path and all, with the server's documents"
+            )),
+            false => failure,
+        }
+    })
 }
 
 /// Compares the clocks. A token shows that a difference does no harm.
