@@ -13,7 +13,7 @@ use crate::examples::is_endpoint;
 use crate::exec;
 use crate::names;
 use crate::options::{CommonOptions, SecretEncoding};
-use crate::providers::{FILE, about, options, phrase, provider_of, settings_of};
+use crate::providers::{FILE, about, options_for, phrase, provider_of, settings_of};
 use crate::reporting::VERBOSE;
 
 const CREDENTIALS_ABOUT: &str =
@@ -137,6 +137,7 @@ impl Subcommand for Chosen {
 }
 
 fn add_providers(command: Command) -> Command {
+    let options = options_for(command.get_name());
     let providers = PROVIDERS.iter().map(|provider| {
         Command::new(provider.name)
             .about(phrase(provider.about))

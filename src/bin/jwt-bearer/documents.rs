@@ -5,10 +5,11 @@ use std::path::Path;
 use std::{env, fs, io};
 
 use clap::{Command, CommandFactory as _};
-use clap_complete::env::{CompleteEnv, Shells};
+use clap_complete::env::{CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use clap_mangen::Man;
 
 use crate::args::Arguments;
+use crate::completion::Bash;
 use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::output::print_to_stdout;
@@ -32,7 +33,9 @@ pub(crate) fn complete() -> Result<bool, clap::Error> {
         connections.set();
     }
     let directory = env::current_dir().ok();
+    let shells: [&dyn EnvCompleter; 5] = [&Bash, &Elvish, &Fish, &Powershell, &Zsh];
     CompleteEnv::with_factory(Arguments::command)
+        .shells(Shells(&shells))
         .var(VARIABLE)
         .bin(NAME)
         .completer(NAME)

@@ -1,18 +1,6 @@
 //! The example at the end of a provider's help: a command with all that is required.
 
-use clap::Command;
 use jwt_bearer::provider::{InputValue, KeyKind, Provider};
-
-/// Returns the command that a provider is given to. clap knows it by the time that it makes the provider's options, but
-/// for completion scripts and manual pages.
-pub(crate) fn command_above(command: &Command) -> &'static str {
-    let name = command.get_bin_name().unwrap_or_default();
-    let above = name.rsplit(' ').nth(1).unwrap_or_default();
-    let known = ["assertion", "check", "exec", "forget"]
-        .into_iter()
-        .find(|name| *name == above);
-    known.unwrap_or("token")
-}
 
 /// Returns whether a group of alternatives says where the token endpoint is.
 pub(crate) fn is_endpoint(group: &[&str]) -> bool {

@@ -5,8 +5,10 @@ use std::process::Command;
 use std::{env, io};
 
 use clap::{Arg, ArgAction, value_parser};
+use clap_complete::engine::ArgValueCompleter;
 use jwt_bearer::AccessToken;
 
+use crate::completion;
 use crate::failure::Failure;
 use crate::files;
 use crate::names::PREFIX;
@@ -24,6 +26,7 @@ pub(crate) fn argument() -> Arg {
     Arg::new(COMMAND)
         .help("The command to run, and its arguments")
         .value_parser(value_parser!(OsString))
+        .add(ArgValueCompleter::new(completion::of_command))
         .action(ArgAction::Append)
         .num_args(1..)
         .last(true)

@@ -7,6 +7,7 @@ mod certificate;
 mod certificate_hints;
 mod check;
 mod chosen;
+mod completion;
 mod config;
 mod connections;
 mod decode;

@@ -11,8 +11,7 @@ use jwt_bearer::{Audience, Endpoint, Profile, SETTINGS, Setting, SettingPart, Se
 
 use crate::connections::{CREDENTIALS, Connection, Connections};
 use crate::examples::{
-    command_above, example, example_of_connection, example_of_file, is_endpoint,
-    usage_of_connection,
+    example, example_of_connection, example_of_file, is_endpoint, usage_of_connection,
 };
 use crate::exec;
 use crate::names;
@@ -42,7 +41,7 @@ pub(crate) fn is_for_provider(command: &Command, name: &str) -> bool {
 /// them. Without a name it has the options of the subcommand alone, and the global ones.
 pub(crate) fn command_of(command: &Command, above: Option<&str>, name: Option<&str>) -> Command {
     let mut all = match name {
-        Some(name) => options(Command::new(name.to_owned())),
+        Some(name) => options(Command::new(name.to_owned()), "token"),
         None => Command::new(""),
     };
     let subcommands = command.get_subcommands().filter(|subcommand| {
@@ -91,9 +90,19 @@ pub(crate) fn settings_of(
     SETTINGS.iter().filter(move |setting| !is_input(setting))
 }
 
+/// Returns what adds the options of a provider to a subcommand of this name. clap takes no closure.
+pub(crate) fn options_for(used_by: &str) -> fn(Command) -> Command {
+    match used_by {
+        "assertion" => |command| options(command, "assertion"),
+        "check" => |command| options(command, "check"),
+        "exec" => |command| options(command, "exec"),
+        "forget" => |command| options(command, "forget"),
+        _ => |command| options(command, "token"),
+    }
+}
+
 /// Adds the options of the provider that a subcommand is named after.
-pub(crate) fn options(command: Command) -> Command {
-    let used_by = command_above(&command);
+fn options(command: Command, used_by: &str) -> Command {
     let provider = provider_of(command.get_name());
     let command = match provider {
         Some(provider) => {
