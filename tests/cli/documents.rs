@@ -10,6 +10,7 @@ use super::*;
 fn completion_knows_commands_providers_connections_options_values_and_files() {
     let fixture = Fixture::new();
     fixture.write("config.toml", "[my-own]\nprovider = \"entra\"\n");
+    fixture.write("deploy.sh", "");
     let bash = fixture.run("completions bash");
     assert_eq!((bash.status, bash.err.as_str()), (0, ""));
     let file = fixture.write("completion.sh", "");
@@ -29,6 +30,23 @@ fn completion_knows_commands_providers_connections_options_values_and_files() {
         ("jwt-bearer token --format h", "header"),
         ("jwt-bearer forget --cache-d", "--cache-dir"),
         ("jwt-bearer config m", "my-own"),
+        ("jwt-bearer exec my-own -- pri", "printenv"),
+        ("jwt-bearer exec my-own -- ./dep", "./deploy.sh"),
+        ("jwt-bearer exec my-own --env T -- cat ke", "key.pem"),
+        (
+            "jwt-bearer exec credentials credentials.json -- cat ke",
+            "key.pem",
+        ),
+        // bash makes words of a name, its = and the value.
+        ("jwt-bearer token salesforce --key = ke", "key.pem"),
+        ("jwt-bearer token --format = h", "header"),
+        ("jwt-bearer key key.pem --fingerprint = h", "hex"),
+        ("jwt-bearer token salesforce --key=ke", "--key=key.pem"),
+        (
+            "jwt-bearer token salesforce --key = key.pem --client-i",
+            "--client-id",
+        ),
+        ("jwt-bearer exec my-own -- cat --file = ke", "key.pem"),
     ] {
         let script = format!(
             "{}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
@@ -111,4 +129,36 @@ fn manual_has_a_page_for_each_command_and_each_provider() {
         !names.iter().any(|name| name.starts_with("jwt-bearer-help")),
         "{names:?}"
     );
+}
+
+/// The members of an error are told once, where the whole program is described.
+#[test]
+fn help_of_the_error_format_is_long_on_the_main_page_alone() {
+    let fixture = Fixture::new();
+    let members = "message, kind";
+    for arguments in ["--help", "man"] {
+        let page = fixture.run(arguments).out;
+        assert!(page.contains(members), "{arguments}: {page}");
+        assert!(page.contains("retry_after"), "{arguments}: {page}");
+    }
+    for arguments in [
+        "-h",
+        "token --help",
+        "token salesforce --help",
+        "key --help",
+        "key new --help",
+        "decode --help",
+        "config --help",
+    ] {
+        let page = fixture.run(arguments).out;
+        assert!(!page.contains(members), "{arguments}: {page}");
+        let (_, option) = page.split_once("--error-format <FORMAT>").unwrap();
+        let text: Vec<_> = option.split_whitespace().collect();
+        assert!(
+            text.join(" ").starts_with(
+                "The form of an error on standard error [default: text] [possible values: text, json]"
+            ),
+            "{arguments}: {option}"
+        );
+    }
 }

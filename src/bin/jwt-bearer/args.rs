@@ -15,7 +15,7 @@ use crate::format::{Format, VARIABLE};
 use crate::key::KeyArguments;
 use crate::options::{CacheOptions, OUTPUT};
 use crate::providers::CHOSEN;
-use crate::reporting::Reporting;
+use crate::reporting::{JSON_ERRORS, Reporting};
 use crate::sandbox::SandboxOptions;
 use crate::shell;
 
@@ -37,9 +37,9 @@ Exit status:
 /// Standard output carries the token and nothing else. Keys and secrets are read from files, never from
 /// arguments; FILE may be `-` for standard input, or `env:NAME` for a variable.
 #[derive(Parser)]
-#[command(name = "jwt-bearer", version, after_help = EXAMPLE, max_term_width = 100)]
+#[command(name = "jwt-bearer", version, after_help = EXAMPLE, after_long_help = format!("{EXAMPLE}\n\n{JSON_ERRORS}"), max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// The file with connections [default: jwt-bearer/config.toml below $XDG_CONFIG_HOME or the platform's directory].
+    /// The file with connections [default: jwt-bearer/config.toml below $XDG_CONFIG_HOME, ~/.config or %APPDATA%].
     #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]

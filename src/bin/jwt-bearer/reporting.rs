@@ -14,6 +14,11 @@ use crate::options::OUTPUT;
 
 /// The option that shows header, claims, request and response.
 pub(crate) const VERBOSE: &str = "verbose";
+/// What `--error-format` does, for the page of help that describes the whole program.
+pub(crate) const JSON_ERRORS: &str = "\
+Errors as JSON:
+  --error-format json makes an error one JSON object on standard error: message, kind, and what is known of code,
+  description, hint, status, retry_after, clock_offset, attempts, endpoint and proxy. There are no notes and warnings.";
 /// The variable of `--error-format`.
 const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
 /// Notes, warnings, logs and retries are not printed.
@@ -30,17 +35,15 @@ pub(crate) struct Reporting {
     /// Prints no notes and warnings on standard error, only errors and what -v shows.
     #[arg(short, long, global = true, help_heading = OUTPUT)]
     quiet: bool,
-    /// The form of an error on standard error. With json there are no notes and warnings.
+    /// The form of an error on standard error
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text, global = true, help_heading = OUTPUT)]
     error_format: ErrorFormat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ErrorFormat {
-    /// Sentences: what happened, then what to do.
+    // Without help texts, which every page of help would have: JSON_ERRORS is on the first one.
     Text,
-    /// One JSON object: message, kind, and what is known of code, description, hint, status, retry_after, clock_offset,
-    /// attempts, endpoint and proxy.
     Json,
 }
 
