@@ -86,7 +86,7 @@ impl Connections {
         let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
         let (path, is_named) = match named.or_else(|| variable().map(PathBuf::from)) {
             Some(path) => (path, true),
-            None => match files::directory("XDG_CONFIG_HOME", dirs::config_dir) {
+            None => match files::directory("XDG_CONFIG_HOME", platform_directory) {
                 Some(directory) => (directory.join("jwt-bearer").join("config.toml"), false),
                 None => return Ok(Self::default()),
             },
@@ -179,6 +179,15 @@ impl Connections {
     pub(crate) fn place(&self, line: usize) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml"));
         format!("{}:{line}", file.display())
+    }
+}
+
+/// Returns the user's directory for configuration: `~/.config` on every Unix, also on macOS, where people look for the
+/// settings of a command line there and not in `~/Library`, and `%APPDATA%` on Windows.
+fn platform_directory() -> Option<PathBuf> {
+    match cfg!(unix) {
+        true => dirs::home_dir().map(|home| home.join(".config")),
+        false => dirs::config_dir(),
     }
 }
 
