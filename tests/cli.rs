@@ -25,6 +25,8 @@ mod documents;
 mod exec;
 #[path = "cli/keys.rs"]
 mod keys;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "cli/network.rs"]
 mod network;
 #[path = "cli/reporting.rs"]

@@ -887,3 +887,166 @@ fn connection_of_the_documents_is_the_command_of_the_documents() {
     let without_signature = |body: &String| body.split("\"jwt\"").next().map(str::to_owned);
     assert_eq!(without_signature(&bodies[0]), without_signature(&bodies[1]));
 }
+
+/// Whatever refuses a value, the message says which line or which variable has it.
+#[test]
+fn value_that_is_refused_is_named_by_its_place() {
+    let fixture = Fixture::new();
+    let client = "provider = \"client-credentials\"\nclient-id = \"c\"\n";
+    for (text, command, message, place) in [
+        (
+            "token-endpoint = \"http://as.example.com/token\"\nkey = \"key.pem\"\n",
+            "assertion own",
+            "token endpoint is not https",
+            "the value of --token-endpoint is at config.toml:4",
+        ),
+        (
+            "key = \"key.pem\"\ndiscover = \"as.example.com\"\n",
+            "token own",
+            "issuer has no scheme and host",
+            "the value of --discover is at config.toml:5",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/token\"\ntoken-header = \"X\"\n",
+            "assertion own",
+            "",
+            "the value of --token-header is at config.toml:6",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/token\"\nclaim = [\"a=1\", \"b={\"]\n",
+            "assertion own --claim c=1",
+            "claim b: the value begins as JSON does and is none",
+            "the value of --claim is at config.toml:6",
+        ),
+        (
+            "token-endpoint = \"https://as.example.com/token\"\nkey = \"none.pem\"\n",
+            "assertion own",
+            "--key: none.pem: ",
+            "the value of --key is at config.toml:5",
+        ),
+        (
+            "key = \"key.pem\"\nca = \"none.pem\"\ntoken-endpoint = \"https://as.example.com/token\"\n",
+            "token own",
+            "--ca: none.pem: ",
+            "the value of --ca is at config.toml:5",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/token\"\nscope = \"a\"\n\
+             scope-placement = \"x\"\n",
+            "assertion own --scope b",
+            "invalid value '...' for '--scope-placement",
+            "the value of --scope-placement is at config.toml:7",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\ndiscover = \"https://as.example.com\"\n",
+            "assertion own",
+            "cannot be used with",
+            "the value of --discover is at config.toml:6",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\nparam = [\"pin=@none.txt\"]\n",
+            "assertion own",
+            "--param pin: ",
+            "the value of --param is at config.toml:6",
+        ),
+    ] {
+        configure(&fixture, &format!("[own]\n{client}{text}"));
+        let outcome = run(&fixture, command, &[]);
+        assert!(matches!(outcome.status, 2 | 3), "{outcome:?}");
+        assert!(outcome.err.contains(message), "{message}: {outcome:?}");
+        assert!(outcome.err.contains(place), "{place}: {outcome:?}");
+        // A machine reads it, too.
+        let json = run(&fixture, &format!("--error-format json {command}"), &[]);
+        let error: Value = serde_json::from_str(&json.err).unwrap();
+        assert!(error["hint"].as_str().unwrap().contains(place), "{error}");
+    }
+}
+
+/// The library words these errors, and knows neither options nor variables.
+#[test]
+fn input_of_a_provider_that_is_refused_is_named_by_its_place() {
+    let fixture = Fixture::new();
+    configure(
+        &fixture,
+        "[sf]\nprovider = \"salesforce\"\nclient-id = \"c\"\nusername = \"u\"\nkey = \"key.pem\"\n\
+         login-url = \"http://as.example.com\"\n",
+    );
+    let outcome = run(&fixture, "token sf", &[]);
+    assert_eq!(outcome.status, 3, "{outcome:?}");
+    assert!(
+        outcome
+            .err
+            .ends_with("\n  the value of --login-url is at config.toml:6\n"),
+        "{outcome:?}"
+    );
+    // `check` says it in the step that fails.
+    let outcome = run(&fixture, "check sf --offline", &[]);
+    assert!(
+        outcome
+            .out
+            .contains("the value of --login-url is at config.toml:6"),
+        "{outcome:?}"
+    );
+    let variable = [("JWT_BEARER_LOGIN_URL", "as.example.com/{")];
+    let outcome = run(&fixture, "token sf", &variable);
+    assert!(
+        outcome.err.ends_with(
+            "\n  the value of --login-url is that of the variable JWT_BEARER_LOGIN_URL\n"
+        ),
+        "{outcome:?}"
+    );
+    // An argument is where the user looks first, so that its option is enough, where the message is in other words.
+    let option = "token sf --login-url as.example.com/{";
+    run(&fixture, option, &[]).assert_fails(
+        3,
+        "jwt-bearer: login URL has no scheme and host: write https://...\n",
+    );
+    let option = "token client-credentials --client-id c --key key.pem --discover as.example.com";
+    run(&fixture, option, &[]).assert_fails(
+        3,
+        "jwt-bearer: issuer has no scheme and host: write https://...\n  see --discover\n",
+    );
+    let outcome = run(&fixture, "token sf --login-url {url} --claim n={", &[]);
+    assert!(!outcome.err.contains("config.toml"), "{outcome:?}");
+}
+
+/// `JWT_BEARER_PASSPHRASE` is the variable of `--passphrase-file`, too.
+#[test]
+fn place_of_a_secret_is_the_variable_that_has_it() {
+    let fixture = Fixture::new();
+    configure(&fixture, PROD);
+    let variable = [("JWT_BEARER_PASSPHRASE", "@none.txt")];
+    let outcome = run(&fixture, "assertion prod", &variable);
+    assert_eq!(outcome.status, 3, "{outcome:?}");
+    assert!(
+        outcome.err.ends_with(
+            "\n  the value of --passphrase-file is that of the variable JWT_BEARER_PASSPHRASE\n"
+        ),
+        "{outcome:?}"
+    );
+    let outcome = run(&fixture, "config prod", &variable);
+    assert!(
+        outcome.out.contains(" # JWT_BEARER_PASSPHRASE\n"),
+        "{outcome:?}"
+    );
+}
+
+/// Whoever knows gh, gcloud or git looks there, on every Unix.
+#[cfg(unix)]
+#[test]
+fn configuration_file_is_below_the_home_directory() {
+    let fixture = Fixture::new();
+    let text = PROD.replace("{url}", fixture.server.url());
+    let text = text.replace("\"key.pem\"", "\"../../key.pem\"");
+    fs::create_dir_all(fixture.directory.path().join(".config/jwt-bearer")).unwrap();
+    fixture.write(".config/jwt-bearer/config.toml", text);
+    for xdg in [None, Some(""), Some("relative")] {
+        let mut command = fixture.command("token prod");
+        command.env("HOME", fixture.directory.path());
+        match xdg {
+            Some(value) => command.env("XDG_CONFIG_HOME", value),
+            None => command.env_remove("XDG_CONFIG_HOME"),
+        };
+        Outcome::of(command.output().unwrap()).only_line();
+    }
+}

@@ -97,8 +97,8 @@ fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, F
     }
     let options = providers::command_of(command, None, Some(&connection.name));
     for given in layers::added(&options, &connection.name, Vec::new())? {
-        let origin = match given.origin {
-            Origin::Variable => names::variable_name(&given.name),
+        let origin = match &given.origin {
+            Origin::Variable(name) => name.clone(),
             Origin::File(line) => format!("line {line}"),
         };
         let value = value(&options, &given);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::messages::{escape_invisible, print_error, print_message, print_to_stderr};
 use crate::options::CommonOptions;
-use crate::{certificate_hints, key_hints, reporting};
+use crate::{certificate_hints, key_hints, origins, reporting};
 
 /// The exit status of a failure of the arguments.
 const USAGE: u8 = 2;
@@ -133,6 +133,37 @@ impl Failure {
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Says where the value of this option is from, if no argument has it.
+    pub(crate) fn with_origin(self, option: &str) -> Self {
+        origins::of(option).into_iter().fold(self, Self::with_hint)
+    }
+
+    /// Says where the value of this option is from, or which option it is if the message is in other words.
+    pub(crate) fn with_option(self, option: &str) -> Self {
+        let is_named = self.names(option);
+        match origins::of(option) {
+            Some(origin) => self.with_hint(origin),
+            None if is_named => self,
+            None => self.with_hint(format!("see --{option}")),
+        }
+    }
+
+    /// Does what [`with_option`](Self::with_option) does, of one of the values of an option.
+    pub(crate) fn with_value(self, option: &str, value: &str) -> Self {
+        let is_named = self.names(option);
+        match origins::of_value(option, value) {
+            Some(origin) => self.with_hint(origin),
+            None if is_named => self,
+            None => self.with_hint(format!("see --{option}")),
+        }
+    }
+
+    /// Returns whether the message has the name of an option, with or without its hyphens.
+    fn names(&self, option: &str) -> bool {
+        let message = self.message.to_lowercase();
+        message.contains(option) || message.contains(&option.replace('-', " "))
     }
 
     /// Creates a failure that is on standard output already.
@@ -314,7 +345,10 @@ impl From<Error> for Failure {
         let hints = [
             error.hint(),
             is_network
-                .then(|| certificate_hints::hint(&message))
+                .then(|| {
+                    certificate_hints::hint(&message)
+                        .or_else(|| certificate_hints::hint_without_tls(&message))
+                })
                 .flatten(),
             match error.kind() {
                 ErrorKind::Key => key_hints::hint(&message),

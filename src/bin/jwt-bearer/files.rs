@@ -43,6 +43,11 @@ const EXTENSIONS: &[&str] = &[
 /// # Errors
 /// Where the file cannot be read, or is too long.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let name = option.trim_start_matches('-');
+    read_file(option, path).map_err(|failure| failure.with_origin(name))
+}
+
+fn read_file(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Most files fit, so they leave no copies in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_FILE));
     let limit = MAX_BYTES.saturating_add(1);

@@ -15,15 +15,15 @@ use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
 use crate::files::ENV;
 use crate::names::{PREFIX, nearest, shown, variable_name};
-use crate::{pairs, providers, words};
+use crate::{origins, pairs, providers, words};
 
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
 
 /// Where a value is from.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    Variable,
+    /// The variable of this name.
+    Variable(String),
     /// A line of the configuration file.
     File(usize),
 }
@@ -37,11 +37,20 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// Returns what messages about a refused value need.
+    pub(crate) fn into_origin(self) -> origins::Origin {
+        origins::Origin {
+            place: self.origin(),
+            option: self.name,
+            values: self.values,
+        }
+    }
+
     /// Returns where the values are from, for a sentence.
-    pub(crate) fn origin(&self) -> String {
-        match self.origin {
-            Origin::Variable => format!("that of the variable {}", variable_name(&self.name)),
-            Origin::File(line) => format!("at {}", Connections::get().place(line)),
+    fn origin(&self) -> String {
+        match &self.origin {
+            Origin::Variable(name) => format!("that of the variable {name}"),
+            Origin::File(line) => format!("at {}", Connections::get().place(*line)),
         }
     }
 }
@@ -252,24 +261,29 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
     };
     let secret_text = secret.as_deref().map_or(Ok(None), text_of)?;
     let variable = variable_name(name);
-    let values = match (secret_text, secret) {
-        (Some(text), Some(secret)) => vec![match text.strip_prefix('@') {
-            Some(file) => file.to_owned(),
-            None => format!("{ENV}{secret}"),
-        }],
+    let (values, variable) = match (secret_text, secret) {
+        (Some(text), Some(secret)) => {
+            let value = match text.strip_prefix('@') {
+                Some(file) => file.to_owned(),
+                None => format!("{ENV}{secret}"),
+            };
+            (vec![value], secret)
+        }
         _ => match text_of(&variable)? {
-            Some(text) if is_file(option) && is_content(&text) => vec![format!("{ENV}{variable}")],
-            Some(text) if matches!(option.get_action(), ArgAction::Append) => {
-                text.lines().map(str::to_owned).collect()
+            Some(text) if is_file(option) && is_content(&text) => {
+                (vec![format!("{ENV}{variable}")], variable)
             }
-            Some(text) => vec![text],
+            Some(text) if matches!(option.get_action(), ArgAction::Append) => {
+                (text.lines().map(str::to_owned).collect(), variable)
+            }
+            Some(text) => (vec![text], variable),
             None => return Ok(None),
         },
     };
     Ok(Some(Given {
         name: name.to_owned(),
         values,
-        origin: Origin::Variable,
+        origin: Origin::Variable(variable),
     }))
 }
 
@@ -340,7 +354,7 @@ fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
                 given.origin()
             ))),
         },
-        _ if is_file(option) && given.origin != Origin::Variable => {
+        _ if is_file(option) && matches!(given.origin, Origin::File(_)) => {
             Ok(Some(word(Connection::file_name(value).as_os_str())))
         }
         _ if pairs::may_be_secret(&given.name) => Ok(Some(word(OsStr::new(&pairs::marked(value))))),

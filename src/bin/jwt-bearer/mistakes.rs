@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use jwt_bearer::PublicKeyOfFile;
 use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
@@ -46,6 +47,53 @@ pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
             provider.name
         )
     })
+}
+
+/// The value of an option that takes one behind `=` alone, since it may have none, and is given it behind a blank.
+pub(crate) struct DetachedValue {
+    option: String,
+    value: String,
+    /// Whether a file has the name of the value, so that it may be another argument.
+    pub(crate) is_file: bool,
+}
+
+impl DetachedValue {
+    pub(crate) fn failure(&self) -> Failure {
+        let Self { option, value, .. } = self;
+        Failure::usage(format!(
+            "{option} takes its value behind =: write {option}={value}"
+        ))
+    }
+}
+
+/// Returns the first such value. Only one that its option can have is one.
+pub(crate) fn detached_value(command: &Command, words: &[OsString]) -> Option<DetachedValue> {
+    let own: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
+    own.windows(2).find_map(|pair| {
+        let (option, value) = (pair.first()?.to_str()?, pair.get(1)?.to_str()?);
+        let values = values_behind_equals(command, option.strip_prefix("--")?)?;
+        values
+            .iter()
+            .any(|other| other == value)
+            .then(|| DetachedValue {
+                option: option.to_owned(),
+                value: value.to_owned(),
+                is_file: Path::new(value).exists(),
+            })
+    })
+}
+
+/// Returns the values of an option whose value is optional, in whichever subcommand it is.
+fn values_behind_equals(command: &Command, name: &str) -> Option<Vec<String>> {
+    let mut options = command.get_arguments();
+    let option =
+        options.find(|option| option.get_long() == Some(name) && option.is_require_equals_set());
+    let values = option.map(|option| {
+        let values = option.get_possible_values().into_iter();
+        values.map(|value| value.get_name().to_owned()).collect()
+    });
+    let mut below = command.get_subcommands();
+    values.or_else(|| below.find_map(|command| values_behind_equals(command, name)))
 }
 
 /// Refuses a credential file of another provider as `--key`: it has a key, and a server that does not know it.

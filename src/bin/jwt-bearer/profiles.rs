@@ -17,7 +17,7 @@ use crate::messages::print_message;
 use crate::names::is_name;
 use crate::options::{CommonOptions, SecretEncoding};
 use crate::secrets::SharedSecrets;
-use crate::{mistakes, pairs};
+use crate::{mistakes, pairs, refused_input};
 
 /// Stands for the endpoint of an assertion that is not sent (RFC 2606 §2).
 const NO_ENDPOINT: &str = "https://not-sent.invalid/token";
@@ -89,7 +89,8 @@ fn profile_without_key(chosen: &Chosen, provider: &Provider) -> Result<Profile, 
         certificate: certificate.as_ref(),
     };
     let mut settings = chosen.settings();
-    settings.try_fold(provider.profile(inputs)?, |profile, setting| {
+    let profile = refused_input::profile(provider, inputs)?;
+    settings.try_fold(profile, |profile, setting| {
         with_setting(profile, setting, &SharedSecrets::default())
     })
 }
@@ -197,6 +198,7 @@ fn from_credential_file<'a>(
     });
     let (profile, key) = parts.map_err(|error| {
         let failure = Failure::in_file(file, error).in_part(Part::Key);
+        let failure = failure.with_origin("credentials");
         match provider_of_credentials(&*bytes) {
             Ok(other) if chosen.provider.is_some() => {
                 failure.with_hint(format!("the file is of the provider {}", other.name))
@@ -223,15 +225,17 @@ fn from_key<'a>(
     let values = inputs.iter().map(|(n, t)| (*n, t.as_str()));
     let values: Vec<_> = values.chain(more.iter().copied()).collect();
     let profile = |certificate: Option<&Certificate>| {
-        provider.profile(Inputs {
+        let inputs = Inputs {
             values: &values,
             certificate,
-        })
+        };
+        refused_input::profile(provider, inputs)
     };
     match (chosen.file("key"), chosen.file("secret")) {
         (Some(file), _) => {
             let bytes = read("--key", file).map_err(|f| f.in_part(Part::File))?;
-            mistakes::check_key_file(provider, file, &bytes)?;
+            let checked = mistakes::check_key_file(provider, file, &bytes);
+            checked.map_err(|failure| failure.with_origin("key"))?;
             let certificate = certificate(chosen, &bytes);
             let certificate = certificate.map_err(|f| f.in_part(Part::Certificate))?;
             let key = read_key(file, &bytes, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
@@ -252,7 +256,8 @@ fn from_key<'a>(
                 KeyKind::Any => "give a private key with --key",
                 _ => "this provider signs with a shared secret",
             };
-            mistakes::check_secret_file(file, &secret, advice)?;
+            let checked = mistakes::check_secret_file(file, &secret, advice);
+            checked.map_err(|failure| failure.with_origin("secret"))?;
             if chosen.common.verbose {
                 secrets.add_key(&secret);
             }
@@ -283,7 +288,8 @@ fn certificate(chosen: &Chosen, key: &[u8]) -> Result<Option<Certificate>, Failu
         return Ok(Certificate::read(key).ok());
     };
     let certificate = Certificate::read(&*read("--certificate", file)?);
-    let certificate = certificate.map_err(|error| Failure::in_file(file, error))?;
+    let certificate =
+        certificate.map_err(|error| Failure::in_file(file, error).with_origin("certificate"))?;
     Ok(Some(certificate))
 }
 
@@ -291,7 +297,7 @@ fn certificate(chosen: &Chosen, key: &[u8]) -> Result<Option<Certificate>, Failu
 fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Failure> {
     let passphrase = read_passphrase(common.passphrase_file.as_deref())?;
     let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
-    let key = key.map_err(|error| unusable(file, error))?;
+    let key = key.map_err(|error| unusable(file, error).with_origin("key"))?;
     // Nobody but its vendor can change what a credential file looks like.
     if mistakes::provider_of_credential_file(bytes).is_none() {
         warn_of_repairs(file, key.repairs());
@@ -310,13 +316,23 @@ fn signer(
         Some(algorithm) => key.with_algorithm(algorithm),
         None => key.with_first_of(profile.algorithms()),
     };
-    let key = key.map_err(|error| Failure::in_file(file, error))?;
+    let key = key.map_err(|error| Failure::in_file(file, error).with_origin("alg"))?;
     Ok(Box::new(common.key_id.iter().fold(key, Key::with_key_id)))
 }
 
 fn with_setting(
     profile: Profile,
     (setting, text): (&Setting, &str),
+    secrets: &SharedSecrets,
+) -> Result<Profile, Failure> {
+    let changed = changed(profile, setting, text, secrets);
+    changed.map_err(|failure| failure.with_value(setting.name, text))
+}
+
+fn changed(
+    profile: Profile,
+    setting: &Setting,
+    text: &str,
     secrets: &SharedSecrets,
 ) -> Result<Profile, Failure> {
     let changed = match setting.value {

@@ -92,7 +92,8 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
         return Ok(vec![bytes.to_vec().into()]);
     }
     let mut certificates = Vec::new();
-    let failure = |text: &str| Failure::config(format!("{}: {text}", file.display()));
+    let failure =
+        |text: &str| Failure::config(format!("{}: {text}", file.display())).with_origin("ca");
     for item in parse_pem(&bytes) {
         match item {
             Ok(PemItem::Certificate(certificate)) if is_der_certificate(certificate.der()) => {

@@ -17,12 +17,14 @@ use crate::failure::Failure;
 use crate::layers::{self, Given};
 use crate::messages::print_to_stderr;
 use crate::names::{self, is_name, nearest, shown};
-use crate::{mistakes, providers, reporting, words};
+use crate::{mistakes, origins, providers, reporting, words};
 
 /// The command that needs the configuration file and takes no provider.
 const CONFIG: &str = "config";
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
+/// Connections that an error lists.
+const MAX_CONNECTIONS: usize = 10;
 
 /// Parses the arguments of this process, with what variables and the configuration file add to them.
 ///
@@ -33,14 +35,19 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     reporting::apply_unparsed(&arguments);
     read_connections(&arguments).map_err(Failure::report)?;
     let mut command = Arguments::command();
+    let detached = mistakes::detached_value(&command, &arguments);
     let (arguments, added) = layers::complete(&command, arguments).map_err(Failure::report)?;
     reporting::apply_unparsed(&arguments);
+    origins::set(added.into_iter().map(Given::into_origin).collect());
     let matches = command.try_get_matches_from_mut(arguments);
     let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
-    parsed.map_err(|error| match error.use_stderr() {
-        false => error.exit(), // help and version
-        true => report(error.format(&mut command), &added),
-    })
+    match (parsed, detached) {
+        (Err(error), _) if !error.use_stderr() => error.exit(), // help and version
+        (Ok(arguments), None) => Ok(arguments),
+        (Ok(arguments), Some(detached)) if detached.is_file => Ok(arguments),
+        (_, Some(detached)) => Err(detached.failure().report()),
+        (Err(error), None) => Err(report(error.format(&mut command))),
+    }
 }
 
 /// Reads the configuration file where the command takes connections. It adds subcommands, so that it is read before clap
@@ -99,7 +106,14 @@ fn config_file(words: &[OsString]) -> Result<Option<PathBuf>, Failure> {
     Ok(None)
 }
 
-fn report(mut error: Error, added: &[Given]) -> ExitCode {
+fn report(mut error: Error) -> ExitCode {
+    let lacks_provider = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    );
+    if let Some(command) = provider_command().filter(|_| lacks_provider) {
+        return nothing_chosen(&command).report();
+    }
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
         if let Some(why) = unsupported(name) {
             return Failure::usage(why).report();
@@ -113,39 +127,45 @@ fn report(mut error: Error, added: &[Given]) -> ExitCode {
         }
     }
     let words: Vec<_> = env::args_os().collect();
-    let origin = origin(&error, &words, added);
+    let origins = origins(&error);
     let advice = mistakes::advice(&error, &words);
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
         let failure = Failure::usage(summary(&error.render().to_string()));
-        let hints = origin.into_iter().chain(advice);
+        let hints = origins.into_iter().chain(advice);
         return hints.fold(failure, Failure::with_hint).report();
     }
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
     }
-    for hint in [origin, advice].into_iter().flatten() {
+    for hint in origins.into_iter().chain(advice) {
         print_to_stderr(format!("jwt-bearer: {hint}"));
     }
     ExitCode::from(2)
 }
 
-/// Returns where the value of the option in an error is from, if it is from no argument.
-fn origin(error: &Error, words: &[OsString], added: &[Given]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let option = option.split([' ', '=']).next()?;
-    let name = option.strip_prefix("--")?;
-    if words
-        .iter()
-        .any(|word| word.to_string_lossy().starts_with(option))
-    {
-        return None;
+/// Returns where the values are from that an error is about, if they are from no argument.
+fn origins(error: &Error) -> Vec<String> {
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return Vec::new(); // these have none
     }
-    let given = added.iter().find(|given| given.name == name)?;
-    Some(format!("the value of {option} is {}", given.origin()))
+    let arguments = [ContextKind::InvalidArg, ContextKind::PriorArg];
+    let arguments = arguments.into_iter().filter_map(|kind| error.get(kind));
+    let arguments = arguments.flat_map(|context| match context {
+        ContextValue::String(argument) => std::slice::from_ref(argument),
+        ContextValue::Strings(arguments) => arguments,
+        _ => &[],
+    });
+    let options = arguments.filter_map(|argument| {
+        let option = argument.split([' ', '=']).next()?;
+        option.strip_prefix("--")
+    });
+    let origins = options.filter_map(|option| match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => origins::of_value(option, value),
+        _ => origins::of(option),
+    });
+    origins.collect()
 }
 
 /// Returns the command of this process, if it takes a provider.
@@ -157,15 +177,36 @@ fn provider_command() -> Option<String> {
     providers::is_for_provider(&command, name).then(|| name.to_owned())
 }
 
-/// Returns the failure to find a provider or connection. Its name may be a secret, given in its place by mistake.
-fn no_provider(command: &str, name: &str) -> Failure {
+/// Returns the failure to name a connection or a provider.
+fn nothing_chosen(command: &str) -> Failure {
     let all = Connections::get();
-    let names = all.iter().map(|connection| connection.name.as_str());
-    let names = names.chain(PROVIDERS.iter().map(|provider| provider.name));
-    let (shown, nearest) = (shown(name), nearest(name, names));
-    let message = format!("there is no connection and no provider {shown}{nearest}");
+    let names: Vec<_> = all.iter().map(|connection| &*connection.name).collect();
+    let example = names.first().unwrap_or(&"salesforce");
+    let message =
+        format!("{command} needs a connection or a provider, as in jwt-bearer {command} {example}");
     let failure = Failure::usage(message);
-    let failure = match &all.file {
+    let failure = match (&all.file, names.get(MAX_CONNECTIONS..)) {
+        (Some(file), _) if all.exists && names.is_empty() => failure.with_hint(format!(
+            "{} has no connection: see jwt-bearer config --help",
+            file.display()
+        )),
+        (Some(file), more) if all.exists => {
+            let shown = names.get(..MAX_CONNECTIONS).unwrap_or(&names).join(", ");
+            let more = match more {
+                None | Some([]) => String::new(),
+                Some(more) => format!(" and {} more, which jwt-bearer config lists", more.len()),
+            };
+            failure.with_hint(format!("connections of {}: {shown}{more}", file.display()))
+        }
+        _ => with_place_of_connections(failure),
+    };
+    failure.with_hint(format!("jwt-bearer {command} --help lists the providers"))
+}
+
+/// Says where connections are, or would be.
+fn with_place_of_connections(failure: Failure) -> Failure {
+    let all = Connections::get();
+    match &all.file {
         Some(file) if all.exists => {
             failure.with_hint(format!("connections are in {}", file.display()))
         }
@@ -174,8 +215,18 @@ fn no_provider(command: &str, name: &str) -> Failure {
             file.display()
         )),
         None => failure,
-    };
-    failure.with_hint(format!("jwt-bearer {command} --help lists all"))
+    }
+}
+
+/// Returns the failure to find a provider or connection. Its name may be a secret, given in its place by mistake.
+fn no_provider(command: &str, name: &str) -> Failure {
+    let all = Connections::get();
+    let names = all.iter().map(|connection| connection.name.as_str());
+    let names = names.chain(PROVIDERS.iter().map(|provider| provider.name));
+    let (shown, nearest) = (shown(name), nearest(name, names));
+    let message = format!("there is no connection and no provider {shown}{nearest}");
+    with_place_of_connections(Failure::usage(message))
+        .with_hint(format!("jwt-bearer {command} --help lists all"))
 }
 
 /// Returns what clap says of an error, on one line: without the usage, which people read and machines do not.

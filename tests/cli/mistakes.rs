@@ -1,0 +1,136 @@
+//! Mistakes of people who do not know the command line yet: each is answered shortly, with what to write instead.
+
+use super::*;
+
+/// The commands that take a connection or a provider, and cannot do without.
+const COMMANDS: [&str; 4] = ["token", "exec", "check", "assertion"];
+
+#[test]
+fn command_without_provider_names_connections_and_says_where_the_providers_are() {
+    let fixture = Fixture::new();
+    for command in COMMANDS {
+        for options in ["", " -v"] {
+            let outcome = fixture.run(&format!("{command}{options}"));
+            outcome.assert_fails(
+                2,
+                &format!(
+                    "jwt-bearer: {command} needs a connection or a provider, as in jwt-bearer {command} salesforce\n  \
+                     connections would be in /nonexistent/jwt-bearer/config.toml, which does not exist\n  \
+                     jwt-bearer {command} --help lists the providers\n"
+                ),
+            );
+        }
+    }
+    let mut text = String::new();
+    for n in 1..=12 {
+        text.push_str(&format!("[c{n}]\nprovider = \"salesforce\"\n"));
+        fixture.write("config.toml", &text);
+        let outcome = fixture.run("token --config config.toml --format json");
+        let names = match n {
+            1 => "c1",
+            2 => "c1, c2",
+            10 => "c1, c2, c3, c4, c5, c6, c7, c8, c9, c10",
+            12 => {
+                "c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 2 more, which jwt-bearer config lists"
+            }
+            _ => continue,
+        };
+        outcome.assert_fails(
+            2,
+            &format!(
+                "jwt-bearer: token needs a connection or a provider, as in jwt-bearer token c1\n  \
+                 connections of config.toml: {names}\n  jwt-bearer token --help lists the providers\n"
+            ),
+        );
+    }
+    // No connection is in the file.
+    fixture.write("config.toml", "");
+    let outcome = fixture.run("token --config config.toml");
+    assert!(
+        outcome
+            .err
+            .contains("\n  config.toml has no connection: see jwt-bearer config --help\n"),
+        "{outcome:?}"
+    );
+    let outcome = fixture.run("--error-format json check");
+    let error: Value = serde_json::from_str(&outcome.err).unwrap();
+    assert_eq!(error["kind"], "usage");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(
+        hint.ends_with("jwt-bearer check --help lists the providers"),
+        "{hint}"
+    );
+}
+
+/// clap takes the value of such an option behind = alone.
+#[test]
+fn optional_value_behind_a_blank_is_written_behind_an_equals_sign() {
+    let fixture = Fixture::new();
+    let hint = "jwt-bearer: --fingerprint takes its value behind =: write --fingerprint=hex\n";
+    for arguments in [
+        "key --fingerprint hex key.pem",
+        "key key.pem --fingerprint hex",
+        "key --fingerprint hex",
+    ] {
+        fixture.run(arguments).assert_fails(2, hint);
+    }
+    fixture.run("key --fingerprint=hex key.pem").only_line();
+    // A file may have this name.
+    fixture.write("hex", pem());
+    let outcome = fixture.run("key --fingerprint hex");
+    assert!(outcome.only_line().starts_with("SHA256:"), "{outcome:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn variable_that_the_command_or_this_program_needs_is_refused() {
+    let fixture = Fixture::new();
+    for (name, words) in [
+        (
+            "PATH",
+            "PATH is of the system: a token in it would break the command",
+        ),
+        (
+            "HOME",
+            "HOME is of the system: a token in it would break the command",
+        ),
+        ("LD_PRELOAD", "LD_PRELOAD is of the system"),
+        (
+            "DYLD_INSERT_LIBRARIES",
+            "DYLD_INSERT_LIBRARIES is of the system",
+        ),
+        ("Path", "Path is of the system"),
+        (
+            "JWT_BEARER_KEY",
+            "the variables JWT_BEARER_* are this program's own",
+        ),
+        ("", "expected the name of a variable"),
+        ("A=B", "expected the name of a variable"),
+        ("S3cret/S3cret", "expected the name of a variable"),
+    ] {
+        for command in ["exec", "token"] {
+            let mut run = fixture.command(&format!(
+                "{command} client-credentials --client-id client-1 --key key.pem --token-endpoint {{url}}/token \
+                 --format env --env"
+            ));
+            if command == "exec" {
+                run = fixture.command(
+                    "exec client-credentials --client-id client-1 --key key.pem --token-endpoint {url}/token --env",
+                );
+            }
+            run.arg(name);
+            if command == "exec" {
+                run.args(["--", "true"]);
+            }
+            let outcome = Outcome::of(run.output().unwrap());
+            assert_eq!(
+                (outcome.status, outcome.out.as_str()),
+                (2, ""),
+                "{outcome:?}"
+            );
+            assert!(outcome.err.contains(words), "{name}: {outcome:?}");
+            assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
+        }
+    }
+    assert_eq!(fixture.server.requests(), 0);
+}
