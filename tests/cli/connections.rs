@@ -984,7 +984,7 @@ fn input_of_a_provider_that_is_refused_is_named_by_its_place() {
     assert!(
         outcome
             .out
-            .contains("the value of --login-url is at config.toml:6"),
+            .contains("\n     where        the value of --login-url is at config.toml:6\n"),
         "{outcome:?}"
     );
     let variable = [("JWT_BEARER_LOGIN_URL", "as.example.com/{")];

@@ -88,18 +88,18 @@ fn variable_that_the_command_or_this_program_needs_is_refused() {
     for (name, words) in [
         (
             "PATH",
-            "PATH is of the system: a token in it would break the command",
+            "a token in PATH would break the command: choose another name",
         ),
+        ("HOME", "a token in HOME would break the command"),
         (
-            "HOME",
-            "HOME is of the system: a token in it would break the command",
+            "LD_PRELOAD",
+            "a token in LD_PRELOAD would break the command",
         ),
-        ("LD_PRELOAD", "LD_PRELOAD is of the system"),
         (
             "DYLD_INSERT_LIBRARIES",
-            "DYLD_INSERT_LIBRARIES is of the system",
+            "a token in DYLD_INSERT_LIBRARIES would break the command",
         ),
-        ("Path", "Path is of the system"),
+        ("Path", "a token in Path would break the command"),
         (
             "JWT_BEARER_KEY",
             "the variables JWT_BEARER_* are this program's own",
@@ -133,4 +133,44 @@ fn variable_that_the_command_or_this_program_needs_is_refused() {
         }
     }
     assert_eq!(fixture.server.requests(), 0);
+}
+
+#[test]
+fn option_before_the_provider_is_written_behind_its_name() {
+    let fixture = Fixture::new();
+    fixture.write("config.toml", "[own]\nprovider = \"salesforce\"\n");
+    for (arguments, advice) in [
+        (
+            "token --config config.toml --client-id S3cret salesforce",
+            "jwt-bearer token salesforce --client-id ...",
+        ),
+        (
+            "exec --config config.toml --key=S3cret own -- true",
+            "jwt-bearer exec own --key ...",
+        ),
+        (
+            "check --config config.toml --timeout 5",
+            "jwt-bearer check salesforce --timeout ...",
+        ),
+    ] {
+        let outcome = fixture.run(arguments);
+        assert_eq!((outcome.status, outcome.out.as_str()), (2, ""));
+        assert!(
+            outcome.err.ends_with(&format!(
+                "\njwt-bearer: the options of a connection or provider stand behind its name: {advice}\n"
+            )),
+            "{outcome:?}"
+        );
+        assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
+    }
+    // What is misspelt, and what stands behind a name already, has other reasons.
+    for arguments in [
+        "token --formt json",
+        "token salesforce --no-such-option x",
+        "key --client-id x",
+    ] {
+        let outcome = fixture.run(arguments);
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        assert!(!outcome.err.contains("stand behind"), "{outcome:?}");
+    }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Failure {
     status: u8,
     message: String,
     hints: Vec<String>,
+    /// Where the value is from that is refused.
+    origin: Option<String>,
     part: Option<Part>,
     /// What the library knows.
     error: Option<Arc<Error>>,
@@ -73,6 +75,7 @@ impl Failure {
             status,
             message: message.into(),
             hints: Vec::new(),
+            origin: None,
             part: None,
             error: None,
             requests: Requests::default(),
@@ -137,33 +140,33 @@ impl Failure {
 
     /// Says where the value of this option is from, if no argument has it.
     pub(crate) fn with_origin(self, option: &str) -> Self {
-        origins::of(option).into_iter().fold(self, Self::with_hint)
+        let origin = origins::of(option).or(self.origin);
+        Self { origin, ..self }
     }
 
     /// Says where the value of this option is from, or which option it is if the message is in other words.
     pub(crate) fn with_option(self, option: &str) -> Self {
-        let is_named = self.names(option);
-        match origins::of(option) {
-            Some(origin) => self.with_hint(origin),
-            None if is_named => self,
-            None => self.with_hint(format!("see --{option}")),
-        }
+        self.with_origin_or_option(origins::of(option), option)
     }
 
     /// Does what [`with_option`](Self::with_option) does, of one of the values of an option.
     pub(crate) fn with_value(self, option: &str, value: &str) -> Self {
-        let is_named = self.names(option);
-        match origins::of_value(option, value) {
-            Some(origin) => self.with_hint(origin),
-            None if is_named => self,
+        self.with_origin_or_option(origins::of_value(option, value), option)
+    }
+
+    fn with_origin_or_option(self, origin: Option<String>, option: &str) -> Self {
+        let message = self.message.to_lowercase();
+        let names = [option, &option.replace('-', " ")];
+        match origin {
+            Some(_) => Self { origin, ..self },
+            None if names.iter().any(|name| message.contains(name)) => self,
             None => self.with_hint(format!("see --{option}")),
         }
     }
 
-    /// Returns whether the message has the name of an option, with or without its hyphens.
-    fn names(&self, option: &str) -> bool {
-        let message = self.message.to_lowercase();
-        message.contains(option) || message.contains(&option.replace('-', " "))
+    /// Returns where the value is from that is refused, if that is known.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// Creates a failure that is on standard output already.
@@ -214,7 +217,7 @@ impl Failure {
             notes.iter().for_each(|note| print_message(note));
         }
         print_error(&self.message);
-        let hints = self.hints.iter().cloned();
+        let hints = self.hints.iter().chain(&self.origin).cloned();
         for hint in hints.chain(self.circumstances()).chain(self.sent()) {
             print_to_stderr(format!("  {}", escape_invisible(&hint)));
         }
@@ -294,6 +297,8 @@ impl Failure {
             (None, 126..) => "command".to_owned(),
             (None, _) => "config".to_owned(),
         };
+        let hints = self.hints.iter().chain(&self.origin);
+        let hints: Vec<_> = hints.map(String::as_str).collect();
         let requests = &self.requests;
         let pause = error.and_then(Error::retry_after);
         let members = [
@@ -304,7 +309,7 @@ impl Failure {
                 "description",
                 error.and_then(Error::description).map(Value::from),
             ),
-            ("hint", text(&self.hints.join("; "))),
+            ("hint", text(&hints.join("; "))),
             ("status", error.and_then(Error::status).map(Value::from)),
             ("retry_after", pause.map(|pause| pause.as_secs().into())),
             (

@@ -1,5 +1,6 @@
 //! The likeliest mistakes, and what was meant.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -9,15 +10,19 @@ use jwt_bearer::PublicKeyOfFile;
 use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
 use serde_json::Value;
 
+use crate::connections::Connections;
 use crate::exec::COMMAND;
 use crate::failure::Failure;
-use crate::shell;
+use crate::{names, shell};
 
 /// How a block of PEM begins (RFC 7468 §2).
 const PEM: &[u8] = b"-----BEGIN ";
 /// How a command is run with a token.
 const EXEC: &str = "write the command to run after --, for example:\n  \
                     jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
+
+/// The commands that take a connection or a provider.
+const TAKE_PROVIDERS: &[&str] = &["token", "exec", "assertion", "check", "forget"];
 
 /// Returns what to do about a usage error, by the words of the command line.
 pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
@@ -33,6 +38,9 @@ pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
     if is_exec && (lacks_command || has_odd_word && !has_command) {
         return Some(EXEC.to_owned());
     }
+    if let Some(advice) = option_before_name(error, &words) {
+        return Some(advice);
+    }
     let provider = PROVIDERS
         .iter()
         .find(|provider| words.iter().any(|word| word == provider.name))?;
@@ -47,6 +55,39 @@ pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
             provider.name
         )
     })
+}
+
+/// Returns what to do about an option of a provider that stands before the provider's name. One that is misspelt has a
+/// suggestion of clap's.
+fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    if !is_unknown || error.get(ContextKind::SuggestedArg).is_some() {
+        return None;
+    }
+    let command = words
+        .iter()
+        .position(|word| TAKE_PROVIDERS.contains(&&**word))?;
+    let behind = words.get(command..)?;
+    let is_option = |word: &Cow<'_, str>| word.split('=').next() == Some(option);
+    let is_chosen = |word: &Cow<'_, str>| {
+        names::provider(word).is_some() || Connections::get().named(word).is_some()
+    };
+    let at = behind.iter().position(is_option)?;
+    let chosen = behind.iter().position(is_chosen);
+    if chosen.is_some_and(|chosen| chosen < at) {
+        return None;
+    }
+    let (command, chosen) = (
+        behind.first()?,
+        chosen.and_then(|chosen| behind.get(chosen)),
+    );
+    let chosen = chosen.map_or("salesforce", |chosen| &**chosen);
+    Some(format!(
+        "the options of a connection or provider stand behind its name: jwt-bearer {command} {chosen} {option} ..."
+    ))
 }
 
 /// The value of an option that takes one behind `=` alone, since it may have none, and is given it behind a blank.

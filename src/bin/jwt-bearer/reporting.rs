@@ -17,8 +17,9 @@ pub(crate) const VERBOSE: &str = "verbose";
 /// What `--error-format` does, for the page of help that describes the whole program.
 pub(crate) const JSON_ERRORS: &str = "\
 Errors as JSON:
-  --error-format json makes an error one JSON object on standard error: message, kind, and what is known of code,
-  description, hint, status, retry_after, clock_offset, attempts, endpoint and proxy. There are no notes and warnings.";
+  --error-format json makes an error one JSON object on standard error: message, kind, and
+  what is known of code, description, hint, status, retry_after, clock_offset, attempts,
+  endpoint and proxy. There are no notes and warnings.";
 /// The variable of `--error-format`.
 const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
 /// Notes, warnings, logs and retries are not printed.

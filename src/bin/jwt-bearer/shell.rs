@@ -59,12 +59,12 @@ pub(crate) fn parse_variable(text: &str) -> Result<String, String> {
     let is_of_loader = OF_THE_LOADER.iter().any(|start| upper.starts_with(start));
     if is_of_loader || OF_THE_SYSTEM.contains(&&*upper) {
         return Err(format!(
-            "{text} is of the system: a token in it would break the command: choose another, such as ACCESS_TOKEN"
+            "a token in {text} would break the command: choose another name, such as ACCESS_TOKEN"
         ));
     }
     if upper.starts_with(PREFIX) {
         return Err(format!(
-            "the variables {PREFIX}* are this program's own options: choose another, such as ACCESS_TOKEN"
+            "the variables {PREFIX}* are this program's own: choose another name, such as ACCESS_TOKEN"
         ));
     }
     Ok(text.to_owned())

@@ -87,12 +87,19 @@ impl Step {
     }
 
     pub(super) fn fail(name: &'static str, failure: Failure) -> Self {
+        let origin = failure.origin().map(str::to_owned);
         let (status, detail, hints) = failure.into_parts();
-        Self {
+        let step = Self {
             outcome: Outcome::Fail,
             status,
             hints,
             ..Self::ok(name, detail)
+        };
+        match origin {
+            Some(origin) => step
+                .with_line("where", origin.clone())
+                .with_fact("origin", origin),
+            None => step,
         }
     }
 
