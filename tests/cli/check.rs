@@ -1,5 +1,6 @@
 //! `check`: every mistake is found by its own step, with what to do, and nothing secret is shown.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -463,6 +464,13 @@ fn check_says_what_to_do_where_no_endpoint_is() {
         !hints(&found, "token").contains("no token endpoint"),
         "{found:?}"
     );
+    // An error of OAuth is that of a token endpoint, whatever its status.
+    let refusal = FixedServer::json("404 Not Found", "", r#"{"error":"invalid_grant"}"#);
+    let found = fixture.check(&format!("{client} --token-endpoint {}", refusal.url()));
+    assert!(
+        !hints(&found, "token").contains("no token endpoint"),
+        "{found:?}"
+    );
     let found = fixture.check(&format!("{client} --discover {{url}}/nowhere"));
     assert_eq!(found.with("fail"), ["metadata"]);
     assert!(
@@ -500,6 +508,89 @@ fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
     let silent = FixedServer::new("");
     let found = fixture.check(&format!("{client} --token-endpoint {}", silent.url()));
     assert_eq!(found.step("tls")["outcome"], "skip", "{found:?}");
+    // The documents that are not needed are not asked for again, where each request may take long.
+    let received = silent.received.lock().unwrap();
+    let documents = received.iter().filter(|bytes| bytes.starts_with(b"GET "));
+    let paths: BTreeSet<_> = documents
+        .map(|bytes| bytes.split(|byte| *byte == b' ').nth(1).map(<[u8]>::to_vec))
+        .collect();
+    assert_eq!(paths.len(), 1);
+}
+
+#[test]
+fn check_of_a_certificate_that_cannot_be_read_fails_once() {
+    let fixture = private_fixture();
+    fixture.write("nothing.crt", "nothing");
+    let found = fixture.check(
+        "entra --tenant t --client-id c --scope https://a.example/.default --key key.pem --certificate nothing.crt \
+         --offline",
+    );
+    assert_eq!((found.status, found.with("fail")), (3, vec!["certificate"]));
+    assert_eq!(found.with("skip"), ["assertion", "network"]);
+}
+
+/// Servers with many issuers have a document below each: RFC 8414 §3 and OpenID Connect Discovery §4.
+#[test]
+fn check_looks_for_metadata_below_the_audience() {
+    let fixture = private_fixture();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/realms/x", listener.local_addr().unwrap());
+    let metadata = METADATA.replace("{url}", &url);
+    // Ends with the process of the test.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = vec![0; 65536];
+            let count = stream.read(&mut bytes).unwrap_or_default();
+            let response = match bytes.get(..count).unwrap_or_default() {
+                bytes if bytes.starts_with(b"GET /realms/x/.well-known/openid-configuration ") => {
+                    FixedServer::response("200 OK", "", &metadata)
+                }
+                bytes if bytes.starts_with(b"POST") => FixedServer::response("200 OK", "", TOKEN),
+                _ => FixedServer::response("404 Not Found", "", "{}"),
+            };
+            let _ = stream.write_all(&response);
+            close(stream);
+        }
+    });
+    let found = fixture.check(&format!(
+        "client-credentials --client-id c --key key.pem --token-endpoint {url}/token --audience {url}"
+    ));
+    found.assert_warns(&[]);
+    assert_eq!(
+        found.detail("metadata"),
+        format!("{url}/.well-known/openid-configuration")
+    );
+}
+
+#[test]
+fn check_says_why_no_proxy_is_used() {
+    let fixture = private_fixture();
+    let server = Server::start_tls().unwrap();
+    let port = server.url().rsplit_once(':').unwrap().1.to_owned();
+    let plain = fixture.server.url().rsplit_once(':').unwrap().1.to_owned();
+    for (url, no_proxy, detail) in [
+        (
+            format!("https://127.0.0.1:{port}/token"),
+            "127.0.0.1",
+            "none: no_proxy names 127.0.0.1",
+        ),
+        (
+            format!("http://localhost:{plain}/token"),
+            "",
+            "none: plain http to this machine goes through no proxy",
+        ),
+    ] {
+        let mut command = fixture.command(&format!(
+            "check --format json client-credentials --client-id c --key key.pem --timeout 5 --token-endpoint {url}"
+        ));
+        // Nobody listens there.
+        command.env("https_proxy", "http://127.0.0.1:1");
+        let outcome = command.env("no_proxy", no_proxy).output();
+        let found = Found::of(Outcome::of(outcome.unwrap()));
+        assert_eq!(found.detail("proxy"), detail);
+        assert_eq!(found.step("tcp")["outcome"], "ok", "{found:?}");
+        assert_eq!(found.detail("dns"), "127.0.0.1 is an address");
+    }
 }
 
 #[test]

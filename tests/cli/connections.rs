@@ -1029,6 +1029,7 @@ fn place_of_a_secret_is_the_variable_that_has_it() {
         outcome.out.contains(" # JWT_BEARER_PASSPHRASE\n"),
         "{outcome:?}"
     );
+    assert_eq!(outcome.err, ""); // it is a variable of an option
 }
 
 /// Whoever knows gh, gcloud or git looks there, on every Unix.
@@ -1049,4 +1050,16 @@ fn configuration_file_is_below_the_home_directory() {
         };
         Outcome::of(command.output().unwrap()).only_line();
     }
+}
+
+/// What the file adds goes behind the name of the connection, and not behind the same word in another place.
+#[test]
+fn name_of_a_connection_may_be_a_value_too() {
+    let fixture = Fixture::new();
+    configure(&fixture, &PROD.replace("[staging]", "[TOKEN]"));
+    let outcome = run(&fixture, "token --env TOKEN TOKEN --format env", &[]);
+    assert!(
+        outcome.only_line().starts_with("export TOKEN="),
+        "{outcome:?}"
+    );
 }

@@ -562,6 +562,26 @@ fn lifetime_without_iat_begins_with_nbf() {
 }
 
 #[test]
+fn lifetime_is_said_in_seconds_once_and_may_be_none() {
+    let fixture = Fixture::new();
+    for (claims, line) in [
+        (r#"{"iat":100,"exp":160}"#, "\nlifetime  60 seconds\n"),
+        (
+            r#"{"iat":100,"exp":220}"#,
+            "\nlifetime  2 minutes (120 s)\n",
+        ),
+        (
+            r#"{"iat":100,"exp":99}"#,
+            "\nlifetime  none: it ends before it begins\n",
+        ),
+    ] {
+        let claims = URL_SAFE_NO_PAD.encode(claims);
+        let outcome = fixture.decode(&format!("eyJhbGciOiJub25lIn0.{claims}."), "");
+        assert!(outcome.err.contains(line), "{outcome:?}");
+    }
+}
+
+#[test]
 fn text_that_is_no_token_is_named_and_not_repeated() {
     let fixture = Fixture::new();
     for (text, message) in [
@@ -613,6 +633,11 @@ fn token_as_argument_is_refused_and_not_repeated() {
              it is in\n",
         );
     }
+    // A file may have such a name.
+    let name = "eyJhbGciOiJub25lIn0.e30.";
+    fixture.write(name, name);
+    let outcome = fixture.run(&format!("decode {name}"));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
 }
 
 /// The header is that of RFC 7516 §A.1.

@@ -71,6 +71,15 @@ fn fingerprint_is_written_as_servers_show_it() {
             assert_eq!(outcome.only_line(), wanted);
         }
     }
+    // As sha256sum prints it of the DER: bytes below 16 have two digits.
+    let outcome = fixture.run(&format!(
+        "key {} --fingerprint=hex",
+        data("keys/ec.pub.pem")
+    ));
+    assert_eq!(
+        outcome.only_line(),
+        "ce7b4d37d8017c31e3da575c05a93e63fc8b9b9d74ff96a9fc0d77a100a8f2a4"
+    );
 }
 
 #[test]
@@ -170,6 +179,10 @@ fn key_is_described_whatever_its_file_is() {
             "{outcome:?}"
         );
         assert_eq!(line(&outcome, "kind"), kind, "{file}");
+        let names_command = outcome
+            .out
+            .contains("openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem");
+        assert_eq!(names_command, file.contains(".p12"), "{outcome:?}");
         assert_eq!(line(&outcome, "encrypted"), encrypted, "{file}");
         assert!(line(&outcome, "key id").starts_with(key_id), "{outcome:?}");
         assert!(!outcome.out.contains("PRIVATE"), "{outcome:?}");
@@ -451,6 +464,21 @@ fn new_certificate_is_verified_by_openssl() {
             directory,
             &format!("x509 -in {kind}.crt -noout -checkend 2500000"),
         ); // 29 days
+        // The clock of the server may be an hour behind.
+        let begins = openssl(directory, &format!("x509 -in {kind}.crt -noout -startdate"));
+        let begins = begins.trim().strip_prefix("notBefore=").unwrap().to_owned();
+        let seconds = |time: &str| -> i64 {
+            let date = Command::new("date")
+                .args(["-u", "-d", time, "+%s"])
+                .output();
+            String::from_utf8(date.unwrap().stdout)
+                .unwrap()
+                .trim()
+                .parse()
+                .unwrap()
+        };
+        let age = seconds("now") - seconds(&begins);
+        assert!((3600..3700).contains(&age), "{begins}");
         let ends = format!("x509 -in {kind}.crt -noout -checkend 2700000"); // 31 days
         let mut ends_later = Command::new("openssl");
         let ends_later = ends_later.args(ends.split(' ')).current_dir(directory);

@@ -4,6 +4,7 @@ use std::net::TcpStream;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::*;
 
@@ -322,12 +323,14 @@ impl TlsServer {
         let port = listener.local_addr().unwrap().port();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // Also a certificate that rustls would not serve.
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let certified = CertifiedKey::new(vec![certificate.clone()], key);
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         let config = Arc::new(config);
         // Ends with the process of the test.
         thread::spawn(move || {
@@ -600,6 +603,34 @@ fn certificate_error_of_any_kind_names_the_names_of_the_certificate() {
         assert!(message.ends_with(&end), "{end} in {message}");
         assert!(hint.starts_with("  ") && hint.contains(advice), "{hint}");
     }
+}
+
+/// RFC 5280 §4.1.2.1: the version is the number minus one, and before version 3 there is no subjectAltName.
+#[test]
+fn certificate_error_of_an_old_version_says_which_is_needed() {
+    let fixture = Fixture::new();
+    let root = authority("root");
+    fixture.write("root.pem", pem_of(&root));
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &root).unwrap();
+    let mut der = certificate.der().to_vec();
+    let version = b"\xa0\x03\x02\x01\x02";
+    let at = der.windows(5).position(|part| part == version).unwrap();
+    der[at + 4] = 0;
+    let server = TlsServer::with(der.into(), key);
+    let outcome = server.run(&fixture, "--ca root.pem");
+    assert_eq!(outcome.status, 4, "{outcome:?}");
+    assert!(
+        outcome.err.contains("UnsupportedCertVersion"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.err.contains(
+            "\n  the server's certificate is of X.509 version 1: it needs one of version 3"
+        ),
+        "{outcome:?}"
+    );
 }
 
 #[test]

@@ -39,10 +39,6 @@ const HINTS: &[(&str, &str)] = &[
         "the server needs a certificate with the purpose serverAuth",
     ),
     (
-        "Revoked",
-        "the server needs a new certificate, since its CA has revoked this one",
-    ),
-    (
         "invalid peer certificate",
         "see the certificate with openssl s_client -showcerts -connect HOST:PORT, and ask whoever runs the server for \
          another one",

@@ -16,8 +16,6 @@ use crate::files;
 use crate::profiles::{self, ProfileAndSigner};
 use crate::shell;
 
-/// RFC 7518 §3.3.
-const MIN_RSA_BITS: usize = 2048;
 const LONGER_SECRET: &str =
     "make a longer secret where the server lets you choose it: openssl rand -base64 48";
 /// The providers whose servers refuse a certificate that is not valid now. Of Entra it is error AADSTS1000502; others,
@@ -203,10 +201,6 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
         }
     };
     let passphrase = passphrase(chosen);
-    let is_short = match key {
-        Key::Hmac(_) => false, // counted in bytes, by its algorithm
-        _ => bits.is_some_and(|bits| bits < MIN_RSA_BITS),
-    };
     let step = Step::ok("key", format!("{what}, signs {algorithm}{others}"))
         .with_fact(
             "kind",
@@ -246,17 +240,9 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
         ),
         None => step,
     };
-    let step = key
-        .repairs()
+    key.repairs()
         .iter()
-        .fold(step, |step, repair| step.with_line("repaired", *repair));
-    match is_short {
-        true => step.warn(
-            format!("RFC 7518 asks for {MIN_RSA_BITS} bits or more"),
-            format!("make a longer key, and register it: openssl genrsa -out NEW {MIN_RSA_BITS}"),
-        ),
-        false => step,
-    }
+        .fold(step, |step, repair| step.with_line("repaired", *repair))
 }
 
 /// Returns whether a passphrase that was given is needed, if that can be said. It is right, since the key was read.
