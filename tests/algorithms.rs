@@ -199,9 +199,9 @@ fn hmac_tags_are_those_of_rfc_4231() {
     }
 }
 
-/// The public half as `openssl pkey -pubout` writes it.
+/// The public key as `openssl pkey -pubout` writes it.
 #[test]
-fn public_halves_are_those_of_openssl() {
+fn public_keys_are_those_of_openssl() {
     assert_eq!(RingRsaKey::from_der(RSA).unwrap().public_pem(), RSA_PUBLIC);
     assert_eq!(EcKey::from_pem(P256).unwrap().public_pem(), P256_PUBLIC);
     assert_eq!(EcKey::from_pem(P384).unwrap().public_pem(), P384_PUBLIC);
@@ -264,11 +264,11 @@ fn ec_keys_that_cannot_be_used_are_named() {
     );
     refuses(
         EcKey::from_pem(include_str!("data/keys/ec-no-public.pem")),
-        "this EC key lacks its public half: write it with openssl ec -in KEY -out NEW",
+        "this EC key lacks its public key: write it with openssl ec -in KEY -out NEW",
     );
     refuses(
         EcKey::from_pem(include_str!("data/keys/ec-compressed.pem")),
-        "the public half of this EC key is compressed: write it in full with openssl ec -in KEY -conv_form \
+        "the public key of this EC key is compressed: write it in full with openssl ec -in KEY -conv_form \
          uncompressed -out NEW",
     );
     refuses(EcKey::from_der(RSA), "this is an RSA key; EC is wanted");
@@ -313,7 +313,7 @@ fn ec_parts_that_do_not_belong_together_are_refused() {
     }
 }
 
-/// The second version of PKCS#8 has the public half too (RFC 8410 §10.3, its example).
+/// The second version of PKCS#8 has the public key too (RFC 8410 §10.3, its example).
 #[test]
 fn ed25519_key_with_its_public_half_is_read_and_one_with_another_is_refused() {
     let der = base64::engine::general_purpose::STANDARD

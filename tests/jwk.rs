@@ -234,7 +234,7 @@ fn ec_jwk_of_rfc_7515_signs_es256() {
     let signature = key.sign(MESSAGE).unwrap();
     let jwk = jwk!("rfc7515-a3");
     verifies(&ECDSA_P256_SHA256_FIXED, &jwk, MESSAGE, &signature);
-    // The signature that the RFC prints is by the public half of this key.
+    // The signature that the RFC prints is by the public key of this one.
     let printed =
         "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     let claims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -329,7 +329,7 @@ fn secret_in_a_jwk_signs_as_rfc_7515_prints() {
 
 #[test]
 fn first_key_of_a_set_that_may_sign_is_taken() {
-    // HL7's samples have the public half first, with its own key_ops.
+    // HL7's samples have the public key first, with its own key_ops.
     let verify = with(public(rfc7515_a2()), "key_ops", json!(["verify"]));
     let sign = with(rfc7515_a2(), "key_ops", json!(["sign"]));
     let sign = with(sign, "ext", true);
@@ -439,7 +439,7 @@ fn pem_in_json_is_read_where_no_jwk_signs() {
 
 // What is refused
 
-const PUBLIC: &str = "this JWK is a public key: its private half has a member d";
+const PUBLIC: &str = "this JWK is a public key: its private key has a member d";
 
 #[test]
 fn public_jwks_are_named() {
@@ -579,7 +579,7 @@ fn missing_and_damaged_members_are_named() {
 }
 
 #[test]
-fn halves_that_do_not_belong_together_are_refused() {
+fn keys_that_do_not_belong_together_are_refused() {
     let x = jwk!("rfc8037-a1")["x"].clone();
     refuses(
         with(jwk!("ed25519"), "x", x).to_string(),

@@ -659,7 +659,7 @@ mod encrypted {
     }
 }
 
-// ---- the public half ----
+// ---- the public key ----
 
 /// `openssl pkey -pubout -outform DER | openssl sha256 -binary | openssl base64` of each key.
 #[test]

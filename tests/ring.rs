@@ -7,7 +7,7 @@ use jwt_bearer::{
     Signer, TokenSource,
 };
 
-/// The sandbox issues a token for an assertion of `signer`, whose public half is `public`.
+/// The sandbox issues a token for an assertion of `signer`, whose public key is `public`.
 #[track_caller]
 fn gets_a_token(signer: impl Signer + 'static, public: &str) {
     let server = Server::start().unwrap();

@@ -1,6 +1,6 @@
-//! What every type of asymmetric keys can do: be read from a file, and show its public half.
+//! What every type of asymmetric keys can do: be read from a file, and show its public key.
 
-/// Implements the readers and the public half of a key type.
+/// Implements the readers and the public key of a key type.
 ///
 /// The type has the fields `key_id` and `repairs`, `public_key(&self) -> PublicKey`, and two
 /// constructors that take a [`KeyMaterial`](crate::key::material::KeyMaterial): `$any` follows the
@@ -123,7 +123,7 @@ macro_rules! asymmetric_key {
             /// Returns the fingerprint of the public key: `SHA256:` and its SHA-256 hash in base64.
             ///
             /// GitHub and Snowflake show this text for a registered key, so it tells whether the server has
-            /// the public half of this one. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
+            /// the public key of this one. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
             pub fn fingerprint(&self) -> String {
                 self.public_key().fingerprint()
             }

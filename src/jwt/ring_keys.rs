@@ -24,8 +24,8 @@ use crate::key::public_key::{PublicKey, UNCOMPRESSED};
 use crate::signer::{Algorithm, Signer};
 
 const NO_POINT: &str =
-    "this EC key lacks its public half: write it with openssl ec -in KEY -out NEW";
-const COMPRESSED: &str = "the public half of this EC key is compressed: write it in full with \
+    "this EC key lacks its public key: write it with openssl ec -in KEY -out NEW";
+const COMPRESSED: &str = "the public key of this EC key is compressed: write it in full with \
     openssl ec -in KEY -conv_form uncompressed -out NEW";
 const ED25519_MISFIT: &str = "the parts of this Ed25519 key do not belong together";
 const NO_CRT: &str = "this RSA key lacks its primes or the numbers after them, and ring does not \

@@ -1,6 +1,6 @@
 //! A private JWK (RFC 7517), wherever in a text it is, to the parts of its key.
 //!
-//! It may be the whole text, one of a set behind its public half, a member of a file of settings at
+//! It may be the whole text, one of a set behind its public key, a member of a file of settings at
 //! any depth, a text within such a file, or base64 of any of these. JSON is read in place:
 //! nothing secret is copied but into buffers that are allocated once and wiped. Nothing is quoted.
 
@@ -28,7 +28,7 @@ const MAX_TEXT: usize = 1024 * 1024;
 /// read once more, so this bounds the time. A JWK in a set, quoted in a file of settings, has 5.
 const MAX_DEPTH: u8 = 12;
 
-const PUBLIC: &str = "this JWK is a public key: its private half has a member d";
+const PUBLIC: &str = "this JWK is a public key: its private key has a member d";
 pub(super) const NO_KEY: &str = "this is JSON without a key in it";
 const DAMAGED: &str = "this begins as JSON does, and is cut off or damaged";
 pub(super) const OTHER_KTY: &str = "the kty of this JWK is none of RSA, EC, OKP and oct";
@@ -63,7 +63,7 @@ const OTHER_OKP_CURVE: &str = "this key is on another curve; Ed25519 is supporte
 /// How the base64 begins of a brace or a bracket, and of a quote, a brace, a space or a line end.
 const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
 
-/// The members that only the private half of an RSA key has (RFC 7518 §6.3.2).
+/// The members that only an RSA private key has (RFC 7518 §6.3.2).
 const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
 
 /// Returns the first private key or shared secret that may sign.

@@ -184,7 +184,7 @@ impl Curve {
     }
 }
 
-/// An Ed25519 private key (RFC 8032 §5.1.5), and its public half where it is there.
+/// An Ed25519 private key (RFC 8032 §5.1.5), and its public key where it is there.
 pub(crate) struct Ed25519Parts {
     pub(crate) seed: SecretBytes,
     pub(crate) public: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! The public half of a key, in the forms in which servers register it.
+//! A public key, in the forms in which servers register it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

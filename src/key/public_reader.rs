@@ -1,6 +1,6 @@
 //! The bytes of a public key or a certificate to the public key, for the command line.
 //!
-//! A private key has its own reader, which returns the public half too.
+//! A private key has its own reader, which returns the public key too.
 
 use super::certificate;
 use super::der::{BIT_STRING, INTEGER, elements, sequence, without_leading_zeros};
@@ -68,7 +68,7 @@ impl PublicKeyOfFile {
     /// Those of [`read`](Self::read).
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let jwk = Jwk::parse(json)?;
-        // A private key may be for signing alone, and its public half verifies what it signs.
+        // A private key may be for signing alone, and its public key verifies what it signs.
         jwk.check_operation(&["verify", "sign"], OTHER_KEY_OPS)
             .map_err(Error::key)?;
         let kty = jwk.text("kty").ok_or_else(|| Error::key(jwk::NO_KEY))?;

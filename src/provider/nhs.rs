@@ -136,7 +136,7 @@ const HINTS: &[Hint] = &[
     (
         "",
         "signature verification failed",
-        "the key id is of another key: sign with the private half of the registered key",
+        "the key id is of another key: sign with the private key of the registered public key",
     ),
     (
         "",

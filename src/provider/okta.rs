@@ -143,7 +143,7 @@ const HINTS: &[Hint] = &[
     (
         "invalid_client",
         "signature is invalid",
-        "sign with the private half of a public key that the app has",
+        "sign with the private key of a public key that the app has",
     ),
     (
         "invalid_client",

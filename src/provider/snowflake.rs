@@ -158,8 +158,8 @@ const LIMITS: Limits = Limits {
 
 const COMPARE: &str = "check account, user and this machine's clock, and compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
 const CHECK: &str =
-    "check account, user and this machine's clock, and that the user has this key's public half";
-const SET_KEY: &str = "set this key's public half at the user: compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
+    "check account, user and this machine's clock, and that the user has this public key";
+const SET_KEY: &str = "set this public key at the user: compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
 
 /// From the server's list of errors. Most answers have the first number alone; an administrator finds the other one
 /// with `SYSTEM$GET_LOGIN_FAILURE_DETAILS`.

@@ -59,7 +59,7 @@ impl Key {
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self::new(KeyKind::Secret, secret.into())
     }
-    /// Registers the public half of an [`RsaKey`](crate::RsaKey), for the algorithm that it signs.
+    /// Registers the public key of an [`RsaKey`](crate::RsaKey), for the algorithm that it signs.
     #[cfg(feature = "rsa")]
     pub fn public(key: &crate::RsaKey) -> Self {
         let info = key.public_key().der();

@@ -504,6 +504,35 @@ fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
             "write https:// in place of http://"
         );
     }
+    // Some servers say in http, with status 400, that they want TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = url.rsplit_once(':').unwrap().1.to_owned();
+    // Ends with the process of the test.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut first = [0];
+            let count = stream.peek(&mut first).unwrap_or_default();
+            if count == 1 && first != [0x16] {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request);
+                let _ = stream.write_all(&FixedServer::response("400 Bad Request", "", "TLS"));
+                close(stream);
+                continue;
+            }
+            let Ok(mut server) = TcpStream::connect(format!("127.0.0.1:{behind}")) else {
+                continue;
+            };
+            let (mut request, mut response) =
+                (stream.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut request, &mut server));
+            thread::spawn(move || io::copy(&mut response, &mut stream));
+        }
+    });
+    let found = fixture.check(&format!(
+        "{client} --token-endpoint http://127.0.0.1:{port}/token"
+    ));
+    found.assert_fails("tls", 4, "this port speaks TLS", &skipped);
     // A server that says nothing speaks neither.
     let silent = FixedServer::new("");
     let found = fixture.check(&format!("{client} --token-endpoint {}", silent.url()));

@@ -919,6 +919,12 @@ fn value_that_is_refused_is_named_by_its_place() {
             "the value of --claim is at config.toml:6",
         ),
         (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/token\"\njson-param = [\"n=x\"]\n",
+            "assertion own",
+            "--json-param n: the value is not JSON",
+            "the value of --json-param is at config.toml:6",
+        ),
+        (
             "token-endpoint = \"https://as.example.com/token\"\nkey = \"none.pem\"\n",
             "assertion own",
             "--key: none.pem: ",

@@ -31,6 +31,9 @@ fn completion_knows_commands_providers_connections_options_values_and_files() {
         ("jwt-bearer forget --cache-d", "--cache-dir"),
         ("jwt-bearer config m", "my-own"),
         ("jwt-bearer exec my-own -- pri", "printenv"),
+        ("jwt-bearer exec my-own -- cat pri", "!printenv"),
+        ("jwt-bearer exec my-own -- jwt-b", "jwt-bearer"),
+        ("jwt-bearer exec my-own -- jwt-b", "!jwt-bearer.d"), // cargo's, and no program
         ("jwt-bearer exec my-own -- ./dep", "./deploy.sh"),
         ("jwt-bearer exec my-own --env T -- cat ke", "key.pem"),
         (
@@ -62,10 +65,11 @@ fn completion_knows_commands_providers_connections_options_values_and_files() {
             .env("JWT_BEARER_CONFIG", "config.toml");
         run.current_dir(fixture.directory.path());
         let outcome = Outcome::of(run.output().unwrap());
-        assert!(
-            outcome.out.split_whitespace().any(|word| word == completes),
-            "{words}: {outcome:?}"
-        );
+        let has = |wanted: &str| outcome.out.split_whitespace().any(|word| word == wanted);
+        match completes.strip_prefix('!') {
+            Some(other) => assert!(!has(other), "{words}: {outcome:?}"),
+            None => assert!(has(completes), "{words}: {outcome:?}"),
+        }
     }
     for shell in ["elvish", "fish", "powershell", "zsh"] {
         let outcome = fixture.run(&format!("completions {shell}"));

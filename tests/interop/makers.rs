@@ -1,7 +1,7 @@
 //! Key files made by other programs: each loads and makes signatures that openssl verifies, or the error names the
 //! reason.
 //!
-//! openssl verifies with the public half that it reads from the same file.
+//! openssl verifies with the public key that it reads from the same file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn make_key_files() -> PathBuf {
     directory
 }
 
-/// Returns whether openssl verifies a signature of the key with the public half that it reads from the file.
+/// Returns whether openssl verifies a signature of the key with the public key that it reads from the file.
 fn openssl_verifies(key: &RsaKey, file: &Path) -> bool {
     let scratch = tempfile::tempdir().unwrap();
     let openssl = |arguments: &[&str]| {

@@ -119,7 +119,7 @@ fn okta_errors_are_explained() {
             (
                 401,
                 client("The client_assertion signature is invalid."),
-                "private half",
+                "private key",
             ),
             (
                 401,

@@ -162,12 +162,12 @@ fn snowflake_errors_are_explained() {
                     "394304",
                     "JWT_TOKEN_INVALID_PUBLIC_KEY_FINGERPRINT_MISMATCH",
                 ),
-                "public half",
+                "this public key",
             ),
             (
                 401,
                 error("394306", "JWT_TOKEN_INVALID_SIGNATURE"),
-                "public half",
+                "this public key",
             ),
             (
                 401,
@@ -179,7 +179,7 @@ fn snowflake_errors_are_explained() {
     let codes = ["invalid_client", "invalid_grant", "invalid_scope"];
     for (code, advice) in codes
         .into_iter()
-        .zip(["public half", "public half", "role"])
+        .zip(["this public key", "this public key", "role"])
     {
         let row = (400, json!({"error": code, "message": "refused"}), advice);
         assert_errors(&profile, &rsa_key(), Denied, &[row]);

@@ -1,8 +1,8 @@
 //! Which input of a provider its constructor refuses: the library's error is in the words of the server, and the user
 //! knows options.
 
+use jwt_bearer::Profile;
 use jwt_bearer::provider::{Inputs, Provider};
-use jwt_bearer::{Error, Profile};
 
 use crate::failure::Failure;
 
@@ -15,7 +15,7 @@ const PLACEHOLDERS: [&str; 4] = ["https://host.invalid", "host.invalid", "name",
 /// Where an input is refused. The failure says where its value is from.
 pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile, Failure> {
     provider.profile(inputs).map_err(|error| {
-        let refused = refused(provider, inputs, &error);
+        let refused = refused(provider, inputs);
         let failure = Failure::from(error);
         match refused {
             Some(name) => failure.with_option(name),
@@ -24,15 +24,10 @@ pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile
     })
 }
 
-/// Returns the input that the error names, or else the one with which there would be no error if its value were another.
-fn refused<'a>(provider: &Provider, inputs: Inputs<'a>, error: &Error) -> Option<&'a str> {
-    let message = error.to_string().to_lowercase();
+/// Returns the input with another value of which there would be no error.
+fn refused<'a>(provider: &Provider, inputs: Inputs<'a>) -> Option<&'a str> {
     let mut names = inputs.values.iter().map(|(name, _)| *name);
-    let is_named = |name: &&str| message.starts_with(&name.replace('-', " "));
-    names
-        .clone()
-        .find(is_named)
-        .or_else(|| names.find(|name| is_cause(provider, inputs, name)))
+    names.find(|name| is_cause(provider, inputs, name))
 }
 
 fn is_cause(provider: &Provider, inputs: Inputs<'_>, cause: &str) -> bool {
