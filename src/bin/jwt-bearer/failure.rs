@@ -55,7 +55,7 @@ pub(crate) struct Failure {
     /// What the library knows.
     error: Option<Arc<Error>>,
     /// What the transport knows, if a token was asked for.
-    requests: Requests,
+    requests: Box<Requests>,
 }
 
 /// What of the arguments a failure is about, where it is not the profile.
@@ -78,7 +78,7 @@ impl Failure {
             origin: None,
             part: None,
             error: None,
-            requests: Requests::default(),
+            requests: Box::default(),
         }
     }
 
@@ -200,7 +200,10 @@ impl Failure {
 
     /// Adds what is known of the requests.
     pub(crate) fn with_requests(self, requests: Requests) -> Self {
-        Self { requests, ..self }
+        Self {
+            requests: requests.into(),
+            ..self
+        }
     }
 
     /// Prints message and hints to standard error, and returns the exit status.
