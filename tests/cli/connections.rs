@@ -362,6 +362,12 @@ fn secret_in_a_file_that_others_can_read_is_warned_about() {
         ),
         (secret, 0o600, ""),
         (
+            "[own]\nprovider = \"client-credentials\"\n",
+            0o666,
+            "jwt-bearer: config.toml: all users can change it, and so where your assertions are sent: chmod go-w \
+             config.toml\n",
+        ),
+        (
             "[own]\nparam = { password = \"@password.txt\" }\ncredentials = \"credentials.json\"\n",
             0o644,
             "",

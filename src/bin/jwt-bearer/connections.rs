@@ -35,6 +35,7 @@ static NONE: Connections = Connections {
     exists: false,
     connections: Vec::new(),
     shows_secrets: false,
+    is_writable_by_all: false,
 };
 
 /// The content of the configuration file.
@@ -46,6 +47,8 @@ pub(crate) struct Connections {
     connections: Vec<Connection>,
     /// Whether other users can read a value that may be a secret.
     shows_secrets: bool,
+    /// Whether all users can change the file, and so where assertions are sent.
+    is_writable_by_all: bool,
 }
 
 /// A named set of provider, options and key.
@@ -144,7 +147,8 @@ impl Connections {
             file: Some(path.to_owned()),
             exists: true,
             connections,
-            shows_secrets: has_secrets && is_readable_by_others(path),
+            shows_secrets: has_secrets && has_mode(path, 0o077),
+            is_writable_by_all: has_mode(path, 0o002),
         })
     }
 
@@ -164,8 +168,15 @@ impl Connections {
         self.iter().find(|connection| connection.name == name)
     }
 
-    /// Warns of secrets that other users can read.
+    /// Warns of secrets that other users can read, and of a file that they can change.
     pub(crate) fn warn(&self) {
+        if let (true, Some(file)) = (self.is_writable_by_all, &self.file) {
+            let file = file.display();
+            let word = shell::word(&file.to_string());
+            print_message(&format!(
+                "{file}: all users can change it, and so where your assertions are sent: chmod go-w {word}"
+            ));
+        }
         if let (true, Some(file)) = (self.shows_secrets, &self.file) {
             let file = file.display();
             let word = shell::word(&file.to_string());
@@ -380,15 +391,16 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
+/// Returns whether the file's mode has one of these bits.
 #[cfg(unix)]
-fn is_readable_by_others(path: &Path) -> bool {
+fn has_mode(path: &Path, bits: u32) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = fs::metadata(path);
-    metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    metadata.is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
 }
 
 /// Access control lists cannot be read by the standard library.
 #[cfg(not(unix))]
-fn is_readable_by_others(_: &Path) -> bool {
+fn has_mode(_: &Path, _: u32) -> bool {
     false
 }

@@ -50,7 +50,15 @@ pub(crate) fn run(
     };
     let mut command = Command::new(program);
     let own = env::vars_os().map(|(name, _)| name);
-    for name in own.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {
+    // Names of variables have no case on Windows.
+    let is_own = |name: &OsString| {
+        let name = name.to_string_lossy();
+        match cfg!(windows) {
+            true => name.to_ascii_uppercase().starts_with(PREFIX),
+            false => name.starts_with(PREFIX),
+        }
+    };
+    for name in own.filter(is_own) {
         command.env_remove(name); // the key is not for the command
     }
     for name in files::variables_read() {
