@@ -176,8 +176,11 @@ fn copy<'a>(details: &'a ConnectionDetails<'_>) -> ConnectionDetails<'a> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
+    #[cfg(target_os = "linux")]
+    use std::net::TcpStream;
     use std::thread;
+    #[cfg(target_os = "linux")]
     use std::time::Instant;
 
     use http::Uri;

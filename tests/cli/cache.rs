@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt as _;
+#[cfg(unix)]
 use std::path::Path;
 
 use super::*;

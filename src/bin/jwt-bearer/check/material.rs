@@ -14,7 +14,6 @@ use crate::chosen::Chosen;
 use crate::failure::{Failure, Part};
 use crate::files;
 use crate::profiles::{self, ProfileAndSigner};
-use crate::shell;
 
 const LONGER_SECRET: &str =
     "make a longer secret where the server lets you choose it: openssl rand -base64 48";
@@ -135,6 +134,9 @@ fn file_step(file: &Path) -> Step {
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(file) {
         use std::os::unix::fs::PermissionsExt as _;
+
+        use crate::shell;
+
         let mode = metadata.permissions().mode() & 0o777;
         let step = step.with_fact("mode", format!("{mode:04o}"));
         // A pipe is nobody else's.
