@@ -78,7 +78,7 @@ fn documents() -> Vec<(String, String)> {
 
 /// Whether a published package is tested, which does not have this file.
 fn is_unpublished(path: &str) -> bool {
-    let unpublished = ["benches/", "fuzz/", ".ci/"];
+    let unpublished = ["benches/", "dist/", "fuzz/", ".ci/"];
     here().join("Cargo.toml.orig").exists()
         && unpublished.iter().any(|start| path.starts_with(start))
 }
