@@ -108,6 +108,8 @@ impl Fixture {
 
 /// ENOENT, and ERROR_FILE_NOT_FOUND of Windows.
 const MISSING: i32 = 2;
+/// ENOENT, and ERROR_PATH_NOT_FOUND of Windows.
+const MISSING_DIRECTORY: i32 = if cfg!(windows) { 3 } else { 2 };
 /// ECONNREFUSED, and WSAECONNREFUSED of Windows.
 const REFUSED: i32 = match () {
     () if cfg!(windows) => 10061,

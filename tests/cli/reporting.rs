@@ -134,6 +134,7 @@ fn pause_of_no_time_is_not_printed() {
 fn error_format_json_is_of_usage_keys_and_commands_too() {
     let fixture = Fixture::new();
     let long_secret = "hunter2-hunter2-hunter2";
+    let missing = system_error(MISSING);
     for (arguments, status, kind, words) in [
         (
             "token salesforce --client-id c".to_owned(),
@@ -157,7 +158,7 @@ fn error_format_json_is_of_usage_keys_and_commands_too() {
             CLIENT.replace("key.pem", "no-such-file"),
             3,
             "config",
-            "No such file",
+            missing.as_str(),
         ),
         (
             CLIENT.replace("key.pem", "secret.txt"),
