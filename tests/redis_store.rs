@@ -178,7 +178,10 @@ fn lock_expires_and_is_released_only_by_its_owner() {
         "the lock is taken in this process too"
     );
     let limit: i64 = redis.cli(&["PTTL", &key(":lock")]).parse().unwrap();
-    assert!((10_000..=15_000).contains(&limit), "{limit}");
+    assert!(
+        (30_001..=35_000).contains(&limit),
+        "longer than a call: {limit}"
+    );
     // The lock expires during a slow fetch, and another owner takes it.
     redis.cli(&["SET", &key(":lock"), "another owner"]);
     drop(lock);

@@ -14,9 +14,10 @@ use crate::error::{BoxError, Error};
 use crate::random;
 use crate::time_limit::TimeLimit;
 
-/// A lock expires after this time if its owner has died or never received the reply: later than an attempt ends, and
-/// before others stop waiting for the lock.
-const LOCK_TTL: Duration = Duration::from_secs(15);
+/// A lock expires after this time if its owner has died or never received the reply. That is later than a call of 30
+/// seconds ends: where a server is in trouble, a fetch takes all of them, and a second process that fetches meanwhile
+/// makes that worse. Others stop waiting for the lock before.
+const LOCK_TTL: Duration = Duration::from_secs(35);
 /// The time limit for releasing a lock, which expires anyway.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The number of idle connections: sources that share a store seldom call it at the same time.
