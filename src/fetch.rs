@@ -33,10 +33,11 @@ const MAX_ATTEMPTS: u32 = 3;
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the clock is read while waiting for the next second.
 const NEXT_SECOND_POLL: Duration = Duration::from_millis(100);
-/// A `Date` that took longer to arrive says too little about the server's clock.
-const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
-/// Seconds: servers tolerate less than that, and more than a day is not skew but a wrong clock.
-const CORRECTABLE_SKEW: std::ops::Range<u64> = 31..24 * 3600;
+/// A `Date` that took longer to arrive says too little about the server's clock: it may be wrong by half of this, and by
+/// a second of its own, and a server may tolerate as little as ten.
+const MAX_ROUND_TRIP: Duration = Duration::from_secs(4);
+/// Seconds: so much is not skew but a wrong clock.
+const UNCORRECTABLE_SKEW: u64 = 24 * 3600;
 
 /// Fetches tokens for one profile and one key.
 pub(crate) struct Fetcher {
@@ -44,7 +45,8 @@ pub(crate) struct Fetcher {
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) corrects_clock: bool,
+    /// Seconds by which our clock may be wrong before assertions are signed by the server's; `None` for never.
+    pub(crate) clock_tolerance: Option<u64>,
     /// Draws from 0 to 1.
     pub(crate) jitter: fn() -> f64,
     pub(crate) state: Mutex<SourceState>,
@@ -308,9 +310,8 @@ impl Fetcher {
 
     fn correctable_offset(&self, error: &Error) -> Option<i64> {
         let may_be_the_clock = error.kind() == ErrorKind::Denied && error.status() != Some(403);
-        let offset = error
-            .clock_offset()
-            .filter(|_| self.corrects_clock && may_be_the_clock)?;
+        let tolerance = self.clock_tolerance.filter(|_| may_be_the_clock)?;
+        let offset = error.clock_offset()?;
         let difference = offset.abs_diff(self.state().clock_correction);
         let is_skew =
             CORRECTABLE_SKEW.contains(&difference) && CORRECTABLE_SKEW.end > offset.unsigned_abs();

@@ -97,8 +97,9 @@ pub(crate) struct Limits {
     pub(crate) rsa_bits: usize,
     /// Says what else this server would refuse, and what to set instead.
     pub(crate) check: fn(&Profile) -> Result<(), &'static str>,
-    /// Whether the server allows so little time that an assertion is signed by its clock where ours is wrong.
-    pub(crate) corrects_clock: bool,
+    /// Seconds by which our clock may be wrong, where the server allows so little that an assertion is signed by its
+    /// clock beyond that.
+    pub(crate) clock_tolerance: Option<u64>,
 }
 
 impl Limits {
@@ -109,7 +110,7 @@ impl Limits {
         assertion_length: usize::MAX,
         rsa_bits: usize::MAX,
         check: |_| Ok(()),
-        corrects_clock: false,
+        clock_tolerance: None,
     };
 }
 

@@ -19,8 +19,8 @@ use crate::transport::Transport;
 
 /// The default limit of a call, for waiting, retries and pauses together: a person still waits that long.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A 401 for a younger token is not the token's fault: another one would cost an exchange a call.
-const MIN_AGE_FOR_RETRY: Duration = Duration::from_secs(10);
+/// Seconds by which clocks may differ at a server of which nothing else is known: most servers tolerate that.
+const CLOCK_TOLERANCE: u64 = 30;
 
 /// Returns a valid token for one profile and one key, and fetches only when it must.
 ///
@@ -58,7 +58,7 @@ impl TokenSource {
         profile.check_signer(&*CurrentSigner::of(&signer))?;
         Ok(Self {
             fetcher: Fetcher {
-                corrects_clock: profile.limits.corrects_clock,
+                clock_tolerance: profile.limits.clock_tolerance,
                 profile: profile.into(),
                 signer: Box::new(signer),
                 transport: Box::new(transport),
@@ -95,7 +95,8 @@ impl TokenSource {
     /// by it, never the age of a token. The server at the endpoint can then choose the time of an assertion.
     #[must_use]
     pub fn with_clock_correction(mut self) -> Self {
-        self.fetcher.corrects_clock = true;
+        let tolerance = &mut self.fetcher.clock_tolerance;
+        tolerance.get_or_insert(CLOCK_TOLERANCE);
         self
     }
 

@@ -1047,8 +1047,7 @@ fn clock_offset_is_server_date_minus_round_trip_midpoint() {
     for (trip, ahead, age, offset) in [
         (4, 602, None, Some(600)),
         (4, -598, None, Some(-600)),
-        (10, 605, None, Some(600)),
-        (11, 605, None, None),
+        (5, 602, None, None),
         (4, 602, Some("0"), Some(600)),
         (4, 602, Some("5"), None),
     ] {

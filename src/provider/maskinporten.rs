@@ -85,7 +85,7 @@ pub(super) const PROVIDER: Provider = Provider {
 const LIMITS: Limits = Limits {
     exp_after_iat: Duration::from_secs(120),
     needs_key_id: true,
-    corrects_clock: true,
+    clock_tolerance: Some(8), // `iat` may differ by ten seconds, and a `Date` is rounded
     check: |profile| {
         let mut claims = profile.claims.iter();
         let resource = claims.find(|(name, _)| name == "resource");
