@@ -52,8 +52,9 @@ pub(crate) struct SharedTokens {
     names: Mutex<Names>,
     rejected: RejectedTokens,
     time_limit: TimeLimit,
-    /// The lock of the current fetch. A fetch that hangs does not keep it from the one that replaces it.
-    lock: Mutex<Option<HeldLock>>,
+    /// The lock of the current fetch, and locks that no thread could be had to release. A fetch that hangs does not
+    /// keep its lock from the one that replaces it.
+    locks: Mutex<Vec<HeldLock>>,
     /// Counts sessions, to tell them apart.
     sessions: AtomicU64,
 }
@@ -88,7 +89,7 @@ impl SharedTokens {
             }),
             rejected: RejectedTokens::default(),
             time_limit: TimeLimit::default(),
-            lock: Mutex::default(),
+            locks: Mutex::default(),
             sessions: AtomicU64::default(),
         }))
     }
@@ -124,17 +125,25 @@ impl SharedTokens {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Releases the lock if `may_release` says so of the session that took it.
-    fn release(&self, limit: Duration, may_release: impl FnOnce(u64) -> bool) {
-        let held = self
-            .lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take_if(|held| may_release(held.session));
-        if let Some(HeldLock { lock, .. }) = held {
-            // A release that takes longer continues on its thread. Without a thread it happens on this one.
-            let _ = self.time_limit.run(limit, || drop(lock));
+    /// Releases the locks of the sessions of which `may_release` says so.
+    ///
+    /// A release that takes longer than `limit` continues on its thread. A lock for which there is no thread is kept
+    /// until the next call: dropping it here could hang.
+    fn release(&self, limit: Duration, may_release: impl Fn(u64) -> bool) {
+        let mut locks = self.locks();
+        let (released, kept): (Vec<_>, Vec<_>) = mem::take(&mut *locks)
+            .into_iter()
+            .partition(|held| may_release(held.session));
+        *locks = kept;
+        drop(locks);
+        for HeldLock { session, lock } in released {
+            if let Some(lock) = self.time_limit.drop_within(limit, lock) {
+                self.locks().push(HeldLock { session, lock });
+            }
         }
+    }
+    fn locks(&self) -> MutexGuard<'_, Vec<HeldLock>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for another process's token, until this process has the lock, the store fails or the limit passes.
@@ -210,7 +219,7 @@ impl SharedFetch for SharedTokens {
         mut context: FetchContext,
     ) -> Result<CachedToken, FetchFailure> {
         let mut session = self.session(fetcher, context.deadline);
-        // There is one current fetch: a lock that is still held belongs to one that hangs.
+        // There is one current fetch: a lock that is still held is one of a fetch that hangs, or without a thread.
         self.release(session.limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
             WaitOutcome::Found(cached) => return Ok(cached),
@@ -252,7 +261,14 @@ impl SharedFetch for SharedTokens {
     }
 }
 
-/// The calls of one fetch to a store. Dropping it releases the lock.
+impl Drop for SharedTokens {
+    fn drop(&mut self) {
+        self.release(MAX_CALL_TIME, |_| true);
+        mem::forget(mem::take(&mut *self.locks())); // without a thread: dropping a lock could hang
+    }
+}
+
+/// The calls to a store of one fetch, `invalidate` or `clear`. Dropping it releases the lock.
 struct StoreSession<'s> {
     shared: &'s SharedTokens,
     tokens: Arc<StoredTokens>,
@@ -306,12 +322,8 @@ impl StoreSession<'_> {
     fn try_lock(&mut self) -> LockState {
         match self.call("lock", |store, name, time| store.try_lock(name, time)) {
             Some(Some(lock)) => {
-                let held = HeldLock {
-                    session: self.number,
-                    lock,
-                };
-                let lock = &self.shared.lock;
-                *lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                let session = self.number;
+                self.shared.locks().push(HeldLock { session, lock });
                 self.is_locked = true;
                 LockState::Ours
             }

@@ -73,6 +73,20 @@ impl TimeLimit {
             Outcome::Pending | Outcome::Abandoned => Err(CallError::TimedOut),
         }
     }
+
+    /// Drops `value` on a thread of its own, and waits for it no longer than `limit`. Returns it if there is no thread.
+    pub(crate) fn drop_within<T: Send + 'static>(&self, limit: Duration, value: T) -> Option<T> {
+        let shared = Arc::new(Mutex::new(Some(value)));
+        let take = |shared: &Mutex<Option<T>>| {
+            let mut value = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            value.take()
+        };
+        let to_drop = shared.clone();
+        match self.run(limit, move || drop(take(&to_drop))) {
+            Err(CallError::TooMany | CallError::NoThread(_)) => take(&shared),
+            Ok(()) | Err(CallError::TimedOut | CallError::Panicked) => None,
+        }
+    }
 }
 
 /// How far a call got.
@@ -170,6 +184,19 @@ mod tests {
         assert!(seen.try_recv().is_err());
         go.send(()).unwrap();
         seen.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn value_that_no_thread_can_drop_comes_back() {
+        let limit = TimeLimit::new(1);
+        assert_eq!(limit.drop_within(LONG, 7), None);
+        let (go, wait) = mpsc::channel::<()>();
+        let hung = limit.run(SOON, move || {
+            let _ = wait.recv();
+        });
+        assert!(matches!(hung, Err(CallError::TimedOut)));
+        assert_eq!(limit.drop_within(LONG, 7), Some(7));
+        drop(go);
     }
 
     #[test]

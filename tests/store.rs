@@ -8,7 +8,7 @@ mod support;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, Once, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use jwt_bearer::{
@@ -404,6 +404,56 @@ fn hanging_store_is_limited_to_eight_threads() {
         calls += fixture.store.calls().len();
     }
     assert_eq!(calls, 8);
+}
+
+/// Seven releases that hang and a save that hangs leave no thread for the eighth release.
+#[test]
+fn release_that_gets_no_thread_does_not_block_the_caller() {
+    struct HangingLock;
+    impl Drop for HangingLock {
+        fn drop(&mut self) {
+            hang();
+        }
+    }
+    #[derive(Default)]
+    struct HangingRelease(AtomicUsize);
+    impl TokenStore for HangingRelease {
+        fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            Ok(None)
+        }
+        fn save(&self, _: &str, _: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+            if self.0.fetch_add(1, SeqCst) == 7 {
+                hang();
+            }
+            Ok(())
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(())
+        }
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+            Ok(Some(Box::new(HangingLock)))
+        }
+    }
+    let fixture = Fixture::new();
+    let process = fixture.process().with_timeout(secs(2));
+    let process = process.with_store(HangingRelease::default()).unwrap();
+    let (done, tokens) = mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..10 {
+            done.send(get_token(&process)).unwrap();
+            fixture.clock.advance(secs(300));
+        }
+    });
+    for n in 1..=10 {
+        let token = tokens.recv_timeout(secs(20));
+        assert_eq!(token.as_deref(), Ok(&*format!("t{n}")));
+    }
+    let end = tokens.recv_timeout(secs(20));
+    assert_eq!(
+        end,
+        Err(mpsc::RecvTimeoutError::Disconnected),
+        "dropping the source"
+    );
 }
 
 #[test]
