@@ -173,15 +173,17 @@ impl CacheState {
             }
             Err(failed) => failed,
         };
+        let mut error = failed.error;
         if failed.concerns == Concerns::Everybody {
             let earlier = self.failure.as_ref();
             let earlier_failures = earlier.map_or(0, |f| f.earlier_failures.saturating_add(1));
-            let ttl = schedule::failure_ttl(&failed.error, earlier_failures, failed.jitter);
+            let ttl = schedule::failure_ttl(&error, earlier_failures, failed.jitter);
             self.failure = Some(RememberedFailure {
-                error: failed.error.clone(),
+                error: error.clone(),
                 until: now.after(ttl),
                 earlier_failures,
             });
+            error = error.with_retry_in(ttl);
         }
         let fallback = failed.fallback;
         if let Some(fallback) = fallback.filter(|token| token.outlives(self.cached.as_ref(), now)) {
@@ -191,9 +193,7 @@ impl CacheState {
             .cached
             .as_ref()
             .filter(|cached| !cached.has_expired(now));
-        usable
-            .map(|cached| cached.token.clone())
-            .ok_or(failed.error)
+        usable.map(|cached| cached.token.clone()).ok_or(error)
     }
 }
 

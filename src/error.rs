@@ -103,6 +103,12 @@ impl Error {
             .retry_in
             .or_else(|| self.error_response()?.retry_after)
     }
+    /// Returns how long the server asked to wait, whatever a source remembers.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    pub fn server_retry_after(&self) -> Option<Duration> {
+        self.error_response()?.retry_after
+    }
     /// Returns the seconds by which the server's clock is ahead of ours.
     ///
     /// Compares the response's `Date` with the local time: in a [`TokenSource`](crate::TokenSource) with the middle

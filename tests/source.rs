@@ -852,7 +852,8 @@ fn failure_ttl_is_ten_seconds_or_retry_after_up_to_five_minutes() {
                 None => response(),
             })
         });
-        assert_eq!(fixture.token_error().kind(), kind);
+        let first = fixture.token_error();
+        assert_eq!((first.kind(), first.retry_after()), (kind, Some(secs(ttl))));
         for (time, requests) in [(millis(0), 1), (secs(ttl) - millis(1), 1), (secs(ttl), 2)] {
             fixture.advance_to(time);
             let error = fixture.token_error();
@@ -960,10 +961,12 @@ fn signer_failure_is_remembered_with_backoff() {
     };
     let fixture = Fixture::with_profile(client(), signer, |n, _, _| Ok(token_response(n)));
     let error = fixture.token_error();
-    assert_eq!((error.kind(), error.retry_after()), (Key, None));
+    assert_eq!(error.kind(), Key);
+    let first = error.retry_after();
     let remembered = fixture.token_error();
     assert_eq!(remembered.kind(), Key);
     let left = remembered.retry_after().unwrap();
+    assert_eq!(first, Some(left), "until the source asks again");
     assert!(
         (secs(0)..=Duration::from_millis(1200)).contains(&left),
         "{left:?}"

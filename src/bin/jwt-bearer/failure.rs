@@ -246,7 +246,7 @@ impl Failure {
         });
         // A date in the past asks for no pause.
         let pause = error
-            .and_then(Error::retry_after)
+            .and_then(Error::server_retry_after)
             .map(|pause| pause.as_secs());
         let pause = pause.filter(|seconds| *seconds > 0).map(|seconds| {
             format!("the server asks for a pause of {seconds} s before the next request")
@@ -303,7 +303,7 @@ impl Failure {
         let hints = self.hints.iter().chain(&self.origin);
         let hints: Vec<_> = hints.map(String::as_str).collect();
         let requests = &self.requests;
-        let pause = error.and_then(Error::retry_after);
+        let pause = error.and_then(Error::server_retry_after);
         let members = [
             ("message", text(&self.message)),
             ("kind", text(&kind)),
