@@ -11,8 +11,10 @@
 //! | expired or none | no | yes | returns the failure |
 //! | expired or none | no | no | fetches |
 //!
-//! A fetch that goes on after its time is ignored: the next caller replaces it, and its outcome changes nothing
-//! here. No lock is held while a fetch runs or a clock is read.
+//! A cached token that a caller does not [want](Wanted) counts as none for this caller.
+//!
+//! A fetch that goes on after its time is replaced by the next caller's. From then on its outcome changes nothing here;
+//! until then it still counts. No lock is held while a fetch runs or a clock is read.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +34,7 @@ use std::{
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::schedule::{self, CachedToken, Freshness};
+use crate::schedule::{self, CachedToken, Freshness, Wanted};
 use crate::token::AccessToken;
 
 /// A fetch may end this long after its caller's deadline before it counts as one that hangs.
@@ -46,6 +48,22 @@ struct CacheState {
     cached: Option<CachedToken>,
     failure: Option<RememberedFailure>,
     in_flight: Option<Arc<InFlight>>,
+    /// Set when the cache is cleared; another flag takes its place then.
+    is_cleared: Arc<AtomicBool>,
+}
+
+/// Says whether the outcome of a fetch counts.
+#[derive(Clone, Default)]
+pub(crate) struct Validity {
+    is_cleared: Arc<AtomicBool>,
+    is_replaced: Arc<AtomicBool>,
+}
+
+impl Validity {
+    /// Returns whether no other fetch took the place of this one, and the cache was not cleared since it began.
+    pub(crate) fn is_valid(&self) -> bool {
+        !self.is_cleared.load(Ordering::Relaxed) && !self.is_replaced.load(Ordering::Relaxed)
+    }
 }
 
 /// Why the last fetch failed, until when that is remembered, and how many failed before it.
@@ -60,7 +78,8 @@ pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
     /// The time of the whole call. It may have passed in part.
     pub(crate) timeout: Duration,
-    in_flight: Arc<InFlight>,
+    pub(crate) wanted: Wanted,
+    pub(crate) validity: Validity,
     /// The best token known so far, even one that has expired.
     pub(crate) best: Option<CachedToken>,
 }
@@ -75,13 +94,20 @@ pub(crate) enum Urgency {
 }
 
 impl FetchContext {
-    /// Returns whether nobody replaced or cleared this fetch, so that its outcome counts.
-    pub(crate) fn is_current(&self) -> bool {
-        !self.in_flight.is_replaced.load(Ordering::Relaxed)
+    /// Returns whether the caller can use this token.
+    pub(crate) fn accepts(&self, token: &CachedToken, now: Moment) -> bool {
+        !token.has_expired(now) && self.wanted.accepts(token, now)
+    }
+
+    /// Serves callers with this token during the fetch, if it outlives the one known so far.
+    pub(crate) fn use_meanwhile(&mut self, token: &CachedToken, now: Moment) {
+        if token.outlives(self.best.as_ref(), now) {
+            self.best = Some(token.clone());
+        }
     }
 
     pub(crate) fn urgency(&self, now: Moment) -> Urgency {
-        let usable = self.best.as_ref().filter(|best| !best.has_expired(now));
+        let usable = self.best.as_ref().filter(|best| self.accepts(best, now));
         usable.map_or(Urgency::CallersWait, |best| Urgency::Refresh {
             remaining_lifetime: best.remaining_lifetime(now),
         })
@@ -110,10 +136,10 @@ pub(crate) enum Concerns {
 /// A fetch that one thread makes and others may wait for.
 struct InFlight {
     thread: ThreadId,
-    /// From this time on the fetch is ignored.
+    wanted: Wanted,
+    /// From this time on the next caller replaces the fetch.
     hangs_after: Instant,
-    /// Another fetch took its place, or the cache was cleared.
-    is_replaced: AtomicBool,
+    validity: Validity,
     outcome: Mutex<WaiterOutcome>,
     finished: Condvar,
 }
@@ -137,10 +163,10 @@ enum Step {
 
 impl CacheState {
     /// Decides by the table above.
-    fn next_step(&self, now: Moment) -> Step {
+    fn next_step(&self, wanted: Wanted, now: Moment) -> Step {
         let failure = (self.failure.as_ref()).filter(|f| !now.until(f.until).is_zero());
         let in_flight = (self.in_flight.as_ref()).filter(|fetch| !fetch.hangs(now));
-        let cached = self.cached.as_ref();
+        let cached = (self.cached.as_ref()).filter(|cached| wanted.accepts(cached, now));
         let cached = cached.map(|cached| (cached.freshness(now), &cached.token));
         match (cached, in_flight, failure) {
             (Some((Freshness::Fresh, token)), _, _) => Step::Return(token.clone()),
@@ -164,6 +190,7 @@ impl CacheState {
     fn store_outcome(
         &mut self,
         outcome: Result<CachedToken, FetchFailure>,
+        wanted: Wanted,
         now: Moment,
     ) -> Result<AccessToken, Error> {
         let failed = match outcome {
@@ -192,7 +219,7 @@ impl CacheState {
         let usable = self
             .cached
             .as_ref()
-            .filter(|cached| !cached.has_expired(now));
+            .filter(|cached| !cached.has_expired(now) && wanted.accepts(cached, now));
         usable.map(|cached| cached.token.clone()).ok_or(error)
     }
 }
@@ -203,21 +230,24 @@ impl TokenCache {
         &self,
         clock: &dyn Clock,
         timeout: Duration,
+        wanted: Wanted,
         fetch: impl FnOnce(FetchContext) -> Result<CachedToken, FetchFailure>,
     ) -> Result<AccessToken, Error> {
         let mut now = Moment::now(clock);
         let deadline = now.after(timeout);
         let (mut guard, cached) = loop {
-            let step = self.read().next_step(now);
+            let step = self.read().next_step(wanted, now);
             match step {
                 Step::Return(token) => return Ok(token),
                 Step::Fail(error) => return Err(error),
                 Step::WaitFor(in_flight) => match in_flight.wait(now, deadline)? {
-                    WaiterOutcome::Completed(outcome) => return outcome,
-                    WaiterOutcome::Pending | WaiterOutcome::Retry => {}
+                    WaiterOutcome::Completed(outcome) if in_flight.serves(wanted, &outcome) => {
+                        return outcome;
+                    }
+                    _ => {} // decide again
                 },
                 Step::Fetch => {
-                    if let Some(begun) = self.begin_fetch(now, deadline) {
+                    if let Some(begun) = self.begin_fetch(wanted, now, deadline) {
                         break begun;
                     }
                 }
@@ -227,7 +257,8 @@ impl TokenCache {
         let outcome = fetch(FetchContext {
             deadline,
             timeout,
-            in_flight: guard.in_flight.clone(),
+            wanted,
+            validity: guard.in_flight.validity.clone(),
             best: cached,
         });
         let concerns = outcome.as_ref().err().map(|failed| failed.concerns);
@@ -241,16 +272,22 @@ impl TokenCache {
     /// Makes this thread the fetching caller, unless another has become it. Returns the cached token too.
     fn begin_fetch(
         &self,
+        wanted: Wanted,
         now: Moment,
         deadline: Instant,
     ) -> Option<(FetchGuard<'_>, Option<CachedToken>)> {
         let mut state = self.write();
-        let Step::Fetch = state.next_step(now) else {
+        let Step::Fetch = state.next_step(wanted, now) else {
             return None;
         };
-        let in_flight = Arc::new(InFlight::new(deadline));
+        let validity = Validity {
+            is_cleared: state.is_cleared.clone(),
+            ..Validity::default()
+        };
+        let in_flight = Arc::new(InFlight::new(wanted, deadline, validity));
         if let Some(replaced) = state.in_flight.replace(in_flight.clone()) {
-            replaced.is_replaced.store(true, Ordering::Relaxed);
+            let is_replaced = &replaced.validity.is_replaced;
+            is_replaced.store(true, Ordering::Relaxed);
         }
         let guard = FetchGuard {
             cache: self,
@@ -258,15 +295,6 @@ impl TokenCache {
             outcome: WaiterOutcome::Retry, // even if the fetch panics
         };
         Some((guard, state.cached.clone()))
-    }
-
-    /// Puts a token in place of the cached one.
-    pub(crate) fn replace(&self, cached: CachedToken) {
-        let mut state = self.write();
-        let failure = state.failure.take();
-        state.cached = Some(cached);
-        drop(state);
-        drop(failure); // without the lock: its source is foreign code
     }
 
     /// Removes this very token; a newer one stays. Returns whether it was there.
@@ -278,12 +306,23 @@ impl TokenCache {
         removed.is_some()
     }
 
-    /// Removes the token and the remembered failure. An in-flight fetch is ignored from now on.
-    pub(crate) fn clear(&self) {
-        let cleared = mem::take(&mut *self.write());
+    /// Removes the token, which is returned, and the remembered failure. No fetch that has begun counts any more.
+    pub(crate) fn clear(&self) -> Option<CachedToken> {
+        let mut state = self.write();
+        let cleared = mem::take(&mut *state);
+        cleared.is_cleared.store(true, Ordering::Relaxed);
+        drop(state);
         if let Some(fetch) = cleared.in_flight {
-            fetch.is_replaced.store(true, Ordering::Relaxed);
             fetch.finish(WaiterOutcome::Retry);
+        }
+        cleared.cached
+    }
+
+    /// Returns whether a fetch counts that begins now, beside the fetch of the cache.
+    pub(crate) fn validity(&self) -> Validity {
+        Validity {
+            is_cleared: self.read().is_cleared.clone(),
+            ..Validity::default()
         }
     }
 
@@ -302,11 +341,12 @@ impl TokenCache {
 }
 
 impl InFlight {
-    fn new(deadline: Instant) -> Self {
+    fn new(wanted: Wanted, deadline: Instant, validity: Validity) -> Self {
         Self {
             thread: thread::current().id(),
+            wanted,
             hangs_after: deadline.checked_add(OVERTIME).unwrap_or(deadline),
-            is_replaced: AtomicBool::new(false),
+            validity,
             outcome: Mutex::new(WaiterOutcome::Pending),
             finished: Condvar::new(),
         }
@@ -326,6 +366,12 @@ impl InFlight {
             outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(outcome.clone())
+    }
+
+    /// Returns whether the outcome is one for a caller who wants this. One who wanted less than the fetching caller may
+    /// use a token that was too short for the other.
+    fn serves(&self, wanted: Wanted, outcome: &Result<AccessToken, Error>) -> bool {
+        self.wanted == wanted || (self.wanted > wanted && outcome.is_ok())
     }
 
     fn hangs(&self, now: Moment) -> bool {
@@ -362,7 +408,7 @@ impl FetchGuard<'_> {
         let mut state = self.cache.write();
         let earlier_error = state.failure.as_ref().map(|f| f.error.clone());
         let result = match state.is_in_flight(&self.in_flight) {
-            true => state.store_outcome(outcome, now),
+            true => state.store_outcome(outcome, self.in_flight.wanted, now),
             false => outcome
                 .map(|cached| cached.token)
                 .map_err(|failed| failed.error),
@@ -449,6 +495,7 @@ mod model {
                 issued,
                 received: issued,
                 refresh_after: SECOND * 30,
+                is_own: true,
             }
         }
         fn with_cached(&self, age: Duration) -> AccessToken {
@@ -459,11 +506,18 @@ mod model {
             &self,
             outcome: fn(&Self) -> Result<CachedToken, FetchFailure>,
         ) -> Result<String, Error> {
+            self.get_wanted(Wanted::ANY_TOKEN, outcome)
+        }
+        fn get_wanted(
+            &self,
+            wanted: Wanted,
+            outcome: fn(&Self) -> Result<CachedToken, FetchFailure>,
+        ) -> Result<String, Error> {
             let fetch = |_| {
                 self.fetches.fetch_add(1, SeqCst);
                 outcome(self)
             };
-            let token = self.cache.get(&self.clock, SECOND, fetch);
+            let token = self.cache.get(&self.clock, SECOND, wanted, fetch);
             token.map(|token| token.secret().to_owned())
         }
         fn fetched(&self) -> u32 {
@@ -562,10 +616,55 @@ mod model {
     }
 
     #[test]
+    fn new_token_is_fetched_by_each_refresh_or_by_another_at_the_same_time() {
+        loom::model(|| {
+            let world = World::new();
+            world.with_cached(SECOND);
+            world.callers(3, |world| {
+                let token = world.get_wanted(Wanted::NewToken, new);
+                assert_eq!(token.unwrap(), "new");
+            });
+            assert!((1..=3).contains(&world.fetched()));
+        });
+    }
+
+    #[test]
+    fn refresh_never_takes_the_token_of_another_kind_of_fetch() {
+        fn stored(world: &World) -> Result<CachedToken, FetchFailure> {
+            Ok(world.cached("stored", Duration::ZERO))
+        }
+        loom::model(|| {
+            let world = World::new();
+            let other = world.clone();
+            let other = thread::spawn(move || other.get(stored).unwrap());
+            let refreshed = world.get_wanted(Wanted::NewToken, new).unwrap();
+            let got = other.join().unwrap();
+            assert!(refreshed == "new" && (got == "new" || got == "stored"));
+        });
+    }
+
+    #[test]
+    fn token_that_is_fetched_during_clear_is_not_cached_after_it() {
+        loom::model(|| {
+            let world = World::new();
+            let fetches = world.clone();
+            let fetches = thread::spawn(move || fetches.get(new).unwrap());
+            let removed = world.cache.clear().is_some();
+            assert_eq!(fetches.join().unwrap(), "new");
+            // It was removed, or abandoned, or begun after that.
+            assert!(!removed || world.cache.cached().is_none());
+        });
+    }
+
+    #[test]
     fn fetch_that_panics_wakes_waiters() {
         loom::model(|| {
             let world = World::new();
-            let in_flight = Arc::new(InFlight::new(world.clock.1 + SECOND));
+            let in_flight = Arc::new(InFlight::new(
+                Wanted::ANY_TOKEN,
+                world.clock.1 + SECOND,
+                Validity::default(),
+            ));
             world.cache.write().in_flight = Some(in_flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());

@@ -6,7 +6,7 @@ use std::{io, mem};
 
 use log::{debug, warn};
 
-use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency};
+use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency, Validity};
 use crate::clock::{Clock, Moment};
 use crate::discovery::Search;
 use crate::endpoint::EndpointKind;
@@ -97,6 +97,8 @@ impl SourceState {
 
 /// The attempts of one fetch, and what a server's text must not repeat.
 struct Attempts {
+    /// Whether the source still learns from them.
+    validity: Validity,
     purpose: &'static str,
     number: u32,
     deadline: Instant,
@@ -111,8 +113,14 @@ struct Attempts {
 }
 
 impl Attempts {
-    fn first(purpose: &'static str, deadline: Instant, max_time: Duration) -> Self {
+    fn first(
+        purpose: &'static str,
+        validity: Validity,
+        deadline: Instant,
+        max_time: Duration,
+    ) -> Self {
         Self {
+            validity,
             purpose,
             number: 1,
             deadline,
@@ -144,12 +152,13 @@ impl Fetcher {
                 remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
             ),
         };
-        let mut attempt = Attempts::first(purpose, context.deadline, max_time);
+        let validity = context.validity.clone();
+        let mut attempt = Attempts::first(purpose, validity, context.deadline, max_time);
         attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(max_time);
         attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
         match (&outcome, urgency) {
-            (Ok(cached), _) => self.record_exchange(cached),
+            (Ok(cached), _) => self.state().last_exchange = Some(cached.received),
             (Err(failed), Urgency::Refresh { remaining_lifetime }) => warn!(
                 "{:?}: refresh failed, the cached token is served for {remaining_lifetime:?}: {}",
                 self.profile.endpoint, failed.error
@@ -163,26 +172,20 @@ impl Fetcher {
     pub(crate) fn fetch_uncached(
         &self,
         deadline: Instant,
+        validity: Validity,
         cached: Option<AccessToken>,
-    ) -> Result<CachedToken, FetchFailure> {
-        let mut attempt = Attempts::first("uncached fetch", deadline, MAX_ATTEMPT_TIME);
+    ) -> Result<AccessToken, Error> {
+        let mut attempt = Attempts::first("uncached fetch", validity, deadline, MAX_ATTEMPT_TIME);
         attempt.cached = cached;
-        self.with_retries(attempt, MAX_ATTEMPTS)
-    }
-
-    /// Records when the last token for the cache came.
-    pub(crate) fn record_exchange(&self, cached: &CachedToken) {
-        self.state().last_exchange = Some(cached.received);
-    }
-
-    pub(crate) fn time_since_exchange(&self, now: Moment) -> Option<Duration> {
-        self.state().last_exchange.map(|last| now.since(last))
+        let outcome = self.with_retries(attempt, MAX_ATTEMPTS);
+        outcome.map(|it| it.token).map_err(|failed| failed.error)
     }
 
     /// Waits where the last token came a moment ago, for at most half of the time that the caller has.
-    pub(crate) fn keep_interval(&self, deadline: Instant) {
+    fn keep_interval(&self, deadline: Instant) {
         let now = self.now();
-        let since = self.time_since_exchange(now).unwrap_or(MIN_INTERVAL);
+        let last = self.state().last_exchange;
+        let since = last.map_or(MIN_INTERVAL, |last| now.since(last));
         let pause = MIN_INTERVAL.saturating_sub(since);
         let pause = pause.min(now.until(deadline).mul_f64(0.5));
         if !pause.is_zero() {
@@ -200,7 +203,7 @@ impl Fetcher {
         loop {
             let error = match self.with_rediscovery(&mut attempt) {
                 Ok(cached) => {
-                    self.record(None);
+                    self.record(None, &attempt);
                     return Ok(cached);
                 }
                 Err(error) => error,
@@ -219,7 +222,7 @@ impl Fetcher {
                     true => Concerns::FetchingCaller,
                     false => Concerns::Everybody,
                 };
-                self.record(Some(error.clone()));
+                self.record(Some(error.clone()), &attempt);
                 return Err(FetchFailure {
                     error,
                     jitter,
@@ -237,14 +240,14 @@ impl Fetcher {
         }
     }
 
-    fn record(&self, error: Option<Error>) {
-        let mut state = self.state();
-        match error {
-            None => state.exchanges = state.exchanges.saturating_add(1),
-            Some(_) => state.failures = state.failures.saturating_add(1),
-        }
-        let earlier_error = mem::replace(&mut state.last_error, error);
-        drop(state);
+    fn record(&self, error: Option<Error>, attempt: &Attempts) {
+        let earlier_error = self.learn(attempt, |state| {
+            match error {
+                None => state.exchanges = state.exchanges.saturating_add(1),
+                Some(_) => state.failures = state.failures.saturating_add(1),
+            }
+            mem::replace(&mut state.last_error, error)
+        });
         drop(earlier_error); // without the lock: its source is foreign code
     }
 
@@ -285,7 +288,7 @@ impl Fetcher {
         let found = (discovery.discover)(&search, &mut send)?;
         let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
-        self.state().resolved = Some(resolved.clone());
+        self.learn(attempt, |state| state.resolved = Some(resolved.clone()));
         Ok(resolved)
     }
 
@@ -304,7 +307,10 @@ impl Fetcher {
             "{:?}: its clock differs from ours by {offset:+} s: signing by it",
             profile.endpoint
         );
-        self.state().clock_correction = offset;
+        let learned = self.learn(attempt, |state| state.clock_correction = offset);
+        if learned.is_none() {
+            return outcome;
+        }
         self.exchange_once(profile, attempt)
     }
 
@@ -314,7 +320,7 @@ impl Fetcher {
         let offset = error.clock_offset()?;
         let difference = offset.abs_diff(self.state().clock_correction);
         let is_skew =
-            CORRECTABLE_SKEW.contains(&difference) && CORRECTABLE_SKEW.end > offset.unsigned_abs();
+            difference > tolerance && difference.max(offset.unsigned_abs()) < UNCORRECTABLE_SKEW;
         is_skew.then_some(offset)
     }
 
@@ -350,7 +356,7 @@ impl Fetcher {
             }
         );
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
-            self.state().resolved = None;
+            self.learn(attempt, |state| state.resolved = None);
         }
         attempt.assertions.push(assertion);
         outcome.map(|token| self.cached_token(token, issued, received))
@@ -367,6 +373,7 @@ impl Fetcher {
             token,
             issued,
             received,
+            is_own: true,
         }
     }
 
@@ -384,7 +391,7 @@ impl Fetcher {
         let middle = middle.filter(|_| round_trip <= MAX_ROUND_TRIP);
         let offset = middle.and_then(|middle| response.clock_offset(middle));
         if offset.is_some() {
-            self.state().clock_offset = offset;
+            self.learn(attempt, |state| state.clock_offset = offset);
         }
         Ok((response, offset))
     }
@@ -424,6 +431,12 @@ impl Fetcher {
 
     pub(crate) fn now(&self) -> Moment {
         Moment::now(&*self.clock)
+    }
+
+    /// Changes the state, unless the fetch was abandoned; then it returns `None`.
+    fn learn<T>(&self, from: &Attempts, change: impl FnOnce(&mut SourceState) -> T) -> Option<T> {
+        let mut state = self.state(); // first: `clear` ends the validity, and then clears the state
+        from.validity.is_valid().then(|| change(&mut state))
     }
 
     #[inline(never)] // a dozen callers would have a copy each

@@ -9,8 +9,10 @@ use crate::token::AccessToken;
 /// A token is refreshed this long before its end, or a quarter of its lifetime if that is shorter: time for one
 /// attempt, and for the difference between our clock and the API's.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
-/// A token counts as fresh this long after its receipt, whatever lifetime it has: at most one exchange a second.
+/// A token counts as fresh this long after its receipt, even if it has expired: at most one exchange a second.
 const MIN_FRESH: Duration = Duration::from_secs(1);
+/// A token that came less than this ago: another one would be no better, and would cost an exchange a call.
+const YOUNG: Duration = Duration::from_secs(10);
 /// A denial is remembered this long: the same question gets the same answer.
 const DENIAL_TTL: Duration = Duration::from_secs(10);
 /// The backoff after the first retryable failure; it doubles up to [`MAX_BACKOFF`].
@@ -30,6 +32,8 @@ pub(crate) struct CachedToken {
     pub(crate) received: Moment,
     /// The age from which the token is refreshable.
     pub(crate) refresh_after: Duration,
+    /// This source fetched it, and not another process.
+    pub(crate) is_own: bool,
 }
 
 /// How fresh a token is.
@@ -59,6 +63,11 @@ impl CachedToken {
         self.freshness(now) == Freshness::Expired
     }
 
+    /// Returns whether the token came a moment ago.
+    pub(crate) fn is_young(&self, now: Moment) -> bool {
+        now.since(self.received) < YOUNG
+    }
+
     pub(crate) fn remaining_lifetime(&self, now: Moment) -> Duration {
         self.token.lifetime().saturating_sub(now.since(self.issued))
     }
@@ -66,6 +75,31 @@ impl CachedToken {
     /// Returns whether this token lives longer than the other, if there is one.
     pub(crate) fn outlives(&self, other: Option<&Self>, now: Moment) -> bool {
         other.is_none_or(|other| self.remaining_lifetime(now) > other.remaining_lifetime(now))
+    }
+}
+
+/// What a caller wants, from less to more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    /// A token that lives at least this long, or one that this source fetched a moment ago: the server grants no
+    /// longer one.
+    Lifetime(Duration),
+    /// A token that is fetched for this call, or for another call that wants such a token.
+    NewToken,
+}
+
+impl Wanted {
+    pub(crate) const ANY_TOKEN: Self = Self::Lifetime(Duration::ZERO);
+
+    /// Returns whether this cached token is such a token.
+    pub(crate) fn accepts(self, cached: &CachedToken, now: Moment) -> bool {
+        match self {
+            Self::Lifetime(min) => {
+                let is_new = cached.is_own && cached.is_young(now);
+                is_new || cached.remaining_lifetime(now) >= min
+            }
+            Self::NewToken => false,
+        }
     }
 }
 
@@ -127,6 +161,7 @@ mod tests {
             issued: Moment::now(&clock),
             received: Moment::now(&clock),
             refresh_after: s(240),
+            is_own: true,
         };
         for (seconds, freshness) in [
             (239, Freshness::Fresh),

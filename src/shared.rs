@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
-use crate::cache::{FetchContext, FetchFailure, Urgency};
+use crate::cache::{FetchContext, FetchFailure, Urgency, Validity};
 use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
 use crate::redact;
-use crate::schedule::{CachedToken, Freshness};
+use crate::schedule::{CachedToken, Freshness, Wanted};
 use crate::store::{RejectedTokens, StoreLock, StoredTokens, TokenStore};
 use crate::time_limit::TimeLimit;
 use crate::token::AccessToken;
@@ -24,6 +24,8 @@ use crate::token::AccessToken;
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
 /// A call gets at most this fraction of the caller's remaining time.
 const PARTS_OF_TIME_LEFT: u32 = 8;
+/// A token is saved for at least this long, since the lock is released then: a store that needs longer is slow.
+const MIN_SAVE_TIME: Duration = Duration::from_millis(50);
 /// The time for calls outside a fetch: each gets [`MAX_CALL_TIME`].
 const TIME_WITHOUT_FETCH: Duration = MAX_CALL_TIME.saturating_mul(PARTS_OF_TIME_LEFT);
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
@@ -36,8 +38,6 @@ const MAX_POLL: Duration = Duration::from_millis(250);
 pub(crate) trait SharedFetch: Send + Sync {
     /// Returns what another process fetched, else fetches.
     fn fetch(&self, fetcher: &Fetcher, context: FetchContext) -> Result<CachedToken, FetchFailure>;
-    /// Saves a token for the other processes.
-    fn save(&self, fetcher: &Fetcher, cached: &CachedToken, deadline: Instant);
     /// Never again accepts this token from the store, not even in a fetch that has loaded it.
     fn reject(&self, token: &AccessToken);
     /// Removes a rejected token from the store.
@@ -148,14 +148,24 @@ impl SharedTokens {
 
     /// Waits for another process's token, until this process has the lock, the store fails or the limit passes.
     fn wait(&self, session: &mut StoreSession<'_>, context: &mut FetchContext) -> WaitOutcome {
+        if context.wanted == Wanted::NewToken {
+            return WaitOutcome::FetchNow { fallback: None };
+        }
         let fetcher = session.fetcher;
         let wait_limit = wait_limit(fetcher, context);
         let give_up_at = fetcher.now().after(wait_limit);
         let mut poll = FIRST_POLL;
-        let mut found = session.load(context);
+        let mut found = None;
         loop {
+            if let Some(loaded) = session.load(context.best.as_ref()) {
+                context.use_meanwhile(&loaded, fetcher.now());
+                found = Some(loaded);
+            }
             let now = fetcher.now();
-            if let Some(cached) = found.take_if(|found| found.freshness(now) == Freshness::Fresh) {
+            let is_wanted = |found: &mut CachedToken| {
+                found.freshness(now) == Freshness::Fresh && context.accepts(found, now)
+            };
+            if let Some(cached) = found.take_if(is_wanted) {
                 return WaitOutcome::Found(cached);
             }
             let left = now.until(give_up_at);
@@ -163,7 +173,7 @@ impl SharedTokens {
                 return WaitOutcome::FetchNow { fallback: found };
             }
             match session.try_lock() {
-                // A token may have been saved just before the lock was released: it is loaded below.
+                // A token may have been saved just before the lock was released: it is loaded next.
                 LockState::Ours => {}
                 LockState::OtherProcess => {
                     if poll == FIRST_POLL {
@@ -177,7 +187,6 @@ impl SharedTokens {
                 }
                 LockState::StoreFailed => return WaitOutcome::FetchNow { fallback: found },
             }
-            found = session.load(context).or(found);
         }
     }
 }
@@ -230,16 +239,11 @@ impl SharedFetch for SharedTokens {
             fallback: fallback.filter(|found| !self.rejected.contain(&found.token)),
             ..failed
         })?;
-        // A fetch that was replaced or cleared must not bring its token back.
-        if context.is_current() {
+        if context.validity.is_valid() {
             session.tokens = self.tokens(fetcher); // the key may have been replaced meanwhile
-            session.save(&cached);
+            session.save(&cached, context.validity);
         }
         Ok(cached)
-    }
-
-    fn save(&self, fetcher: &Fetcher, cached: &CachedToken, deadline: Instant) {
-        self.session(fetcher, deadline).save(cached);
     }
 
     fn reject(&self, token: &AccessToken) {
@@ -281,8 +285,8 @@ struct StoreSession<'s> {
 }
 
 impl StoreSession<'_> {
-    /// Loads a token that is neither expired nor rejected, and keeps it in the context if it outlives the one there.
-    fn load(&mut self, context: &mut FetchContext) -> Option<CachedToken> {
+    /// Loads a token that is neither expired nor rejected. `best` is one that this process has.
+    fn load(&mut self, best: Option<&CachedToken>) -> Option<CachedToken> {
         let bytes = self.load_bytes()?;
         let (fetcher, tokens) = (self.fetcher, &self.tokens);
         let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
@@ -296,20 +300,20 @@ impl StoreSession<'_> {
         // Only the other process's wall clock dates it.
         let age = now.wall.duration_since(token.issued()).unwrap_or_default();
         // A token that this process already has keeps its own times and jitter.
-        let same = context.best.as_ref().filter(|best| {
+        let same = best.filter(|best| {
             best.token.secret() == token.secret() && token.issued() <= best.token.issued()
         });
         let cached = match same {
             Some(same) => same.clone(),
-            None => fetcher.cached_token(token, now.ago(age), now.ago(age)),
+            None => CachedToken {
+                is_own: false,
+                ..fetcher.cached_token(token, now.ago(age), now.ago(age))
+            },
         };
         if cached.has_expired(now) || self.shared.rejected.contain(&cached.token) {
             return None;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
-        if cached.outlives(context.best.as_ref(), now) {
-            context.best = Some(cached.clone());
-        }
         Some(cached)
     }
 
@@ -332,12 +336,21 @@ impl StoreSession<'_> {
         }
     }
 
-    fn save(&mut self, cached: &CachedToken) {
-        let lifetime = cached.remaining_lifetime(self.fetcher.now());
+    /// Saves a token, and removes it again where the fetch was replaced or cleared meanwhile.
+    fn save(&mut self, cached: &CachedToken, validity: Validity) {
+        let now = self.fetcher.now();
+        let lifetime = cached.remaining_lifetime(now);
+        let least = now.after(MIN_SAVE_TIME.saturating_mul(PARTS_OF_TIME_LEFT));
+        self.deadline = self.deadline.max(least);
         match self.tokens.encode(&cached.token) {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
-                    store.save(name, &bytes, lifetime, time)
+                    store.save(name, &bytes, lifetime, time)?;
+                    match validity.is_valid() {
+                        true => Ok(()),
+                        // `clear` looked into the store before the token was there.
+                        false => store.remove(name, &bytes, time),
+                    }
                 });
             }
             Err(error) => self.record("save", &error.to_string()),

@@ -1159,6 +1159,166 @@ fn clock_correction_ignores_small_huge_and_unrelated_offsets() {
     }
 }
 
+/// Box takes an `exp` at most 60 seconds ahead of its clock, and it lies 45 ahead of ours. Maskinporten takes an `iat` that
+/// differs from its clock by at most 10 seconds.
+#[test]
+fn clock_correction_of_a_provider_begins_where_its_server_denies() {
+    let maskinporten = Profile::maskinporten("https://test.maskinporten.no/", "client");
+    let maskinporten = maskinporten.unwrap().with_scope("some:scope");
+    let box_profile = Profile::box_enterprise("client", "client-secret", "7");
+    for (profile, behind, requests) in [
+        (&maskinporten, 11, 2),
+        (&maskinporten, 8, 1),
+        (&box_profile, 16, 2),
+        (&box_profile, 30, 2),
+        (&box_profile, 13, 1),
+    ] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let asked = count.clone();
+        let transport = move |_: &Request, _: Duration| {
+            asked.fetch_add(1, SeqCst);
+            Ok(error_response(400).with_header("Date", http_date(NOW - behind)))
+        };
+        let key = support::sample::rsa().with_key_id("k");
+        let source = TokenSource::with_transport(transport, profile.clone(), key).unwrap();
+        let source = source.with_clock(ManualClock::new(now()));
+        assert_eq!(source.token().unwrap_err().kind(), Denied);
+        assert_eq!(count.load(SeqCst), requests, "{profile:?} {behind}");
+    }
+}
+
+// ---- refresh and minimum lifetime ----
+
+#[test]
+fn refresh_or_longer_lifetime_wanted_by_many_threads_costs_one_fetch() {
+    type Call = fn(&TokenSource) -> Result<AccessToken, Error>;
+    let calls: [Call; 2] = [TokenSource::refresh, |source| {
+        source.token_with_lifetime(secs(290))
+    }];
+    for call in calls {
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let others = arrived.clone();
+        let fixture = Fixture::new(move |n| {
+            if n > 1 {
+                wait_for_callers(&others, 8);
+            }
+            Ok(token_response(n))
+        });
+        fixture.token();
+        fixture.clock.advance(secs(20));
+        let got = call_concurrently(8, &arrived, || {
+            call(&fixture.source).unwrap().secret().to_owned()
+        });
+        assert_eq!(got, ["t2"; 8]);
+        assert_eq!((fixture.token(), fixture.request_count()), ("t2".into(), 2));
+    }
+}
+
+#[test]
+fn failed_refresh_is_remembered_and_keeps_the_cached_token() {
+    let fixture = Fixture::with_cached_token(|| Ok(error_response(400)));
+    fixture.clock.advance(secs(20));
+    for left in [10, 10, 9] {
+        fixture.clock.advance(secs(if left == 9 { 1 } else { 0 }));
+        let error = fixture.source.refresh().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry_after()),
+            (Denied, Some(secs(left)))
+        );
+        let error = fixture.source.token_with_lifetime(secs(299)).unwrap_err();
+        assert_eq!(error.retry_after(), Some(secs(left)));
+        assert_eq!((fixture.token(), fixture.request_count()), ("t1".into(), 2));
+    }
+    fixture.clock.advance(secs(9));
+    assert_eq!(fixture.source.refresh().unwrap_err().kind(), Denied);
+    assert_eq!(fixture.request_count(), 3);
+}
+
+#[test]
+fn refresh_waits_for_no_fetch_that_began_as_another_kind() {
+    let (started, start) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    let fixture = Fixture::new(move |n| {
+        if n == 1 {
+            started.send(()).unwrap();
+            let _ = released.lock().unwrap().recv_timeout(TEST_TIMEOUT);
+        }
+        Ok(token_response(n))
+    });
+    thread::scope(|scope| {
+        let fetches = scope.spawn(|| fixture.token());
+        start.recv_timeout(TEST_TIMEOUT).unwrap();
+        let refreshes = scope.spawn(|| fixture.source.refresh().unwrap().secret().to_owned());
+        thread::sleep(SHORT_WAIT);
+        release.send(()).unwrap();
+        assert_eq!(fetches.join().unwrap(), "t1");
+        assert_eq!(refreshes.join().unwrap(), "t2");
+    });
+    assert_eq!(fixture.token(), "t2");
+}
+
+#[test]
+fn token_with_lifetime_follows_the_clock_that_advanced_further() {
+    let fixture = Fixture::new(|n| Ok(token_response(n)));
+    fixture.token();
+    fixture.clock.advance(secs(200));
+    fixture.clock.set(now()); // by the wall clock it lives for 300 s, and 100 s are left
+    let token = fixture.source.token_with_lifetime(secs(100)).unwrap();
+    assert_eq!(token.secret(), "t1");
+    let token = fixture.source.token_with_lifetime(secs(101)).unwrap();
+    assert_eq!(token.secret(), "t2");
+}
+
+#[test]
+fn token_with_lifetime_takes_no_longer_than_the_timeout() {
+    let fixture = Fixture::with_handler(|n, timeout, clock| match n {
+        1 => Ok(token_response(1)),
+        _ => {
+            clock.advance(timeout);
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    });
+    fixture.token();
+    fixture.advance_to(secs(280)); // refreshable
+    let error = fixture.source.token_with_lifetime(secs(60)).unwrap_err();
+    assert_eq!(error.kind(), Network);
+    assert!(fixture.elapsed() <= secs(310), "{:?}", fixture.elapsed());
+}
+
+// ---- fetches that were abandoned ----
+
+#[test]
+fn fetch_that_was_abandoned_by_clear_changes_no_status() {
+    for (status, uncached) in [(400, false), (200, false), (400, true), (200, true)] {
+        let source: Arc<OnceLock<TokenSource>> = Arc::default();
+        let own = source.clone();
+        let transport = move |_: &Request, _: Duration| {
+            own.get().unwrap().clear(); // by another thread
+            let response = match status {
+                200 => token_response(1),
+                _ => error_response(status),
+            };
+            Ok(response.with_header("Date", http_date(NOW + 600)))
+        };
+        let new = TokenSource::with_transport(transport, client(), hmac()).unwrap();
+        let new = new
+            .with_clock(ManualClock::new(now()))
+            .with_clock_correction();
+        assert!(source.set(new).is_ok());
+        let source = source.get().unwrap();
+        let outcome = match uncached {
+            true => source.fetch_uncached(),
+            false => source.token(),
+        };
+        assert_eq!(outcome.is_ok(), status == 200);
+        let seen = source.status();
+        assert_eq!(seen.state, TokenState::Empty);
+        assert_eq!((seen.exchanges, seen.failures), (0, 0));
+        assert!(seen.last_error.is_none() && seen.clock_offset.is_none());
+    }
+}
+
 // ---- 401 ----
 
 /// Calls an API that answers the first `unauthorized` requests with 401. Returns the tokens it received, and its last

@@ -680,6 +680,35 @@ fn store_call_timeout_is_one_second_or_an_eighth_of_the_remaining_time() {
 }
 
 #[test]
+fn token_that_came_late_is_saved_for_fifty_milliseconds_all_the_same() {
+    #[derive(Clone, Default)]
+    struct TimedSave(Arc<Mutex<Vec<Duration>>>);
+    impl TokenStore for TimedSave {
+        fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            Ok(None)
+        }
+        fn save(&self, _: &str, _: &[u8], _: Duration, timeout: Duration) -> Result<(), BoxError> {
+            self.0.lock().unwrap().push(timeout);
+            Ok(())
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    let (clock, store) = (Arc::new(ManualClock::new(now())), TimedSave::default());
+    let time = clock.clone();
+    let server = move |_: &Request, _: Duration| {
+        time.advance(Duration::from_millis(3_990));
+        Ok(Response::new(200, TOKEN))
+    };
+    let source = TokenSource::with_transport(server, client(), hmac()).unwrap();
+    let source = source.with_timeout(secs(4)).with_clock(clock);
+    let source = source.with_store(store.clone()).unwrap();
+    source.token().unwrap();
+    assert_eq!(*store.0.lock().unwrap(), [Duration::from_millis(50)]);
+}
+
+#[test]
 fn token_of_the_process_that_holds_the_lock_is_waited_for() {
     let fixture = Fixture::new();
     let locked = fixture.store.clone();
@@ -1036,6 +1065,65 @@ fn clear_removes_the_stored_token() {
     assert!(process.clear(), "the cached token");
     assert!(!process.clear());
     assert_eq!(get_token(&process), "t2");
+}
+
+/// The source is cleared when a fetch has begun to save its token, and the store does not have it yet.
+#[test]
+fn clear_during_save_leaves_no_token_in_the_store() {
+    #[derive(Clone, Default)]
+    struct ClearsFirst(Store, Arc<OnceLock<TokenSource>>);
+    impl TokenStore for ClearsFirst {
+        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            self.0.load(name, time)
+        }
+        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
+            self.1.get().unwrap().clear();
+            self.0.save(name, b, l, t)
+        }
+        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+            self.0.remove(name, bytes, time)
+        }
+    }
+    for call in [TokenSource::token, TokenSource::refresh] {
+        let (fixture, store) = (Fixture::new(), ClearsFirst::default());
+        let process = fixture.process().with_store(store.clone()).unwrap();
+        assert!(store.1.set(process).is_ok());
+        let process = store.1.get().unwrap();
+        assert_eq!(call(process).unwrap().secret(), "t1");
+        assert!(store.0.is_empty());
+        assert_eq!(process.status().state, TokenState::Empty);
+    }
+}
+
+#[test]
+fn refresh_replaces_the_stored_token() {
+    let fixture = Fixture::new();
+    let (one, other) = (fixture.process(), fixture.process());
+    assert_eq!(get_token(&one), "t1");
+    assert_eq!(one.refresh().unwrap().secret(), "t2");
+    assert_eq!(get_token(&other), "t2");
+    assert_eq!(other.refresh().unwrap().secret(), "t3");
+    assert_eq!(get_token(&fixture.process()), "t3");
+    assert_eq!(fixture.request_count(), 3);
+}
+
+#[test]
+fn stored_token_that_expires_too_soon_is_replaced() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    let wanted = |lifetime| {
+        let token = fixture.process().token_with_lifetime(secs(lifetime));
+        token.unwrap().secret().to_owned()
+    };
+    fixture.clock.advance(secs(100));
+    assert_eq!(wanted(200), "t1");
+    assert_eq!(wanted(201), "t2");
+    assert_eq!(wanted(300), "t2");
+    assert_eq!(
+        wanted(301),
+        "t3",
+        "the server of another process may grant more now"
+    );
 }
 
 #[test]
