@@ -17,16 +17,6 @@ use crate::signer::Algorithm;
 /// The token endpoint of an organization's own authorization server.
 const OF_ORGANIZATION: &str = "/oauth2/v1/token";
 
-/// What the authorization server of an organization accepts.
-const ASYMMETRIC: &[Algorithm] = &[
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Es512,
-];
-
 /// What a custom authorization server accepts.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Rs256,
@@ -39,6 +29,9 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Hs384,
     Algorithm::Hs512,
 ];
+
+/// What the authorization server of an organization accepts: all but those of shared secrets.
+const ASYMMETRIC: &[Algorithm] = ALGORITHMS.split_at(6).0;
 
 impl Profile {
     /// Returns a profile for Okta.
