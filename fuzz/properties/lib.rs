@@ -1,10 +1,10 @@
 //! Properties that hold for any input. Fuzzing tries to break them.
 //!
-//! They use the public API alone, and no fuzzer: [`TARGETS`] are plain functions, and the test below runs them over
-//! the seeds. Each function reads the input a second time, with other crates (`ring`, `time`, `form_urlencoded`, ...)
+//! They use the public API, pure private code that is compiled here once more, and no fuzzer: [`TARGETS`] are plain
+//! functions, and the test below runs them over the seeds. Each function reads the input a second time, with other crates (`ring`, `time`, `form_urlencoded`, ...)
 //! or with a second copy of the rules, and compares the two results.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
@@ -15,8 +15,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{Error, HmacKey};
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -255,6 +253,15 @@ fn assert_safe_url(url: &str) {
         scheme == "https" || (scheme == "http" && is_loopback),
         "{url:?}"
     );
+}
+
+/// Returns the body of a response with the assertion in place of each `~`.
+fn with_assertion(body: &[u8], assertion: &str) -> Vec<u8> {
+    let body = body.iter().flat_map(|byte| match byte {
+        b'~' => assertion.as_bytes(),
+        _ => std::slice::from_ref(byte),
+    });
+    body.copied().collect()
 }
 
 #[cfg(test)]

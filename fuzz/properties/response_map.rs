@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::{
     assert_not_quoted, assert_printable, debug, error_texts, is_invisible, is_visible, key, now,
+    with_assertion,
 };
 
 /// Bytes of a body that is read.
@@ -87,12 +88,7 @@ pub fn response_map(input: &[u8]) {
     };
     assert!(is_lifetime, "{:?}", map.default);
     let assertion = exchange.assertion().secret().to_owned();
-    let body = body.get(2..).unwrap_or_default();
-    let body = body.iter().flat_map(|byte| match byte {
-        b'~' => assertion.as_bytes(),
-        _ => std::slice::from_ref(byte),
-    });
-    let body: Vec<u8> = body.copied().collect();
+    let body = with_assertion(body.get(2..).unwrap_or_default(), &assertion);
     let mut response = Response::new(status, body.clone());
     for (name, value) in &headers {
         response = response.with_header(*name, value.replace('~', &assertion));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     assert_not_quoted, assert_printable, debug, error_texts, is_visible, json_object, key, now,
+    with_assertion,
 };
 
 /// A parameter, as secret as the assertion.
@@ -31,12 +32,7 @@ pub fn response(input: &[u8]) {
     let exchange = Exchange::new(&profile, &key, now()).unwrap();
     let assertion = exchange.assertion().secret().to_owned();
 
-    let body = body.get(2..).unwrap_or_default();
-    let body = body.iter().flat_map(|byte| match byte {
-        b'~' => assertion.as_bytes(),
-        _ => std::slice::from_ref(byte),
-    });
-    let body: Vec<u8> = body.copied().collect();
+    let body = with_assertion(body.get(2..).unwrap_or_default(), &assertion);
     let is_long = body.len() > MAX_BODY;
     let mut response = Response::new(status, body.clone());
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
