@@ -12,7 +12,7 @@ use crate::args::Arguments;
 use crate::connections::{Connection, Connections, VARIABLE};
 use crate::failure::Failure;
 use crate::files::is_file_name;
-use crate::layers::{self, Given, Origin};
+use crate::layers::{self, Given, Layer};
 use crate::messages::{escape_invisible, print_message};
 use crate::names::{self, nearest};
 use crate::output::print_to_stdout;
@@ -97,9 +97,9 @@ fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, F
     }
     let options = providers::command_of(command, None, Some(&connection.name));
     for given in layers::added(&options, &connection.name, Vec::new())? {
-        let origin = match &given.origin {
-            Origin::Variable(name) => name.clone(),
-            Origin::File(line) => format!("line {line}"),
+        let origin = match &given.layer {
+            Layer::Variable(name) => name.clone(),
+            Layer::File(line) => format!("line {line}"),
         };
         let value = value(&options, &given);
         lines.push(line(&format!("{} = {value}", given.name), &origin));

@@ -20,8 +20,8 @@ use crate::{origins, pairs, providers, words};
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
 
-/// Where a value is from.
-pub(crate) enum Origin {
+/// Where a value is from, if not from the command line.
+pub(crate) enum Layer {
     /// The variable of this name.
     Variable(String),
     /// A line of the configuration file.
@@ -33,24 +33,24 @@ pub(crate) struct Given {
     /// The option without its hyphens.
     pub(crate) name: String,
     pub(crate) values: Vec<String>,
-    pub(crate) origin: Origin,
+    pub(crate) layer: Layer,
 }
 
 impl Given {
     /// Returns what messages about a refused value need.
     pub(crate) fn into_origin(self) -> origins::Origin {
         origins::Origin {
-            place: self.origin(),
+            place: self.place(),
             option: self.name,
             values: self.values,
         }
     }
 
     /// Returns where the values are from, for a sentence.
-    fn origin(&self) -> String {
-        match &self.origin {
-            Origin::Variable(name) => format!("that of the variable {name}"),
-            Origin::File(line) => format!("at {}", Connections::get().place(*line)),
+    fn place(&self) -> String {
+        match &self.layer {
+            Layer::Variable(name) => format!("that of the variable {name}"),
+            Layer::File(line) => format!("at {}", Connections::get().place(*line)),
         }
     }
 }
@@ -188,7 +188,7 @@ pub(crate) fn added(
     let connection = connection.map(|option| Given {
         name: option.name.clone(),
         values: option.values.clone(),
-        origin: Origin::File(option.line),
+        layer: Layer::File(option.line),
     });
     let mut all = Vec::new();
     for place in [variables, connection.collect()] {
@@ -283,7 +283,7 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
     Ok(Some(Given {
         name: name.to_owned(),
         values,
-        origin: Origin::Variable(variable),
+        layer: Layer::Variable(variable),
     }))
 }
 
@@ -351,10 +351,10 @@ fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
             None => Err(Failure::config(format!(
                 "{}: expected yes or no: its value is {}",
                 given.name,
-                given.origin()
+                given.place()
             ))),
         },
-        _ if is_file(option) && matches!(given.origin, Origin::File(_)) => {
+        _ if is_file(option) && matches!(given.layer, Layer::File(_)) => {
             Ok(Some(word(Connection::file_name(value).as_os_str())))
         }
         _ if pairs::may_be_secret(&given.name) => Ok(Some(word(OsStr::new(&pairs::marked(value))))),
