@@ -462,6 +462,12 @@ fn ssl_cert_variables_replace_the_roots() {
             "{outcome:?}"
         );
         assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
+        // Plain http on this machine needs no certificate.
+        let mut command = fixture.command(
+            "token salesforce --client-id consumer-key --username user@example.com --key key.pem --login-url {url}",
+        );
+        let command = command.env(variable, fixture.directory.path().join("hunter2"));
+        Outcome::of(command.output().unwrap()).only_line();
     }
 }
 
