@@ -479,7 +479,7 @@ fn check_says_what_to_do_where_no_endpoint_is() {
     );
 }
 
-/// A port that speaks the other protocol is told from one that speaks neither.
+/// A port that speaks the other protocol has other advice than one that speaks neither.
 #[test]
 fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
     let fixture = private_fixture();

@@ -157,7 +157,7 @@ fn options_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn option_leaves_out_what_it_stands_in_place_of() {
+fn option_leaves_out_what_it_replaces() {
     let fixture = Fixture::new();
     configure(
         &fixture,
@@ -763,7 +763,7 @@ fn name_that_is_unknown_is_explained() {
 }
 
 #[test]
-fn verbose_stands_anywhere() {
+fn verbose_may_be_anywhere() {
     let fixture = Fixture::new();
     configure(&fixture, PROD);
     for arguments in [

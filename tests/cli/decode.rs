@@ -303,7 +303,7 @@ fn der_of(pem: &str) -> Vec<u8> {
         .into_contents()
 }
 
-/// A key of 1024 bits may stand beside the right one, in a set without key IDs.
+/// A key of 1024 bits may be beside the right one, in a set without key IDs.
 #[cfg(unix)] // where openssl is
 #[test]
 fn weak_key_of_a_set_does_not_hide_the_right_one() {

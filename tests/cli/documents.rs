@@ -135,7 +135,7 @@ fn manual_has_a_page_for_each_command_and_each_provider() {
     );
 }
 
-/// The members of an error are told once, where the whole program is described.
+/// The members of an error are described once, where the whole program is described.
 #[test]
 fn help_of_the_error_format_is_long_on_the_main_page_alone() {
     let fixture = Fixture::new();

@@ -64,11 +64,11 @@ fn command_without_provider_names_connections_and_says_where_the_providers_are()
     );
 }
 
-/// clap takes the value of such an option behind = alone.
+/// clap takes the value of such an option after = alone.
 #[test]
-fn optional_value_behind_a_blank_is_written_behind_an_equals_sign() {
+fn optional_value_after_a_blank_is_written_after_an_equals_sign() {
     let fixture = Fixture::new();
-    let hint = "jwt-bearer: --fingerprint takes its value behind =: write --fingerprint=hex\n";
+    let hint = "jwt-bearer: --fingerprint takes its value after =: write --fingerprint=hex\n";
     for arguments in [
         "key --fingerprint hex key.pem",
         "key key.pem --fingerprint hex",
@@ -159,13 +159,13 @@ fn option_before_the_provider_is_written_behind_its_name() {
         assert_eq!((outcome.status, outcome.out.as_str()), (2, ""));
         assert!(
             outcome.err.ends_with(&format!(
-                "\njwt-bearer: the options of a connection or provider stand behind its name: {advice}\n"
+                "\njwt-bearer: the options of a connection or provider follow its name: {advice}\n"
             )),
             "{outcome:?}"
         );
         assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
     }
-    // What is misspelt, and what stands behind a name already, has other reasons.
+    // What is misspelt, and what follows a name already, has other reasons.
     for arguments in [
         "token --formt json",
         "token salesforce --no-such-option x",
@@ -173,6 +173,6 @@ fn option_before_the_provider_is_written_behind_its_name() {
     ] {
         let outcome = fixture.run(arguments);
         assert_eq!(outcome.status, 2, "{outcome:?}");
-        assert!(!outcome.err.contains("stand behind"), "{outcome:?}");
+        assert!(!outcome.err.contains("follow its name"), "{outcome:?}");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::connections::Connections;
 use crate::exec::COMMAND;
 use crate::failure::Failure;
-use crate::{names, shell};
+use crate::{names, providers, shell, words};
 
 /// How a block of PEM begins (RFC 7468 §2).
 const PEM: &[u8] = b"-----BEGIN ";
@@ -21,25 +21,27 @@ const PEM: &[u8] = b"-----BEGIN ";
 const EXEC: &str = "write the command to run after --, for example:\n  \
                     jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
 
-/// The commands that take a connection or a provider.
-const TAKE_PROVIDERS: &[&str] = &["token", "exec", "assertion", "check", "forget"];
-
 /// Returns what to do about a usage error, by the words of the command line.
-pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
+pub(crate) fn advice(error: &Error, program: &Command, words: &[OsString]) -> Option<String> {
+    let place = words::find(program, words).map(|places| places.command);
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let behind = place.and_then(|place| words.get(place..));
+    let behind = behind.unwrap_or_default();
+    let command = behind.first().map_or("", |word| &**word);
     let missing: &[String] = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(missing)) => missing,
         _ => &[],
     };
-    let is_exec = words.iter().take(4).any(|word| word == "exec");
     let has_command = words.iter().any(|word| word == "--");
     let lacks_command = missing.iter().any(|name| name.contains(COMMAND));
     let has_odd_word = error.kind() == ErrorKind::UnknownArgument;
-    if is_exec && (lacks_command || has_odd_word && !has_command) {
+    if command == "exec" && (lacks_command || has_odd_word && !has_command) {
         return Some(EXEC.to_owned());
     }
-    if let Some(advice) = option_before_name(error, &words) {
-        return Some(advice);
+    if providers::is_for_provider(program, command) {
+        if let Some(advice) = option_before_name(error, behind) {
+            return Some(advice);
+        }
     }
     let provider = PROVIDERS
         .iter()
@@ -57,8 +59,8 @@ pub(crate) fn advice(error: &Error, words: &[OsString]) -> Option<String> {
     })
 }
 
-/// Returns what to do about an option of a provider that stands before the provider's name. One that is misspelt has a
-/// suggestion of clap's.
+/// Returns what to do about an option of a provider that is given before the provider's name. One that is misspelt has a
+/// suggestion of clap's. The words begin with the command.
 fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -67,26 +69,20 @@ fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     if !is_unknown || error.get(ContextKind::SuggestedArg).is_some() {
         return None;
     }
-    let command = words
-        .iter()
-        .position(|word| TAKE_PROVIDERS.contains(&&**word))?;
-    let behind = words.get(command..)?;
     let is_option = |word: &Cow<'_, str>| word.split('=').next() == Some(option);
     let is_chosen = |word: &Cow<'_, str>| {
         names::provider(word).is_some() || Connections::get().named(word).is_some()
     };
-    let at = behind.iter().position(is_option)?;
-    let chosen = behind.iter().position(is_chosen);
+    let at = words.iter().position(is_option)?;
+    let chosen = words.iter().position(is_chosen);
     if chosen.is_some_and(|chosen| chosen < at) {
         return None;
     }
-    let (command, chosen) = (
-        behind.first()?,
-        chosen.and_then(|chosen| behind.get(chosen)),
-    );
+    let command = words.first()?;
+    let chosen = chosen.and_then(|chosen| words.get(chosen));
     let chosen = chosen.map_or("salesforce", |chosen| &**chosen);
     Some(format!(
-        "the options of a connection or provider stand behind its name: jwt-bearer {command} {chosen} {option} ..."
+        "the options of a connection or provider follow its name: jwt-bearer {command} {chosen} {option} ..."
     ))
 }
 
@@ -102,7 +98,7 @@ impl DetachedValue {
     pub(crate) fn failure(&self) -> Failure {
         let Self { option, value, .. } = self;
         Failure::usage(format!(
-            "{option} takes its value behind =: write {option}={value}"
+            "{option} takes its value after =: write {option}={value}"
         ))
     }
 }
@@ -179,7 +175,7 @@ pub(crate) fn check_secret_file(file: &Path, bytes: &[u8], advice: &str) -> Resu
     let what = match serde_json::from_slice(bytes) {
         Ok(Value::Object(jwk)) if jwk.contains_key("kty") => "a JWK",
         Ok(Value::Object(set)) if set.get("keys").is_some_and(Value::is_array) => "a JWK set",
-        // Text may stand in front of a certificate.
+        // Text may be in front of a certificate.
         _ if bytes.windows(PEM.len()).any(|part| part == PEM) => "PEM",
         _ if PublicKeyOfFile::read(bytes).is_ok() => "a public key",
         _ => return Ok(()),

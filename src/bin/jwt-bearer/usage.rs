@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use jwt_bearer::provider::{PROVIDERS, unsupported};
 
 use crate::args::Arguments;
@@ -46,7 +46,7 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         (Ok(arguments), None) => Ok(arguments),
         (Ok(arguments), Some(detached)) if detached.is_file => Ok(arguments),
         (_, Some(detached)) => Err(detached.failure().report()),
-        (Err(error), None) => Err(report(error.format(&mut command))),
+        (Err(error), None) => Err(report(error.format(&mut command), &command)),
     }
 }
 
@@ -106,13 +106,15 @@ fn config_file(words: &[OsString]) -> Result<Option<PathBuf>, Failure> {
     Ok(None)
 }
 
-fn report(mut error: Error) -> ExitCode {
+fn report(mut error: Error, program: &Command) -> ExitCode {
+    let words: Vec<_> = env::args_os().collect();
+    let command = provider_command(program, &words);
     let lacks_provider = matches!(
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     );
-    if let Some(command) = provider_command().filter(|_| lacks_provider) {
-        return nothing_chosen(&command).report();
+    if let Some(command) = command.filter(|_| lacks_provider) {
+        return nothing_chosen(command).report();
     }
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
         if let Some(why) = unsupported(name) {
@@ -122,13 +124,12 @@ fn report(mut error: Error) -> ExitCode {
             let message = format!("{name} is a provider: write jwt-bearer token {name}");
             return Failure::usage(message).report();
         }
-        if let Some(command) = provider_command() {
-            return no_provider(&command, name).report();
+        if let Some(command) = command {
+            return no_provider(command, name).report();
         }
     }
-    let words: Vec<_> = env::args_os().collect();
     let origins = origins(&error);
-    let advice = mistakes::advice(&error, &words);
+    let advice = mistakes::advice(&error, program, &words);
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
         let failure = Failure::usage(summary(&error.render().to_string()));
@@ -168,13 +169,11 @@ fn origins(error: &Error) -> Vec<String> {
     origins.collect()
 }
 
-/// Returns the command of this process, if it takes a provider.
-fn provider_command() -> Option<String> {
-    let command = Arguments::command();
-    let words: Vec<_> = env::args_os().collect();
-    let place = words::find(&command, &words)?.command;
+/// Returns the command that the words name, if it takes a provider.
+fn provider_command<'a>(program: &Command, words: &'a [OsString]) -> Option<&'a str> {
+    let place = words::find(program, words)?.command;
     let name = words.get(place)?.to_str()?;
-    providers::is_for_provider(&command, name).then(|| name.to_owned())
+    providers::is_for_provider(program, name).then_some(name)
 }
 
 /// Returns the failure to name a connection or a provider.

@@ -46,7 +46,7 @@ fn has_value_behind(options: &[&Arg], word: &OsStr) -> bool {
     let text = word.to_str().unwrap_or_default();
     let option = options.iter().find(|option| match text.strip_prefix("--") {
         Some(name) => option.get_long() == Some(name),
-        // Of short options that stand together, the last may have a value.
+        // Of short options in one word, the last may have a value.
         None => option.get_short().is_some() && option.get_short() == text.chars().last(),
     });
     option
