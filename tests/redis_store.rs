@@ -568,6 +568,9 @@ fn invalid_url_is_refused_and_not_quoted() {
         "http://:secret@redis.example.com",
         "redis.example.com",
         "redis://:secret@h:99999",
+        // The client would take this as: verify no certificate.
+        "redis://127.0.0.1:1/#insecure",
+        "rediss://:secret@127.0.0.1:1/#insecure",
     ] {
         let error = RedisStore::new(url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);

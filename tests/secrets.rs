@@ -676,6 +676,23 @@ fn fetch(
 
 const METADATA: Outcome = Body(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
 
+/// The name of a file may hold anything, on Unix.
+#[cfg(unix)]
+#[test]
+fn name_of_a_key_file_is_logged_without_control_characters() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key\u{1b}[31m\u{202e}.der");
+    std::fs::write(&path, include_bytes!("data/keys/rsa-2048.der")).unwrap();
+    let key = KeyFile::new(&path, |bytes| RsaKey::read(bytes)).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    collect_logs();
+    key.current();
+    let log = RECORDS.take().concat();
+    assert!(log.contains("/key.der: "), "{log}");
+    assert!(log.ends_with("the former key signs\n"), "{log}");
+    assert!(!log.trim_end().contains(char::is_control), "{log:?}");
+}
+
 #[test]
 fn exchange_prints_no_secret_in_values_errors_or_logs() {
     let rsa: Arc<dyn Signer> = Arc::new(RsaKey::from_pem(pem("pkcs1_pem")).unwrap());
