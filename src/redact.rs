@@ -36,14 +36,13 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// Returns whether `text` repeats a run of `secret`, however it is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
-    let secret = token_characters(secret);
+    let counts = counting_in(secret);
+    let secret = counted(secret, counts);
     let (run, runs) = runs(&secret);
     // As it is written, and as a terminal shows it.
-    let written: Vec<u8> = text.chars().filter_map(token_character).collect();
-    let shown: Vec<u8> = without_escapes(text.chars())
-        .filter_map(token_character)
-        .collect();
-    let has_run = |text: &[u8]| text.windows(run).any(|window| runs.contains(window));
+    let written: Vec<char> = text.chars().filter(counts).collect();
+    let shown: Vec<char> = without_escapes(text.chars()).filter(counts).collect();
+    let has_run = |text: &[char]| text.windows(run).any(|window| runs.contains(window));
     has_run(&written) || has_run(&shown)
 }
 
@@ -59,18 +58,14 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
 pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     let [text, other] = texts;
     let texts = [characters(text), characters(other)];
-    // The characters of all texts that may belong to a token, one after another.
-    let (mut found, mut positions) = (Vec::new(), Vec::new());
-    for (at, c) in texts.iter().flatten().enumerate() {
-        if let Some(character) = token_character(*c) {
-            found.push(character);
-            positions.push(at);
-        }
-    }
     let mut is_secret = vec![false; texts.iter().map(Vec::len).sum()];
     for secret in secrets {
-        let secret = token_characters(secret);
+        let counts = counting_in(secret);
+        let secret = counted(secret, counts);
         let (run, runs) = runs(&secret);
+        // The characters of all texts that count, one after another.
+        let all = texts.iter().flatten().copied().enumerate();
+        let (positions, found): (Vec<usize>, Vec<char>) = all.filter(|(_, c)| counts(c)).unzip();
         for (window, at) in found.windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
@@ -167,20 +162,26 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// Returns a character that may belong to a token (RFC 6749 §A.12), without the space.
-fn token_character(c: char) -> Option<u8> {
-    u8::try_from(c).ok().filter(u8::is_ascii_graphic)
+/// Returns which characters count in the search for a secret. Others may stand between them.
+///
+/// A token has no others (RFC 6749 §A.12, without the space). A password may have letters of any script.
+fn counting_in(secret: &str) -> fn(&char) -> bool {
+    match secret.is_ascii() {
+        true => char::is_ascii_graphic,
+        false => |c| matches!(kind(*c), Kind::Visible),
+    }
 }
 
-/// Returns the characters of a secret that may belong to a token.
-fn token_characters(secret: &str) -> Zeroizing<Vec<u8>> {
+/// Returns the characters of a secret that count.
+fn counted(secret: &str, counts: fn(&char) -> bool) -> Zeroizing<Vec<char>> {
+    // A vector that grows leaves pieces in freed memory.
     let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
-    characters.extend(secret.chars().filter_map(token_character));
+    characters.extend(secret.chars().filter(counts));
     characters
 }
 
 /// Returns the length of the runs of a secret that are searched for, and all of them.
-fn runs(secret: &[u8]) -> (usize, HashSet<&[u8]>) {
+fn runs(secret: &[char]) -> (usize, HashSet<&[char]>) {
     let run = secret.len().clamp(1, RUN);
     match secret.len() < SHORTEST {
         true => (run, HashSet::new()),
@@ -233,6 +234,22 @@ mod tests {
                 "no:[..]!"
             );
             assert!(repeats(&hidden, SECRET), "{between:?}");
+        }
+    }
+
+    #[test]
+    fn redact_finds_secret_of_any_script() {
+        for secret in [
+            "пароль-очень-длинный",
+            "秘密の合言葉です",
+            "geheim-ä-ö",
+            "\u{fffd}".repeat(6).as_str(),
+        ] {
+            let repeated = format!("client_secret {secret} is wrong");
+            assert_eq!(redact(&repeated, &[secret]), "client_secret [..] is wrong");
+            assert!(repeats(&repeated, secret));
+            let spread: String = secret.chars().flat_map(|c| [c, '\u{200b}']).collect();
+            assert_eq!(redact(&spread, &[secret]), "[..]");
         }
     }
 
