@@ -229,13 +229,15 @@ impl<'a> Settings<'a> {
     /// Panics if a text quotes a secret, unless something that is shown has the same text in it.
     #[track_caller]
     fn assert_hidden(&self, text: &str, inputs: &[(&str, &str)], secrets: &[&str]) {
-        let names = self
-            .all
-            .iter()
-            .map(|(_, value)| match value.split_once('=') {
-                Some((name, _)) => name,
-                None => value,
-            });
+        // The value of a pair is not shown.
+        let is_pair = |name: &str| {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name);
+            setting.is_some_and(|setting| matches!(setting.value, SettingValue::Pair { .. }))
+        };
+        let names = self.all.iter().map(|(name, value)| {
+            let name_in_value = value.split_once('=').filter(|_| is_pair(name));
+            name_in_value.map_or(*value, |(name, _)| name)
+        });
         let inputs = inputs.iter().map(|(_, value)| *value);
         let shown: Vec<_> = names
             .chain(inputs.filter(|value| !secrets.contains(value)))
