@@ -126,14 +126,15 @@ fn secret_inputs<'a>(
     provider: &'a Provider,
     values: &'a [(&'a str, &'a str)],
 ) -> impl Iterator<Item = &'a str> {
-    let secret = |name: &str| {
-        let input = provider.inputs.iter().find(|input| input.name == name);
-        input.is_some_and(|input| matches!(input.value, InputValue::Secret(_)))
-    };
     values
         .iter()
-        .filter(move |(name, _)| secret(name))
+        .filter(|(name, _)| is_secret_input(provider, name))
         .map(|(_, value)| *value)
+}
+
+fn is_secret_input(provider: &Provider, name: &str) -> bool {
+    let input = provider.inputs.iter().find(|input| input.name == name);
+    input.is_some_and(|input| matches!(input.value, InputValue::Secret(_)))
 }
 
 /// Returns whether a setting can have a value, by the form in its table; `None` where a URL or a header decides.
@@ -238,10 +239,9 @@ impl<'a> Settings<'a> {
             let name_in_value = value.split_once('=').filter(|_| is_pair(name));
             name_in_value.map_or(*value, |(name, _)| name)
         });
-        let inputs = inputs.iter().map(|(_, value)| *value);
-        let shown: Vec<_> = names
-            .chain(inputs.filter(|value| !secrets.contains(value)))
-            .collect();
+        let inputs = inputs.iter();
+        let inputs = inputs.filter(|(name, _)| !is_secret_input(self.provider, name));
+        let shown: Vec<_> = names.chain(inputs.map(|(_, value)| *value)).collect();
         for secret in secrets {
             let is_shown = |shown: &&str| {
                 let mut runs = shown.as_bytes().windows(QUOTE_LEN);
