@@ -14,10 +14,11 @@ use zeroize::Zeroizing;
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind, ErrorResponse};
 use crate::json::{self, JsonObject, JsonValue};
-use crate::jwt::{self, Assertion};
+use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::hint::hint;
-use crate::profile::response::{self, AssumedLifetime, ResponseMap, seconds};
+use crate::profile::lifetime;
+use crate::profile::response::{self, AssumedLifetime, ResponseMap};
 use crate::profile::{MAX_TOKEN_LIFETIME, Profile};
 use crate::reason::Reason;
 use crate::redact::{redact_all, shorten};
@@ -332,15 +333,7 @@ impl<'p> Exchange<'p> {
     fn lifetime(&self, named: Option<Duration>, token: &str, date: Option<SystemTime>) -> Duration {
         let from_token = || {
             let token = self.map().reads_token_exp.then_some(token)?;
-            let claims = jwt::unverified_claims(token)?;
-            let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
-            let iat = claims.get("iat").and_then(|iat| seconds(&iat));
-            // A server may hand out a token that is some minutes old: its own clock says how old.
-            let now = date.or(iat.is_none().then_some(self.now));
-            let now = now.and_then(|now| now.duration_since(SystemTime::UNIX_EPOCH).ok());
-            let lifetimes = [iat, now].into_iter().flatten();
-            let lifetimes = lifetimes.filter_map(|begin| exp.checked_sub(begin));
-            lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // no server grants an expired token
+            lifetime::of_jwt(token, self.now, date)
         };
         let lifetime = named.or_else(from_token);
         lifetime

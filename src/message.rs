@@ -10,15 +10,11 @@ use zeroize::Zeroizing;
 use crate::json::JsonObject;
 use crate::url::Url;
 
+mod retry_after;
+
 /// Bytes of a response body: a token response is a few kilobytes, and a server that sends more is
 /// not an authorization server.
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
-
-/// The longest `Retry-After` that is reported, a year: callers add it to a clock, which overflows.
-const MAX_REPORTED_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// A rate limit is reset within a year: a larger number is a Unix time.
-const MAX_RESET_IN: Duration = MAX_REPORTED_RETRY_AFTER;
 
 const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
 
@@ -218,56 +214,6 @@ impl Response {
         }
     }
 
-    /// Returns how long the server asks to wait: `Retry-After` (RFC 9110 §10.2.3), else when its rate limit is reset.
-    pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
-        // A date is compared with the server's clock, else with ours.
-        let now = self.date().or(now);
-        let read = |value: &str| {
-            seconds(value).or_else(|| {
-                let date = httpdate::parse_http_date(value).ok()?;
-                Some(date.duration_since(now?).unwrap_or_default()) // the date may have passed
-            })
-        };
-        let header = self.header("Retry-After").map(str::trim);
-        let asked = header.and_then(read).or_else(|| self.rate_limit_reset(now));
-        asked.map(|asked| asked.min(MAX_REPORTED_RETRY_AFTER))
-    }
-
-    /// Returns the time until the rate limits are reset that are the reason for this response.
-    fn rate_limit_reset(&self, now: Option<SystemTime>) -> Option<Duration> {
-        if !matches!(self.status, 429 | 503) {
-            return None;
-        }
-        let is_field = |name: &str| name.eq_ignore_ascii_case("RateLimit");
-        let lines = self.headers().filter(|(name, _)| is_field(name));
-        let in_lines = lines.flat_map(|(_, line)| {
-            // draft-ietf-httpapi-ratelimit-headers lists policies and what remains of each: `"day";r=0;t=30`.
-            let policies = split_unquoted(line, ',');
-            let policies = policies.map(|p| (parameter(p, ';', "r"), parameter(p, ';', "t")));
-            let policies = policies.filter(|(remaining, _)| remaining.is_some());
-            // Its older versions have one policy: `limit=9, remaining=0, reset=30`, or a field for each of these.
-            let value = |name| parameter(line, ',', name);
-            policies.chain([(value("remaining"), value("reset"))])
-        });
-        let fields = ["RateLimit", "X-RateLimit", "X-Rate-Limit"].map(|name| {
-            let value = |suffix| seconds(self.header(&[name, suffix].concat())?.trim());
-            (value("-Remaining"), value("-Reset"))
-        });
-        let exhausted = in_lines.chain(fields).filter(|(remaining, _)| {
-            // Where a server does not say what remains, the status says that it is nothing.
-            remaining.map_or(self.status == 429, |remaining| remaining.is_zero())
-        });
-        // Some servers (Okta, GitHub) write a Unix time, others the seconds that are left.
-        let pauses = exhausted.filter_map(|(_, reset)| match reset? > MAX_RESET_IN {
-            true => {
-                let reset = SystemTime::UNIX_EPOCH.checked_add(reset?)?;
-                Some(reset.duration_since(now?).unwrap_or_default())
-            }
-            false => reset,
-        });
-        pauses.max()
-    }
-
     /// Returns the host that a redirect leads to; the rest of the URL may hold anything.
     pub(crate) fn redirect_host(&self) -> Option<String> {
         let is_redirect = matches!(self.status, 300..=399);
@@ -279,35 +225,6 @@ impl Response {
         let host = uri.as_ref().and_then(Uri::host);
         Some(host.unwrap_or("another path").to_owned())
     }
-}
-
-/// Splits a structured field (RFC 9651) at `separator`, but not in quoted texts.
-fn split_unquoted(field: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    field.split(move |c| {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            c => return c == separator && !is_quoted,
-        }
-        false
-    })
-}
-
-/// Returns the number that a parameter of a structured field has.
-fn parameter(field: &str, separator: char, name: &str) -> Option<Duration> {
-    split_unquoted(field, separator).find_map(|parameter| {
-        let (found, value) = parameter.split_once('=')?;
-        (found.trim() == name).then(|| seconds(value.trim()))?
-    })
-}
-
-/// Parses whole seconds; a number that is too large is the longest time.
-#[inline(never)] // each of its callers would have a copy
-fn seconds(text: &str) -> Option<Duration> {
-    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
 }
 
 /// Returns a value as HTTP libraries have it. They do not print one that may be secret.
@@ -388,115 +305,5 @@ impl fmt::Debug for Response {
             .field("status", &self.status)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_the_rate_limit_reset_where_a_server_sends_that_alone() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let wait = |status: u16, headers: &[(&str, &str)]| {
-            let response = headers
-                .iter()
-                .fold(Response::new(status, ""), |r, (n, v)| r.with_header(*n, *v));
-            response.retry_after(Some(now)).map(|wait| wait.as_secs())
-        };
-        for (header, value, expected) in [
-            ("X-Rate-Limit-Reset", "1700000042", Some(42)), // Okta
-            ("X-RateLimit-Reset", "1700000042", Some(42)),  // GitHub
-            ("x-ratelimit-reset", "1699999999", Some(0)),
-            ("RateLimit-Reset", "30", Some(30)),
-            ("RateLimit", r#""default";r=0;t=17"#, Some(17)),
-            ("RateLimit", "limit=100, remaining=0, reset=50", Some(50)),
-            ("RateLimit", "limit=100", None),
-            ("RateLimit-Reset", "soon", None),
-            ("X-RateLimit-Reset", "99999999999999999999999", None), // no time that a clock has
-        ] {
-            assert_eq!(wait(429, &[(header, value)]), expected, "{header}: {value}");
-            assert_eq!(wait(400, &[(header, value)]), None, "{header}");
-        }
-        let both = [("Retry-After", "5"), ("RateLimit-Reset", "30")];
-        assert_eq!(wait(429, &both), Some(5));
-    }
-
-    /// draft-ietf-httpapi-ratelimit-headers: each policy has a quota of its own, and `r` is what is left of it.
-    #[test]
-    fn rate_limit_counts_where_a_policy_is_exhausted_and_the_longest_of_several_counts() {
-        for (headers, on_429, on_503) in [
-            (
-                &[("RateLimit", r#""burst";r=0;t=17, "daily";r=95;t=3600"#)][..],
-                Some(17),
-                Some(17),
-            ),
-            (
-                &[("RateLimit", r#""daily";r=95;t=3600, "burst";r=0;t=17"#)],
-                Some(17),
-                Some(17),
-            ),
-            (
-                &[("RateLimit", r#""burst";r=0;t=17,"daily";r=0;t=3600"#)],
-                Some(3600),
-                Some(3600),
-            ),
-            (
-                &[
-                    ("RateLimit", r#""burst";r=0;t=17"#),
-                    ("ratelimit", r#""daily";r=0;t=60"#),
-                ],
-                Some(60),
-                Some(60),
-            ),
-            (&[("RateLimit", r#""daily";r=95;t=3600"#)], None, None),
-            // Names and partition keys are quoted, and may contain what separates other things.
-            (
-                &[("RateLimit", r#""a,b;t=9\"";t=5;pk=:cHs9O3Q9OQ==:; r=0"#)],
-                Some(5),
-                Some(5),
-            ),
-            (&[("RateLimit", r#""a;r=0;t=9";r=1;t=5"#)], None, None),
-            // How long it lasts is optional, what is left is not.
-            (&[("RateLimit", r#""burst";r=0"#)], None, None),
-            (&[("RateLimit", r#""burst";t=5"#)], None, None),
-            (&[("RateLimit", r#""burst";r=0;t="5""#)], None, None),
-            // Older drafts have one policy, in one field or in three.
-            (
-                &[("RateLimit", "limit=100, remaining=0, reset=50")],
-                Some(50),
-                Some(50),
-            ),
-            (
-                &[("RateLimit", "limit=100, remaining=7, reset=50")],
-                None,
-                None,
-            ),
-            (&[("RateLimit", "limit=100, reset=50")], Some(50), None),
-            (
-                &[("RateLimit-Remaining", "0"), ("RateLimit-Reset", "5")],
-                Some(5),
-                Some(5),
-            ),
-            (
-                &[("X-RateLimit-Remaining", "7"), ("X-RateLimit-Reset", "5")],
-                None,
-                None,
-            ),
-            (
-                &[("X-Rate-Limit-Remaining", "7"), ("X-RateLimit-Reset", "5")],
-                Some(5),
-                None,
-            ),
-            (&[("X-Rate-Limit-Reset", "5")], Some(5), None),
-        ] {
-            for (status, expected) in [(429, on_429), (503, on_503), (401, None), (200, None)] {
-                let response = headers
-                    .iter()
-                    .fold(Response::new(status, ""), |r, (n, v)| r.with_header(*n, *v));
-                let pause = response.retry_after(None).map(|pause| pause.as_secs());
-                assert_eq!(pause, expected, "{status} {headers:?}");
-            }
-        }
     }
 }

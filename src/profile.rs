@@ -24,6 +24,7 @@ mod check;
 pub(crate) mod claims;
 pub(crate) mod hint;
 pub(crate) mod identity;
+pub(crate) mod lifetime;
 mod metadata;
 pub(crate) mod response;
 pub(crate) mod setting;

@@ -23,7 +23,10 @@ const CRATES: &[(&str, &[&str])] = &[
             "url",
         ],
     ),
-    ("httpdate", &["message", "profile/response"]),
+    (
+        "httpdate",
+        &["message", "message/retry_after", "profile/lifetime"],
+    ),
     ("log", &["fetch", "key_file", "profile/response", "shared"]),
     ("md5", &["key/derivation", "key/pbes1"]),
     ("percent_encoding", &["placement"]),

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::response::{self, KindOfError, LifetimeUnit, ResponseMap, WarnOfLifetime};
+use super::lifetime::{self, LifetimeUnit};
+use super::response::{self, KindOfError, ResponseMap, WarnOfLifetime};
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, OwnedParameter, Profile, ScopePlacement,
     insert_sorted,
@@ -337,7 +338,7 @@ impl Profile {
     /// [as long as without one](Self::with_token_lifetime).
     #[must_use]
     pub fn with_expires_in(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.with_lifetime_member(member.into(), response::SECONDS, response::NO_SECONDS)
+        self.with_lifetime_member(member.into(), lifetime::SECONDS, response::NO_SECONDS)
     }
 
     /// Sets which member of the response has the lifetime in milliseconds: a name or a JSON Pointer.
@@ -347,7 +348,7 @@ impl Profile {
     #[must_use]
     pub fn with_expires_in_milliseconds(self, member: impl Into<Cow<'static, str>>) -> Self {
         let member = member.into();
-        self.with_lifetime_member(member, response::MILLISECONDS, response::NO_MILLISECONDS)
+        self.with_lifetime_member(member, lifetime::MILLISECONDS, response::NO_MILLISECONDS)
     }
 
     /// Sets which member of the response has the time when the token expires, as a date of RFC 3339 or in seconds
@@ -357,7 +358,7 @@ impl Profile {
     /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time where the response has a `Date`.
     #[must_use]
     pub fn with_expires_at(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.with_lifetime_member(member.into(), response::TIMESTAMP, response::NO_TIMESTAMP)
+        self.with_lifetime_member(member.into(), lifetime::TIMESTAMP, response::NO_TIMESTAMP)
     }
 
     fn with_lifetime_member(

@@ -16,7 +16,8 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
 use crate::profile::hint::{Hint, RATE_LIMITED};
-use crate::profile::response::{KindOfError, ResponseMap, TIMESTAMP};
+use crate::profile::lifetime::TIMESTAMP;
+use crate::profile::response::{KindOfError, ResponseMap};
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 

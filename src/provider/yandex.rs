@@ -12,7 +12,8 @@ use super::definition::{CredentialFile, Input, Provider};
 use crate::endpoint::Endpoint;
 use crate::placement::Placement;
 use crate::profile::hint::{Hint, RATE_LIMITED};
-use crate::profile::response::{ResponseMap, TIMESTAMP};
+use crate::profile::lifetime::TIMESTAMP;
+use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
