@@ -23,20 +23,21 @@ pub(crate) struct Discovery {
     pub(crate) expected_issuer: fn(&Url, bool) -> ExpectedIssuer<'_>,
     /// Compares the issuer of a document with the expected one.
     is_expected: fn(found: &str, expected: &str) -> bool,
-    pub(crate) discover: fn(&Search<'_>, &mut Send<'_>) -> Result<Found, Error>,
-    pub(crate) read: fn(&Search<'_>, &Response) -> Result<Found, Error>,
+    pub(crate) discover:
+        fn(&EndpointSearch<'_>, &mut SendRequest<'_>) -> Result<FoundEndpoint, Error>,
+    pub(crate) read: fn(&EndpointSearch<'_>, &Response) -> Result<FoundEndpoint, Error>,
 }
 
 type ExpectedIssuer<'a> = Result<Option<Cow<'a, str>>, Error>;
 
 /// Sends a request.
-pub(crate) type Send<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
+pub(crate) type SendRequest<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
 
 /// A token endpoint, and the issuer that its metadata names.
-pub(crate) type Found = (Url, Option<String>);
+pub(crate) type FoundEndpoint = (Url, Option<String>);
 
 /// One search for a token endpoint.
-pub(crate) struct Search<'a> {
+pub(crate) struct EndpointSearch<'a> {
     /// How the document is found and read.
     pub(crate) discovery: &'static Discovery,
     /// The issuer, or the URL of the document.
@@ -85,13 +86,13 @@ impl Discovery {
     };
 }
 
-impl Search<'_> {
+impl EndpointSearch<'_> {
     /// Sends the requests for the metadata until one document works.
     ///
     /// A server with one of the two documents may answer the request for the other one with
     /// anything: a page, an error in JSON with status 200, a closed connection. The error names
     /// every URL that was tried, is retryable where one of the failures is, and repeats no secret.
-    fn discover(&self, send: &mut Send<'_>) -> Result<Found, Error> {
+    fn discover(&self, send: &mut SendRequest<'_>) -> Result<FoundEndpoint, Error> {
         let mut failed: Option<Error> = None;
         for request in (self.discovery.requests)(self.url)? {
             let location = format!("{}{}", request.authority(), request.uri().path());
@@ -126,12 +127,12 @@ impl Search<'_> {
     }
 
     /// Reads a metadata document.
-    fn read(&self, response: &Response) -> Result<Found, Error> {
+    fn read(&self, response: &Response) -> Result<FoundEndpoint, Error> {
         self.token_endpoint(response)
             .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))
     }
 
-    fn token_endpoint(&self, response: &Response) -> Result<Found, Error> {
+    fn token_endpoint(&self, response: &Response) -> Result<FoundEndpoint, Error> {
         if response.is_too_long() {
             return Err(Error::protocol("metadata is longer than 64 KiB"));
         }

@@ -224,7 +224,7 @@ impl<'p> Exchange<'p> {
         response: &Response,
         body: Option<&JsonObject>,
         reason: &Reason,
-    ) -> Result<TokenResponse, Problem> {
+    ) -> Result<TokenResponse, FailedResponse> {
         use ErrorKind::{Denied, Protocol, Unavailable};
         let map = self.map();
         let has = |member: &str| {
@@ -271,7 +271,7 @@ impl<'p> Exchange<'p> {
                     Some(body) => self.token_response(body, response.date()),
                     None => Err("the response is not a JSON object".into()),
                 };
-                return response_token.map_err(|message| Problem {
+                return response_token.map_err(|message| FailedResponse {
                     kind: Protocol,
                     message,
                 });
@@ -284,7 +284,7 @@ impl<'p> Exchange<'p> {
                 "something other than an authorization server answered",
             ),
         };
-        Err(Problem {
+        Err(FailedResponse {
             kind,
             message: message.into(),
         })
@@ -344,7 +344,7 @@ impl<'p> Exchange<'p> {
     /// Makes an error of what the server said, without secrets.
     fn into_error(
         self,
-        Problem { kind, message }: Problem,
+        FailedResponse { kind, message }: FailedResponse,
         reason: &Reason,
         response: ErrorResponse,
         body: Option<&JsonObject>,
@@ -387,7 +387,7 @@ impl<'p> Exchange<'p> {
 }
 
 /// Why a response is not the token.
-struct Problem {
+struct FailedResponse {
     kind: ErrorKind,
     message: Cow<'static, str>,
 }

@@ -8,7 +8,7 @@ use log::{debug, warn};
 
 use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency, Validity};
 use crate::clock::{Clock, Moment};
-use crate::discovery::Search;
+use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Exchange};
@@ -278,7 +278,7 @@ impl Fetcher {
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
             shorten(&text)
         };
-        let search = Search {
+        let search = EndpointSearch {
             discovery,
             url,
             expected_issuer: self.profile.expected_issuer()?,

@@ -42,13 +42,13 @@ const USUAL_FILE: usize = 8 * 1024;
 pub struct KeyFile {
     path: PathBuf,
     read: Box<ReadKey>,
-    state: Mutex<State>,
+    state: Mutex<FileState>,
 }
 
 /// Makes a key of the bytes of its file.
 type ReadKey = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 
-struct State {
+struct FileState {
     /// The last key that could be read.
     signer: Arc<dyn Signer>,
     /// The hash of the content that was looked at last, and why it is no key.
@@ -75,7 +75,7 @@ impl KeyFile {
     ) -> Result<Self, Error> {
         let path = path.into();
         let bytes = read_file(&path)?;
-        let state = State {
+        let state = FileState {
             signer: Arc::new(read(&bytes)?),
             hash: sha256(&bytes),
             content_problem: None,
@@ -136,7 +136,7 @@ impl KeyFile {
         }
         signer
     }
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FileState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,10 +25,10 @@ const MASK: &str = "[..]";
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in without_escapes(text.chars()) {
-        match kind(c) {
-            Kind::Visible => visible.push(c),
-            Kind::Space if !visible.ends_with(' ') => visible.push(' '),
-            Kind::Space | Kind::Invisible => {}
+        match class_of(c) {
+            CharacterClass::Visible => visible.push(c),
+            CharacterClass::Space if !visible.ends_with(' ') => visible.push(' '),
+            CharacterClass::Space | CharacterClass::Invisible => {}
         }
     }
     visible
@@ -133,32 +133,32 @@ pub(crate) fn shorten(text: &str) -> String {
     [head, ELLIPSIS, tail].concat()
 }
 
-enum Kind {
+enum CharacterClass {
     Visible,
     Space,
     Invisible,
 }
 
-fn kind(c: char) -> Kind {
+fn class_of(c: char) -> CharacterClass {
     match c {
-        '\t' | '\n' | '\r' | ' ' | '\u{85}' | '\u{2028}' | '\u{2029}' => Kind::Space,
-        _ if c.is_control() => Kind::Invisible,
+        '\t' | '\n' | '\r' | ' ' | '\u{85}' | '\u{2028}' | '\u{2029}' => CharacterClass::Space,
+        _ if c.is_control() => CharacterClass::Invisible,
         // Soft hyphen, combining grapheme joiner, Arabic letter mark, Hangul fillers, Khmer inherent vowels,
         // Mongolian separators.
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' => {
-            Kind::Invisible
+            CharacterClass::Invisible
         }
-        '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' => Kind::Invisible,
+        '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' => CharacterClass::Invisible,
         // Zero width, bidirectional, word joiner and invisible operators.
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => {
-            Kind::Invisible
+            CharacterClass::Invisible
         }
         // Variation selectors, byte order mark, interlinear annotation, tags.
-        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' => Kind::Invisible,
-        '\u{e0000}'..='\u{e0fff}' => Kind::Invisible,
+        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' => CharacterClass::Invisible,
+        '\u{e0000}'..='\u{e0fff}' => CharacterClass::Invisible,
         // Controls of shorthand and of musical notation.
-        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => Kind::Invisible,
-        _ => Kind::Visible,
+        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => CharacterClass::Invisible,
+        _ => CharacterClass::Visible,
     }
 }
 
@@ -168,7 +168,7 @@ fn kind(c: char) -> Kind {
 fn counting_in(secret: &str) -> fn(&char) -> bool {
     match secret.is_ascii() {
         true => char::is_ascii_graphic,
-        false => |c| matches!(kind(*c), Kind::Visible),
+        false => |c| matches!(class_of(*c), CharacterClass::Visible),
     }
 }
 

@@ -50,27 +50,27 @@ impl TimeLimit {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CallError> {
         let running = Running::begin(self).ok_or(CallError::TooMany)?;
-        let outcome = Arc::new((Mutex::new(Outcome::Pending), Condvar::new()));
+        let outcome = Arc::new((Mutex::new(CallState::Pending), Condvar::new()));
         let to = outcome.clone();
         let run = move || {
-            let outcome = Outcome::Panicked;
+            let outcome = CallState::Panicked;
             let mut handover = Handover { to, outcome };
             let returned = call();
             drop(running);
-            handover.outcome = Outcome::Returned(returned);
+            handover.outcome = CallState::Returned(returned);
         };
         thread::Builder::new()
             .spawn(run)
             .map_err(CallError::NoThread)?;
         let (outcome, ended) = &*outcome;
-        let pending = |outcome: &mut Outcome<T>| matches!(outcome, Outcome::Pending);
+        let pending = |outcome: &mut CallState<T>| matches!(outcome, CallState::Pending);
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = ended.wait_timeout_while(outcome, limit, pending);
         let mut outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
-        match mem::replace(&mut *outcome, Outcome::Abandoned) {
-            Outcome::Returned(returned) => Ok(returned),
-            Outcome::Panicked => Err(CallError::Panicked),
-            Outcome::Pending | Outcome::Abandoned => Err(CallError::TimedOut),
+        match mem::replace(&mut *outcome, CallState::Abandoned) {
+            CallState::Returned(returned) => Ok(returned),
+            CallState::Panicked => Err(CallError::Panicked),
+            CallState::Pending | CallState::Abandoned => Err(CallError::TimedOut),
         }
     }
 
@@ -90,7 +90,7 @@ impl TimeLimit {
 }
 
 /// How far a call got.
-enum Outcome<T> {
+enum CallState<T> {
     Pending,
     Returned(T),
     Panicked,
@@ -100,16 +100,16 @@ enum Outcome<T> {
 
 /// Hands the outcome of a call over to the caller when it is dropped, which a panic does too.
 struct Handover<T> {
-    to: Arc<(Mutex<Outcome<T>>, Condvar)>,
-    outcome: Outcome<T>,
+    to: Arc<(Mutex<CallState<T>>, Condvar)>,
+    outcome: CallState<T>,
 }
 
 impl<T> Drop for Handover<T> {
     fn drop(&mut self) {
         let (outcome, ended) = &*self.to;
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let ours = mem::replace(&mut self.outcome, Outcome::Panicked);
-        let is_waited_for = matches!(*outcome, Outcome::Pending);
+        let ours = mem::replace(&mut self.outcome, CallState::Panicked);
+        let is_waited_for = matches!(*outcome, CallState::Pending);
         if is_waited_for {
             *outcome = ours;
             drop(outcome);

@@ -82,7 +82,7 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
         None => str::from_utf8(bytes).unwrap_or_default(),
     };
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
-    let mut search = Search::default();
+    let mut search = JwkSearch::default();
     if let Some(mut material) = search.text(text, MAX_DEPTH)? {
         if utf16.is_some() {
             material.repairs.insert(0, pem::UTF_16);
@@ -111,18 +111,18 @@ pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
 
 /// What a search came across besides a key to sign with.
 #[derive(Default)]
-struct Search {
+struct JwkSearch {
     is_json: bool,
     has_public_key: bool,
     /// Why the first private key was not taken.
     refusal: Option<&'static str>,
 }
 
-type Found = Result<Option<KeyMaterial>, Error>;
+type SearchResult = Result<Option<KeyMaterial>, Error>;
 
-impl Search {
+impl JwkSearch {
     /// Searches a text that may be JSON, as it is, with escaped quotes, or in base64.
-    fn text(&mut self, text: &str, depth: u8) -> Found {
+    fn text(&mut self, text: &str, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
         };
@@ -148,7 +148,7 @@ impl Search {
     }
 
     /// Searches an object or an array and the values in it, or a string.
-    fn json(&mut self, json: &str, depth: u8) -> Found {
+    fn json(&mut self, json: &str, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
         };
@@ -189,16 +189,18 @@ impl Search {
     }
 
     /// Reads a JWK, unless it is a public one or not for signing.
-    fn jwk(&mut self, jwk: &Jwk<'_>, kty: &str) -> Found {
+    fn jwk(&mut self, jwk: &Jwk<'_>, kty: &str) -> SearchResult {
         let has = |name: &&str| jwk.get(name).is_some();
         if kty != "oct" && !has(&"d") && !RSA_FACTORS.iter().any(has) {
             self.has_public_key = true;
             return Ok(None);
         }
-        let kind = jwk.kind(kty).and_then(|kind| Ok((kind, jwk.algorithm()?)));
-        match kind {
+        let key_type = jwk
+            .key_type(kty)
+            .and_then(|key_type| Ok((key_type, jwk.algorithm()?)));
+        match key_type {
             // A damaged key is not passed over for another one.
-            Ok((kind, algorithm)) => jwk.material(kind, algorithm).map(Some),
+            Ok((key_type, algorithm)) => jwk.material(key_type, algorithm).map(Some),
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
                 Ok(None)
@@ -207,9 +209,9 @@ impl Search {
     }
 }
 
-/// A kind of key that signs here (RFC 7518 §6.1, RFC 8037 §2).
+/// A type of key that signs here (RFC 7518 §6.1, RFC 8037 §2).
 #[derive(Clone, Copy)]
-enum Kind {
+enum KeyType {
     Rsa,
     Ec(Curve),
     Ed25519,
@@ -260,15 +262,15 @@ impl<'t> Jwk<'t> {
         }
     }
 
-    /// Returns the kind of the key, or why it does not sign.
-    fn kind(&self, kty: &str) -> Result<Kind, &'static str> {
+    /// Returns the type of the key, or why it does not sign.
+    fn key_type(&self, kty: &str) -> Result<KeyType, &'static str> {
         self.check_operation(&["sign"], OTHER_KEY_OPS)?;
         let crv = self.text("crv").unwrap_or_default();
         match kty {
-            "RSA" => Ok(Kind::Rsa),
-            "EC" => ec_curve(&crv).map(Kind::Ec),
-            "OKP" => okp_curve(&crv).map(|()| Kind::Ed25519),
-            "oct" => Ok(Kind::Secret),
+            "RSA" => Ok(KeyType::Rsa),
+            "EC" => ec_curve(&crv).map(KeyType::Ec),
+            "OKP" => okp_curve(&crv).map(|()| KeyType::Ed25519),
+            "oct" => Ok(KeyType::Secret),
             _ => Err(OTHER_KTY),
         }
     }
@@ -287,16 +289,20 @@ impl<'t> Jwk<'t> {
         }
     }
 
-    fn material(&self, kind: Kind, algorithm: Option<Algorithm>) -> Result<KeyMaterial, Error> {
+    fn material(
+        &self,
+        key_type: KeyType,
+        algorithm: Option<Algorithm>,
+    ) -> Result<KeyMaterial, Error> {
         let mut repairs = Vec::new();
-        let parts = match kind {
-            Kind::Rsa => KeyParts::Rsa(self.rsa(&mut repairs)?),
-            Kind::Ec(curve) => KeyParts::Ec(Ok(self.ec(curve)?)),
-            Kind::Ed25519 => KeyParts::Ed25519(Ed25519Parts {
+        let parts = match key_type {
+            KeyType::Rsa => KeyParts::Rsa(self.rsa(&mut repairs)?),
+            KeyType::Ec(curve) => KeyParts::Ec(Ok(self.ec(curve)?)),
+            KeyType::Ed25519 => KeyParts::Ed25519(Ed25519Parts {
                 seed: self.bytes("d")?,
                 public: Some(mem::take(&mut *self.bytes("x")?)),
             }),
-            Kind::Secret => KeyParts::Hmac(self.bytes("k")?),
+            KeyType::Secret => KeyParts::Hmac(self.bytes("k")?),
         };
         Ok(KeyMaterial {
             parts,

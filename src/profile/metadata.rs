@@ -1,7 +1,7 @@
 //! Discovery without I/O, for callers that send requests themselves.
 
 use super::Profile;
-use crate::discovery::{Found, Search};
+use crate::discovery::{EndpointSearch, FoundEndpoint};
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::Error;
 use crate::message::{Request, Response};
@@ -33,7 +33,7 @@ impl Profile {
         let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(self.clone());
         };
-        let search = Search {
+        let search = EndpointSearch {
             discovery,
             url,
             expected_issuer: self.expected_issuer()?,
@@ -44,7 +44,7 @@ impl Profile {
     }
 
     /// Returns the same profile with the token endpoint that discovery found.
-    pub(crate) fn with_found(&self, (url, issuer): Found) -> Result<Self, Error> {
+    pub(crate) fn with_found(&self, (url, issuer): FoundEndpoint) -> Result<Self, Error> {
         let resolved = Self {
             endpoint: Endpoint::found(url, issuer),
             ..self.clone()

@@ -29,7 +29,7 @@ pub struct Setting {
     pub is_common: bool,
     /// A setting that it replaces, since both set the same thing. Of two that take pairs, those of one name do.
     pub instead_of: Option<&'static str>,
-    apply: fn(Profile, &str) -> Result<Profile, Problem>,
+    apply: fn(Profile, &str) -> Result<Profile, Refusal>,
 }
 
 /// The part of an exchange that a [`Setting`] changes.
@@ -66,13 +66,13 @@ pub enum SettingValue {
 }
 
 /// Why a value is refused.
-enum Problem {
+enum Refusal {
     /// It has not the form of the setting's values.
     Form,
     Other(Error),
 }
 
-impl From<Error> for Problem {
+impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -83,7 +83,7 @@ const fn setting(
     name: &'static str,
     value: SettingValue,
     help: &'static str,
-    apply: fn(Profile, &str) -> Result<Profile, Problem>,
+    apply: fn(Profile, &str) -> Result<Profile, Refusal>,
 ) -> Setting {
     Setting {
         name,
@@ -161,7 +161,7 @@ pub const SETTINGS: &[Setting] = &[
             "uuid" => Jti::Uuid,
             "hex" => Jti::Hex,
             "none" => Jti::Omit,
-            _ => return Err(Problem::Form),
+            _ => return Err(Refusal::Form),
         }))),
     setting(Assertion, "claim", JSON_PAIR, "An additional claim; may be repeated. VALUE is JSON, or else a text; null adds none. A text that begins with {, [ or \" is written as a string of JSON.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_claim(name, json_or_text("claim", name, value)?)) }).common(),
@@ -191,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
         |p, v| {
             let all = [Placement::FORM, Placement::JSON, Placement::QUERY, Placement::GET];
             let placement = all.into_iter().find(|placement| placement.name() == v);
-            Ok(p.with_placement(placement.ok_or(Problem::Form)?))
+            Ok(p.with_placement(placement.ok_or(Refusal::Form)?))
         }),
     setting(Request, "request-header", SECRET_PAIR, "A header of the request, in place of one of the same name; may be repeated.",
         |p, v| { let (name, value) = pair(v)?; Ok(p.with_request_header(name.to_owned(), value)) }),
@@ -201,7 +201,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(Response, "token-member", MEMBER, "The member of the response that is the token: a name, or a JSON Pointer such as /auth/client_token.",
         |p, v| Ok(p.with_token_member(v.to_owned()))),
     setting(Response, "text-response", Flag, "The body of the response is the token.",
-        |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Problem::Form) }).instead_of("token-member"),
+        |p, v| match v { "" | "yes" => Ok(p.with_text_response()), _ => Err(Refusal::Form) }).instead_of("token-member"),
     setting(Response, "token-header", Text("HEADER"), "The header that carries the token to an API, with {} for the token.",
         |p, v| Ok(p.with_token_header(v)?)),
     setting(Response, "expires-in", MEMBER, "The member of the response with the lifetime in seconds.",
@@ -214,7 +214,7 @@ pub const SETTINGS: &[Setting] = &[
         |p, v| Ok(p.with_token_exp(match v {
             "yes" => true,
             "no" => false,
-            _ => return Err(Problem::Form),
+            _ => return Err(Refusal::Form),
         }))),
     setting(Response, "token-lifetime", SECONDS, "The lifetime of a token whose response names none.",
         |p, v| Ok(p.with_token_lifetime(seconds(v)?))),
@@ -255,8 +255,8 @@ impl Profile {
             return Err(Error::config(format!("there is no setting {name}")));
         };
         (setting.apply)(self, value).map_err(|problem| match problem {
-            Problem::Other(error) => error,
-            Problem::Form => {
+            Refusal::Other(error) => error,
+            Refusal::Form => {
                 let form = setting.value.form().unwrap_or("yes");
                 Error::config(format!("{name}: expected {form}"))
             }
@@ -272,31 +272,31 @@ pub(crate) fn discovered(url: &str) -> Result<Endpoint, Error> {
     }
 }
 
-fn pair(text: &str) -> Result<(&str, &str), Problem> {
+fn pair(text: &str) -> Result<(&str, &str), Refusal> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.ok_or(Problem::Form)
+    pair.ok_or(Refusal::Form)
 }
 
-fn seconds(text: &str) -> Result<Duration, Problem> {
-    let seconds = text.parse().map_err(|_| Problem::Form)?;
+fn seconds(text: &str) -> Result<Duration, Refusal> {
+    let seconds = text.parse().map_err(|_| Refusal::Form)?;
     Ok(Duration::from_secs(seconds))
 }
 
-fn seconds_or_none(text: &str) -> Result<Option<Duration>, Problem> {
+fn seconds_or_none(text: &str) -> Result<Option<Duration>, Refusal> {
     match text {
         "none" => Ok(None),
         text => seconds(text).map(Some),
     }
 }
 
-fn scope_placement(text: &str) -> Result<ScopePlacement, Problem> {
+fn scope_placement(text: &str) -> Result<ScopePlacement, Refusal> {
     let claim = |claim: &str| claim.to_owned().into();
     Ok(match text.split_once('=') {
         None if text == "parameter" => ScopePlacement::Parameter,
         Some((name, "array")) => ScopePlacement::ClaimArray(claim(name)),
         Some((name, "commas")) => ScopePlacement::ClaimWithCommas(claim(name)),
         Some((name, "spaces")) => ScopePlacement::ClaimWithSpaces(claim(name)),
-        _ => return Err(Problem::Form),
+        _ => return Err(Refusal::Form),
     })
 }
 
