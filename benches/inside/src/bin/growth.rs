@@ -1,13 +1,20 @@
 //! Measures how time and memory grow with the size of the input. Prints lines of `series count nanoseconds bytes`.
 //!
 //! The time is the median of runs without the allocation counter. The bytes are the peak of one more run with it.
+//!
+//! ```sh
+//! growth JWT_BEARER   the program whose configuration files grow
+//! ```
 
+use std::fmt::Write as _;
 use std::hint::black_box;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use inside::{FreeSigner, exchange, fresh_source, now, profile, time_threads};
-use jwt_bearer::{Request, Response, Signer, TokenSource, Transport};
+use jwt_bearer::{FileStore, Request, Response, Signer, TokenSource, TokenStore as _, Transport};
 
 /// The library reads no longer response.
 const MAX_RESPONSE: usize = 64 * 1024;
@@ -28,6 +35,55 @@ fn main() {
             time_threads(threads, 20_000, || drop(black_box(source.token())))
         });
     }
+    for threads in [1, 10, 100, 1_000, 10_000] {
+        let source = fresh_source();
+        measure("many-threads", threads, || {
+            time_threads(threads, 100, || drop(black_box(source.token())))
+        });
+    }
+    let directory = env::temp_dir().join(format!("jwt-bearer-growth-{}", std::process::id()));
+    let store = FileStore::new(&directory).unwrap();
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+    let mut saved = 0;
+    for count in [1, 10, 100, 1_000, 10_000] {
+        for n in saved..count {
+            store
+                .save(&format!("{n:064x}"), &[7; 500], hour, second)
+                .unwrap();
+        }
+        saved = count;
+        measure("store", count, || {
+            store
+                .load(&format!("{:064x}", count / 2), second)
+                .unwrap()
+                .unwrap()
+        });
+    }
+    let program = env::args().nth(1).expect("the program is named");
+    let file = directory.join("connections.toml");
+    for count in [1, 10, 100, 1_000, 10_000] {
+        let mut text = String::new();
+        for n in 0..count {
+            writeln!(
+                text,
+                "[connection-{n}]\nprovider = \"salesforce\"\nclient-id = \"client-{n}\""
+            )
+            .unwrap();
+        }
+        fs::write(&file, text).unwrap();
+        let name = format!("connection-{}", count / 2);
+        measure("connections", count, || {
+            let mut command = Command::new(&program);
+            let shown = command
+                .arg("--config")
+                .arg(&file)
+                .args(["config", &name])
+                .output()
+                .unwrap();
+            assert!(shown.status.success(), "{shown:?}");
+        });
+    }
+    fs::remove_dir_all(&directory).unwrap();
     for length in [100, 400, 1_600, 6_400, 25_600, MAX_RESPONSE] {
         let profile = profile();
         let token = "t".repeat(length - r#"{"access_token":""}"#.len());
