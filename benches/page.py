@@ -12,6 +12,7 @@ from statistics import median
 HERE = Path(__file__).parent
 RESULTS = Path(sys.argv[1])
 OURS, CLI = "ten lines", "command line"
+MINE_ALL = [OURS, CLI, "with ring", "static", "static with ring", "connection"]
 
 
 def rows(name):
@@ -64,7 +65,12 @@ NAMES = {
     OURS: "**ten lines on this library**",
     CLI: "**its command line**",
     "with ring": "ten lines with `ring` in place of `rsa`",
+    "static": "ten lines, static with musl",
+    "static with ring": "ten lines with `ring`, static with musl",
+    "connection": "its command line, by a connection of the configuration file",
     "the packages alone": "its packages without it",
+    "google-auth": "Python, google-auth",
+    "MSAL": "Python, MSAL, which reads metadata first",
     "jsonwebtoken, reqwest": "`jsonwebtoken`, blocking `reqwest`",
     "the same, rust_crypto": "the same with feature `rust_crypto`",
     "Go": "Go, `x/oauth2/jwt`",
@@ -93,6 +99,20 @@ def layers(name):
             layer = next((layer for layer, words in LAYERS if re.search(words, found[2])), "Rust's standard library")
             shares[layer] += int(found[1].replace(",", ""))
     return shares
+
+
+def second_connection():
+    """Instructions of the second exchange over TLS, of those of the first, both without RSA."""
+    without = []
+    for tokens in range(3):
+        shares = layers(f"instructions-tls-{tokens}.txt")
+        without.append(sum(shares.values()) - shares["RSA"])
+    return (without[2] - without[1]) / (without[1] - without[0])
+
+
+def idle_source():
+    """Bytes of one source among many that have no token yet."""
+    return next(int(most) / int(count) for name, count, _, most in reversed(rows("growth.tsv")) if name == "sources")
 
 
 # At the very most: what this crate could be blamed for.
@@ -202,7 +222,7 @@ def main():
     builds = defaultdict(list)
     for _, who, milliseconds in rows("build.tsv"):
         builds[who].append((int(milliseconds) / 1e3,))
-    shares = {"plain http": layers("instructions-http.txt"), "TLS": layers("instructions-tls.txt")}
+    shares = {"plain http": layers("instructions-http.txt"), "TLS": layers("instructions-tls-1.txt")}
     beside = defaultdict(list)
     for threads, ours, least, of in rows("beside.tsv"):
         beside[threads].append((float(ours), float(least), float(of)))
@@ -225,9 +245,20 @@ def main():
     goals.append(target("peak memory, of Go", ratio(http[OURS], http["Go"], PEAK), 0.65))
     goals.append(target("size when stripped", sizes[OURS][0] / 1e6, 3.1, " MB", why=WHY_SIZE.format(
         bare=sizes["the packages alone"][0] / 1e6, own=(sizes[OURS][0] - sizes["the packages alone"][0]) / 1e6)))
+    ring = http["with ring"]
+    goals += [
+        target(f"with `ring`: cold start, of {NAMES[who]}", ratio(ring, http[who], WALL), limit)
+        for who, limit in [("Go", 0.60), ("openssl, curl", 0.10), ("Node", 0.012)]
+    ]
+    goals.append(target("with `ring`, static: cold start, of the default", ratio(http["static with ring"], http[OURS], WALL), 0.5))
+    goals.append(target("its command line: cold start, of Go", ratio(http[CLI], http["Go"], WALL), 1))
+    goals.append(target("the same by a connection", ratio(http["connection"], http["Go"], WALL), 1))
+    goals.append(target("instructions of a second https connection, of the first", second_connection(), 0.35))
     built = ratio(builds[OURS], builds["jsonwebtoken, reqwest"], WALL)
     goals.append(target("clean build, of `jsonwebtoken` with `reqwest`", built, 0.45, why=WHY_BUILD.format(
         bare=ratio(builds["the packages alone"], builds["jsonwebtoken, reqwest"], WALL), pairs=len(builds[OURS]))))
+    with_ring = ratio(builds["with ring"], builds["jsonwebtoken, reqwest"], WALL)
+    goals.append(target("with `ring`: clean build, of the same", with_ring, 0.40))
     goals.append(target("our own code in a cold run's instructions", share * 100, 5, " %"))
     for threads, limit in (("1", 1.3), ("2", 1.3)):
         several = "s" if threads != "1" else ""
@@ -235,6 +266,7 @@ def main():
         goals.append(target(f"a fresh token on {threads} thread{several}, of its yardstick", value, limit))
     goals.append(target("our overhead over raw `rsa`", overhead * 100, 1, " %"))
     worst = max(growth.values(), key=lambda one: one[0])
+    goals.append(target("memory of an idle source", idle_source() / 1e3, 1.6, " kB"))
     goals.append(target(f"steepest growth, as an exponent ({worst[2]})", worst[0], 1.2))
 
     page = PAGE.format(
@@ -287,17 +319,18 @@ def counts():
 
 
 def pictures(http, tls, sizes):
-    plain = [(name_of(who), middle(runs, WALL), who in (OURS, CLI)) for who, runs in http.items()]
+    plain = [(name_of(who), middle(runs, WALL), who in MINE_ALL) for who, runs in http.items()]
     bars("cold-start.svg", "From process start to token", "milliseconds, plain http on loopback, median; RS256 with 2048 bits", plain, "ms")
-    peak = sorted(((name_of(who), middle(runs, PEAK), who in (OURS, CLI)) for who, runs in tls.items()), key=lambda row: row[1])
+    peak = sorted(((name_of(who), middle(runs, PEAK), who in MINE_ALL) for who, runs in tls.items()), key=lambda row: row[1])
     bars("memory.svg", "Peak memory", "megabytes, over TLS, median", peak, "MB")
-    size = [(name_of(who), of[0] / 1e6, who in (OURS, CLI)) for who, of in sizes.items() if of[0]]
+    size = [(name_of(who), of[0] / 1e6, who in MINE_ALL) for who, of in sizes.items() if of[0]]
     bars("size.svg", "Size of the program", "megabytes, stripped, TLS included; Python and Node have no program of their own", sorted(size, key=lambda row: row[1]), "MB")
 
 
 def name_of(who):
     return {OURS: "ten lines on this library", CLI: "its command line", "the packages alone": "its packages without it",
-            "with ring": "ten lines with ring",
+            "with ring": "ten lines with ring", "static": "ten lines, static", "static with ring": "ten lines with ring, static",
+            "connection": "its command line, by a connection", "google-auth": "google-auth",
             "the same, rust_crypto": "jsonwebtoken (rust_crypto), reqwest"}.get(who, who)
 
 
@@ -347,26 +380,32 @@ def signing_table(signed):
     return table(head, body)
 
 
+# What another process or another thread takes is not counted.
+NO_MEMORY = ["threads", "many-threads", "connections", "store"]
+
+
 def grown():
     series = defaultdict(list)
     for name, count, nanoseconds, most in rows("growth.tsv"):
         series[name].append((int(count), int(nanoseconds), int(most)))
     what = {
-        "sources": "sources made", "threads": "threads, 20,000 calls each", "body": "response: bytes of one token",
+        "sources": "sources made", "threads": "threads, 20,000 calls each", "many-threads": "threads, 100 calls each",
+        "connections": "connections in a file, one of them read by the command line",
+        "store": "tokens in a file store, one of them read", "body": "response: bytes of one token",
         "members": "response: bytes of many members", "claims": "claims of an assertion",
     }
     table_of, panels = {}, []
     for name, points in series.items():
         time = [(x, t / 1e3) for x, t, _ in points]
         memory = [(x, m) for x, _, m in points if m]
-        constant = len(memory) < len(points) or name == "threads"
+        constant = len(memory) < len(points) or name in NO_MEMORY
         table_of[name] = (
             slope(time), "" if constant else f"{slope(memory):.2f}", what[name], f"{points[0][0]:,}", f"{points[-1][0]:,}",
             f"{figure(points[-1][1] / 1e6)} ms", "" if constant else f"{points[-1][2]:,} bytes",
         )
         lines_of = {"time": time}
         panels.append((what[name], "", "microseconds", lines_of))
-    memories = {what[name]: [(x, m) for x, _, m in points] for name, points in series.items() if name != "threads"}
+    memories = {what[name]: [(x, m) for x, _, m in points] for name, points in series.items() if name not in NO_MEMORY}
     panels.append(("memory in use at once", "", "bytes", memories))
     lines("growth.svg", "Growth: both axes logarithmic, a straight line at 45 degrees is linear", panels)
     return table_of

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Prints both URLs. It verifies the signature of every assertion, which takes some thirty microseconds, so that
-//! every client has to do the whole work.
+//! every client has to do the whole work. Over TLS a GET reads its metadata.
 
 use std::error::Error;
 use std::io::{BufReader, Read, Write};
@@ -41,8 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("http://127.0.0.1:{}/token", plain.local_addr()?.port());
     println!("https://localhost:{}/token", secure.local_addr()?.port());
     let plain_key = key.clone();
-    thread::spawn(move || accept(&plain, &plain_key, Ok));
-    accept(&secure, &key, move |stream| {
+    thread::spawn(move || accept(&plain, &plain_key, "", Ok));
+    let base = format!("https://localhost:{}", secure.local_addr()?.port());
+    accept(&secure, &key, &base, move |stream| {
         let connection = ServerConnection::new(tls.clone())?;
         Ok(StreamOwned::new(connection, stream))
     });
@@ -52,23 +53,28 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn accept<S: Read + Write + Send + 'static>(
     listener: &TcpListener,
     key: &Arc<Key>,
+    base: &str,
     wrap: impl Fn(TcpStream) -> Result<S, Box<dyn Error>>,
 ) {
     for stream in listener.incoming().flatten() {
         let _ = stream.set_nodelay(true);
-        let key = key.clone();
+        let (key, base) = (key.clone(), base.to_owned());
         match wrap(stream) {
             // A client that closes the connection ends the thread of this connection alone.
-            Ok(stream) => drop(thread::spawn(move || serve(stream, &key).is_ok())),
+            Ok(stream) => drop(thread::spawn(move || serve(stream, &key, &base).is_ok())),
             Err(error) => eprintln!("{error}"),
         }
     }
 }
 
-fn serve(stream: impl Read + Write, key: &Key) -> Result<(), Box<dyn Error>> {
+fn serve(stream: impl Read + Write, key: &Key, base: &str) -> Result<(), Box<dyn Error>> {
+    let metadata = format!(
+        r#"{{"issuer":"{base}/tenant","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token"}}"#
+    );
     let mut stream = BufReader::new(stream);
-    while let Some(body) = request(&mut stream)? {
+    while let Some((method, body)) = request(&mut stream)? {
         let (status, response) = match verify(&body, key) {
+            _ if method == "GET" => ("200 OK", &*metadata),
             Some(()) => (
                 "200 OK",
                 r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"Bearer","expires_in":300}"#,
@@ -85,13 +91,14 @@ fn serve(stream: impl Read + Write, key: &Key) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads the body of the next request, or `None` if the client has closed the connection.
-fn request(stream: &mut impl std::io::BufRead) -> Result<Option<String>, Box<dyn Error>> {
+/// Reads method and body of the next request, or `None` if the client has closed the connection.
+fn request(stream: &mut impl std::io::BufRead) -> Result<Option<(String, String)>, Box<dyn Error>> {
     let mut length = 0;
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
     }
+    let method = line.split(' ').next().unwrap_or_default().to_owned();
     while !line.trim_end().is_empty() {
         if let Some((name, value)) = line.split_once(':')
             && name.eq_ignore_ascii_case("Content-Length")
@@ -103,7 +110,7 @@ fn request(stream: &mut impl std::io::BufRead) -> Result<Option<String>, Box<dyn
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(String::from_utf8(body)?))
+    Ok(Some((method, String::from_utf8(body)?)))
 }
 
 /// Returns `Some` if the assertion is signed with that key and is of that client.

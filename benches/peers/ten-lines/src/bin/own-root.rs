@@ -1,26 +1,33 @@
-//! The ten lines of `main.rs` over TLS with a private root certificate.
+//! The ten lines of `main.rs` over TLS with a private root certificate, and with a new connection for each token.
+//!
+//! ```sh
+//! own-root KEY.pem URL ROOT.pem [TOKENS]
+//! ```
 
 use jwt_bearer::{Audience, Endpoint, Error, Profile, RsaKey, TokenSource};
 use ureq::Agent;
 use ureq::tls::{Certificate, TlsConfig};
 
 fn main() -> Result<(), Error> {
-    let [_, key, url, root] = std::env::args().collect::<Vec<_>>().try_into().unwrap();
+    let arguments = std::env::args().collect::<Vec<_>>();
+    let [_, key, url, root, rest @ ..] = &arguments[..] else {
+        panic!("usage: own-root KEY.pem URL ROOT.pem [TOKENS]");
+    };
+    let tokens = rest.first().map_or(1, |count| count.parse().unwrap());
     let key = RsaKey::from_pem(std::fs::read(key).unwrap())?;
     let root = Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
     let tls = TlsConfig::builder().root_certs([root].into());
     let agent: Agent = Agent::config_builder()
         .proxy(None)
+        .max_idle_connections(0)
         .tls_config(tls.build())
         .build()
         .into();
     let endpoint = Endpoint::token(url).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    println!(
-        "{}",
-        TokenSource::with_transport(agent, profile, key)?
-            .token()?
-            .secret()
-    );
+    let source = TokenSource::with_transport(agent, profile, key)?;
+    for _ in 0..tokens {
+        println!("{}", source.fetch_uncached()?.secret());
+    }
     Ok(())
 }
