@@ -7,9 +7,9 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-/// Consecutive characters of a secret that do not occur in a sentence by chance.
+/// Consecutive bytes of a secret that do not occur in a sentence by chance.
 const RUN: usize = 16;
-/// Characters of the shortest secret that is searched for: a shorter one occurs in any sentence.
+/// Bytes of the shortest secret that is searched for: a shorter one occurs in any sentence.
 const SHORTEST: usize = 6;
 /// Characters that are returned of a text: a sentence, and the identifiers for a support case behind it.
 const MAX_LENGTH: usize = 256;
@@ -40,10 +40,14 @@ pub(crate) fn repeats(text: &str, secret: &str) -> bool {
     let secret = counted(secret, counts);
     let (run, runs) = runs(&secret);
     // As it is written, and as a terminal shows it.
-    let written: Vec<char> = text.chars().filter(counts).collect();
-    let shown: Vec<char> = without_escapes(text.chars()).filter(counts).collect();
-    let has_run = |text: &[char]| text.windows(run).any(|window| runs.contains(window));
-    has_run(&written) || has_run(&shown)
+    let written: String = text.chars().filter(counts).collect();
+    let shown: String = without_escapes(text.chars()).filter(counts).collect();
+    let has_run = |text: String| {
+        text.as_bytes()
+            .windows(run)
+            .any(|window| runs.contains(window))
+    };
+    has_run(written) || has_run(shown)
 }
 
 /// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
@@ -63,10 +67,15 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
         let counts = counting_in(secret);
         let secret = counted(secret, counts);
         let (run, runs) = runs(&secret);
-        // The characters of all texts that count, one after another.
-        let all = texts.iter().flatten().copied().enumerate();
-        let (positions, found): (Vec<usize>, Vec<char>) = all.filter(|(_, c)| counts(c)).unzip();
-        for (window, at) in found.windows(run).zip(positions.windows(run)) {
+        // The characters of all texts that count, one after another, and where each byte comes from.
+        let (mut found, mut positions) = (String::new(), Vec::new());
+        for (at, c) in texts.iter().flatten().enumerate() {
+            if counts(c) {
+                found.push(*c);
+                positions.resize(found.len(), at);
+            }
+        }
+        for (window, at) in found.as_bytes().windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
                 // Whatever separates its characters goes with it.
@@ -173,19 +182,19 @@ fn counting_in(secret: &str) -> fn(&char) -> bool {
 }
 
 /// Returns the characters of a secret that count.
-fn counted(secret: &str, counts: fn(&char) -> bool) -> Zeroizing<Vec<char>> {
-    // A vector that grows leaves pieces in freed memory.
-    let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
+fn counted(secret: &str, counts: fn(&char) -> bool) -> Zeroizing<String> {
+    // A text that grows leaves pieces in freed memory.
+    let mut characters = Zeroizing::new(String::with_capacity(secret.len()));
     characters.extend(secret.chars().filter(counts));
     characters
 }
 
 /// Returns the length of the runs of a secret that are searched for, and all of them.
-fn runs(secret: &[char]) -> (usize, HashSet<&[char]>) {
+fn runs(secret: &str) -> (usize, HashSet<&[u8]>) {
     let run = secret.len().clamp(1, RUN);
     match secret.len() < SHORTEST {
         true => (run, HashSet::new()),
-        false => (run, secret.windows(run).collect()),
+        false => (run, secret.as_bytes().windows(run).collect()),
     }
 }
 

@@ -173,7 +173,7 @@ fn without_sequences(text: &str) -> Vec<char> {
     kept
 }
 
-/// Returns whether 16 characters of a secret are in a text in a row, or all of a secret of 6 to 15. What is in no token
+/// Returns whether 16 bytes of a secret are in a text in a row, or all of a secret of 6 to 15. What is in no token
 /// (RFC 6749 §A.12) does not count, nor does what a terminal swallows. In a secret of another script, all that is seen
 /// counts.
 fn is_in(text: &str, secret: &str) -> bool {
@@ -183,14 +183,14 @@ fn is_in(text: &str, secret: &str) -> bool {
 fn has_run(text: impl Iterator<Item = char>, secret: &str) -> bool {
     let is_seen = |c: &char| *c != ' ' && !is_invisible(*c);
     let counts = |c: &char| c.is_ascii_graphic() || (!secret.is_ascii() && is_seen(c));
-    let text: Vec<_> = text.filter(counts).collect();
-    let secret: Vec<_> = secret.chars().filter(counts).collect();
+    let text: String = text.filter(counts).collect();
+    let secret: String = secret.chars().filter(counts).collect();
     if secret.len() < 6 {
         return false;
     }
     let run = secret.len().min(16);
-    let runs: HashSet<_> = secret.windows(run).collect();
-    text.windows(run).any(|run| runs.contains(run))
+    let runs: HashSet<_> = secret.as_bytes().windows(run).collect();
+    text.as_bytes().windows(run).any(|run| runs.contains(run))
 }
 
 /// Returns whether a text has, but for its masks, characters of another in their order.
