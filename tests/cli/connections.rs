@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::engine::general_purpose::STANDARD;
 use jwt_bearer::provider::PROVIDERS;
 use jwt_bearer::{SETTINGS, SettingValue};
 
@@ -258,9 +259,26 @@ fn variables_may_hold_keys_and_secrets_themselves() {
         PROD.replace("\"key.pem\"", "\"none.pem\"").as_str(),
     );
     let pem = pem();
-    for key in [pem.as_str(), &format!("\n{pem}"), "key.pem"] {
+    for key in [pem.as_str(), &format!("\n{pem}"), "key.pem", "key.pem\r\n"] {
         run(&fixture, "token prod", &[("JWT_BEARER_KEY", key)]).only_line();
     }
+    // The usual form of a secret of a pipeline, as `base64 -w0` writes it; of a key that is shorter than a name may be;
+    // and what remains of PEM where line ends are lost.
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let quoted = format!("\"{}\"", pem.replace('\n', "\\n"));
+    let ed25519 = STANDARD.encode(include_str!("../data/keys/ed25519.pem"));
+    for key in [STANDARD.encode(&pem), body, quoted, ed25519] {
+        let command = "assertion jwt-bearer --issuer i --token-endpoint https://as.example/t";
+        let outcome = run(&fixture, command, &[("JWT_BEARER_KEY", &key)]);
+        assert!(outcome.out.starts_with("eyJ"), "{outcome:?}");
+    }
+    let client = [("JWT_BEARER_CLIENT_ID", "consumer-key\r\n")];
+    let outcome = run(
+        &fixture,
+        "assertion salesforce --username u --key key.pem",
+        &client,
+    );
+    assert!(outcome.out.starts_with("eyJ"), "{outcome:?}");
     let credentials =
         fs::read_to_string(fixture.directory.path().join("credentials.json")).unwrap();
     let variable = [("JWT_BEARER_CREDENTIALS", credentials.as_str())];

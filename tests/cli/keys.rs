@@ -408,6 +408,44 @@ fn several_private_keys_are_warned_of() {
     }
 }
 
+#[test]
+fn key_of_a_set_is_chosen_by_its_id() {
+    let fixture = Fixture::new();
+    let with_id = |jwk: &str, id: &str| {
+        let mut jwk: Value = serde_json::from_str(jwk).unwrap();
+        jwk["kid"] = id.into();
+        jwk
+    };
+    let rsa = with_id(include_str!("../data/jwk/rfc7515-a2.json"), "k1");
+    let ed25519 = with_id(include_str!("../data/jwk/rfc8037-a1.json"), "k2");
+    fixture.write("set.json", format!(r#"{{"keys":[{rsa},{ed25519}]}}"#));
+    let assertion = |id: &str| {
+        fixture.run(&format!(
+            "assertion jwt-bearer --issuer i --token-endpoint https://as.example/t --key set.json --key-id {id}"
+        ))
+    };
+    for (id, algorithm) in [("k1", "RS256"), ("k2", "EdDSA")] {
+        let outcome = assertion(id);
+        fixture.write("assertion", &outcome.out);
+        let decoded = fixture.run("decode assertion --jwks set.json");
+        assert!(decoded.err.contains("signature verified"), "{decoded:?}");
+        let decoded: Value = serde_json::from_str(&decoded.out).unwrap();
+        assert_eq!(decoded["header"]["kid"], id);
+        assert_eq!(decoded["header"]["alg"], algorithm);
+        assert!(
+            !outcome.err.contains("the first one is used"),
+            "{outcome:?}"
+        );
+    }
+    assertion("k3").assert_fails(
+        3,
+        "jwt-bearer: set.json: no private key of this set has the ID of --key-id; their IDs are k1, k2\n",
+    );
+    // Without IDs in the set, it is that of the registration.
+    fixture.write("set.json", include_str!("../data/jwk/rfc7515-a2.json"));
+    assert!(assertion("k3").out.starts_with("eyJ"));
+}
+
 #[cfg(unix)] // where openssl is
 #[test]
 fn new_key_of_each_type_is_read_by_openssl() {

@@ -176,3 +176,85 @@ fn option_before_the_provider_is_written_behind_its_name() {
         assert!(!outcome.err.contains("follow its name"), "{outcome:?}");
     }
 }
+
+#[test]
+fn option_of_the_other_kind_of_key_says_what_the_server_signs_with() {
+    let fixture = Fixture::new();
+    for (arguments, words) in [
+        (
+            "token cylance --key key.pem",
+            "jwt-bearer: cylance signs with a shared secret: --secret names the file that has it\n",
+        ),
+        (
+            "token salesforce --secret secret.txt",
+            "jwt-bearer: salesforce signs with a private key: --key names the file that has it\n",
+        ),
+    ] {
+        let outcome = fixture.run(arguments);
+        assert_eq!(outcome.status, 2);
+        assert!(outcome.err.ends_with(words), "{outcome:?}");
+        assert!(!outcome.err.contains("tip:"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn suggested_option_is_the_nearest_one() {
+    let fixture = Fixture::new();
+    for (option, meant) in [
+        ("--kye", "--key"),
+        ("--kei", "--key"),
+        ("--usrname", "--username"),
+        ("--scopes", "--scope"),
+    ] {
+        let outcome = fixture.run(&format!("token salesforce {option} x"));
+        let tip = format!("a similar argument exists: '{meant}'\n");
+        assert!(outcome.err.contains(&tip), "{outcome:?}");
+    }
+}
+
+#[test]
+fn missing_file_is_named_where_its_directory_exists() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.directory.path().join("keys")).unwrap();
+    for (file, is_shown) in [
+        ("keys/prod", true),
+        ("./id_rsa", true),
+        ("../none/id_rsa", true),
+        ("prod.pem", true),
+        ("c2VjcmV0", false),
+        ("c2Vj/cmV0", false),
+        ("/c2VjcmV0", false),
+    ] {
+        let outcome = fixture.run(&format!(
+            "assertion jwt-bearer --issuer i --token-endpoint https://as.example/t --key {file}"
+        ));
+        assert_eq!(outcome.status, 3);
+        let start = format!("jwt-bearer: --key: {file}: ");
+        assert_eq!(outcome.err.starts_with(&start), is_shown, "{outcome:?}");
+        assert_eq!(outcome.err.contains(file), is_shown, "{outcome:?}");
+    }
+}
+
+#[test]
+fn empty_variable_of_a_missing_option_is_named() {
+    let fixture = Fixture::new();
+    let mut command = fixture.command("token salesforce --client-id c --username u");
+    let outcome = Outcome::of(command.env("JWT_BEARER_KEY", "").output().unwrap());
+    assert_eq!(outcome.status, 2);
+    let words = "jwt-bearer: the variable JWT_BEARER_KEY is set, and empty\n";
+    assert!(outcome.err.ends_with(words), "{outcome:?}");
+    let outcome = fixture.run("token salesforce --client-id c --username u");
+    assert!(!outcome.err.contains("variable"), "{outcome:?}");
+}
+
+#[test]
+fn value_of_the_command_line_is_not_said_to_be_in_the_file() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "config.toml",
+        "[p]\nprovider = \"salesforce\"\ncache = true\n",
+    );
+    let outcome = fixture.run("--config config.toml token p --cache=yes");
+    assert_eq!(outcome.status, 2);
+    assert!(!outcome.err.contains("config.toml"), "{outcome:?}");
+}

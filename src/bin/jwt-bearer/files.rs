@@ -28,7 +28,7 @@ static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
 /// The variables that stood for files.
 static VARIABLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Bytes of the longest file name. A longer argument is the content of a file.
-const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 
 /// Begins the name of a variable that is given in place of a file name, as to the command openssl.
 pub(crate) const ENV: &str = "env:";
@@ -99,13 +99,21 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
         true => Failure::usage(format!(
             "{option}: {error}: a file name is wanted, not what is in it: write - and pipe it to standard input"
         )),
-        false if path.extension().is_some_and(is_known) => {
+        false if path.extension().is_some_and(is_known) || is_in_directory(path) => {
             Failure::config(format!("{option}: {name}: {error}"))
         }
         false => Failure::config(format!(
-            "{option}: {error}: a file name is wanted, or - for standard input"
+            "{option}: {error}: a file name is wanted, or - for standard input; what was given is not shown, since it \
+             may be a secret"
         )),
     }
+}
+
+/// Returns whether a part of the path in front of its last name is a directory. A secret in base64 may begin with a
+/// slash, as the root directory does.
+fn is_in_directory(path: &Path) -> bool {
+    let mut above = path.ancestors().skip(1);
+    above.any(|above| above.parent().is_some() && above.is_dir())
 }
 
 /// Returns whether a text is the name of a file, and no secret that was given in its place.

@@ -8,17 +8,23 @@ use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, Command, Subcommand as _, ValueHint};
+use jwt_bearer::decode_base64;
 use jwt_bearer::provider::{InputValue, Provider};
 
 use crate::chosen::Chosen;
 use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
-use crate::files::ENV;
+use crate::files::{ENV, MAX_NAME};
 use crate::names::{PREFIX, nearest, shown, variable_name};
 use crate::{origins, pairs, providers, words};
 
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
+
+/// How PEM begins (RFC 7468 §2).
+const BEGIN: &[u8] = b"-----BEGIN";
+/// Characters of the shortest key in base64, one of Ed25519.
+const MIN_BASE64: usize = 64;
 
 /// Where a value is from, if not from the command line.
 pub(crate) enum Layer {
@@ -276,7 +282,11 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
             Some(text) if matches!(option.get_action(), ArgAction::Append) => {
                 (text.lines().map(str::to_owned).collect(), variable)
             }
-            Some(text) => (vec![text], variable),
+            // A secret of a pipeline has the line end of the text that was pasted.
+            Some(text) => (
+                vec![text.trim_end_matches(['\r', '\n']).to_owned()],
+                variable,
+            ),
             None => return Ok(None),
         },
     };
@@ -294,10 +304,24 @@ fn holds_secret(option: &str, provider: Option<&Provider>) -> bool {
     option == "secret" || inputs.any(|input| matches!(input.value, InputValue::Secret(_)))
 }
 
-/// Returns whether a text is PEM or JSON, and no file name.
+/// Returns whether a text is PEM, JSON or either of them or DER in base64, and no file name.
 fn is_content(text: &str) -> bool {
-    let text = text.trim_start();
-    text.starts_with("-----BEGIN") || text.starts_with(['{', '[']) || text.trim_end().contains('\n')
+    let text = text.trim();
+    let is_in_base64 = || {
+        let decoded = decode_base64(text.as_bytes()).filter(|_| text.len() >= MIN_BASE64);
+        decoded.is_some_and(|bytes| {
+            [BEGIN, b"{", b"\x30"]
+                .iter()
+                .any(|start| bytes.starts_with(start))
+        })
+    };
+    text.as_bytes()
+        .windows(BEGIN.len())
+        .any(|part| part == BEGIN)
+        || text.starts_with(['{', '[', '"', '\''])
+        || text.contains('\n')
+        || text.len() > MAX_NAME
+        || is_in_base64()
 }
 
 /// Returns whether an option of this name takes a file.

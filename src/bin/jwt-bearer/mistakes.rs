@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use jwt_bearer::PublicKeyOfFile;
-use jwt_bearer::provider::{PROVIDERS, Provider, provider_of_credentials};
+use jwt_bearer::provider::{KeyKind, PROVIDERS, Provider, provider_of_credentials};
 use serde_json::Value;
 
 use crate::connections::Connections;
@@ -84,6 +84,48 @@ fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     Some(format!(
         "the options of a connection or provider follow its name: jwt-bearer {command} {chosen} {option} ..."
     ))
+}
+
+/// Returns the option that was meant by one with a letter too many, too few, wrong or in another place, where clap finds
+/// another one more similar.
+pub(crate) fn meant_option(error: &Error, program: &Command, words: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let option = option
+        .strip_prefix("--")
+        .filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let places = words::find(program, words)?;
+    let word = |place: usize| words.get(place).and_then(|word| word.to_str());
+    let command = word(places.command)?;
+    let name = places.below.and_then(word);
+    let name = name.filter(|_| providers::is_for_provider(program, command));
+    let options = providers::command_of(program, Some(command), name);
+    let names = options
+        .get_arguments()
+        .filter_map(|option| option.get_long());
+    let mut near = names.filter(|name| strsim::osa_distance(name, option) == 1);
+    near.next().map(|name| format!("--{name}"))
+}
+
+/// Returns what a server signs with, where the option of the other kind of key is given.
+pub(crate) fn other_kind_of_key(error: &Error, words: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let mut words = words.iter().filter_map(|word| word.to_str());
+    let provider = words.find_map(providers::provider_of)?;
+    let name = provider.name;
+    match (&**option, provider.key) {
+        _ if error.kind() != ErrorKind::UnknownArgument => None,
+        ("--key", KeyKind::Secret) => Some(format!(
+            "{name} signs with a shared secret: --secret names the file that has it"
+        )),
+        ("--secret", KeyKind::Private) => Some(format!(
+            "{name} signs with a private key: --key names the file that has it"
+        )),
+        _ => None,
+    }
 }
 
 /// The value of an option that takes one behind `=` alone, since it may have none, and is given it behind a blank.

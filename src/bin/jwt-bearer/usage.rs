@@ -128,26 +128,39 @@ fn report(mut error: Error, program: &Command) -> ExitCode {
             return no_provider(command, name).report();
         }
     }
-    let origins = origins(&error);
+    let origins = origins(&error, &words);
+    if let Some(meant) = mistakes::meant_option(&error, program, &words) {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(meant));
+    }
+    let other_key = mistakes::other_kind_of_key(&error, &words);
+    if other_key.is_some() {
+        error.remove(ContextKind::SuggestedArg);
+    }
+    let empty = empty_variables(&error);
     let advice = mistakes::advice(&error, program, &words);
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
         let failure = Failure::usage(summary(&error.render().to_string()));
-        let hints = origins.into_iter().chain(advice);
+        let hints = origins
+            .into_iter()
+            .chain(empty)
+            .chain(other_key)
+            .chain(advice);
         return hints.fold(failure, Failure::with_hint).report();
     }
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
     }
-    for hint in origins.into_iter().chain(advice) {
+    let hints = origins.into_iter().chain(empty).chain(other_key);
+    for hint in hints.chain(advice) {
         print_to_stderr(format!("jwt-bearer: {hint}"));
     }
     ExitCode::from(2)
 }
 
 /// Returns where the values are from that an error is about, if they are from no argument.
-fn origins(error: &Error) -> Vec<String> {
+fn origins(error: &Error, words: &[OsString]) -> Vec<String> {
     if error.kind() == ErrorKind::MissingRequiredArgument {
         return Vec::new(); // these have none
     }
@@ -162,11 +175,43 @@ fn origins(error: &Error) -> Vec<String> {
         let option = argument.split([' ', '=']).next()?;
         option.strip_prefix("--")
     });
+    // clap may have found it on the command line, too.
+    let is_given = |option: &str| {
+        let mut words = words.iter().filter_map(|word| word.to_str());
+        words.any(|word| {
+            word.strip_prefix("--")
+                .and_then(|word| word.split('=').next())
+                == Some(option)
+        })
+    };
+    let options = options.filter(|option| !is_given(option));
     let origins = options.filter_map(|option| match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => origins::of_value(option, value),
         _ => origins::of(option),
     });
     origins.collect()
+}
+
+/// Returns which variables are empty that missing options have: a pipeline sets one to a secret that does not exist.
+fn empty_variables(error: &Error) -> Vec<String> {
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing))
+            if error.kind() == ErrorKind::MissingRequiredArgument =>
+        {
+            missing
+        }
+        _ => return Vec::new(),
+    };
+    let options = missing
+        .iter()
+        .flat_map(|usage| usage.split(['<', '>', '|', ' ']));
+    let variables = options
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(names::variable_name);
+    let variables = variables.filter(|name| env::var_os(name).is_some_and(|text| text.is_empty()));
+    variables
+        .map(|name| format!("the variable {name} is set, and empty"))
+        .collect()
 }
 
 /// Returns the command that the words name, if it takes a provider.
