@@ -8,6 +8,9 @@ use crate::error::says;
 /// An empty code or part matches any. The first row that matches is used.
 pub(crate) type Hint = (&'static str, &'static str, &'static str);
 
+/// The status of a server that limits the number of requests (RFC 6585 §4).
+const LIMITED: &str = "429";
+
 /// What to do where a server limits the number of requests.
 pub(crate) const RATE_LIMITED: &str =
     "keep a token as long as it lives, and wait before asking for another";
@@ -80,7 +83,8 @@ pub(crate) fn hint(
 ) -> Option<&'static str> {
     let key = code.map_or_else(|| status.to_string(), str::to_owned);
     let description = description.unwrap_or_default();
-    let matches = |k: &str| k.is_empty() || k == key;
+    // A server that limits requests says so by its status, whatever its code is.
+    let matches = |k: &str| k.is_empty() || k == key || k == LIMITED && status == 429;
     let row = (table.iter()).find(|(k, part, _)| matches(k) && says(description, part));
     row.map(|(.., advice)| *advice)
 }

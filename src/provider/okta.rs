@@ -48,7 +48,9 @@ impl Profile {
     /// [`Config`](crate::ErrorKind::Config) where the issuer may not carry an assertion.
     pub fn okta(issuer: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
         let issuer = base_url(issuer.as_ref());
-        let path = match issuer.contains("/oauth2") {
+        let after_scheme = issuer.split_once("://").map_or(&*issuer, |(_, rest)| rest);
+        let path_of_issuer = after_scheme.split_once('/').map(|(_, path)| path);
+        let path = match path_of_issuer.is_some_and(|path| path.starts_with("oauth2")) {
             true => "/v1/token",
             false => OF_ORGANIZATION,
         };

@@ -19,6 +19,27 @@ fn okta() -> Profile {
 }
 
 #[test]
+fn okta_domain_may_be_called_oauth2() {
+    for (issuer, endpoint) in [
+        (
+            "https://oauth2.example.com",
+            "https://oauth2.example.com/oauth2/v1/token",
+        ),
+        (
+            "https://oauth2.example.com/oauth2/default",
+            "https://oauth2.example.com/oauth2/default/v1/token",
+        ),
+    ] {
+        let profile = Profile::okta(issuer, CLIENT).unwrap().with_scope("a");
+        let request = request(&profile, &rsa_key());
+        assert!(
+            request.starts_with(&format!("POST {endpoint}\n")),
+            "{request}"
+        );
+    }
+}
+
+#[test]
 fn okta_token_is_asked_for_as_documented() {
     let url = "https://example.okta.com/oauth2/v1/token";
     assert_signed(
@@ -192,7 +213,7 @@ fn okta_errors_are_explained() {
         ],
     );
     let limit = json!({"errorCode": "E0000047", "errorSummary": "API call exceeded rate limit"});
-    assert_errors(&okta(), &rsa_key(), Unavailable, &[(429, limit, "")]);
+    assert_errors(&okta(), &rsa_key(), Unavailable, &[(429, limit, "share")]);
     let empty = json!({});
     assert_errors(&okta(), &rsa_key(), Unavailable, &[(429, empty, "share")]);
 }
