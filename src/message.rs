@@ -227,11 +227,18 @@ impl Response {
     }
 }
 
+/// Returns whether the values of a header are no secrets.
+pub(crate) fn is_public_header(name: &str) -> bool {
+    const PUBLIC: &[&str] = &["Accept", "User-Agent", "Content-Type"];
+    PUBLIC
+        .iter()
+        .any(|public| name.eq_ignore_ascii_case(public))
+}
+
 /// Returns a value as HTTP libraries have it. They do not print one that may be secret.
 pub(crate) fn header_value(name: &str, value: &str) -> Option<HeaderValue> {
-    const PUBLIC: &[&str] = &["Accept", "User-Agent", "Content-Type"];
     let mut value = HeaderValue::try_from(value).ok()?;
-    value.set_sensitive(!PUBLIC.contains(&name));
+    value.set_sensitive(!is_public_header(name));
     Some(value)
 }
 

@@ -1232,7 +1232,9 @@ fn reflected_parameter_is_redacted_unless_an_rfc_calls_it_public() {
         .with_parameter("level", "basic")
         .with_parameter("resource", "https://api.example.com/v1")
         .with_parameter("audience", "https://audience.example.com")
-        .with_parameter("requested_token_type", "urn:example:token-type:jwt");
+        .with_parameter("requested_token_type", "urn:example:token-type:jwt")
+        .with_request_header("accept", "application/vnd.example+json")
+        .with_request_header("x-api-key", "hunter2 of another server");
     let description_of = |status, words: &str| {
         let body = json!({"error": "invalid_target", "error_description": words});
         let error = error_from(&profile, json(status, &body));
@@ -1246,6 +1248,7 @@ fn reflected_parameter_is_redacted_unless_an_rfc_calls_it_public() {
             ),
             ("bad: hunter2-of-another", "bad: [..]"),
             ("password hunter2 is wrong", "password [..] is wrong"),
+            ("x-api-key hunter2 of another server", "x-api-key [..]"),
             ("pin 835146 is wrong", "pin [..] is wrong"),
         ] {
             assert_eq!(description_of(status, words), shown_as);
@@ -1254,6 +1257,7 @@ fn reflected_parameter_is_redacted_unless_an_rfc_calls_it_public() {
             "client client-1 may not use client_credentials for https://api.example.com/v1",
             "no urn:example:token-type:jwt for https://audience.example.com, nor read write",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer is not taken",
+            "accept must be application/vnd.example+json",
             "this basically failed", // five characters occur in any sentence
         ] {
             assert_eq!(description_of(status, words), words);
@@ -1278,6 +1282,11 @@ fn claim_with_integer_beyond_64_bits_is_refused_and_exact_numbers_are_sent() {
             "claim n holds an integer beyond 64 bits, which would lose digits: give it as a string"
         );
     }
+    let problem =
+        "parameter n holds an integer beyond 64 bits, which would lose digits: give it as a string";
+    let profile = grant().with_setting("json-param", "n=123456789012345678901234567890");
+    let error = profile.unwrap().assertion(&rsa(), now()).unwrap_err();
+    assert_eq!(error.to_string(), problem);
     for json in [
         "18446744073709551615",
         "-9223372036854775808",

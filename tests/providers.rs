@@ -1083,6 +1083,16 @@ fn claim_header_member_or_parameter_set_twice_is_refused() {
         let text = "is set twice, is inside another parameter, or is nested too deeply";
         is_refused(json, &format!("parameter {name} {text}"));
     }
+    // A member within `scope` is in the way of a scope, and of nothing else.
+    let nested = client()
+        .with_parameter("/scope/project", "p")
+        .with_placement(Placement::JSON);
+    is_accepted(nested.clone());
+    let text = "is set twice, is inside another parameter, or is nested too deeply";
+    is_refused(
+        nested.with_scope("a"),
+        &format!("parameter scope/project {text}"),
+    );
     is_accepted(
         grant()
             .with_parameter("client_id", "box")

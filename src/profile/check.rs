@@ -47,9 +47,7 @@ impl Profile {
 
     /// Checks that nothing is set that a profile without a request cannot send.
     fn check_self_signed(&self) -> Result<(), Error> {
-        let is_scope_parameter =
-            self.scope.is_some() && self.scope_placement == ScopePlacement::Parameter;
-        let problem = if is_scope_parameter {
+        let problem = if self.has_scope_parameter() {
             "scope would be a parameter: set its placement to a claim"
         } else if !self.parameters.is_empty() || !self.request_headers.is_empty() {
             "parameters and request headers have no request"
@@ -209,15 +207,27 @@ impl Profile {
             &["scope", assertion.unwrap_or("scope")],
             &mut once,
         )?;
-        let scope = Some("scope").filter(|_| assertion != Some("scope"));
+        let scope =
+            Some("scope").filter(|_| self.has_scope_parameter() && assertion != Some("scope"));
         let mut names = names.chain(assertion).chain(scope);
         if let Some(name) = self.placement.conflict(&mut names) {
             return Err(Error::config(format!(
                 "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
             )));
         }
-        check_digits("claim", &self.claims)?;
-        check_digits("header member", &self.header)?;
+        check_digits(
+            "claim",
+            self.claims.iter().map(|(name, json)| (&**name, &**json)),
+        )?;
+        check_digits(
+            "header member",
+            self.header.iter().map(|(name, json)| (&**name, &**json)),
+        )?;
+        let parameters = self.parameters.iter().filter(|parameter| parameter.is_json);
+        check_digits(
+            "parameter",
+            parameters.map(|parameter| (&*parameter.name, &**parameter.value)),
+        )?;
         let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
         let problem = match self.claim("nbf") {
             Some(_) if self.nbf_leeway.is_some() => "claim nbf is set twice",
@@ -228,6 +238,10 @@ impl Profile {
             _ => return Ok(()),
         };
         Err(Error::config(problem))
+    }
+
+    fn has_scope_parameter(&self) -> bool {
+        self.scope.is_some() && self.scope_placement == ScopePlacement::Parameter
     }
 
     fn check_headers(&self) -> Result<(), Error> {
@@ -256,7 +270,10 @@ impl Profile {
 }
 
 /// Checks that no number has lost digits: an integer beyond 64 bits becomes a float when JSON is parsed.
-fn check_digits(what: &str, members: &[(String, String)]) -> Result<(), Error> {
+fn check_digits<'a>(
+    what: &str,
+    members: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), Error> {
     for (name, json) in members {
         // A float is written with a point or an exponent.
         let may_be_float = json.contains(['.', 'e']);

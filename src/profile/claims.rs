@@ -12,7 +12,7 @@ use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::json::{self, JsonValue};
 use crate::jwt::Assertion;
-use crate::message::RequestHeaders;
+use crate::message::{RequestHeaders, is_public_header};
 use crate::placement::Parameter;
 use crate::random;
 use crate::signer::{CurrentSigner, Signer};
@@ -38,7 +38,7 @@ pub fn is_public_parameter(name: &str) -> bool {
     PUBLIC_PARAMETERS.contains(&name)
 }
 
-/// Characters of the shortest part of a header's value that may be a secret: `application/json` has shorter ones.
+/// Characters of the shortest part of a header's value that may be a secret: `Basic` is shorter.
 const MIN_PART: usize = 8;
 
 impl Profile {
@@ -192,7 +192,8 @@ impl Profile {
                 });
             }
         }
-        for (_, value) in &self.request_headers {
+        let headers = self.request_headers.iter();
+        for (_, value) in headers.filter(|(name, _)| !is_public_header(name)) {
             secrets.push(value.clone());
             let parts = value
                 .split([' ', ';', ',', '='])
