@@ -25,7 +25,8 @@ use crate::transport::Transport;
 pub(crate) const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(10);
 /// The shortest time for one request: with less it would only time out, and hide why the last one failed.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(50);
-/// A caller that begins to fetch with less than this part of its time says nothing about the server by timing out.
+/// A request that has less than this part of the time of a call says nothing about the server by timing out: a caller
+/// began late, or a token was refreshed shortly before its end.
 const ENOUGH_TIME: f64 = 0.25;
 /// How often a request that did not complete is sent, each time newly signed.
 const MAX_ATTEMPTS: u32 = 3;
@@ -75,12 +76,14 @@ pub(crate) struct SourceState {
 
 impl SourceState {
     /// Forgets everything but what protects the server: no assertion is sent twice, and tokens are a second apart.
-    pub(crate) fn clear(&mut self) {
-        *self = Self {
+    /// Returns what it forgets, to be dropped without the lock: the source of an error is foreign code.
+    pub(crate) fn clear(&mut self) -> Self {
+        let kept = Self {
             used_iat: mem::take(&mut self.used_iat),
             last_exchange: self.last_exchange,
             ..Self::default()
         };
+        mem::replace(self, kept)
     }
 
     /// Records the `iat` of an assertion. Returns whether no assertion had it before.
@@ -154,7 +157,7 @@ impl Fetcher {
         };
         let validity = context.validity.clone();
         let mut attempt = Attempts::first(purpose, validity, context.deadline, max_time);
-        attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(max_time);
+        attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(MAX_ATTEMPT_TIME);
         attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
         match (&outcome, urgency) {
@@ -199,7 +202,8 @@ impl Fetcher {
         mut attempt: Attempts,
         max_attempts: u32,
     ) -> Result<CachedToken, FetchFailure> {
-        let has_little_time = self.now().until(attempt.deadline) < attempt.enough_time;
+        let is_short = attempt.max_time < attempt.enough_time;
+        let has_little_time = is_short || self.now().until(attempt.deadline) < attempt.enough_time;
         loop {
             let error = match self.with_rediscovery(&mut attempt) {
                 Ok(cached) => {
@@ -217,7 +221,7 @@ impl Fetcher {
             let left = self.now().until(attempt.deadline);
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
             if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
-                let is_out_of_time = error.is_timeout() && left.is_zero();
+                let is_out_of_time = error.is_timeout() && (is_short || left.is_zero());
                 let concerns = match has_little_time && earlier_attempts == 0 && is_out_of_time {
                     true => Concerns::FetchingCaller,
                     false => Concerns::Everybody,

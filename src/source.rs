@@ -184,7 +184,8 @@ impl TokenSource {
     /// Returns whether there was a token, be it expired. A fetch that hangs is abandoned: the next caller fetches anew.
     pub fn clear(&self) -> bool {
         let cached = self.cache.clear(); // first: no fetch that has begun changes the state from here on
-        self.fetcher.state().clear();
+        let forgotten = self.fetcher.state().clear();
+        drop(forgotten);
         let was_stored = self.shared.as_ref().is_some_and(|shared| {
             cached
                 .iter()
