@@ -16,6 +16,7 @@ use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
+use crate::signer::CurrentSigner;
 use crate::store::{RejectedTokens, StoreLock, StoredTokens, TokenStore};
 use crate::time_limit::TimeLimit;
 use crate::token::AccessToken;
@@ -76,7 +77,8 @@ impl SharedTokens {
         fetcher: &Fetcher,
         store: impl TokenStore + 'static,
     ) -> Result<Box<dyn SharedFetch>, Error> {
-        let identity = fetcher.profile.identity(&*fetcher.signer).ok_or_else(|| {
+        let signer = CurrentSigner::of(&*fetcher.signer);
+        let identity = fetcher.profile.identity(&*signer).ok_or_else(|| {
             Error::config(
                 "a token store needs a signer that says which key it is: implement Signer::identity",
             )
@@ -110,10 +112,11 @@ impl SharedTokens {
     /// expire.
     fn tokens(&self, fetcher: &Fetcher) -> Arc<StoredTokens> {
         // A key that is never replaced has one identity.
-        let identity = fetcher
-            .signer
-            .current()
-            .and_then(|signer| fetcher.profile.identity(&*signer));
+        let signer = CurrentSigner::of(&*fetcher.signer);
+        let identity = match signer.may_be_replaced() {
+            true => fetcher.profile.identity(&*signer),
+            false => None,
+        };
         let mut names = self.names();
         if let Some(identity) = identity.filter(|identity| !names.current.are_of(identity)) {
             let current = Arc::new(StoredTokens::new(identity));
@@ -345,12 +348,13 @@ impl StoreSession<'_> {
         match self.tokens.encode(&cached.token) {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
-                    store.save(name, &bytes, lifetime, time)?;
-                    match validity.is_valid() {
+                    let saved = store.save(name, &bytes, lifetime, time);
+                    let done = saved.and_then(|()| match validity.is_valid() {
                         true => Ok(()),
                         // `clear` looked into the store before the token was there.
                         false => store.remove(name, &bytes, time),
-                    }
+                    });
+                    done.map_err(|error| without_token(&error, &bytes))
                 });
             }
             Err(error) => self.record("save", &error.to_string()),
@@ -371,7 +375,8 @@ impl StoreSession<'_> {
 
     fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Option<()> {
         self.call("remove", move |store, name, time| {
-            store.remove(name, &bytes, time)
+            let removed = store.remove(name, &bytes, time);
+            removed.map_err(|error| without_token(&error, &bytes))
         })
     }
 
@@ -401,7 +406,7 @@ impl StoreSession<'_> {
     }
 
     fn record(&self, what: &str, error: &str) {
-        let failure = format!("{what} failed: {}", redact::visible(error));
+        let failure = format!("{what} failed: {}", redact::redact(error, &[]));
         warn!(
             "{:?}: token store: {failure}",
             self.fetcher.profile.endpoint
@@ -414,6 +419,12 @@ impl StoreSession<'_> {
         let part = left.checked_div(PARTS_OF_TIME_LEFT).unwrap_or_default();
         part.min(MAX_CALL_TIME)
     }
+}
+
+/// Returns an error of a store without what the store was to keep.
+fn without_token(error: &BoxError, bytes: &[u8]) -> BoxError {
+    let stored = std::str::from_utf8(bytes).unwrap_or_default();
+    redact::redact(&error.to_string(), &[stored]).into()
 }
 
 impl Drop for StoreSession<'_> {

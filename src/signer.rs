@@ -141,6 +141,11 @@ impl<'s> CurrentSigner<'s> {
         let current = signer.current();
         Self { signer, current }
     }
+
+    /// Returns whether the signer is of a key that may be replaced.
+    pub(crate) fn may_be_replaced(&self) -> bool {
+        self.current.is_some()
+    }
 }
 
 impl<'s> Deref for CurrentSigner<'s> {

@@ -247,7 +247,7 @@ impl StoredTokens {
         {
             return Err("it claims to come from the future");
         }
-        // A clock that is ahead of ours must not make the token live longer.
+        // How far ahead the clock is that dated the token is not known. It lets the token live longer by that much.
         let header = &self.identity.header;
         AccessToken::new(&secret, header, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")

@@ -332,6 +332,80 @@ fn failing_store_never_fails_the_caller() {
     });
 }
 
+/// A store may quote what it was to keep.
+#[test]
+fn error_of_a_store_shows_no_token_and_is_short() {
+    struct Quoting;
+    impl TokenStore for Quoting {
+        fn load(&self, _: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            Ok(None)
+        }
+        fn save(&self, _: &str, bytes: &[u8], _: Duration, _: Duration) -> Result<(), BoxError> {
+            let bytes = String::from_utf8_lossy(bytes);
+            Err(format!("cannot write {bytes} {}", "and so on ".repeat(1000)).into())
+        }
+        fn remove(&self, _: &str, _: &[u8], _: Duration) -> Result<(), BoxError> {
+            Ok(())
+        }
+        fn try_lock(&self, _: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
+            Ok(Some(Box::new(())))
+        }
+    }
+    const TOKEN: &str = "an-access-token-of-usual-length";
+    let respond = |_: &Request, _: Duration| -> io::Result<Response> {
+        Ok(Response::new(
+            200,
+            format!(r#"{{"access_token":"{TOKEN}"}}"#),
+        ))
+    };
+    let source = TokenSource::with_transport(respond, client(), hmac()).unwrap();
+    let source = source.with_store(Quoting).unwrap();
+    logged(|log| {
+        assert_eq!(get_token(&source), TOKEN);
+        let error = source.status().store_error.unwrap();
+        let records = log.lock().unwrap().join("\n");
+        for text in [&error, &records] {
+            assert!(text.contains("save failed: cannot write "), "{text}");
+            assert!(!text.contains(TOKEN), "{text}");
+        }
+        assert!(error.chars().count() < 300, "{error}");
+    });
+}
+
+/// The documents of the trait say so: `current` of what `current` returned is not called.
+#[test]
+fn name_in_the_store_is_of_the_signer_that_signs() {
+    struct Chain(HmacKey, Option<Arc<dyn Signer>>);
+    impl Signer for Chain {
+        fn algorithm(&self) -> Algorithm {
+            self.0.algorithm()
+        }
+        fn key_id(&self) -> Option<&str> {
+            self.0.key_id()
+        }
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+            self.0.sign(message)
+        }
+        fn identity(&self) -> Option<[u8; 32]> {
+            self.0.identity()
+        }
+        fn current(&self) -> Option<Arc<dyn Signer>> {
+            self.1.clone()
+        }
+    }
+    let key = |id: &str| hmac().with_key_id(id);
+    let last = Arc::new(Chain(key("last"), None));
+    let middle = Arc::new(Chain(key("middle"), Some(last)));
+    let first = Chain(key("first"), Some(middle));
+    let name = |signer: Chain| {
+        let fixture = Fixture::new();
+        get_token(&fixture.process_with(client(), signer));
+        let entries = fixture.store.entries.lock().unwrap();
+        entries.keys().next().unwrap().clone()
+    };
+    assert_eq!(name(first), name(Chain(key("middle"), None)));
+}
+
 fn hang() {
     loop {
         std::thread::park();

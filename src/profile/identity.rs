@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{AssertionPlacement, Audience, Issuer, Profile, ScopePlacement};
 use crate::endpoint::EndpointKind;
 use crate::jwt;
-use crate::signer::{CurrentSigner, Signer};
+use crate::signer::Signer;
 use crate::token::TokenHeader;
 
 /// Identifies one token among all others.
@@ -57,7 +57,6 @@ impl Profile {
             response,
             hints: _,
         } = self;
-        let signer = CurrentSigner::of(signer);
         let key = signer.identity()?;
         let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
