@@ -54,10 +54,13 @@ impl TimeLimit {
         let to = outcome.clone();
         let run = move || {
             let outcome = CallState::Panicked;
-            let mut handover = Handover { to, outcome };
-            let returned = call();
-            drop(running);
-            handover.outcome = CallState::Returned(returned);
+            let running = Some(running);
+            let mut handover = Handover {
+                to,
+                outcome,
+                running,
+            };
+            handover.outcome = CallState::Returned(call());
         };
         thread::Builder::new()
             .spawn(run)
@@ -102,6 +105,7 @@ enum CallState<T> {
 struct Handover<T> {
     to: Arc<(Mutex<CallState<T>>, Condvar)>,
     outcome: CallState<T>,
+    running: Option<Running>,
 }
 
 impl<T> Drop for Handover<T> {
@@ -112,10 +116,11 @@ impl<T> Drop for Handover<T> {
         let is_waited_for = matches!(*outcome, CallState::Pending);
         if is_waited_for {
             *outcome = ours;
+            self.running = None; // before the caller goes on, who may call again
             drop(outcome);
             ended.notify_one();
         } else {
-            drop(outcome); // what comes too late is dropped here, without the lock
+            drop(outcome); // what comes too late is dropped here, without the lock, and as a part of the call
             drop(ours);
         }
     }
@@ -184,6 +189,30 @@ mod tests {
         assert!(seen.try_recv().is_err());
         go.send(()).unwrap();
         seen.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn call_goes_on_until_what_it_returned_late_is_dropped() {
+        struct Hanging(mpsc::Receiver<()>, mpsc::Sender<()>);
+        impl Drop for Hanging {
+            fn drop(&mut self) {
+                let _ = self.1.send(());
+                let _ = self.0.recv();
+            }
+        }
+        let limit = TimeLimit::new(1);
+        let (go, wait) = mpsc::channel::<()>();
+        let (begun, dropping) = mpsc::channel();
+        let (end, hang) = mpsc::channel::<()>();
+        let late = limit.run(SOON, move || {
+            let _ = wait.recv();
+            Hanging(hang, begun)
+        });
+        assert!(matches!(late, Err(CallError::TimedOut)));
+        go.send(()).unwrap();
+        dropping.recv_timeout(LONG).unwrap();
+        assert!(matches!(limit.run(LONG, || ()), Err(CallError::TooMany)));
+        drop(end);
     }
 
     #[test]
