@@ -98,20 +98,41 @@ fn parameter(field: &str, name: &str) -> Option<Zeroizing<String>> {
     let mut rest = field;
     while let Some((before, after)) = rest.split_once('=') {
         let (value, next) = match after.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
+            Some(quoted) => {
+                let mut is_escaped = false;
+                let is_end = |c: char| {
+                    let is_end = c == '"' && !is_escaped;
+                    is_escaped = c == '\\' && !is_escaped;
+                    is_end
+                };
+                quoted.split_once(is_end)?
+            }
             None => {
                 let after = after.trim_start();
                 after.split_at(after.find([' ', '\t', ',', '=']).unwrap_or(after.len()))
             }
         };
         let before = before.trim_end();
-        let is_named = before.rsplit([' ', '\t', ',']).next() == Some(name);
-        if is_named && !value.is_empty() {
-            return Some(Zeroizing::new(value.to_owned()));
+        let found = before.rsplit([' ', '\t', ',']).next();
+        if found.is_some_and(|found| found.eq_ignore_ascii_case(name)) && !value.is_empty() {
+            return Some(unquoted(value));
         }
         rest = next;
     }
     None
+}
+
+/// Returns a quoted text without the backslashes before quoted characters (RFC 9110 §5.6.4).
+fn unquoted(text: &str) -> Zeroizing<String> {
+    let mut unquoted = Zeroizing::new(String::with_capacity(text.len()));
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        unquoted.extend(match c {
+            '\\' => characters.next(),
+            c => Some(c),
+        });
+    }
+    unquoted
 }
 
 #[cfg(test)]
@@ -207,5 +228,16 @@ mod tests {
             .with_header("WWW-Authenticate", "DPoP error_description=\"d\"");
         let reason = Reason::of(&response, None, &ResponseMap::default());
         assert_eq!((reason.code(), reason.description()), ("c", "d"));
+    }
+
+    #[test]
+    fn challenge_has_quoted_characters_and_names_in_any_case() {
+        let challenge =
+            r#"Bearer Error="invalid_token", ERROR_DESCRIPTION="the \"aud\" is \\ wrong""#;
+        let (code, description) = reason("", challenge);
+        assert_eq!(
+            (&*code, &*description),
+            ("invalid_token", r#"the "aud" is \ wrong"#)
+        );
     }
 }
