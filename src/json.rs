@@ -194,7 +194,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
         kept.push('[');
         for (n, element) in elements.into_iter().enumerate() {
             kept.push_str(if n == 0 { "" } else { "," });
-            match name.parse() == Ok(n) {
+            match index(name) == Some(n) {
                 true => kept.push_str(&without(element, rest)),
                 false => kept.push_str(element),
             }
@@ -233,10 +233,16 @@ pub(crate) fn is_empty(json: &str) -> bool {
     matches!(json, "null" | "false" | "\"\"") || has_no('{') || has_no('[')
 }
 
+/// Returns the index that a part of a JSON Pointer is: digits without a zero before them (RFC 6901 §4).
+fn index(name: &str) -> Option<usize> {
+    let is_canonical = name == "0" || name.starts_with(|c: char| matches!(c, '1'..='9'));
+    name.parse().ok().filter(|_| is_canonical)
+}
+
 /// Returns a member of an object, or an element of an array.
 fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     if let Some(elements) = elements(json) {
-        return elements.get(name.parse::<usize>().ok()?).copied();
+        return elements.get(index(name)?).copied();
     }
     let members = parts(json, '{')?;
     let is_named = |member: &&[&str]| {
@@ -399,6 +405,8 @@ mod tests {
             ("/m~n", Some("2")),
             ("/o/p/q", Some(r#""x""#)),
             ("/o/s/0/t", Some(r#""u""#)),
+            ("/o/s/00/t", None),
+            ("/o/s/+0/t", None),
             ("/o/p/z", None),
             ("/", None),
             ("", None),
