@@ -106,7 +106,7 @@ fn characters(text: &str) -> Vec<char> {
     without_escapes(text.chars()).collect()
 }
 
-/// Drops the escape sequences of terminals (ECMA-48 §5.4): their letters would separate those of a secret.
+/// Drops the control sequences of terminals (ECMA-48 §5.4): their letters would separate those of a secret.
 fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut text = text.peekable();
     std::iter::from_fn(move || {

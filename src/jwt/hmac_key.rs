@@ -203,14 +203,17 @@ impl Signer for HmacKey {
         // The secret may be written as text, or as the encodings in which servers hand secrets out.
         let text = str::from_utf8(&self.secret).unwrap_or_default();
         // A text that grows leaves pieces in freed memory.
-        let mut hex = Zeroizing::new(String::with_capacity(self.secret.len().saturating_mul(2)));
+        let length = self.secret.len().saturating_mul(2);
+        let [mut lower, mut upper] =
+            [(); 2].map(|()| Zeroizing::new(String::with_capacity(length)));
         for byte in self.secret.iter() {
-            let _ = write!(hex, "{byte:02x}"); // writing to a string cannot fail
+            let _ = write!(lower, "{byte:02x}"); // writing to a string cannot fail
+            let _ = write!(upper, "{byte:02X}");
         }
         let [base64, base64url] = [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD];
         let base64 = Zeroizing::new(base64.encode(&self.secret));
         let base64url = Zeroizing::new(base64url.encode(&self.secret));
-        let secrets = [text, &hex, &base64, &base64url];
+        let secrets = [text, &lower, &upper, &base64, &base64url];
         redact_all(words.each_ref().map(String::as_str), &secrets)
     }
     /// Returns the HMAC-SHA-256 of a fixed text. A plain hash of a weak secret could be looked up.
