@@ -1093,3 +1093,29 @@ fn name_of_a_connection_may_be_a_value_too() {
         "{outcome:?}"
     );
 }
+
+#[test]
+fn path_of_windows_in_double_quotes_is_explained() {
+    let fixture = Fixture::new();
+    for key in [r"C:\users\root\x.pem", r"C:\keys\x.pem"] {
+        fixture.write(
+            "config.toml",
+            format!("[p]\nprovider = \"salesforce\"\nkey = \"{key}\"\n"),
+        );
+        let outcome = fixture.run("--config config.toml token p");
+        assert_eq!(outcome.status, 3);
+        assert!(
+            outcome.err.starts_with("jwt-bearer: config.toml:3: "),
+            "{outcome:?}"
+        );
+        let advice =
+            ": a text with backslashes, such as a path of Windows, is written in single quotes\n";
+        assert!(outcome.err.ends_with(advice), "{outcome:?}");
+        fixture.write(
+            "config.toml",
+            format!("[p]\nprovider = \"salesforce\"\nkey = '{key}'\n"),
+        );
+        let outcome = fixture.run("--config config.toml token p --client-id c --username u");
+        assert!(outcome.err.contains("x.pem: "), "{outcome:?}");
+    }
+}

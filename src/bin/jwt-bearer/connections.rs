@@ -122,7 +122,13 @@ impl Connections {
         let table = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             // The whole error would quote the line, which may have a secret.
-            (line_of(offset), error.message().to_owned())
+            let line = line_of(offset);
+            let is_escaped = text.lines().nth(line.saturating_sub(1)).is_some_and(|text| text.contains('\\'));
+            let advice = match is_escaped {
+                true => ": a text with backslashes, such as a path of Windows, is written in single quotes",
+                false => "",
+            };
+            (line, format!("{}{advice}", error.message()))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let mut connections = Vec::new();
