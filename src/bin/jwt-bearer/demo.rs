@@ -1,8 +1,8 @@
 //! The `demo` command: three systems against one server that checks every assertion.
 
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use anstream::println;
 use jwt_bearer::sandbox::Server;
 use jwt_bearer::{
     AccessToken, Error, Exchange, HmacKey, Profile, RsaKey, Signer, TokenSource, Transport as _,
@@ -28,14 +28,14 @@ const RESET: &str = "\x1b[0m";
 pub(crate) fn run() -> Result<(), Failure> {
     let server = Server::start().map_err(|error| Failure::config(error.to_string()))?;
     sandbox::register(&server, &RsaKey::from_pem(KEY)?, &[], &[]);
-    println!(
+    print(&format!(
         "An authorization server that checks every assertion: {}",
         server.url()
-    );
+    ))?;
 
     print_title(
         "Salesforce Marketing Cloud Intelligence: discovers its token endpoint, client_credentials, RS256",
-    );
+    )?;
     let file = json!({
         "serviceAccountId": "service-account",
         "discoveryEndpoint": server.discovery_endpoint(),
@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let source = source(profile, key)?;
     print_lifetime(&source.token()?);
 
-    print_title("A second call of the same source");
+    print_title("A second call of the same source")?;
     let before = server.requests();
     source.token()?;
     let sent = server.requests().saturating_sub(before);
@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 
     print_title(
         "Salesforce Platform: JWT bearer flow, RS256; the response names user and instance",
-    );
+    )?;
     let key = RsaKey::from_pem(KEY)?;
     let user = Profile::salesforce(server.url(), "consumer-key", "user@example.com")?;
     let token = self::source(user.clone(), key)?.token()?;
@@ -65,12 +65,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     print_labelled(("user", format!("{person}, organisation {organization}")));
     print_lifetime(&token);
 
-    print_title("Cylance: HS256 over the application secret, posted as JSON");
+    print_title("Cylance: HS256 over the application secret, posted as JSON")?;
     let application =
         Profile::cylance(server.url(), "tenant", "application")?.with_scope("device:list");
     print_lifetime(&self::source(application.clone(), HmacKey::new(sandbox::SECRET)?)?.token()?);
 
-    print_title("The same assertion sent twice: a stolen assertion cannot be replayed");
+    print_title("The same assertion sent twice: a stolen assertion cannot be replayed")?;
     let key = HmacKey::new(sandbox::SECRET)?;
     let exchange = Exchange::new(&application, &key, SystemTime::now())?;
     let send = || agent().send(exchange.request(), Duration::from_secs(5));
@@ -78,7 +78,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let replay = outcome.map_err(|error| Failure::config(error.to_string()))?;
     print_refusal(exchange.read(replay));
 
-    print_title("A key that the server does not know");
+    print_title("A key that the server does not know")?;
     print_refusal(
         self::source(
             application,
@@ -87,7 +87,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         .token(),
     );
 
-    print_title("The audience of another server");
+    print_title("The audience of another server")?;
     let elsewhere = jwt_bearer::Audience::Fixed("https://elsewhere.example".to_owned());
     let user = user.with_audience(elsewhere);
     print_refusal(TokenSource::with_transport(agent(), user, RsaKey::from_pem(KEY)?)?.token());
@@ -109,12 +109,18 @@ fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, E
     TokenSource::with_transport(traced, profile, key)
 }
 
-fn print_title(text: &str) {
-    println!("\n{BOLD}{text}{RESET}");
+/// Prints a line, without colors where standard output is no terminal.
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(anstream::stdout(), "{text}").map_err(Failure::stdout)
+}
+
+fn print_title(text: &str) -> Result<(), Failure> {
+    print(&format!("\n{BOLD}{text}{RESET}"))
 }
 
 fn print_labelled((label, text): (&str, String)) {
-    println!("  {DIM}{label:<9}{RESET} {text}");
+    // The next title fails where this does.
+    let _ = print(&format!("  {DIM}{label:<9}{RESET} {text}"));
 }
 
 fn print_lifetime(token: &AccessToken) {
