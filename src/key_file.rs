@@ -68,15 +68,18 @@ impl KeyFile {
     ///
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): the file cannot be read, with the system's error as the
-    /// [source](std::error::Error::source), or is longer than 1 MiB; and the errors of `read`.
+    /// [source](std::error::Error::source), or is longer than 1 MiB; and the errors of `read`. The message begins with
+    /// the name of the file.
     pub fn new<S: Signer + 'static>(
         path: impl Into<PathBuf>,
         read: impl Fn(&[u8]) -> Result<S, Error> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let path = path.into();
-        let bytes = read_file(&path)?;
+        let name = visible(&path.display().to_string());
+        let named = |error: Error| error.with_context(&format!("{name}: "));
+        let bytes = read_file(&path).map_err(named)?;
         let state = FileState {
-            signer: Arc::new(read(&bytes)?),
+            signer: Arc::new(read(&bytes).map_err(named)?),
             hash: sha256(&bytes),
             content_problem: None,
             problem: None,

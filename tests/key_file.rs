@@ -123,18 +123,19 @@ fn former_key_signs_while_the_file_holds_none() {
 fn file_that_holds_no_key_at_first_is_an_error() {
     let fixture = Fixture::new();
     let read = || KeyFile::new(&fixture.path, |bytes| RsaKey::read(bytes));
+    let named = |problem: &str| format!("{}: {problem}", fixture.path.display());
     fs::write(&fixture.path, "").unwrap();
-    assert_eq!(read().unwrap_err().to_string(), "this is empty");
+    assert_eq!(read().unwrap_err().to_string(), named("this is empty"));
     fs::write(&fixture.path, vec![b'-'; 1024 * 1024 + 1]).unwrap();
     assert_eq!(
         read().unwrap_err().to_string(),
-        "the key file is longer than 1 MiB: this is not a key"
+        named("the key file is longer than 1 MiB: this is not a key")
     );
     fs::remove_file(&fixture.path).unwrap();
     let error = read().unwrap_err();
     assert_eq!(
-        (error.kind(), error.to_string().as_str()),
-        (ErrorKind::Key, "the key file cannot be read")
+        (error.kind(), error.to_string()),
+        (ErrorKind::Key, named("the key file cannot be read"))
     );
     let source = std::error::Error::source(&error).unwrap();
     let missing = io::Error::from_raw_os_error(2); // ENOENT, and ERROR_FILE_NOT_FOUND of Windows
