@@ -23,7 +23,7 @@ const EXAMPLE: &str = "\
 Examples:
   jwt-bearer demo
   jwt-bearer token salesforce --client-id KEY --username ME --key key.pem
-  jwt-bearer token cylance ... --format header | curl -H @- URL
+  jwt-bearer exec cylance ... --env TOKEN -- ./deploy.sh
 
 Exit status:
   0 success  1 standard output cannot be written  2 usage  3 key or configuration
