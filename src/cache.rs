@@ -99,8 +99,8 @@ impl FetchContext {
         !token.has_expired(now) && self.wanted.accepts(token, now)
     }
 
-    /// Serves callers with this token during the fetch, if it outlives the one known so far.
-    pub(crate) fn use_meanwhile(&mut self, token: &CachedToken, now: Moment) {
+    /// Keeps this token as the best one known, if it outlives the one known so far.
+    pub(crate) fn consider(&mut self, token: &CachedToken, now: Moment) {
         if token.outlives(self.best.as_ref(), now) {
             self.best = Some(token.clone());
         }
@@ -119,16 +119,16 @@ pub(crate) struct FetchFailure {
     pub(crate) error: Error,
     /// Drawn from 0 to 1, for the time that the failure is remembered.
     pub(crate) jitter: f64,
-    pub(crate) concerns: Concerns,
+    pub(crate) scope: FailureScope,
     /// A token that has not expired, found on the way.
     pub(crate) fallback: Option<CachedToken>,
 }
 
-/// Whom a failure concerns.
+/// Whose failure it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Concerns {
+pub(crate) enum FailureScope {
     /// Everybody would have failed: it is shared and remembered.
-    Everybody,
+    AllCallers,
     /// The fetching caller had too little time: the others try for themselves.
     FetchingCaller,
 }
@@ -201,7 +201,7 @@ impl CacheState {
             Err(failed) => failed,
         };
         let mut error = failed.error;
-        if failed.concerns == Concerns::Everybody {
+        if failed.scope == FailureScope::AllCallers {
             let earlier = self.failure.as_ref();
             let earlier_failures = earlier.map_or(0, |f| f.earlier_failures.saturating_add(1));
             let ttl = schedule::failure_ttl(&error, earlier_failures, failed.jitter);
@@ -261,9 +261,9 @@ impl TokenCache {
             validity: guard.in_flight.validity.clone(),
             best: cached,
         });
-        let concerns = outcome.as_ref().err().map(|failed| failed.concerns);
+        let scope = outcome.as_ref().err().map(|failed| failed.scope);
         let result = guard.store_outcome(outcome, Moment::now(clock));
-        if concerns != Some(Concerns::FetchingCaller) {
+        if scope != Some(FailureScope::FetchingCaller) {
             guard.outcome = WaiterOutcome::Completed(result.clone());
         }
         result
@@ -467,7 +467,6 @@ mod model {
         fetches: Arc<AtomicU32>,
     }
     impl World {
-        ///
         fn new() -> Self {
             let clock = Stopped(
                 SystemTime::UNIX_EPOCH + SECOND * 1000,
@@ -544,7 +543,7 @@ mod model {
         Err(FetchFailure {
             error: Error::new(ErrorKind::Denied, "no"),
             jitter: 0.5,
-            concerns: Concerns::Everybody,
+            scope: FailureScope::AllCallers,
             fallback: None,
         })
     }
@@ -552,7 +551,7 @@ mod model {
         Err(FetchFailure {
             error: Error::new(ErrorKind::Network, "late"),
             jitter: 0.5,
-            concerns: Concerns::FetchingCaller,
+            scope: FailureScope::FetchingCaller,
             fallback: None,
         })
     }

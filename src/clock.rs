@@ -79,7 +79,7 @@ impl ManualClock {
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
-        // Each change is one assignment, so a panic elsewhere cannot leave it half done.
+        // Nothing here panics between two assignments, so no change is half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

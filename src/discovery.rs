@@ -1,4 +1,4 @@
-//! Metadata document to token endpoint, without I/O.
+//! Finds the token endpoint in a metadata document, without I/O.
 //!
 //! An issuer has two documents, RFC 8414's and OpenID Connect's. The first that works decides, and
 //! the token endpoint that it names must be as safe as one that a caller would give.

@@ -81,7 +81,8 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         self.response().map(Response::status)
     }
-    /// Returns the `error` of RFC 6749 §5.2, such as `invalid_grant`, as the server wrote it.
+    /// Returns the `error` of RFC 6749 §5.2, such as `invalid_grant`: the server's word, without secrets and
+    /// invisible characters, and of 256 characters at most.
     pub fn code(&self) -> Option<&str> {
         self.error_response()?.code.as_deref()
     }

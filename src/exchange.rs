@@ -1,4 +1,4 @@
-//! Profile and key to request, response to token; no I/O, no clock.
+//! Makes the request of profile and key, and the token of its response, without I/O and without a clock.
 //!
 //! Nothing here knows any server: the profile says which parameter carries the assertion, what goes
 //! with it and where. A response is believed only as far as it makes sense (RFC 6749 §5.1, §5.2).

@@ -1,4 +1,4 @@
-//! Profile and key to one token, over the network: retries, endpoint rediscovery, clock correction, one exchange.
+//! Fetches one token over the network: retries, endpoint rediscovery, clock correction, one exchange.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,7 +6,7 @@ use std::{io, mem};
 
 use log::{debug, warn};
 
-use crate::cache::{Concerns, FetchContext, FetchFailure, Urgency, Validity};
+use crate::cache::{FailureScope, FetchContext, FetchFailure, Urgency, Validity};
 use crate::clock::{Clock, Moment};
 use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
@@ -222,15 +222,15 @@ impl Fetcher {
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
             if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
                 let is_out_of_time = error.is_timeout() && (is_short || left.is_zero());
-                let concerns = match has_little_time && earlier_attempts == 0 && is_out_of_time {
-                    true => Concerns::FetchingCaller,
-                    false => Concerns::Everybody,
+                let scope = match has_little_time && earlier_attempts == 0 && is_out_of_time {
+                    true => FailureScope::FetchingCaller,
+                    false => FailureScope::AllCallers,
                 };
                 self.record(Some(error.clone()), &attempt);
                 return Err(FetchFailure {
                     error,
                     jitter,
-                    concerns,
+                    scope,
                     fallback: None,
                 });
             }

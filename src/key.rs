@@ -1,4 +1,4 @@
-//! The bytes of a key file of any format to the parts of a key, or to the name of what they are
+//! Reads the parts of a key from the bytes of a file of any format, or names what the bytes are
 //! instead.
 //!
 //! Whether the parts belong together is checked where a key is made of them.

@@ -1,4 +1,4 @@
-//! Parameters to a request that has not been sent: form, JSON object or query.
+//! Writes parameters into a request that has not been sent: as a form, a JSON object or a query.
 
 use std::borrow::Cow;
 use std::fmt;

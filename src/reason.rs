@@ -1,4 +1,4 @@
-//! Error response to the server's reason, whatever shape it has.
+//! Finds the server's reason in an error response, whatever shape it has.
 //!
 //! RFC 6749 §5.2 has `error` and `error_description`. Servers and the gateways before them write a dozen other
 //! shapes, which are rows of two tables here.

@@ -1,4 +1,4 @@
-//! Foreign text to the same text without secrets and without what a reader cannot see.
+//! Removes secrets, and characters that a reader cannot see, from text of others.
 //!
 //! Servers repeat the assertion that they refuse in their error text, HTTP clients repeat the URL. Everything that
 //! somebody else wrote passes through here before it is printed.

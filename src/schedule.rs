@@ -1,4 +1,4 @@
-//! How fresh a cached token is, and how long a failure is remembered: numbers from numbers.
+//! How fresh a cached token is, and how long a failure is remembered.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::token::AccessToken;
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 /// A token counts as fresh this long after its receipt, even if it has expired: at most one exchange a second.
 const MIN_FRESH: Duration = Duration::from_secs(1);
-/// A token that came less than this ago: another one would be no better, and would cost an exchange a call.
-const YOUNG: Duration = Duration::from_secs(10);
+/// A token that was received less than this long ago is not replaced: the next one would be no better, and every call
+/// would cost an exchange.
+const RECENT: Duration = Duration::from_secs(10);
 /// A denial is remembered this long: the same question gets the same answer.
 const DENIAL_TTL: Duration = Duration::from_secs(10);
 /// The backoff after the first retryable failure; it doubles up to [`MAX_BACKOFF`].
@@ -64,8 +65,8 @@ impl CachedToken {
     }
 
     /// Returns whether the token came a moment ago.
-    pub(crate) fn is_young(&self, now: Moment) -> bool {
-        now.since(self.received) < YOUNG
+    pub(crate) fn is_recent(&self, now: Moment) -> bool {
+        now.since(self.received) < RECENT
     }
 
     pub(crate) fn remaining_lifetime(&self, now: Moment) -> Duration {
@@ -98,7 +99,7 @@ impl Wanted {
             Self::Lifetime(min) => {
                 min.is_zero()
                     || cached.remaining_lifetime(now) >= min
-                    || (cached.is_own && cached.is_young(now))
+                    || (cached.is_own && cached.is_recent(now))
             }
             Self::NewToken => false,
         }

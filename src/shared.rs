@@ -23,12 +23,12 @@ use crate::token::AccessToken;
 
 /// The longest time for one call to a store: a stored token has to cost less than an exchange.
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
-/// A call gets at most this fraction of the caller's remaining time.
-const PARTS_OF_TIME_LEFT: u32 = 8;
-/// A token is saved for at least this long, since the lock is released then: a store that needs longer is slow.
+/// A call gets at most one eighth of the caller's remaining time.
+const TIME_LEFT_DIVISOR: u32 = 8;
+/// Saving a token gets at least this much time, because the lock is released afterwards.
 const MIN_SAVE_TIME: Duration = Duration::from_millis(50);
 /// The time for calls outside a fetch: each gets [`MAX_CALL_TIME`].
-const TIME_WITHOUT_FETCH: Duration = MAX_CALL_TIME.saturating_mul(PARTS_OF_TIME_LEFT);
+const TIME_WITHOUT_FETCH: Duration = MAX_CALL_TIME.saturating_mul(TIME_LEFT_DIVISOR);
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(10);
 /// The longest pause while another process fetches: its token is soon noticed.
@@ -161,7 +161,7 @@ impl SharedTokens {
         let mut found = None;
         loop {
             if let Some(loaded) = session.load(context.best.as_ref()) {
-                context.use_meanwhile(&loaded, fetcher.now());
+                context.consider(&loaded, fetcher.now());
                 found = Some(loaded);
             }
             let now = fetcher.now();
@@ -343,7 +343,7 @@ impl StoreSession<'_> {
     fn save(&mut self, cached: &CachedToken, validity: Validity) {
         let now = self.fetcher.now();
         let lifetime = cached.remaining_lifetime(now);
-        let least = now.after(MIN_SAVE_TIME.saturating_mul(PARTS_OF_TIME_LEFT));
+        let least = now.after(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
         self.deadline = self.deadline.max(least);
         match self.tokens.encode(&cached.token) {
             Ok(bytes) => {
@@ -416,7 +416,7 @@ impl StoreSession<'_> {
 
     fn limit(&self) -> Duration {
         let left = self.fetcher.now().until(self.deadline);
-        let part = left.checked_div(PARTS_OF_TIME_LEFT).unwrap_or_default();
+        let part = left.checked_div(TIME_LEFT_DIVISOR).unwrap_or_default();
         part.min(MAX_CALL_TIME)
     }
 }

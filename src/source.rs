@@ -218,18 +218,18 @@ impl TokenSource {
     ) -> Result<R, Error> {
         let token = self.token()?;
         let response = request(&token);
-        if !is_unauthorized(&response) || self.is_young(&token) {
+        if !is_unauthorized(&response) || self.is_recent(&token) {
             return Ok(response);
         }
         self.invalidate(&token);
         Ok(request(&self.token()?))
     }
 
-    fn is_young(&self, token: &AccessToken) -> bool {
+    fn is_recent(&self, token: &AccessToken) -> bool {
         let now = self.fetcher.now();
         let cached = self.cache.cached();
         let cached = cached.filter(|cached| cached.token.is_clone_of(token));
-        cached.is_some_and(|cached| cached.is_young(now))
+        cached.is_some_and(|cached| cached.is_recent(now))
     }
 
     /// Returns the state of the source, for monitoring. Nothing is sent.

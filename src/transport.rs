@@ -1,4 +1,4 @@
-//! One request to one bounded response. Only this module and `store/redis` use the network.
+//! Sends one request and reads one response of bounded length. Only this module and `store/redis` use the network.
 
 use std::io;
 use std::sync::Arc;

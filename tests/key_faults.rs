@@ -18,7 +18,7 @@ use jwt_bearer::{Error, ErrorKind, RsaKey, Signer as _};
 const MESSAGE: &[u8] = b"header.claims";
 /// How many times as long as usual something may take. Other work on the machine changes the ratio.
 const LIMIT: u32 = 10;
-const MISFIT: &str = "the parts of this RSA key do not belong together";
+const INCONSISTENT: &str = "the parts of this RSA key do not belong together";
 const WRONG_EXPONENT: &str =
     "the public exponent of this RSA key is not an odd number from 3 to 2^33 - 1";
 const NO_PRIMES: &str = "the primes of this RSA key are missing and do not follow from its other \
@@ -200,20 +200,20 @@ fn smaller_prime_first_signs_in_the_usual_time() {
 
 #[test]
 fn factors_that_are_not_coprime_are_refused() {
-    is_refused_fast(file!("common-factor.der"), MISFIT);
-    is_refused_fast(file!("square.der"), MISFIT);
+    is_refused_fast(file!("common-factor.der"), INCONSISTENT);
+    is_refused_fast(file!("square.der"), INCONSISTENT);
 }
 
 #[test]
 fn private_exponent_longer_than_the_modulus_is_refused() {
-    is_refused_fast(file!("d-longer-than-n.der"), MISFIT);
-    is_refused_fast(file!("d-8000-bytes.der"), MISFIT);
+    is_refused_fast(file!("d-longer-than-n.der"), INCONSISTENT);
+    is_refused_fast(file!("d-8000-bytes.der"), INCONSISTENT);
 }
 
 #[test]
 fn private_exponent_of_zero_is_refused() {
-    is_refused_fast(file!("d-zero.der"), MISFIT);
-    is_refused_fast(file!("d-zero-primes-zero.der"), MISFIT);
+    is_refused_fast(file!("d-zero.der"), INCONSISTENT);
+    is_refused_fast(file!("d-zero-primes-zero.der"), INCONSISTENT);
 }
 
 #[test]

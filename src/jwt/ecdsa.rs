@@ -1,4 +1,4 @@
-//! ECDSA signatures in DER, as a KMS returns them, to the form of JWS.
+//! Converts ECDSA signatures from DER, as a KMS returns them, to the form of JWS.
 
 use crate::error::Error;
 use crate::key::der::{Element, INTEGER, sequence};

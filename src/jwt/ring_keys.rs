@@ -19,7 +19,9 @@ use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use super::rsa_key::has_matching_exponents;
 use crate::error::{BoxError, Error};
 use crate::key::der::without_leading_zeros;
-use crate::key::material::{Curve, EC_MISFIT, KeyMaterial, KeyParts, MISFIT, PSS_KEY, RsaParts};
+use crate::key::material::{
+    Curve, EC_INCONSISTENT, INCONSISTENT, KeyMaterial, KeyParts, PSS_KEY, RsaParts,
+};
 use crate::key::public_key::{PublicKey, UNCOMPRESSED};
 use crate::signer::{Algorithm, Signer};
 
@@ -27,7 +29,7 @@ const NO_POINT: &str =
     "this EC key lacks its public key: write it with openssl ec -in KEY -out NEW";
 const COMPRESSED: &str = "the public key of this EC key is compressed: write it in full with \
     openssl ec -in KEY -conv_form uncompressed -out NEW";
-const ED25519_MISFIT: &str = "the parts of this Ed25519 key do not belong together";
+const ED25519_INCONSISTENT: &str = "the parts of this Ed25519 key do not belong together";
 const NO_CRT: &str = "this RSA key lacks its primes or the numbers after them, and ring does not \
     compute them: use the feature rsa, which does";
 
@@ -62,14 +64,14 @@ impl EcKey {
         // Some tools leave out zeros in front of the number, some add them.
         let digits = without_leading_zeros(&parts.d);
         let zeros = length.checked_sub(digits.len());
-        let zeros = zeros.ok_or_else(|| Error::key(EC_MISFIT))?;
+        let zeros = zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?;
         let mut d = Zeroizing::new(Vec::with_capacity(length));
         d.resize(zeros, 0);
         d.extend_from_slice(digits);
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::from_private_key_and_public_key(how, &d, &point, &random);
         Ok(Self {
-            key: key.map_err(|_| Error::key(EC_MISFIT))?,
+            key: key.map_err(|_| Error::key(EC_INCONSISTENT))?,
             curve,
             key_id: material.key_id,
             repairs: material.repairs,
@@ -131,7 +133,7 @@ impl Ed25519Key {
             Some(public) => Ed25519KeyPair::from_seed_and_public_key(&parts.seed, &public),
         };
         Ok(Self {
-            key: key.map_err(|_| Error::key(ED25519_MISFIT))?,
+            key: key.map_err(|_| Error::key(ED25519_INCONSISTENT))?,
             key_id: material.key_id,
             repairs: material.repairs,
         })
@@ -304,7 +306,7 @@ fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
         dQ: dq,
         qInv: q_inverse,
     });
-    key.map_err(|_| Error::key(MISFIT))
+    key.map_err(|_| Error::key(INCONSISTENT))
 }
 
 /// 65537, big-endian.

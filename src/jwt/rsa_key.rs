@@ -18,7 +18,7 @@ use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use crate::error::{BoxError, Error};
 #[cfg(all(feature = "cli", feature = "ring"))]
 use crate::key::material::SecretBytes;
-use crate::key::material::{KeyMaterial, MISFIT, PSS_KEY, RsaParts};
+use crate::key::material::{INCONSISTENT, KeyMaterial, PSS_KEY, RsaParts};
 use crate::key::public_key::PublicKey;
 use crate::signer::{Algorithm, Signer};
 
@@ -110,7 +110,7 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
         .chain([&parts.d])
         .map(|number| number.len());
     if parts.d.is_empty() || lengths.max() > Some(parts.n.len()) {
-        return Err(Error::key(MISFIT));
+        return Err(Error::key(INCONSISTENT));
     }
     // The larger prime comes first: `rsa` adds the first one to a difference of two remainders
     // until it is positive, which takes as many steps as q is larger than p.
@@ -123,7 +123,7 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     let key = RsaPrivateKey::from_components(modulus, exponent, d, primes);
     let key = key.map_err(|_| match parts.primes.is_empty() {
         true => Error::key(NO_PRIMES),
-        false => Error::key(MISFIT),
+        false => Error::key(INCONSISTENT),
     })?;
     check_primes(&key)?;
     Ok(key)
@@ -161,7 +161,7 @@ fn check_public(modulus: &BigUint, exponent: &BigUint) -> Result<(), Error> {
     }
     match RsaPublicKey::new_with_max_size(modulus.clone(), exponent.clone(), most) {
         Ok(_) => Ok(()),
-        Err(rsa::Error::InvalidModulus) => Err(Error::key(MISFIT)),
+        Err(rsa::Error::InvalidModulus) => Err(Error::key(INCONSISTENT)),
         Err(_) => Err(Error::key(WRONG_EXPONENT)),
     }
 }
@@ -171,7 +171,7 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
     let least = half.saturating_sub(MAX_PRIME_SKEW);
     let most = half.saturating_add(MAX_PRIME_SKEW);
     let [p, q] = key.primes() else {
-        return Err(Error::key(MISFIT)); // never: two were given, or computed
+        return Err(Error::key(INCONSISTENT)); // never: two were given, or computed
     };
     let (p, q) = (p.bits(), q.bits());
     if ![p, q].iter().all(|size| (least..=most).contains(size)) {
@@ -183,7 +183,7 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
     // with d alone, which is slow and always wrong.
     match key.qinv() {
         Some(_) => Ok(()),
-        None => Err(Error::key(MISFIT)),
+        None => Err(Error::key(INCONSISTENT)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Passphrases to the keys of ciphers and MACs, as files had them before PBKDF2.
+//! Derives the keys of ciphers and MACs from passphrases, as was done before PBKDF2.
 
 use std::str;
 

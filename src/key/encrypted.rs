@@ -1,4 +1,4 @@
-//! A PKCS#8 key under a passphrase to the key: PBES2 (RFC 8018 §6.2) and what was before it.
+//! Decrypts a PKCS#8 key with its passphrase: PBES2 (RFC 8018 §6.2) and what was before it.
 
 use pkcs8::{EncryptedPrivateKeyInfo, Error::EncryptedPrivateKey, pkcs5};
 
@@ -40,12 +40,12 @@ struct OldScheme<'d> {
     scheme: pbes1::Scheme,
     salt: &'d [u8],
     rounds: u64,
-    sealed: &'d [u8],
+    ciphertext: &'d [u8],
 }
 
 fn old_scheme(info: &[u8]) -> Option<OldScheme<'_>> {
     let info = sequence(info).ok()?;
-    let [algorithm, sealed] = info.as_slice() else {
+    let [algorithm, ciphertext] = info.as_slice() else {
         return None;
     };
     let algorithm = elements(algorithm.value).ok()?;
@@ -60,7 +60,7 @@ fn old_scheme(info: &[u8]) -> Option<OldScheme<'_>> {
         scheme: pbes1::scheme(oid.value)?,
         salt: salt.value,
         rounds: saturating_u64(rounds),
-        sealed: sealed.value,
+        ciphertext: ciphertext.value,
     })
 }
 
@@ -73,7 +73,7 @@ fn decrypt_old(
         format!("this key is encrypted with {name}, which is not read: {convert}")
     })?;
     check_rounds(old.rounds, "PBES1", convert)?;
-    pbes1::decrypt(scheme, old.salt, old.rounds, passphrase, old.sealed)
+    pbes1::decrypt(scheme, old.salt, old.rounds, passphrase, old.ciphertext)
         .ok_or_else(|| WRONG_PASSPHRASE.into())
 }
 

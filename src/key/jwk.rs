@@ -1,4 +1,4 @@
-//! A private JWK (RFC 7517), wherever in a text it is, to the parts of its key.
+//! Finds a private JWK (RFC 7517) in a text, and reads the parts of its key.
 //!
 //! It may be the whole text, one of a set behind its public key, a member of a file of settings at
 //! any depth, a text within such a file, or base64 of any of these. JSON is read in place:
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::der::without_leading_zeros;
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::material::{
-    Curve, EC_MISFIT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
+    Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
     OTHER_CURVE, P521, RsaParts, SECP256K1, SEVERAL_KEYS, SecretBytes,
 };
 use super::pem;
@@ -60,7 +60,8 @@ const OKP_CURVES: &[(&str, Result<(), &str>)] = &[
 ];
 const OTHER_OKP_CURVE: &str = "this key is on another curve; Ed25519 is supported";
 
-/// How the base64 begins of a brace or a bracket, and of a quote, a brace, a space or a line end.
+/// The first characters of the base64 of a text that begins with `{` or `[`, and then a quote, a brace, a space or a line
+/// end.
 const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
 
 /// The members that only an RSA private key has (RFC 7518 §6.3.2).
@@ -358,7 +359,7 @@ impl<'t> Jwk<'t> {
     pub(super) fn coordinate(&self, name: &str, curve: Curve) -> Result<Vec<u8>, Error> {
         let number = self.number(name)?;
         let zeros = curve.bytes().checked_sub(number.len());
-        let mut coordinate = vec![0; zeros.ok_or_else(|| Error::key(EC_MISFIT))?];
+        let mut coordinate = vec![0; zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?];
         coordinate.extend_from_slice(&number);
         Ok(coordinate)
     }

@@ -19,8 +19,8 @@ pub(crate) const TOO_LONG: &str = "this is too long for a key";
 pub(crate) const OPENSSH_KEY: &str = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
      ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl \
      genpkey -algorithm ed25519 -out NEW)";
-pub(crate) const MISFIT: &str = "the parts of this RSA key do not belong together";
-pub(crate) const EC_MISFIT: &str = "the parts of this EC key do not belong together";
+pub(crate) const INCONSISTENT: &str = "the parts of this RSA key do not belong together";
+pub(crate) const EC_INCONSISTENT: &str = "the parts of this EC key do not belong together";
 pub(crate) const MULTI_PRIME: &str = "this RSA key has more than two primes; keys of two are taken";
 pub(crate) const P521: &str = "this EC key is on the curve P-521; P-256 and P-384 are supported";
 pub(crate) const SECP256K1: &str =

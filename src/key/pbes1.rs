@@ -56,12 +56,12 @@ pub(super) fn decrypt(
     salt: &[u8],
     rounds: u64,
     passphrase: &[u8],
-    sealed: &[u8],
+    ciphertext: &[u8],
 ) -> Option<SecretBytes> {
     let (key_length, iv_length) = (cipher.key_length(), cipher.block_length());
     let by_pbkdf1 = |hash: SecretBytes| {
         let (key, rest) = hash.split_at_checked(key_length)?;
-        block_cipher::decrypt(cipher, key, rest.get(..iv_length)?, sealed)
+        block_cipher::decrypt(cipher, key, rest.get(..iv_length)?, ciphertext)
     };
     match derivation {
         Derivation::Pbkdf1Md5 => by_pbkdf1(pbkdf1::<Md5>(passphrase, salt, rounds)),
@@ -71,7 +71,7 @@ pub(super) fn decrypt(
             .find_map(|passphrase| {
                 let key = pkcs12::<Sha1>(CIPHER_KEY, passphrase, salt, rounds, key_length);
                 let iv = pkcs12::<Sha1>(CIPHER_IV, passphrase, salt, rounds, iv_length);
-                block_cipher::decrypt(cipher, &key, &iv, sealed)
+                block_cipher::decrypt(cipher, &key, &iv, ciphertext)
             }),
     }
 }

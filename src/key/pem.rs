@@ -1,4 +1,4 @@
-//! PEM text to DER, with the damage that copying does to it repaired and reported.
+//! Decodes PEM to DER. Repairs the damage that copying does to it, and reports that.
 //!
 //! Editors save files with a byte order mark, keys are copied out of JSON with `\n` in them, and
 //! environment variables lose their line ends. The bytes of the key are still certain, so the text

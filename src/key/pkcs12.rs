@@ -1,4 +1,4 @@
-//! A PKCS#12 store (RFC 7292) to its first private key.
+//! Reads the first private key of a PKCS#12 store (RFC 7292).
 //!
 //! OpenSSL, Windows and Java write the key into a part that is not encrypted as a whole, so the
 //! certificates beside it, which old programs encrypt with RC2, are never decrypted.
@@ -19,7 +19,7 @@ use super::material::SecretBytes;
 
 const CONVERT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
      -legacy)";
-const MISFIT: &str = "the parts of this PKCS#12 store do not belong together";
+const INCONSISTENT: &str = "the parts of this PKCS#12 store do not belong together";
 const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
     read: export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW";
 const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or \
@@ -43,13 +43,15 @@ const SHA_512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
 /// A message: the passphrase is wrong or costs too much, there is no key, or it is encrypted in a
 /// way that is not read.
 pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<(SecretBytes, bool), String> {
-    let store = sequence(store).map_err(|_| MISFIT)?;
+    let store = sequence(store).map_err(|_| INCONSISTENT)?;
     let [_version, contents, mac @ ..] = store.as_slice() else {
-        return Err(MISFIT.into());
+        return Err(INCONSISTENT.into());
     };
-    let contents = data(contents).ok_or(MISFIT)?;
+    let contents = data(contents).ok_or(INCONSISTENT)?;
     if let [mac, ..] = mac {
-        Mac::read(mac).ok_or(MISFIT)?.verify(contents, passphrase)?;
+        Mac::read(mac)
+            .ok_or(INCONSISTENT)?
+            .verify(contents, passphrase)?;
     }
     let bags = key_bags(contents);
     let (bag, value) = *bags.first().ok_or(NO_KEY)?;

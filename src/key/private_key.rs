@@ -1,4 +1,4 @@
-//! DER to the parts of a private key, or to the name of what the bytes are instead: PKCS#8 (RFC
+//! Reads the parts of a private key from DER, or names what the bytes are instead: PKCS#8 (RFC
 //! 5958), PKCS#1 (RFC 8017 §A.1.2) and SEC 1 (RFC 5915).
 //!
 //! A missing NULL, bytes after the end and primes that were left out do not change which key it is,
@@ -10,9 +10,9 @@ use super::der::{
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
 };
 use super::material::{
-    CUT_OFF, Curve, EC_MISFIT, ED448_KEY, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts,
-    MISFIT, MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1,
-    TOO_LONG,
+    CUT_OFF, Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, Encrypted, INCONSISTENT,
+    KeyMaterial, KeyParts, MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY,
+    RsaParts, SECP256K1, TOO_LONG,
 };
 use crate::signer::Algorithm;
 
@@ -191,7 +191,7 @@ pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
             true => "this is a PKCS#12 store, not PEM text",
             false => PKCS12,
         },
-        Err(name) if ![NO_KEY, MISFIT, CUT_OFF].contains(&name) => name,
+        Err(name) if ![NO_KEY, INCONSISTENT, CUT_OFF].contains(&name) => name,
         _ if bytes.starts_with(&[0x30]) => "this is DER, not PEM text",
         _ => "this is not text",
     }
@@ -213,7 +213,7 @@ fn pkcs8(
     };
     match oid {
         RSA | RSA_PSS => {
-            let (elements, rest) = split(key.value).map_err(|_| MISFIT)?;
+            let (elements, rest) = split(key.value).map_err(|_| INCONSISTENT)?;
             let mut material = pkcs1(&elements)?;
             match (oid, parameters) {
                 (RSA_PSS, parameters) => {
@@ -229,7 +229,7 @@ fn pkcs8(
             Ok(material)
         }
         EC => {
-            let elements = sequence(key.value).map_err(|_| EC_MISFIT);
+            let elements = sequence(key.value).map_err(|_| EC_INCONSISTENT);
             let parts = elements.and_then(|elements| sec1(&elements, parameters));
             Ok(plain(KeyParts::Ec(parts.map(|parts| EcParts {
                 point: parts.point.or(public),
@@ -289,10 +289,10 @@ fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorith
 /// named outside of it.
 fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts, &'static str> {
     let [version, d, others @ ..] = elements else {
-        return Err(EC_MISFIT);
+        return Err(EC_INCONSISTENT);
     };
     if version.value != [1] || d.tag != OCTET_STRING {
-        return Err(EC_MISFIT);
+        return Err(EC_INCONSISTENT);
     }
     let explicit = |tag| {
         let element = others.iter().find(|element| element.tag == tag)?;
@@ -302,7 +302,7 @@ fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts
     let mut names = names.into_iter().flatten().filter(|name| name.tag != NULL);
     let name = names.next().ok_or("this EC key does not name its curve")?;
     if names.any(|other| other.value != name.value) {
-        return Err(EC_MISFIT);
+        return Err(EC_INCONSISTENT);
     }
     if name.tag == SEQUENCE {
         return Err(EXPLICIT_CURVE);
@@ -330,15 +330,15 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
         }
     }
     let [version, n, e, d, others @ ..] = elements else {
-        return Err(MISFIT);
+        return Err(INCONSISTENT);
     };
     match version.value {
         [0] => (),
         [1] => return Err(MULTI_PRIME),
-        _ => return Err(MISFIT),
+        _ => return Err(INCONSISTENT),
     }
     if others.len() > 5 || elements.iter().any(|element| element.tag != INTEGER) {
-        return Err(MISFIT);
+        return Err(INCONSISTENT);
     }
     let [n, e, d] = [n, e, d].map(|number| without_leading_zeros(number.value).to_vec());
     let mut parts = RsaParts {

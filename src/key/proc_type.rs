@@ -1,4 +1,4 @@
-//! The headers of a PEM that OpenSSL encrypts the old way, to the cipher, and the body to the key.
+//! Decrypts PEM that OpenSSL encrypts the old way, whose headers name the cipher.
 //!
 //! `Proc-Type: 4,ENCRYPTED` and `DEK-Info` are those of RFC 1421 §4.6.1. The cipher's key is
 //! OpenSSL's own: MD5 over the passphrase and a salt, which is the beginning of the IV.

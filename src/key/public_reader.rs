@@ -1,4 +1,4 @@
-//! The bytes of a public key or a certificate to the public key, for the command line.
+//! Reads a public key from its bytes or from a certificate, for the command line.
 //!
 //! A private key has its own reader, which returns the public key too.
 

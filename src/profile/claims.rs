@@ -1,4 +1,4 @@
-//! Profile and time to an assertion, and to the parameters that carry it.
+//! Makes an assertion of a profile and a time, and the parameters that carry it.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Profile and key to an identity, which names one token in a store.
+//! Computes the identity of profile and key, which names one token in a store.
 
 use std::time::Duration;
 
@@ -58,14 +58,14 @@ impl Profile {
             hints: _,
         } = self;
         let key = signer.identity()?;
-        let keyed_hash = |text: &str| hash(&[&key, text.as_bytes()]);
+        let salted_hash = |text: &str| hash(&[&key, text.as_bytes()]);
         let (kind, url) = match endpoint.kind() {
             EndpointKind::Token { url, .. } => ("token", url.as_str()),
             EndpointKind::Discovered { url, discovery } => (discovery.name, url.as_str()),
             EndpointKind::SelfSigned => ("none", ""),
         };
         let (url, query) = match url.split_once('?') {
-            Some((url, query)) => (url, Some(keyed_hash(query))),
+            Some((url, query)) => (url, Some(salted_hash(query))),
             None => (url, None),
         };
         let issuer = match issuer {
@@ -91,17 +91,17 @@ impl Profile {
         };
         let members = |members: &[(String, String)]| {
             let pairs = members.iter();
-            let pairs = pairs.map(|(name, json)| [name.clone(), keyed_hash(json)]);
+            let pairs = pairs.map(|(name, json)| [name.clone(), salted_hash(json)]);
             pairs.collect::<Vec<_>>()
         };
         let parameters = parameters.iter();
         let parameters = parameters.map(|parameter| {
             let kind = if parameter.is_json { "json" } else { "text" };
-            let value = keyed_hash(&parameter.value);
+            let value = salted_hash(&parameter.value);
             [parameter.name.to_string(), kind.to_owned(), value]
         });
         let headers = request_headers.iter();
-        let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), keyed_hash(value)]);
+        let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), salted_hash(value)]);
         // Where the assertion is the token, its times are the token's.
         let times = matches!(endpoint.kind(), EndpointKind::SelfSigned).then(|| {
             let seconds = |time: &Option<Duration>| time.map(|time| time.as_secs());

@@ -48,19 +48,19 @@ pub(crate) struct ResponseMap {
     pub(crate) error_member: Cow<'static, str>,
     /// The member with the reason; if the server has a name of its own for it, it says too that the server refuses.
     pub(crate) error_description_member: Option<Cow<'static, str>>,
-    pub(crate) error_kinds: Cow<'static, [KindOfError]>,
+    pub(crate) error_kind_rules: Cow<'static, [ErrorKindRule]>,
 }
 
 /// What an error means where its status says otherwise.
 #[derive(Clone)]
-pub(crate) struct KindOfError {
+pub(crate) struct ErrorKindRule {
     pub(crate) code: Cow<'static, str>,
     /// A part of the description, in lower case.
     pub(crate) part: Cow<'static, str>,
     pub(crate) kind: ErrorKind,
 }
 
-impl KindOfError {
+impl ErrorKindRule {
     pub(crate) const fn unavailable(code: &'static str, part: &'static str) -> Self {
         Self::new(code, part, ErrorKind::Unavailable)
     }
@@ -77,10 +77,10 @@ impl KindOfError {
 }
 
 /// RFC 6749 §4.1.2.1, which servers also use at the token endpoint, and Google's.
-const TEMPORARY: &[KindOfError] = &[
-    KindOfError::unavailable("temporarily_unavailable", ""),
-    KindOfError::unavailable("server_error", ""),
-    KindOfError::unavailable("internal_failure", ""),
+const TEMPORARY: &[ErrorKindRule] = &[
+    ErrorKindRule::unavailable("temporarily_unavailable", ""),
+    ErrorKindRule::unavailable("server_error", ""),
+    ErrorKindRule::unavailable("internal_failure", ""),
 ];
 
 /// RFC 6749 §5.
@@ -97,7 +97,7 @@ impl Default for ResponseMap {
             default_lifetime: Duration::from_secs(300),
             error_member: Cow::Borrowed("error"),
             error_description_member: None,
-            error_kinds: Cow::Borrowed(&[]),
+            error_kind_rules: Cow::Borrowed(&[]),
         }
     }
 }
@@ -105,7 +105,7 @@ impl Default for ResponseMap {
 impl ResponseMap {
     /// Returns the kind of an error by its words, `None` where only its status says it.
     pub(crate) fn kind_of(&self, code: &str, description: &str) -> Option<ErrorKind> {
-        let kinds = self.error_kinds.iter().chain(TEMPORARY);
+        let kinds = self.error_kind_rules.iter().chain(TEMPORARY);
         let mut kinds = kinds.filter(|row| row.code == code && says(description, &row.part));
         kinds.next().map(|row| row.kind)
     }

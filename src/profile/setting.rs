@@ -264,7 +264,7 @@ impl Profile {
     }
 }
 
-/// Returns the endpoint that a metadata document names, which the issuer or its own URL says.
+/// Returns the endpoint to discover: by the URL of a metadata document if that is what the text is, else by issuer.
 pub(crate) fn discovered(url: &str) -> Result<Endpoint, Error> {
     match url.contains("/.well-known/") {
         true => Endpoint::metadata(url),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::lifetime::{self, LifetimeUnit};
-use super::response::{self, KindOfError, ResponseMap, WarnOfLifetime};
+use super::response::{self, ErrorKindRule, ResponseMap, WarnOfLifetime};
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, OwnedParameter, Profile, ScopePlacement,
     insert_sorted,
@@ -343,7 +343,7 @@ impl Profile {
 
     /// Sets which member of the response has the lifetime in milliseconds: a name or a JSON Pointer.
     ///
-    /// A member that is absent, or is no number above zero, is a log record, as with
+    /// If the member is absent, or is no number above zero, a log record of level `warn` says so, as with
     /// [`with_expires_in`](Self::with_expires_in).
     #[must_use]
     pub fn with_expires_in_milliseconds(self, member: impl Into<Cow<'static, str>>) -> Self {
@@ -354,8 +354,8 @@ impl Profile {
     /// Sets which member of the response has the time when the token expires, as a date of RFC 3339 or in seconds
     /// since 1970: a name or a JSON Pointer.
     ///
-    /// A member that is absent, cannot be read, or is not in the future is a log record, as with
-    /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time where the response has a `Date`.
+    /// If the member is absent, cannot be read, or is not in the future, a log record of level `warn` says so, as with
+    /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time if the response has a `Date`.
     #[must_use]
     pub fn with_expires_at(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.with_lifetime_member(member.into(), lifetime::TIMESTAMP, response::NO_TIMESTAMP)
@@ -426,8 +426,8 @@ impl Profile {
     fn with_kind_of_error(self, code: Cow<'static, str>, kind: ErrorKind) -> Self {
         let part = Cow::Borrowed("");
         self.map_response(|response| {
-            let kinds = response.error_kinds.to_mut();
-            kinds.insert(0, KindOfError { code, part, kind }); // the first that matches counts
+            let kinds = response.error_kind_rules.to_mut();
+            kinds.insert(0, ErrorKindRule { code, part, kind }); // the first that matches counts
         })
     }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::placement::Placement;
 use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::lifetime::TIMESTAMP;
-use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::response::{ErrorKindRule, ResponseMap};
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
@@ -68,7 +68,7 @@ impl Profile {
                 lifetime_member: Cow::Borrowed("expires_at"),
                 lifetime_unit: TIMESTAMP,
                 error_description_member: Some(Cow::Borrowed("message")),
-                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
             }),
             hints: HINTS,
@@ -147,7 +147,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// GitHub answers 403 to both of its rate limits.
-const KINDS_OF_ERRORS: &[KindOfError] = &[KindOfError::unavailable("", "rate limit")];
+const ERROR_KIND_RULES: &[ErrorKindRule] = &[ErrorKindRule::unavailable("", "rate limit")];
 
 /// From the server's document and its users' reports. Its responses have no error codes.
 const HINTS: &[Hint] = &[

@@ -31,7 +31,7 @@ const ALGORITHMS: &[Algorithm] = &[
 ];
 
 /// What the authorization server of an organization accepts: all but those of shared secrets.
-const ASYMMETRIC: &[Algorithm] = ALGORITHMS.split_at(6).0;
+const OF_ORGANIZATION_ALGORITHMS: &[Algorithm] = ALGORITHMS.split_at(6).0;
 
 impl Profile {
     /// Returns a profile for Okta.
@@ -56,7 +56,7 @@ impl Profile {
         };
         let endpoint = Endpoint::below("issuer", &issuer, path)?;
         let algorithms = match is_of_organization(&endpoint) {
-            true => ASYMMETRIC,
+            true => OF_ORGANIZATION_ALGORITHMS,
             false => ALGORITHMS,
         };
         Ok(Self {

@@ -12,7 +12,7 @@ use super::definition::{Input, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::profile::hint::Hint;
-use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::response::{ErrorKindRule, ResponseMap};
 use crate::profile::{Audience, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
@@ -55,7 +55,7 @@ impl Profile {
             algorithms: Cow::Borrowed(ALGORITHMS),
             limits: &LIMITS,
             response: Arc::new(ResponseMap {
-                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
             }),
             hints: HINTS,
@@ -127,10 +127,10 @@ const LIMITS: Limits = Limits {
 };
 
 /// The server answers these with status 500.
-const KINDS_OF_ERRORS: &[KindOfError] = &[
-    KindOfError::denied("error", "token is expired"),
-    KindOfError::denied("error", "token used before issued"),
-    KindOfError::denied("error", "token is not valid yet"),
+const ERROR_KIND_RULES: &[ErrorKindRule] = &[
+    ErrorKindRule::denied("error", "token is expired"),
+    ErrorKindRule::denied("error", "token used before issued"),
+    ErrorKindRule::denied("error", "token is not valid yet"),
 ];
 
 /// From the source of the server, and its document of errors.

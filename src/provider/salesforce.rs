@@ -14,7 +14,7 @@ use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::profile::hint::Hint;
-use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::response::{ErrorKindRule, ResponseMap};
 use crate::profile::{Audience, Profile};
 use crate::signer::Algorithm;
 use crate::token::AccessToken;
@@ -50,7 +50,7 @@ impl Profile {
             response: Arc::new(ResponseMap {
                 reads_token_exp: true,
                 default_lifetime: Duration::from_secs(15 * 60),
-                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
             }),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
@@ -99,7 +99,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ..Provider::NEW
 };
 
-const KINDS_OF_ERRORS: &[KindOfError] = &[KindOfError::unavailable(
+const ERROR_KIND_RULES: &[ErrorKindRule] = &[ErrorKindRule::unavailable(
     "unknown_error",
     "retry your request",
 )];

@@ -10,7 +10,7 @@ use super::definition::{Input, InputValue, KeyKind, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::profile::hint::Hint;
-use crate::profile::response::{KindOfError, ResponseMap};
+use crate::profile::response::{ErrorKindRule, ResponseMap};
 use crate::profile::{Audience, Limits, Profile};
 use crate::signer::Algorithm;
 
@@ -41,7 +41,7 @@ impl Profile {
             algorithms: Cow::Borrowed(ALGORITHMS),
             limits: &LIMITS,
             response: Arc::new(ResponseMap {
-                error_kinds: Cow::Borrowed(KINDS_OF_ERRORS),
+                error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
             }),
             hints: HINTS,
@@ -109,7 +109,8 @@ const LIMITS: Limits = Limits {
 };
 
 /// A refusal has the code that RFC 6749 has for a fault of the server's.
-const KINDS_OF_ERRORS: &[KindOfError] = &[KindOfError::denied("server_error", "access_denied")];
+const ERROR_KIND_RULES: &[ErrorKindRule] =
+    &[ErrorKindRule::denied("server_error", "access_denied")];
 
 /// From users: the answer is the same for every cause.
 const HINTS: &[Hint] = &[

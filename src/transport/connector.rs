@@ -1,4 +1,4 @@
-//! The addresses of a host to a connection.
+//! Connects to one of the addresses of a host.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;

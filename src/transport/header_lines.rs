@@ -1,4 +1,4 @@
-//! A response head to the same head without the lines that no rule allows.
+//! Removes the lines from the head of a response that no rule allows.
 //!
 //! Servers send a space before a colon, a warning of PHP, or a folded line (RFC 9112 §5). ureq's
 //! parser then refuses the whole response, and has no switch for it.

@@ -1,4 +1,4 @@
-//! Host name to addresses, without a panic where the operating system refuses a thread.
+//! Resolves the name of a host, without a panic where the operating system refuses a thread.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::vec::IntoIter;
