@@ -17,15 +17,13 @@ fn main() -> Result<(), Error> {
     let key = RsaKey::from_pem(std::fs::read(key).unwrap())?;
     let root = Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
     let tls = TlsConfig::builder().root_certs([root].into());
-    let agent: Agent = Agent::config_builder()
+    let config = Agent::config_builder()
         .proxy(None)
         .max_idle_connections(0)
-        .tls_config(tls.build())
-        .build()
-        .into();
+        .tls_config(tls.build());
     let endpoint = Endpoint::token(url).unwrap();
     let profile = Profile::client_credentials(endpoint, "client-1", Audience::TokenEndpoint);
-    let source = TokenSource::with_transport(agent, profile, key)?;
+    let source = TokenSource::with_transport(jwt_bearer::agent(config.build()), profile, key)?;
     for _ in 0..tokens {
         println!("{}", source.fetch_uncached()?.secret());
     }
