@@ -1,7 +1,7 @@
 //! Reads files that hold keys and secrets. They are bounded in length, wiped after use, and never quoted.
 //!
 //! A file that can be opened is named in messages. A name that cannot be opened may be the secret itself, given by
-//! mistake, so that the option is named instead.
+//! mistake: it is shown if it has the form of a name, or its directory exists, and else the option is.
 
 use std::env;
 use std::ffi::OsStr;
@@ -27,8 +27,12 @@ const USUAL_FILE: usize = 64 * 1024;
 static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
 /// The variables that stood for files.
 static VARIABLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// Bytes of the longest file name. A longer argument is the content of a file.
-pub(crate) const MAX_NAME: usize = 255;
+/// Bytes of the longest file name.
+const MAX_NAME: usize = 255;
+/// How PEM begins (RFC 7468 §2).
+const PEM: &str = "-----BEGIN";
+/// Characters of the shortest key in base64, one of Ed25519.
+const MIN_BASE64: usize = 64;
 
 /// Begins the name of a variable that is given in place of a file name, as to the command openssl.
 pub(crate) const ENV: &str = "env:";
@@ -93,9 +97,7 @@ pub(crate) fn variables_read() -> Vec<String> {
 /// Returns the failure to open a file, without the name that was given.
 fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
     let name = path.to_string_lossy();
-    let is_content =
-        name.len() > MAX_NAME || name.contains("-----BEGIN") || name.contains(['\n', '{']);
-    match is_content {
+    match is_content(&name) {
         true => Failure::usage(format!(
             "{option}: {error}: a file name is wanted, not what is in it: write - and pipe it to standard input"
         )),
@@ -107,6 +109,21 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
              may be a secret"
         )),
     }
+}
+
+/// Returns whether a text is what is in a file, and not its name: PEM, JSON, or either of them or DER in base64.
+pub(crate) fn is_content(text: &str) -> bool {
+    let text = text.trim();
+    let is_in_base64 = || {
+        let decoded = decode_base64(text.as_bytes()).filter(|_| text.len() >= MIN_BASE64);
+        let starts = [PEM.as_bytes(), b"{", b"\x30"];
+        decoded.is_some_and(|bytes| starts.iter().any(|start| bytes.starts_with(start)))
+    };
+    text.len() > MAX_NAME
+        || text.contains(PEM)
+        || text.contains(['\n', '{'])
+        || text.starts_with(['[', '"', '\''])
+        || is_in_base64()
 }
 
 /// Returns whether a part of the path in front of its last name is a directory. A secret in base64 may begin with a

@@ -22,6 +22,7 @@ use rsa::rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::files::is_content;
 use crate::messages::{escape_invisible, print_note};
 use crate::output::print_to_stdout;
 use crate::public_form::{PublicForm, public_text};
@@ -33,8 +34,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
 /// Characters of the longest common name (`ub-common-name` of RFC 5280 §A.1).
 const MAX_COMMON_NAME: usize = 64;
-/// Bytes of the longest path that is taken for the name of a file, and shown.
-const MAX_PATH: usize = 255;
 /// The beginning of an Ed25519 key in PKCS#8, before its 32 bytes (RFC 8410 §7).
 ///
 /// `ring` writes the second version of PKCS#8, which OpenSSL 1.1 does not read.
@@ -202,8 +201,7 @@ fn check_path(path: &Path) -> Result<(), Failure> {
         ));
     }
     // A key that is given by mistake is not repeated.
-    let name = path.to_string_lossy();
-    if name.len() > MAX_PATH || name.contains(['\n', '{']) || name.contains("-----BEGIN") {
+    if is_content(&path.to_string_lossy()) {
         return Err(Failure::usage(
             "the name of a new file is wanted, not what is in a file",
         ));

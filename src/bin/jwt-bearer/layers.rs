@@ -8,23 +8,17 @@ use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, Command, Subcommand as _, ValueHint};
-use jwt_bearer::decode_base64;
 use jwt_bearer::provider::{InputValue, Provider};
 
 use crate::chosen::Chosen;
 use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
-use crate::files::{ENV, MAX_NAME};
+use crate::files::{ENV, is_content};
 use crate::names::{PREFIX, nearest, shown, variable_name};
 use crate::{origins, pairs, providers, words};
 
 /// Options that no variable and no connection has.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
-
-/// How PEM begins (RFC 7468 §2).
-const BEGIN: &[u8] = b"-----BEGIN";
-/// Characters of the shortest key in base64, one of Ed25519.
-const MIN_BASE64: usize = 64;
 
 /// Where a value is from, if not from the command line.
 pub(crate) enum Layer {
@@ -302,26 +296,6 @@ fn holds_secret(option: &str, provider: Option<&Provider>) -> bool {
     let inputs = provider.map(|provider| provider.inputs).unwrap_or_default();
     let mut inputs = inputs.iter().filter(|input| input.name == option);
     option == "secret" || inputs.any(|input| matches!(input.value, InputValue::Secret(_)))
-}
-
-/// Returns whether a text is PEM, JSON or either of them or DER in base64, and no file name.
-fn is_content(text: &str) -> bool {
-    let text = text.trim();
-    let is_in_base64 = || {
-        let decoded = decode_base64(text.as_bytes()).filter(|_| text.len() >= MIN_BASE64);
-        decoded.is_some_and(|bytes| {
-            [BEGIN, b"{", b"\x30"]
-                .iter()
-                .any(|start| bytes.starts_with(start))
-        })
-    };
-    text.as_bytes()
-        .windows(BEGIN.len())
-        .any(|part| part == BEGIN)
-        || text.starts_with(['{', '[', '"', '\''])
-        || text.contains('\n')
-        || text.len() > MAX_NAME
-        || is_in_base64()
 }
 
 /// Returns whether an option of this name takes a file.
