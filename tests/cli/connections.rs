@@ -1095,6 +1095,20 @@ fn name_of_a_connection_may_be_a_value_too() {
 }
 
 #[test]
+fn other_error_on_a_line_with_a_path_of_windows_is_not_about_the_path() {
+    let fixture = Fixture::new();
+    for line in [r"key = 'C:\keys' x", "key = 'C:\\keys'\nkey = 'D:\\keys'"] {
+        fixture.write(
+            "config.toml",
+            format!("[p]\nprovider = \"salesforce\"\n{line}\n"),
+        );
+        let outcome = fixture.run("--config config.toml token p");
+        assert_eq!(outcome.status, 3);
+        assert!(!outcome.err.contains("backslash"), "{outcome:?}");
+    }
+}
+
+#[test]
 fn path_of_windows_in_double_quotes_is_explained() {
     let fixture = Fixture::new();
     for key in [r"C:\users\root\x.pem", r"C:\keys\x.pem"] {

@@ -27,6 +27,9 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 pub(crate) const CREDENTIALS: &str = "credentials";
 /// The key of a connection that is no option.
 const PROVIDER: &str = "provider";
+/// What to do about a backslash that is no escape of TOML.
+const BACKSLASHES: &str =
+    ": a text with backslashes, such as a path of Windows, is written in single quotes";
 
 static CONNECTIONS: OnceLock<Connections> = OnceLock::new();
 
@@ -122,13 +125,11 @@ impl Connections {
         let table = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             // The whole error would quote the line, which may have a secret.
-            let line = line_of(offset);
-            let is_escaped = text.lines().nth(line.saturating_sub(1)).is_some_and(|text| text.contains('\\'));
-            let advice = match is_escaped {
-                true => ": a text with backslashes, such as a path of Windows, is written in single quotes",
+            let advice = match is_escape(text, offset) {
+                true => BACKSLASHES,
                 false => "",
             };
-            (line, format!("{}{advice}", error.message()))
+            (line_of(offset), format!("{}{advice}", error.message()))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let mut connections = Vec::new();
@@ -197,6 +198,14 @@ impl Connections {
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml"));
         format!("{}:{line}", file.display())
     }
+}
+
+/// Returns whether a backslash in double quotes stands before this place, on the same line.
+fn is_escape(text: &str, offset: usize) -> bool {
+    let before = text.get(..=offset).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let quoted = line.rsplit_once('\\').map(|(quoted, _)| quoted);
+    quoted.is_some_and(|quoted| quoted.matches('"').count() % 2 == 1)
 }
 
 /// Returns the user's directory for configuration: `~/.config` on every Unix, also on macOS, where people look for the
