@@ -1,6 +1,7 @@
 //! The likeliest mistakes, and what was meant.
 
 use std::borrow::Cow;
+use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -62,11 +63,8 @@ pub(crate) fn advice(error: &Error, program: &Command, words: &[OsString]) -> Op
 /// Returns what to do about an option of a provider that is given before the provider's name. One that is misspelt has a
 /// suggestion of clap's. The words begin with the command.
 fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
-    if !is_unknown || error.get(ContextKind::SuggestedArg).is_some() {
+    let option = unknown_option(error)?;
+    if error.get(ContextKind::SuggestedArg).is_some() {
         return None;
     }
     let is_option = |word: &Cow<'_, str>| word.split('=').next() == Some(option);
@@ -86,15 +84,20 @@ fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     ))
 }
 
+/// Returns the option that an error does not know.
+fn unknown_option(error: &Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) if error.kind() == ErrorKind::UnknownArgument => {
+            Some(option)
+        }
+        _ => None,
+    }
+}
+
 /// Returns the option that was meant by one with a letter too many, too few, wrong or in another place, where clap finds
 /// another one more similar.
 pub(crate) fn meant_option(error: &Error, program: &Command, words: &[OsString]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let option = option
-        .strip_prefix("--")
-        .filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let option = unknown_option(error)?.strip_prefix("--")?;
     let places = words::find(program, words)?;
     let word = |place: usize| words.get(place).and_then(|word| word.to_str());
     let command = word(places.command)?;
@@ -110,14 +113,11 @@ pub(crate) fn meant_option(error: &Error, program: &Command, words: &[OsString])
 
 /// Returns what a server signs with, where the option of the other kind of key is given.
 pub(crate) fn other_kind_of_key(error: &Error, words: &[OsString]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
+    let option = unknown_option(error)?;
     let mut words = words.iter().filter_map(|word| word.to_str());
     let provider = words.find_map(providers::provider_of)?;
     let name = provider.name;
-    match (&**option, provider.key) {
-        _ if error.kind() != ErrorKind::UnknownArgument => None,
+    match (option, provider.key) {
         ("--key", KeyKind::Secret) => Some(format!(
             "{name} signs with a shared secret: --secret names the file that has it"
         )),
@@ -126,6 +126,28 @@ pub(crate) fn other_kind_of_key(error: &Error, words: &[OsString]) -> Option<Str
         )),
         _ => None,
     }
+}
+
+/// Returns which variables are empty that missing options have: a pipeline sets one to a secret that does not exist.
+pub(crate) fn empty_variables(error: &Error) -> Vec<String> {
+    let missing: &[String] = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing))
+            if error.kind() == ErrorKind::MissingRequiredArgument =>
+        {
+            missing
+        }
+        _ => &[],
+    };
+    let words = missing
+        .iter()
+        .flat_map(|usage| usage.split(['<', '>', '|', ' ']));
+    let variables = words
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(names::variable_name);
+    let empty = variables.filter(|name| env::var_os(name).is_some_and(|text| text.is_empty()));
+    empty
+        .map(|name| format!("the variable {name} is set, and empty"))
+        .collect()
 }
 
 /// The value of an option that takes one behind `=` alone, since it may have none, and is given it behind a blank.

@@ -128,7 +128,6 @@ fn report(mut error: Error, program: &Command) -> ExitCode {
             return no_provider(command, name).report();
         }
     }
-    let origins = origins(&error, &words);
     if let Some(meant) = mistakes::meant_option(&error, program, &words) {
         error.insert(ContextKind::SuggestedArg, ContextValue::String(meant));
     }
@@ -136,24 +135,20 @@ fn report(mut error: Error, program: &Command) -> ExitCode {
     if other_key.is_some() {
         error.remove(ContextKind::SuggestedArg);
     }
-    let empty = empty_variables(&error);
-    let advice = mistakes::advice(&error, program, &words);
+    let mut hints = origins(&error, &words);
+    hints.extend(mistakes::empty_variables(&error));
+    hints.extend(other_key);
+    hints.extend(mistakes::advice(&error, program, &words));
     let hides_value = hide_values(&mut error);
     if reporting::is_json() {
         let failure = Failure::usage(summary(&error.render().to_string()));
-        let hints = origins
-            .into_iter()
-            .chain(empty)
-            .chain(other_key)
-            .chain(advice);
-        return hints.fold(failure, Failure::with_hint).report();
+        return hints.into_iter().fold(failure, Failure::with_hint).report();
     }
     let _ = error.print(); // a closed standard error is ignored, as everywhere
     if hides_value {
         print_to_stderr("A value is shown as '...', since it may be a secret.");
     }
-    let hints = origins.into_iter().chain(empty).chain(other_key);
-    for hint in hints.chain(advice) {
+    for hint in hints {
         print_to_stderr(format!("jwt-bearer: {hint}"));
     }
     ExitCode::from(2)
@@ -190,28 +185,6 @@ fn origins(error: &Error, words: &[OsString]) -> Vec<String> {
         _ => origins::of(option),
     });
     origins.collect()
-}
-
-/// Returns which variables are empty that missing options have: a pipeline sets one to a secret that does not exist.
-fn empty_variables(error: &Error) -> Vec<String> {
-    let missing = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::Strings(missing))
-            if error.kind() == ErrorKind::MissingRequiredArgument =>
-        {
-            missing
-        }
-        _ => return Vec::new(),
-    };
-    let options = missing
-        .iter()
-        .flat_map(|usage| usage.split(['<', '>', '|', ' ']));
-    let variables = options
-        .filter_map(|word| word.strip_prefix("--"))
-        .map(names::variable_name);
-    let variables = variables.filter(|name| env::var_os(name).is_some_and(|text| text.is_empty()));
-    variables
-        .map(|name| format!("the variable {name} is set, and empty"))
-        .collect()
 }
 
 /// Returns the command that the words name, if it takes a provider.
