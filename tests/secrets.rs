@@ -1107,6 +1107,13 @@ fn denial_repeats_no_hmac_secret() {
     scripted.assert_prints_no_secret("the HMAC secret", &outcome);
     let description = outcome.unwrap_err().description().unwrap().to_owned();
     assert!(description.contains("bad secret"), "{description}");
+    let scripted = Scripted::new(|_| {
+        let digits = hex(HMAC_SECRET.as_bytes());
+        let both = format!("bad: {digits} {}", digits.to_uppercase());
+        denial("c", &both)
+    });
+    let error = scripted.source.token().unwrap_err();
+    assert_eq!(error.description(), Some("bad: [..] [..]"));
 }
 
 /// A long description loses its middle, and may lose a part of a secret with it.
