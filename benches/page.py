@@ -12,7 +12,7 @@ from statistics import median
 HERE = Path(__file__).parent
 RESULTS = Path(sys.argv[1])
 OURS, CLI = "ten lines", "command line"
-MINE_ALL = [OURS, CLI, "with ring", "static", "static with ring", "connection"]
+OUR_PROGRAMS = [OURS, CLI, "with ring", "static", "static with ring", "connection"]
 
 
 def rows(name):
@@ -319,11 +319,11 @@ def counts():
 
 
 def pictures(http, tls, sizes):
-    plain = [(name_of(who), middle(runs, WALL), who in MINE_ALL) for who, runs in http.items()]
+    plain = [(name_of(who), middle(runs, WALL), who in OUR_PROGRAMS) for who, runs in http.items()]
     bars("cold-start.svg", "From process start to token", "milliseconds, plain http on loopback, median; RS256 with 2048 bits", plain, "ms")
-    peak = sorted(((name_of(who), middle(runs, PEAK), who in MINE_ALL) for who, runs in tls.items()), key=lambda row: row[1])
+    peak = sorted(((name_of(who), middle(runs, PEAK), who in OUR_PROGRAMS) for who, runs in tls.items()), key=lambda row: row[1])
     bars("memory.svg", "Peak memory", "megabytes, over TLS, median", peak, "MB")
-    size = [(name_of(who), of[0] / 1e6, who in MINE_ALL) for who, of in sizes.items() if of[0]]
+    size = [(name_of(who), of[0] / 1e6, who in OUR_PROGRAMS) for who, of in sizes.items() if of[0]]
     bars("size.svg", "Size of the program", "megabytes, stripped, TLS included; Python and Node have no program of their own", sorted(size, key=lambda row: row[1]), "MB")
 
 
