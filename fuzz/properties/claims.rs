@@ -145,14 +145,13 @@ fn text_of<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a String>
     }
 }
 
-/// Returns whether `text` may be an identifier: no quotation mark, control character or outer white space, which come
-/// from copying.
+/// Returns whether `text` may be an identifier: no control character, and neither white space nor a quotation mark at
+/// either end, which come from copying. Names of RFC 4514 have quotation marks inside.
 fn is_valid_name(text: &str) -> bool {
     let ends = [text.chars().next(), text.chars().next_back()];
-    let at_ends = |is: fn(char) -> bool| ends.into_iter().flatten().any(is);
+    let mut ends = ends.into_iter().flatten();
     !text.is_empty()
-        && !text.contains('"')
-        && !at_ends(char::is_whitespace)
+        && !ends.any(|char| char.is_whitespace() || char == '"')
         && !text.chars().any(char::is_control)
 }
 
