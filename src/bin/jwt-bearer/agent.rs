@@ -14,29 +14,29 @@ use crate::proxy::EnvironmentProxy;
 use crate::roots::Roots;
 use crate::tls::TlsConnector;
 
-/// Sends each request by the agent that its host asks for.
+/// Sends each request through the agent that its host needs.
 pub(crate) struct ProxyingAgent {
     direct: Agent,
-    /// The agent of the proxy, or why the environment names none.
+    /// The agent of the proxy, or why the environment names no usable one.
     proxied: Option<(Result<Agent, String>, EnvironmentProxy)>,
 }
 
 impl ProxyingAgent {
-    /// Creates the agents by the options and the environment.
+    /// Creates the agents from the options and the environment.
     ///
     /// # Errors
-    /// Where a file with certificates is unusable, or a proxy variable that the first request needs.
+    /// If a file with certificates, or a proxy variable that the first request needs, is unusable.
     pub(crate) fn new(options: &CommonOptions, profile: &Profile) -> Result<Self, Failure> {
         let tls = TlsConnector::new(Roots::from_options(options));
         let from_env = EnvironmentProxy::from_env();
         let first = first_uri(profile)?;
         if let Some((from_env, Err(message))) = from_env.as_ref().map(|e| (e, &e.proxy)) {
-            // A host that is reached without a proxy needs none that works, as with curl.
+            // As with curl, a host that is reached without a proxy does not need a working one.
             if first.as_ref().is_none_or(|uri| from_env.applies_to(uri)) {
                 return Err(Failure::config(message));
             }
         }
-        // Hundreds of certificates take longer to read than a request to this machine takes.
+        // Reading hundreds of certificates takes longer than a request to this machine.
         let is_plain = first.is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTP));
         if !is_plain || options.ca.is_some() {
             tls.prepare()?;
@@ -70,7 +70,7 @@ impl ProxyingAgent {
     }
 }
 
-/// Returns the URL of a profile's first request, if it is one.
+/// Returns the URL of a profile's first request, if there is one.
 fn first_uri(profile: &Profile) -> Result<Option<Uri>, Error> {
     let requests = profile.metadata_requests()?;
     let metadata = requests.first().map(Request::url);

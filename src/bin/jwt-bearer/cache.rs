@@ -19,8 +19,8 @@ use crate::trace;
 
 /// Returns `source` with a token store if the options ask for one and it can be opened.
 ///
-/// With the secrets of `-v`, shows whether the store has a token. A cache that cannot be opened costs a
-/// warning, since a token can be had all the same.
+/// With the secrets of `-v`, shows whether the store has a token. A cache that cannot be opened only causes a warning,
+/// since a token can be had without it.
 pub(crate) fn with_cache(
     source: TokenSource,
     options: &CacheOptions,
@@ -43,10 +43,10 @@ pub(crate) fn with_cache(
     })
 }
 
-/// Returns a token that lives as long as the options ask for, and warns of what the user should know.
+/// Returns a token that lives as long as the options ask for, and warns of anything that the user should know.
 ///
 /// # Errors
-/// Where no such token can be had.
+/// If no such token can be had.
 pub(crate) fn token(source: &TokenSource, options: &CacheOptions) -> Result<AccessToken, Failure> {
     let min_lifetime = Duration::from_secs(options.min_lifetime.unwrap_or_default());
     let token = match options.refresh {
@@ -82,7 +82,7 @@ fn remaining_lifetime(token: &AccessToken) -> Duration {
 /// Removes all tokens from a cache, or the token of one profile, and prints their number to standard error.
 ///
 /// # Errors
-/// Where the cache cannot be opened, or a token cannot be removed.
+/// If the cache cannot be opened, or a token cannot be removed.
 pub(crate) fn forget(
     cache_dir: Option<&Path>,
     profile: Option<ProfileAndSigner>,
@@ -134,7 +134,7 @@ fn open(directory: &Path) -> Result<FileStore, String> {
     FileStore::new(directory).map_err(|error| describe(directory, &error))
 }
 
-/// Describes a failure. A directory that is not there is not named, since it may be a secret given by mistake.
+/// Describes a failure. A directory that does not exist is not named, since it may be a secret given by mistake.
 fn describe(directory: &Path, error: &io::Error) -> String {
     let (name, error) = (directory.display().to_string(), error.to_string());
     match fs::symlink_metadata(directory) {

@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use crate::failure::Failure;
 use crate::times::{DAY, now, relative, span, utc};
 
-/// Names that are shown of a certificate: one of a content network has hundreds.
+/// The most names of a certificate that are shown: that of a content network has hundreds.
 const MAX_NAMES: usize = 10;
 
 /// Names and times of a certificate.
@@ -26,7 +26,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads a certificate, or returns `None` where it is damaged.
+    /// Reads a certificate, or returns `None` if it is damaged.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let (subject, issuer) = (certificate.subject(), certificate.issuer());
@@ -51,7 +51,7 @@ impl Facts {
         Self::read(&STANDARD.decode(chain.first()?).ok()?)
     }
 
-    /// Returns the days until it expires, negative where it has expired.
+    /// Returns the days until the certificate expires, negative if it has expired.
     pub(crate) fn days_left(&self) -> i64 {
         let day = i64::try_from(DAY).unwrap_or(i64::MAX);
         self.not_after.saturating_sub(now()).div_euclid(day)
@@ -60,7 +60,7 @@ impl Facts {
     /// Checks that the certificate is valid now.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If it is not.
     pub(crate) fn check_times(&self) -> Result<(), Failure> {
         let now = now();
         if now > self.not_after {
@@ -80,7 +80,7 @@ impl Facts {
         format!("{} to {}", utc(self.not_before), utc(self.not_after))
     }
 
-    /// Returns the names that it is for.
+    /// Returns the names that the certificate is for.
     pub(crate) fn shown_names(&self) -> String {
         let shown: Vec<_> = self.names.iter().take(MAX_NAMES).cloned().collect();
         match self.names.len().saturating_sub(MAX_NAMES) {
@@ -128,7 +128,7 @@ fn name_text(name: &str) -> String {
     }
 }
 
-/// Returns whether a certificate is valid now, and how long.
+/// Says whether a certificate is valid now, and for how long.
 fn validity_in_words(from: i64, to: i64, now: i64) -> String {
     match (now < from, to < now) {
         (true, _) => format!("NOT VALID YET: it begins {}", relative(from, now)),

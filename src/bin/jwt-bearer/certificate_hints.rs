@@ -1,4 +1,4 @@
-//! What to do about a certificate that is not accepted, by the words of the TLS library.
+//! What to do about a certificate that is not accepted, given the TLS library's words.
 
 /// Words of the TLS library, and what to do.
 const HINTS: &[(&str, &str)] = &[
@@ -45,10 +45,10 @@ const HINTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Words of the TLS library where the other side does not speak TLS.
+/// What the TLS library says if the other side does not speak TLS.
 const NO_TLS: &str = "InvalidContentType";
 
-/// Returns what to do about a port that does not speak TLS, by the words of the TLS library in `message`.
+/// Returns what to do about a port that does not speak TLS, given the TLS library's words in `message`.
 pub(crate) fn hint_without_tls(message: &str) -> Option<&'static str> {
     message.contains(NO_TLS).then_some(
         "this port does not speak TLS, as plain http does not: correct the port in the URL (https has 443), or, on this \
@@ -56,7 +56,7 @@ pub(crate) fn hint_without_tls(message: &str) -> Option<&'static str> {
     )
 }
 
-/// Returns what to do about a certificate, by the words of the TLS library in `message`.
+/// Returns what to do about a certificate, given the TLS library's words in `message`.
 pub(crate) fn hint(message: &str) -> Option<&'static str> {
     let (_, hint) = (HINTS.iter()).find(|(word, _)| message.contains(word))?;
     Some(hint)

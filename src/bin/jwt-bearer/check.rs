@@ -1,6 +1,6 @@
 //! The `check` command: everything between the arguments and a token, one step after the other.
 //!
-//! A step fails alone: those that do not depend on it are still taken. The order is that of the data: files, key,
+//! A failed step does not stop the steps that do not depend on it. The order is that of the data: files, key,
 //! certificate, assertion, then the network, then the server.
 
 mod assertion;
@@ -33,10 +33,10 @@ pub(crate) struct CheckOptions {
     format: ReportFormat,
 }
 
-/// Takes all steps, and prints each.
+/// Runs all steps, and prints each.
 ///
 /// # Errors
-/// The first failure of a step, which is printed already; a usage error; and where standard output is closed.
+/// The first failure of a step, which is already printed; a usage error; or closed standard output.
 pub(crate) fn run(options: &CheckOptions, chosen: Chosen) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut report = Report::new(options.format);

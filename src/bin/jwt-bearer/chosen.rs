@@ -1,4 +1,4 @@
-//! The provider or connection that the arguments choose, and what they say of it.
+//! The provider or connection that the arguments choose, and what they say about it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use crate::reporting::VERBOSE;
 const CREDENTIALS_ABOUT: &str =
     "Any server whose credential file says everything, such as Google's or Box's";
 
-/// A subcommand below `token`: a provider, a connection, or a credential file that says which provider it is of.
+/// A subcommand below `token`: a provider, a connection, or a credential file that names its provider.
 #[derive(Clone)]
 pub(crate) struct Chosen {
-    /// `None` where a credential file says it.
+    /// `None` if a credential file names it.
     pub(crate) provider: Option<&'static Provider>,
     pub(crate) common: CommonOptions,
     matches: ArgMatches,
@@ -63,7 +63,7 @@ impl Chosen {
             .collect()
     }
 
-    /// Returns whether an assertion cannot be signed without one of the inputs that say where the token endpoint is.
+    /// Returns whether signing an assertion needs one of the inputs that say where the token endpoint is.
     pub(crate) fn needs_endpoint(&self) -> bool {
         let groups = self.provider.map(|provider| provider.alternatives);
         let group = groups
@@ -99,7 +99,7 @@ impl Chosen {
     pub(crate) fn inputs(&self) -> impl Iterator<Item = (&'static Input, String)> {
         let inputs = self.provider.map(|provider| provider.inputs);
         inputs.unwrap_or_default().iter().filter_map(|input| {
-            // The library has the defaults itself.
+            // The library itself has the defaults.
             let source = self.matches.value_source(input.name);
             let values: Vec<_> = match input.value {
                 _ if source != Some(ValueSource::CommandLine) => Vec::new(),
@@ -123,7 +123,7 @@ impl Chosen {
 }
 
 impl Subcommand for Chosen {
-    /// The providers are made only where a command needs them: all their options together are more than a thousand.
+    /// The providers are added only when a command needs them: all their options together are more than a thousand.
     fn augment_subcommands(command: Command) -> Command {
         command.defer(add_providers)
     }

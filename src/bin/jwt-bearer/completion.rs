@@ -1,4 +1,4 @@
-//! What clap's completion leaves out: values behind `=` in bash, and the command of `exec`.
+//! What clap's completion leaves out: values after `=` in bash, and the command of `exec`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use clap_complete::env::{Bash as ClapBash, EnvCompleter};
 const INDEX: &str = "_CLAP_COMPLETE_INDEX";
 const SEPARATOR: &str = "_CLAP_IFS";
 
-/// Completes in bash, which makes three words of `--key=FILE`: `=` is among its `COMP_WORDBREAKS`.
+/// Completes in bash, which splits `--key=FILE` into three words: `=` is among its `COMP_WORDBREAKS`.
 pub(crate) struct Bash;
 
 impl EnvCompleter for Bash {
@@ -75,7 +75,7 @@ fn without_equals_signs(words: Vec<OsString>, index: usize) -> (Vec<OsString>, u
     (kept, kept_index)
 }
 
-/// Completes the words behind `--`: a command, then files.
+/// Completes the words after `--`: a command, then files.
 pub(crate) fn of_command(word: &OsStr) -> Vec<CompletionCandidate> {
     let files = PathCompleter::any().complete(word);
     let start = word.to_string_lossy();
@@ -85,9 +85,9 @@ pub(crate) fn of_command(word: &OsStr) -> Vec<CompletionCandidate> {
     }
 }
 
-/// Returns whether the word at the cursor is the one behind `--`.
+/// Returns whether the word at the cursor is the one after `--`.
 fn is_first() -> bool {
-    // A script gives the words behind a -- of its own.
+    // A completion script passes the words after its own `--`.
     let words: Vec<_> = env::args_os().skip_while(|word| word != "--").collect();
     let words = words.get(1..).unwrap_or_default();
     let index = index().unwrap_or(words.len().saturating_sub(1));
@@ -95,7 +95,7 @@ fn is_first() -> bool {
     before.is_some_and(|word| word == "--")
 }
 
-/// Returns the programs of `PATH` whose names begin so.
+/// Returns the programs of `PATH` whose names begin with `start`.
 fn programs(start: &str) -> impl Iterator<Item = CompletionCandidate> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories: Vec<_> = env::split_paths(&path).collect();

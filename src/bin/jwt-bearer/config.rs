@@ -19,13 +19,13 @@ use crate::output::print_to_stdout;
 use crate::pairs::{self, is_secret_pair};
 use crate::providers;
 
-/// Columns of an option with its value, before the place that it comes from.
+/// Columns of an option with its value, before the place where it comes from.
 const WIDTH: usize = 44;
 
 /// Prints the connection of this name, or all.
 ///
 /// # Errors
-/// Where there is no such connection, and where one has an option that does not exist.
+/// If the connection does not exist, or a connection has an option that does not exist.
 pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
     let all = Connections::get();
     let Some(file) = &all.file else {
@@ -56,7 +56,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
         .try_for_each(|connection| layers::check(&command, connection))
 }
 
-/// Warns of variables that no option has.
+/// Warns about variables that belong to no option.
 fn warn_of_variables(command: &Command) {
     let all = PROVIDERS.iter().map(|provider| provider.name);
     let options = all.map(|name| providers::command_of(command, None, Some(name)));
@@ -85,7 +85,7 @@ fn no_connection(name: &str) -> Failure {
     }
 }
 
-/// Returns the lines of a connection, as the file could have them.
+/// Returns the lines of a connection, as they could be in the file.
 fn describe(command: &Command, connection: &Connection) -> Result<Vec<String>, Failure> {
     let mut lines = vec![format!("[{}]", connection.name)];
     if names::provider(&connection.name).is_some() {
@@ -111,13 +111,13 @@ fn line(option: &str, place: &str) -> String {
     format!("{option:WIDTH$} # {place}")
 }
 
-/// Returns the values as TOML has them, without what may be a secret.
+/// Returns the values in TOML, without those that may be secret.
 fn value(options: &Command, given: &Given) -> String {
     let is_file = layers::takes_file(options, &given.name);
     let is_secret =
         |value: &str| pairs::may_be_secret(&given.name) && is_secret_pair(&given.name, value);
     let shown = |value: &String| match value.split_once('=') {
-        // A secret may be given in place of the file that has it.
+        // A secret may be given in place of the file that contains it.
         _ if is_file => match is_file_name(value)
             || is_file_name(&Connection::file_name(value).to_string_lossy())
         {
@@ -154,7 +154,7 @@ fn without_credentials(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{scheme}://{host}{path}"))
 }
 
-/// Returns a text as a basic string of TOML, whose escapes are those of JSON.
+/// Returns a text as a basic string of TOML, which has the same escapes as JSON.
 fn quoted(text: &str) -> String {
     escape_invisible(&Value::from(text).to_string())
 }

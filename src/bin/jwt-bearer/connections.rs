@@ -21,13 +21,13 @@ use crate::{files, shell};
 
 /// The variable that names the configuration file.
 pub(crate) const VARIABLE: &str = "JWT_BEARER_CONFIG";
-/// The largest configuration file, in bytes: ten thousand connections are a tenth of it.
+/// The largest configuration file, in bytes: ten thousand connections take a tenth of it.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// The subcommand that takes a credential file in place of a provider. No connection has its name.
+/// The subcommand that takes a credential file in place of a provider. No connection has this name.
 pub(crate) const CREDENTIALS: &str = "credentials";
-/// The key of a connection that is no option.
+/// The key of a connection that is not an option.
 const PROVIDER: &str = "provider";
-/// What to do about a backslash that is no escape of TOML.
+/// What to do about a backslash that is not an escape of TOML.
 const BACKSLASHES: &str =
     ": a text with backslashes, such as a path of Windows, is written in single quotes";
 
@@ -44,7 +44,7 @@ static NONE: Connections = Connections {
 /// The content of the configuration file.
 #[derive(Default)]
 pub(crate) struct Connections {
-    /// `None` where no directory for configuration is known.
+    /// `None` if no directory for configuration is known.
     pub(crate) file: Option<PathBuf>,
     pub(crate) exists: bool,
     connections: Vec<Connection>,
@@ -57,7 +57,7 @@ pub(crate) struct Connections {
 /// A named set of provider, options and key.
 pub(crate) struct Connection {
     pub(crate) name: String,
-    /// `None` where a credential file says it.
+    /// `None` if a credential file names it.
     pub(crate) provider: Option<&'static Provider>,
     pub(crate) line: usize,
     pub(crate) provider_line: Option<usize>,
@@ -69,7 +69,7 @@ pub(crate) struct Connection {
 pub(crate) struct ConnectionOption {
     pub(crate) name: String,
     pub(crate) line: usize,
-    /// A switch that is off has none, a switch that is on an empty one.
+    /// No value for a switch that is off, an empty one for a switch that is on.
     pub(crate) values: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Connections {
         CONNECTIONS.get().unwrap_or(&NONE)
     }
 
-    /// Stores the connections for this process: subcommands of clap can capture nothing.
+    /// Stores the connections for this process, since clap's subcommands cannot capture anything.
     pub(crate) fn set(self) {
         let _ = CONNECTIONS.set(self); // once a process
     }
@@ -87,7 +87,7 @@ impl Connections {
     /// Reads the file that `--config` or the variable names, else the user's, which may be absent.
     ///
     /// # Errors
-    /// Where a named file is absent, where the file cannot be read, and where it is not what it should be.
+    /// If a named file does not exist, or the file cannot be read or has invalid content.
     pub(crate) fn read(named: Option<PathBuf>) -> Result<Self, Failure> {
         let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
         let (path, is_named) = match named.or_else(|| variable().map(PathBuf::from)) {
@@ -124,7 +124,7 @@ impl Connections {
         };
         let table = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            // The whole error would quote the line, which may have a secret.
+            // The whole error would quote the line, which may contain a secret.
             let advice = match is_escape(text, offset) {
                 true => BACKSLASHES,
                 false => "",
@@ -163,7 +163,7 @@ impl Connections {
         self.connections.iter()
     }
 
-    /// Keeps the connection of this name alone, if there is one: each is a subcommand, and there may be thousands.
+    /// Keeps only the connection of this name, if it exists: each is a subcommand, and there may be thousands.
     pub(crate) fn keep(&mut self, name: &str) {
         if self.named(name).is_some() {
             self.connections
@@ -175,7 +175,7 @@ impl Connections {
         self.iter().find(|connection| connection.name == name)
     }
 
-    /// Warns of secrets that other users can read, and of a file that they can change.
+    /// Warns about secrets that other users can read, and about a file that they can change.
     pub(crate) fn warn(&self) {
         if let (true, Some(file)) = (self.is_writable_by_all, &self.file) {
             let file = file.display();
@@ -193,14 +193,14 @@ impl Connections {
         }
     }
 
-    /// Returns the line of the file, as messages name it.
+    /// Returns a line of the file, as messages name it.
     pub(crate) fn place(&self, line: usize) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new("config.toml"));
         format!("{}:{line}", file.display())
     }
 }
 
-/// Returns whether a backslash in double quotes stands before this place, on the same line.
+/// Returns whether a backslash in double quotes comes before this place, on the same line.
 fn is_escape(text: &str, offset: usize) -> bool {
     let before = text.get(..=offset).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -208,8 +208,10 @@ fn is_escape(text: &str, offset: usize) -> bool {
     quoted.is_some_and(|quoted| quoted.matches('"').count() % 2 == 1)
 }
 
-/// Returns the user's directory for configuration: `~/.config` on every Unix, also on macOS, where people look for the
-/// settings of a command line there and not in `~/Library`, and `%APPDATA%` on Windows.
+/// Returns the user's directory for configuration.
+///
+/// It is `%APPDATA%` on Windows and `~/.config` on every Unix. That includes macOS, where people look for the settings
+/// of a command line there and not in `~/Library`.
 fn platform_directory() -> Option<PathBuf> {
     match cfg!(unix) {
         true => dirs::home_dir().map(|home| home.join(".config")),
@@ -275,7 +277,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Returns what a file name in the connection is: relative names are below the directory of the configuration.
+    /// Returns the path of a file name in a connection: relative names are below the directory of the configuration.
     pub(crate) fn file_name(value: &str) -> PathBuf {
         let file = Connections::get().file.as_deref();
         let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
@@ -379,7 +381,7 @@ fn json(value: &DeValue<'_>) -> Result<Value, &'static str> {
     })
 }
 
-/// Returns a pair with the file that its value names below a directory.
+/// Returns a pair; a file that its value names is placed below a directory.
 fn below(directory: &Path, pair: String) -> String {
     let Some((name, value)) = pair.split_once('=') else {
         return pair;
@@ -414,7 +416,7 @@ fn has_mode(path: &Path, bits: u32) -> bool {
     metadata.is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
 }
 
-/// Access control lists cannot be read by the standard library.
+/// The standard library cannot read access control lists.
 #[cfg(not(unix))]
 fn has_mode(_: &Path, _: u32) -> bool {
     false

@@ -1,6 +1,6 @@
 //! The `decode` command: what is in a JWT, with times in words, and whether its signature is verified.
 //!
-//! Standard output has the JSON alone. What it says is not trusted: nothing in it reaches a terminal unescaped.
+//! Standard output has only the JSON. Its content is not trusted: nothing in it reaches a terminal unescaped.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::verification::Keys;
 
 /// Claims that are times (RFC 7519 §4.1, OpenID Connect Core §2).
 const TIMES: &[&str] = &["iat", "auth_time", "nbf", "exp"];
-/// A later time is one in milliseconds: as seconds it is in the year 5138.
+/// A later time is in milliseconds: as seconds it would be in the year 5138.
 const LAST_SECOND: f64 = 1e11;
 
 #[derive(Args)]
@@ -52,10 +52,10 @@ pub(crate) struct DecodeArguments {
     passphrase_file: Option<PathBuf>,
 }
 
-/// Prints the parts of the token, and checks its signature with the key that is given.
+/// Prints the parts of the token, and checks its signature with the given key.
 ///
 /// # Errors
-/// Where there is no token, and where the given key does not verify its signature.
+/// If there is no token, or the given key does not verify its signature.
 pub(crate) fn run(arguments: &DecodeArguments) -> Result<(), Failure> {
     let file = arguments.file.as_deref().unwrap_or(Path::new("-"));
     // Other users of this machine can see the arguments in the process list.

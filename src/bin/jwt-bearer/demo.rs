@@ -109,7 +109,7 @@ fn source(profile: Profile, key: impl Signer + 'static) -> Result<TokenSource, E
     TokenSource::with_transport(traced, profile, key)
 }
 
-/// Prints a line, without colors where standard output is no terminal.
+/// Prints a line, without colors if standard output is not a terminal.
 fn print(text: &str) -> Result<(), Failure> {
     writeln!(anstream::stdout(), "{text}").map_err(Failure::stdout)
 }
@@ -119,7 +119,7 @@ fn print_title(text: &str) -> Result<(), Failure> {
 }
 
 fn print_labelled((label, text): (&str, String)) {
-    // The next title fails where this does.
+    // If this fails, so does the next title.
     let _ = print(&format!("  {DIM}{label:<9}{RESET} {text}"));
 }
 

@@ -21,10 +21,10 @@ const VARIABLE: &str = "JWT_BEARER_COMPLETE";
 /// The command whose manual has a page for each provider; the others take the same options.
 const WITH_PROVIDERS: &str = "token";
 
-/// Answers the question of a completion script, if there is one. Connections are completed as providers are.
+/// Answers the question of a completion script, if there is one. Connections are completed like providers.
 ///
 /// # Errors
-/// Where the question cannot be answered.
+/// If the question cannot be answered.
 pub(crate) fn complete() -> Result<bool, clap::Error> {
     if env::var_os(VARIABLE).is_none() {
         return Ok(false);
@@ -45,7 +45,7 @@ pub(crate) fn complete() -> Result<bool, clap::Error> {
 /// Prints a script for a shell, which asks this program for completions.
 ///
 /// # Errors
-/// Where standard output is closed or full.
+/// If standard output is closed or full.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     if let Some(shell) = Shells::builtins().completer(&shell.to_string()) {
@@ -59,7 +59,7 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 /// Prints the manual page of the program, or writes those of all commands into a directory.
 ///
 /// # Errors
-/// Where standard output or the directory cannot be written.
+/// If standard output or the directory cannot be written.
 pub(crate) fn manual(directory: Option<&Path>) -> Result<(), Failure> {
     let mut command = Arguments::command();
     command.build();

@@ -15,13 +15,13 @@ use crate::names::PREFIX;
 
 /// The argument that takes the command and its arguments.
 pub(crate) const COMMAND: &str = "COMMAND";
-/// The exit statuses of a shell for a command that is not there, and for one that it cannot run (POSIX 2.8.2).
+/// The exit statuses of a shell for a command that does not exist, and for one that it cannot run (POSIX 2.8.2).
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
-/// Bytes of the longest name that is repeated.
+/// The longest name that is repeated, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Returns the argument, which takes everything behind `--`.
+/// Returns the argument, which takes everything after `--`.
 pub(crate) fn argument() -> Arg {
     Arg::new(COMMAND)
         .help("The command to run, and its arguments")
@@ -35,11 +35,11 @@ pub(crate) fn argument() -> Arg {
 
 /// Runs a command with the token in a variable.
 ///
-/// The command gets neither the variables of this program nor those that were read in place of files. On Unix it takes
-/// the place of this process, so that its exit status and the signals that it gets are its own.
+/// The command gets neither the variables of this program nor those that were read in place of files. On Unix it
+/// replaces this process, so that its exit status and the signals that it gets are its own.
 ///
 /// # Errors
-/// Where the command cannot be run, with the exit status of a shell.
+/// If the command cannot be run, with the exit status of a shell.
 pub(crate) fn run(
     command_line: &[OsString],
     variable: &str,
@@ -50,7 +50,7 @@ pub(crate) fn run(
     };
     let mut command = Command::new(program);
     let own = env::vars_os().map(|(name, _)| name);
-    // Names of variables have no case on Windows.
+    // Variable names are case-insensitive on Windows.
     let is_own = |name: &OsString| {
         let name = name.to_string_lossy();
         match cfg!(windows) {
@@ -74,7 +74,7 @@ pub(crate) fn run(
     Err(Failure::command(status, format!("{name}: {error}")))
 }
 
-/// Runs the command and ends this process with it. Returns why that is not possible.
+/// Replaces this process with the command. Returns only if that fails, and says why.
 #[cfg(unix)]
 fn replace_process(command: &mut Command) -> io::Error {
     std::os::unix::process::CommandExt::exec(command)

@@ -15,20 +15,20 @@ use crate::{certificate_hints, key_hints, origins, reporting};
 
 /// The exit status of a failure of the arguments.
 const USAGE: u8 = 2;
-/// Seconds: a smaller difference of the clocks is no reason for a refusal.
+/// Seconds. A smaller difference of the clocks is no reason for a refusal.
 pub(crate) const MIN_OFFSET: u64 = 30;
 
-/// What is known of the requests of one run.
+/// What is known about the requests of one run.
 #[derive(Clone, Default)]
 pub(crate) struct Requests {
-    /// Zero where nothing was sent.
+    /// Zero if nothing was sent.
     pub(crate) attempts: u32,
     /// The URL of the last request, without its query.
     pub(crate) endpoint: String,
     /// The proxy of the last request: host and port.
     pub(crate) proxy: Option<String>,
     pub(crate) is_verbose: bool,
-    /// Whether the user wants assertions by the server's clock.
+    /// Whether the user wants assertions signed by the server's clock.
     pub(crate) corrects_clock: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Failure {
     status: u8,
     message: String,
     hints: Vec<String>,
-    /// Where the value is from that is refused.
+    /// Where the refused value comes from.
     origin: Option<String>,
     part: Option<Part>,
     /// What the library knows.
@@ -58,7 +58,7 @@ pub(crate) struct Failure {
     requests: Box<Requests>,
 }
 
-/// What of the arguments a failure is about, where it is not the profile.
+/// The part of the arguments that a failure is about, if it is not the profile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The file of the key, which cannot be read.
@@ -124,7 +124,7 @@ impl Failure {
         }
     }
 
-    /// Creates a failure of a text that is no token.
+    /// Creates a failure of a text that is not a token.
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self {
             status: 6,
@@ -138,18 +138,18 @@ impl Failure {
         self
     }
 
-    /// Says where the value of this option is from, if no argument has it.
+    /// Says where the value of this option comes from, if not from an argument.
     pub(crate) fn with_origin(self, option: &str) -> Self {
         let origin = origins::of(option).or(self.origin);
         Self { origin, ..self }
     }
 
-    /// Says where the value of this option is from, or which option it is if the message is in other words.
+    /// Says where the value of this option comes from; if unknown, names the option unless the message does.
     pub(crate) fn with_option(self, option: &str) -> Self {
         self.with_origin_or_option(origins::of(option), option)
     }
 
-    /// Does what [`with_option`](Self::with_option) does, of one of the values of an option.
+    /// Does what [`with_option`](Self::with_option) does, for one of the values of an option.
     pub(crate) fn with_value(self, option: &str, value: &str) -> Self {
         self.with_origin_or_option(origins::of_value(option, value), option)
     }
@@ -164,12 +164,12 @@ impl Failure {
         }
     }
 
-    /// Returns where the value is from that is refused, if that is known.
+    /// Returns where the refused value comes from, if that is known.
     pub(crate) fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
 
-    /// Creates a failure that is on standard output already.
+    /// Creates a failure that is already on standard output.
     pub(crate) fn reported(status: u8) -> Self {
         Self::new(status, "")
     }
@@ -198,7 +198,7 @@ impl Failure {
         (self.status, self.message, hints)
     }
 
-    /// Adds what is known of the requests.
+    /// Adds what is known about the requests.
     pub(crate) fn with_requests(self, requests: Requests) -> Self {
         Self {
             requests: requests.into(),
@@ -254,7 +254,7 @@ impl Failure {
         offset.into_iter().chain(pause)
     }
 
-    /// Returns in words where the requests went, as far as that is not in the message.
+    /// Says where the requests went, unless the message says it.
     fn sent(&self) -> Option<String> {
         let kind = self.error.as_ref()?.kind();
         let (requests, was_answered) = (

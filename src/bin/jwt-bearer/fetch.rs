@@ -17,7 +17,7 @@ use crate::trace;
 /// Returns the token that the cache has, or fetches one.
 ///
 /// # Errors
-/// Where there is no token; with what is known of the requests.
+/// If there is no token; the failure has what is known about the requests.
 pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken, Failure> {
     let built = profiles::build(chosen)?;
     let (common, secrets) = (built.common.clone(), built.secrets.clone());
@@ -35,10 +35,10 @@ pub(crate) fn token(chosen: Chosen, cache: &CacheOptions) -> Result<AccessToken,
     Ok(token)
 }
 
-/// Makes a source, as the options want it: with the requests on standard error, and by the server's clock.
+/// Makes a source as the options ask for it: with the requests on standard error, and by the server's clock.
 ///
 /// # Errors
-/// Where the profile cannot work with the key.
+/// If the profile cannot work with the key.
 pub(crate) fn source(
     built: ProfileAndSigner,
     transport: impl Transport + 'static,

@@ -1,7 +1,7 @@
 //! Reads files that hold keys and secrets. They are bounded in length, wiped after use, and never quoted.
 //!
 //! A file that can be opened is named in messages. A name that cannot be opened may be the secret itself, given by
-//! mistake: it is shown if it has the form of a name, or its directory exists, and else the option is.
+//! mistake. It is shown if it has the form of a name, or its directory exists; otherwise the option is shown.
 
 use std::env;
 use std::ffi::OsStr;
@@ -23,20 +23,20 @@ use crate::reporting;
 const MAX_BYTES: u64 = 1024 * 1024;
 /// Bytes that are enough for most files.
 const USUAL_FILE: usize = 64 * 1024;
-/// Two options cannot read standard input both: the second one would find nothing there.
+/// Only one option can read standard input: a second one would find nothing there.
 static STDIN_WAS_READ: AtomicBool = AtomicBool::new(false);
-/// The variables that stood for files.
+/// The variables that were read in place of files.
 static VARIABLES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Bytes of the longest file name.
 const MAX_NAME: usize = 255;
 /// How PEM begins (RFC 7468 §2).
 const PEM: &str = "-----BEGIN";
-/// Characters of the shortest key in base64, one of Ed25519.
+/// The shortest key in base64, in characters: one of Ed25519.
 const MIN_BASE64: usize = 64;
 
-/// Begins the name of a variable that is given in place of a file name, as to the command openssl.
+/// Begins the name of a variable that is given in place of a file name, as with the command openssl.
 pub(crate) const ENV: &str = "env:";
-/// Ends of file names that show that a text is the name of a file, and no secret.
+/// File name extensions that show that a text is the name of a file, and not a secret.
 const EXTENSIONS: &[&str] = &[
     "cer", "crt", "der", "json", "jwk", "key", "p12", "p8", "pem", "pfx", "toml", "txt",
 ];
@@ -45,7 +45,7 @@ const EXTENSIONS: &[&str] = &[
 /// `env:NAME`.
 ///
 /// # Errors
-/// Where the file cannot be read, or is too long.
+/// If the file cannot be read, or is too long.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let name = option.trim_start_matches('-');
     read_file(option, path).map_err(|failure| failure.with_origin(name))
@@ -111,7 +111,7 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Returns whether a text is what is in a file, and not its name: PEM, JSON, or either of them or DER in base64.
+/// Returns whether a text is the content of a file, and not its name: PEM, JSON, or either of them or DER in base64.
 pub(crate) fn is_content(text: &str) -> bool {
     let text = text.trim();
     let is_in_base64 = || {
@@ -126,21 +126,23 @@ pub(crate) fn is_content(text: &str) -> bool {
         || is_in_base64()
 }
 
-/// Returns whether a part of the path in front of its last name is a directory. A secret in base64 may begin with a
-/// slash, as the root directory does.
+/// Returns whether a part of the path before its last name is a directory. The root directory does not count, since a
+/// secret in base64 may begin with a slash.
 fn is_in_directory(path: &Path) -> bool {
     let mut above = path.ancestors().skip(1);
     above.any(|above| above.parent().is_some() && above.is_dir())
 }
 
-/// Returns whether a text is the name of a file, and no secret that was given in its place.
+/// Returns whether a text is the name of a file, and not a secret that was given in its place.
 pub(crate) fn is_file_name(text: &str) -> bool {
     let path = Path::new(text);
     text == "-" || text.starts_with(ENV) || path.extension().is_some_and(is_known) || path.exists()
 }
 
-/// Returns the user's directory of a kind: that of a variable of the XDG Base Directory Specification, which ignores
-/// relative paths, else that of the platform.
+/// Returns a directory of the user.
+///
+/// It is that of a variable of the XDG Base Directory Specification, which ignores relative paths, else that of the
+/// platform.
 pub(crate) fn directory(
     variable: &str,
     platform: impl FnOnce() -> Option<PathBuf>,
@@ -155,10 +157,10 @@ fn is_known(extension: &OsStr) -> bool {
         .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// Returns the text of a file that people write, without the byte order mark that editors on Windows put before it.
+/// Returns the text of a file that people write, without the byte order mark that editors on Windows add.
 ///
 /// # Errors
-/// Where the file is not text in UTF-8.
+/// If the file is not text in UTF-8.
 pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Failure> {
     let name = path.display();
     if has_utf16_mark(bytes) {
@@ -171,7 +173,7 @@ pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Failure>
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Returns whether text in UTF-16 begins here, which is little-endian on Windows.
+/// Returns whether the bytes begin with the mark of UTF-16 text, which is little-endian on Windows.
 fn has_utf16_mark(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
 }
@@ -183,14 +185,13 @@ fn ascii_in_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
     text.filter(|text| text.chars().all(is_text))
 }
 
-/// Returns a secret that is text or bytes, without the line end that `echo` and editors add to text, and without the
-/// byte order mark that Windows puts before it.
+/// Returns a secret that is text or bytes.
 ///
+/// Text loses the line end that `echo` and editors add to it, and the byte order mark that Windows puts before it.
 /// UTF-16 text with a byte order mark becomes UTF-8.
 ///
-///
 /// # Errors
-/// Where the file cannot be read, or is UTF-16 that is not ASCII.
+/// If the file cannot be read, or is UTF-16 that is not ASCII.
 pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let bytes = read(option, path)?;
     let warn = |text: &str| print_message(&format!("{}: {text}", path.display()));
@@ -222,7 +223,7 @@ pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>
         .strip_suffix("\r\n")
         .or_else(|| text.strip_suffix('\n'));
     if secret.is_some() {
-        // Editors and `echo` write one, so that it is worth a word only where the secret turns out to be wrong.
+        // Editors and `echo` write one, so it is worth mentioning only if the secret turns out to be wrong.
         reporting::note(format!(
             "{}: the line end at its end is dropped",
             path.display()
@@ -254,7 +255,7 @@ pub(crate) fn read_secret(option: &str, path: &Path) -> Result<Zeroizing<Vec<u8>
 /// Returns a secret that is written in `encoding`. Whitespace between digits is ignored.
 ///
 /// # Errors
-/// Where the file cannot be read, and where it is not written in this encoding.
+/// If the file cannot be read, or is not in this encoding.
 pub(crate) fn read_encoded_secret(
     option: &str,
     path: &Path,

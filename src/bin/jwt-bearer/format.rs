@@ -10,7 +10,7 @@ use crate::json_text::without_whitespace;
 use crate::shell;
 use crate::times::{rfc3339, unix};
 
-/// The variable of a token that nobody named.
+/// The variable of the token unless the user names another.
 pub(crate) const VARIABLE: &str = "ACCESS_TOKEN";
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,7 +46,7 @@ pub(crate) fn format_token(token: &AccessToken, format: Format, variable: &str) 
         }
         Format::Json => {
             let expires_at = unix(token.expires_at());
-            // The members stay the JSON that they are: a number may have more digits than any type here.
+            // The members keep their JSON: a number may have more digits than any type here.
             let mut members: BTreeMap<&str, String> = token
                 .members()
                 .filter_map(|(name, _)| Some((name, without_whitespace(token.json(name)?))))

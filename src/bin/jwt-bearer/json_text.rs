@@ -1,4 +1,4 @@
-//! JSON text to JSON text on one line, or indented. Numbers, escapes and the order of members stay as they are.
+//! Rewrites JSON text on one line, or indented. Numbers, escapes and the order of members stay as they are.
 
 /// Removes whitespace between the tokens of JSON text, so that the output is one line.
 pub(crate) fn without_whitespace(json: &str) -> String {
@@ -46,7 +46,7 @@ pub(crate) fn indented(json: &str) -> String {
     text
 }
 
-/// Whether a text that is read from its beginning is in a string.
+/// Tracks whether a text, read from its beginning, is inside a string.
 #[derive(Default)]
 struct Strings {
     is_open: bool,
@@ -54,7 +54,7 @@ struct Strings {
 }
 
 impl Strings {
-    /// Takes the next character, and returns whether it belongs to a string. Both quotes do.
+    /// Takes the next character, and returns whether it belongs to a string. Both quotes belong to it.
     fn contain(&mut self, c: char) -> bool {
         let was_open = self.is_open;
         if c == '"' && !self.is_escaped {

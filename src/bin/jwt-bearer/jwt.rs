@@ -1,4 +1,4 @@
-//! A text to the parts of a JWT in compact serialization (RFC 7515 §7.1, RFC 7516 §7.1), none of them trusted.
+//! From a text to the parts of a JWT in compact serialization (RFC 7515 §7.1, RFC 7516 §7.1), none of them trusted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +20,7 @@ pub(crate) struct Jwt {
     /// The header as it is written.
     pub(crate) header_json: String,
     pub(crate) body: Body,
-    /// What the signature is over.
+    /// The text that the signature covers.
     pub(crate) message: Zeroizing<String>,
     pub(crate) signature: Vec<u8>,
     /// What a server may refuse.
@@ -28,16 +28,16 @@ pub(crate) struct Jwt {
 }
 
 pub(crate) enum Body {
-    /// The claims, and as they are written.
+    /// The claims, parsed and as they are written.
     Claims(Map<String, Value>, Zeroizing<String>),
-    /// Something that is no JSON object.
+    /// Something that is not a JSON object.
     Other(Zeroizing<Vec<u8>>),
-    /// It is encrypted.
+    /// An encrypted body.
     Encrypted,
 }
 
 impl Jwt {
-    /// Reads a token, with what people copy around it.
+    /// Reads a token, and drops what people copy around it.
     ///
     /// # Errors
     /// A message that says what the text is instead. It quotes nothing.
@@ -104,13 +104,13 @@ impl Body {
     }
 }
 
-/// Returns whether the text is a token in place of the name of a file.
+/// Returns whether the text is a token in place of a file name.
 pub(crate) fn is_token(text: &str) -> bool {
     let text = bare(text);
     text.starts_with("eyJ") || (text.len() > 100 && text.matches('.').count() >= 2)
 }
 
-/// Returns the token without what is in front of it, quotes around it and white space in it.
+/// Returns the token without a prefix, quotes around it or white space in it.
 fn bare(text: &str) -> Zeroizing<String> {
     let trim = |text: &'_ str| -> usize {
         let is_around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\u{feff}' | '\0');
@@ -135,7 +135,7 @@ fn bare(text: &str) -> Zeroizing<String> {
     bare
 }
 
-/// Returns what a text is that cannot be a JWT in compact serialization.
+/// Says what a text is instead, if it cannot be a JWT in compact serialization.
 fn not_compact(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some("this is empty: a token is wanted".into());
@@ -164,7 +164,7 @@ fn not_compact(text: &str) -> Option<String> {
     })
 }
 
-/// Decodes a part, also one that is written in base64 as elsewhere.
+/// Decodes a part, even if it is in ordinary base64.
 fn decode(part: &str, oddities: &mut Vec<&'static str>) -> Option<Zeroizing<Vec<u8>>> {
     if let Ok(bytes) = URL_SAFE_NO_PAD.decode(part) {
         return Some(bytes.into());

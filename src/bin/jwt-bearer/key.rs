@@ -130,7 +130,7 @@ pub(crate) fn names(algorithms: &[Algorithm]) -> String {
 /// Prints what the file holds.
 ///
 /// # Errors
-/// Where the certificate is of another key.
+/// If the certificate is of another key.
 fn show(file: &Path, key: &KeyFile) -> Result<(), Failure> {
     let mut lines = Lines::default();
     lines.add("kind", &kind(key));

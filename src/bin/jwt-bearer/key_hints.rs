@@ -1,8 +1,8 @@
-//! What to do about a file that is no key to sign with, by the words of the library's error.
+//! What to do about a file that is not a key to sign with, given the words of the library's error.
 //!
-//! An error that has a command in it needs no hint.
+//! An error that contains a command needs no hint.
 
-/// Words of errors, and what to do. The first row that matches counts.
+/// Words of errors, and what to do. The first row that matches is used.
 const HINTS: &[(&str, &str)] = &[
     (
         "certificate request",

@@ -1,7 +1,7 @@
-//! The `key new` command: a key pair in a new file, and a self-signed certificate where a server asks for one.
+//! The `key new` command: a key pair in a new file, and a self-signed certificate if a server asks for one.
 //!
-//! Everything is made before the first file is, and a file is removed again where the next step fails. A file that
-//! exists is never written to.
+//! Everything is generated before the first file is created, and a file is removed again if the next step fails. An
+//! existing file is never written to.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -30,7 +30,7 @@ use crate::shell;
 use crate::times::{unix, utc};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// How long before now a certificate begins, for servers whose clocks are behind.
+/// How long before now a certificate becomes valid, for servers whose clocks are behind.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
 /// Characters of the longest common name (`ub-common-name` of RFC 5280 §A.1).
 const MAX_COMMON_NAME: usize = 64;
@@ -105,7 +105,7 @@ pub(crate) enum KeyType {
 /// Makes the key and the certificate, and prints what to register.
 ///
 /// # Errors
-/// Where a file exists or cannot be written.
+/// If a file exists or cannot be written.
 pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
     for path in [Some(&new.file), new.certificate.as_ref()]
         .into_iter()
@@ -193,7 +193,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// # Errors
-/// Where the path is no name of a new file.
+/// If the path is not the name of a new file.
 fn check_path(path: &Path) -> Result<(), Failure> {
     if path == Path::new("-") {
         return Err(Failure::usage(
@@ -219,7 +219,7 @@ fn exists(path: &Path) -> Failure {
     ))
 }
 
-/// Writes a new file. It has its mode from the beginning, and is removed where it cannot be written whole.
+/// Writes a new file. It has its mode from the beginning, and is removed if it cannot be written completely.
 fn create(path: &Path, mode: u32, content: &[u8]) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -274,7 +274,7 @@ struct NewCertificate {
     expires_at: i64,
 }
 
-/// Returns a certificate that the key signs itself.
+/// Returns a self-signed certificate of the key.
 fn certificate(der: &[u8], new: &NewKey) -> Result<NewCertificate, Failure> {
     let algorithm = match new.kind {
         KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => &rcgen::PKCS_RSA_SHA256,
@@ -307,7 +307,7 @@ pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
     pem::encode_config(&Pem::new(label, der), config)
 }
 
-/// Takes the common name alone, or as openssl writes it.
+/// Takes the common name by itself, or as openssl writes it.
 fn common_name(text: &str) -> Result<String, &'static str> {
     let name = text.strip_prefix('/').unwrap_or(text);
     let name = name.strip_prefix("CN=").unwrap_or(name).trim();

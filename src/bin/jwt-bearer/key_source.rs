@@ -1,4 +1,4 @@
-//! A file to the key that is in it: private, public, or that of a certificate.
+//! From a file to the key that is in it: private, public, or that of a certificate.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::files::{read, read_secret};
 
-/// How the errors about files begin that have a public key and no private one.
+/// How errors begin about files that have a public key and no private one.
 const PUBLIC_KEYS: &[&str] = &[
     "this is a public key",
     "this is a certificate",
@@ -18,7 +18,7 @@ const PUBLIC_KEYS: &[&str] = &[
 ];
 /// How public keys in the formats of SSH begin.
 const SSH_PUBLIC_KEYS: &[&[u8]] = &[b"ssh-", b"ecdsa-sha2-", b"---- BEGIN SSH2"];
-/// How a PKCS#12 store begins, behind its length: version 3 (RFC 7292 §4).
+/// How a PKCS#12 store begins, after its length: version 3 (RFC 7292 §4).
 const PKCS12_VERSION: &[u8] = b"\x02\x01\x03";
 
 /// What a file turned out to hold.
@@ -36,7 +36,7 @@ pub(crate) struct KeyFile {
     pub(crate) is_encrypted: bool,
     /// The name of the provider whose credential file it is.
     pub(crate) provider: Option<&'static str>,
-    /// The certificate beside the key.
+    /// The certificate in the same file as the key.
     pub(crate) certificate: Option<Certificate>,
     /// Whether it is a PKCS#12 store, whose certificates are not read.
     pub(crate) is_pkcs12: bool,
@@ -85,7 +85,7 @@ impl KeyFile {
 /// Reads the key in the file that `option` names.
 ///
 /// # Errors
-/// Where the file cannot be read, or holds no key.
+/// If the file cannot be read, or holds no key.
 pub(crate) fn read_key_file(
     option: &str,
     file: &Path,
@@ -97,7 +97,7 @@ pub(crate) fn read_key_file(
 /// Reads the key in the bytes of a file.
 ///
 /// # Errors
-/// Where they hold no key.
+/// If they hold no key.
 pub(crate) fn parse_key_file(
     file: &Path,
     bytes: &[u8],
@@ -119,13 +119,13 @@ pub(crate) fn parse_key_file(
 /// Reads the passphrase of an encrypted key, if its file is given.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// If the file cannot be read.
 pub(crate) fn read_passphrase(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let read = |file| read_secret("--passphrase-file", file);
     file.map(read).transpose()
 }
 
-/// Returns the failure to read a key, with the option that it lacks.
+/// Returns the failure to read a key, with the option that is missing.
 pub(crate) fn unusable(file: &Path, error: Error) -> Failure {
     let needs_passphrase = needs_passphrase(&error);
     let failure = Failure::in_file(file, error);
@@ -148,7 +148,7 @@ pub(crate) fn keys_of_set(bytes: &[u8]) -> Option<Vec<Value>> {
 /// Returns the private key with this ID, as JSON, if the bytes are a JWK set whose keys have IDs.
 ///
 /// # Errors
-/// Where none of its private keys has this ID.
+/// If none of its private keys has this ID.
 pub(crate) fn key_of_set(
     file: &Path,
     bytes: &[u8],
@@ -169,7 +169,7 @@ pub(crate) fn key_of_set(
     }
 }
 
-/// Returns the algorithm that a file names which is a JWK. No other file has one.
+/// Returns the algorithm that a JWK file names. No other file names one.
 pub(crate) fn algorithm_of_jwk(bytes: &[u8]) -> Option<Algorithm> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let jwk: Value = serde_json::from_slice(bytes).ok()?;
@@ -188,7 +188,7 @@ fn key_of(bytes: &[u8], passphrase: Option<Zeroizing<Vec<u8>>>) -> Result<KeyFil
         certificate: certificate.clone(),
         is_pkcs12: is_pkcs12(bytes),
     };
-    // A credential file names its key, and may have the passphrase of it.
+    // A credential file names its key, and may contain the key's passphrase.
     if let Some((_, key)) = provider.and_then(|_| credentials(bytes).ok()) {
         return Ok(file(found(key)?));
     }
@@ -214,7 +214,7 @@ fn found(key: Key) -> Result<FoundKey, Error> {
     }
 }
 
-/// Reads a public key where `error` says that there is no private one.
+/// Reads a public key if `error` says that there is no private one.
 fn public_key_of(bytes: &[u8], error: Error) -> Result<PublicKeyOfFile, Error> {
     let message = error.to_string();
     if !PUBLIC_KEYS.iter().any(|start| message.starts_with(start)) {

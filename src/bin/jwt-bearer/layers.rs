@@ -1,7 +1,7 @@
-//! The three places of an option's value: the command line, a variable of the environment, a connection.
+//! The three sources of an option's value: the command line, an environment variable, a connection.
 //!
-//! A value of the first place in this order wins. What a lower place has is written into the arguments, so that clap
-//! reads and checks all values in the same way.
+//! The first source in this order wins. The values of a lower source are written into the arguments, so that clap reads
+//! and checks all values in the same way.
 
 use std::env::{self, VarError};
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,10 @@ use crate::files::{ENV, is_content};
 use crate::names::{PREFIX, nearest, shown, variable_name};
 use crate::{origins, pairs, providers, words};
 
-/// Options that no variable and no connection has.
+/// Options that neither a variable nor a connection can have.
 const NO_VALUES: &[&str] = &["help", "version", "config"];
 
-/// Where a value is from, if not from the command line.
+/// Where a value comes from, if not from the command line.
 pub(crate) enum Layer {
     /// The variable of this name.
     Variable(String),
@@ -28,7 +28,7 @@ pub(crate) enum Layer {
     File(usize),
 }
 
-/// An option and its values, which the command line does not have.
+/// An option and its values, which do not come from the command line.
 pub(crate) struct Given {
     /// The option without its hyphens.
     pub(crate) name: String,
@@ -46,7 +46,7 @@ impl Given {
         }
     }
 
-    /// Returns where the values are from, for a sentence.
+    /// Returns where the values come from, for a sentence.
     fn place(&self) -> String {
         match &self.layer {
             Layer::Variable(name) => format!("that of the variable {name}"),
@@ -55,11 +55,10 @@ impl Given {
     }
 }
 
-/// Returns the arguments with what variables and the connection add to them, and what that is.
+/// Returns the arguments with what variables and the connection add to them, and the additions.
 ///
 /// # Errors
-/// Where the connection has an option that does not exist, and where a variable is no text or a switch neither on nor
-/// off.
+/// If the connection has an option that does not exist, a variable is not text, or a switch is neither on nor off.
 pub(crate) fn complete(
     command: &Command,
     mut arguments: Vec<OsString>,
@@ -116,7 +115,7 @@ pub(crate) fn complete(
     Ok((arguments, added))
 }
 
-/// Returns the name of an option in variables and in the configuration file: its own without hyphens.
+/// Returns the name of an option in variables and in the configuration file: its own without leading hyphens.
 fn name_of(option: &Arg) -> &str {
     match option.get_long() {
         Some(long) => long,
@@ -133,7 +132,7 @@ fn named<'a>(options: &'a Command, name: &str) -> Option<&'a Arg> {
 /// Checks that a connection has a provider, and that each of its options exists.
 ///
 /// # Errors
-/// Where an option does not exist; the message has the nearest one that does.
+/// If an option does not exist; the message names the nearest one that does.
 pub(crate) fn check(command: &Command, connection: &Connection) -> Result<(), Failure> {
     let all = Connections::get();
     let name = &connection.name;
@@ -163,10 +162,10 @@ pub(crate) fn check(command: &Command, connection: &Connection) -> Result<(), Fa
     )))
 }
 
-/// Returns the values of variables and of the connection that the command line leaves to them.
+/// Returns the values of variables and of the connection that the command line does not set.
 ///
 /// # Errors
-/// Where a variable is no text.
+/// If a variable is not text.
 pub(crate) fn added(
     options: &Command,
     name: &str,
@@ -205,7 +204,7 @@ pub(crate) fn added(
     Ok(all)
 }
 
-/// Returns what is left of an option beside those of higher places.
+/// Returns what remains of an option after higher sources have set theirs.
 fn remaining(
     options: &Command,
     mut option: Given,
@@ -226,7 +225,7 @@ fn remaining(
     (!option.values.is_empty()).then_some(option)
 }
 
-/// Returns whether one option is given in place of the other. Of two that take pairs, the pairs of one name are.
+/// Returns whether one option replaces the other. Options that take pairs replace only pairs of the same name.
 fn excludes(options: &Command, one: &str, other: &str) -> bool {
     if pairs::is_pair(one) {
         return pairs::is_pair(other) && providers::sets(one) == providers::sets(other);
@@ -238,7 +237,7 @@ fn excludes(options: &Command, one: &str, other: &str) -> bool {
     one == other || conflicts(one, other) || conflicts(other, one)
 }
 
-/// Returns the text of a variable. An empty one is none: a pipeline sets it to a secret that does not exist.
+/// Returns the text of a variable. An empty one counts as unset: a pipeline sets it to a secret that does not exist.
 fn text_of(name: &str) -> Result<Option<String>, Failure> {
     match env::var(name) {
         Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
@@ -254,7 +253,7 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
     if name.is_empty() || NO_VALUES.contains(&name) {
         return Ok(None);
     }
-    // `--passphrase-file` names a file, so that the shorter name has the passphrase itself.
+    // `--passphrase-file` names a file, so the variable with the shorter name has the passphrase itself.
     let secret = match name.strip_suffix("-file") {
         Some(name) => Some(variable_name(name)),
         None => holds_secret(name, provider).then(|| variable_name(name)),
@@ -276,7 +275,7 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
             Some(text) if matches!(option.get_action(), ArgAction::Append) => {
                 (text.lines().map(str::to_owned).collect(), variable)
             }
-            // A secret of a pipeline has the line end of the text that was pasted.
+            // A pipeline's secret has the line end of the text that was pasted.
             Some(text) => (
                 vec![text.trim_end_matches(['\r', '\n']).to_owned()],
                 variable,
@@ -291,7 +290,7 @@ fn variable(option: &Arg, provider: Option<&Provider>) -> Result<Option<Given>, 
     }))
 }
 
-/// Returns whether the file of an option has a secret that is a text.
+/// Returns whether the file of an option holds a secret that is text.
 fn holds_secret(option: &str, provider: Option<&Provider>) -> bool {
     let inputs = provider.map(|provider| provider.inputs).unwrap_or_default();
     let mut inputs = inputs.iter().filter(|input| input.name == option);
@@ -309,7 +308,7 @@ pub(crate) fn is_switch(options: &Command, name: &str) -> bool {
     option.is_some_and(|option| matches!(option.get_action(), ArgAction::SetTrue))
 }
 
-/// Returns the names of all variables that a command has.
+/// Returns the names of all variables of a command.
 pub(crate) fn variable_names(options: &Command) -> Vec<String> {
     let options = options.get_arguments().map(name_of);
     let options = options.filter(|name| !name.is_empty() && !NO_VALUES.contains(name));
@@ -330,7 +329,7 @@ fn is_file(option: &Arg) -> bool {
 /// Returns an option as arguments.
 ///
 /// # Errors
-/// Where a switch is neither on nor off.
+/// If a switch is neither on nor off.
 fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
     let Some(option) = named(options, &given.name) else {
         return Ok(Vec::new());
@@ -361,7 +360,7 @@ fn words(options: &Command, given: &Given) -> Result<Vec<OsString>, Failure> {
     words.filter_map(Result::transpose).collect()
 }
 
-/// Returns whether a switch is on, or `None` where that is not clear.
+/// Returns whether a switch is on, or `None` if that is not clear.
 pub(crate) fn is_on(value: &str) -> Option<bool> {
     match &*value.to_ascii_lowercase() {
         "yes" | "true" | "on" | "1" => Some(true),

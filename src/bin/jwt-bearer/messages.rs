@@ -1,11 +1,11 @@
-//! Messages on standard error, and how text of others is shown there.
+//! Messages on standard error, and how foreign text is shown there.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use crate::reporting;
 
-/// Characters of somebody else's name that an error repeats.
+/// The longest foreign name that an error repeats, in characters.
 const MAX_FOREIGN: usize = 100;
 
 /// Prints a line to standard error. A closed standard error is ignored: nothing is left to report it to.
@@ -13,14 +13,14 @@ pub(crate) fn print_to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Prints a line to standard error, unless the user wants errors alone.
+/// Prints a line to standard error, unless the user wants only errors.
 pub(crate) fn print_note(text: impl Display) {
     if !reporting::is_quiet() {
         print_to_stderr(text);
     }
 }
 
-/// Prints a warning to standard error, unless the user wants errors alone.
+/// Prints a warning to standard error, unless the user wants only errors.
 pub(crate) fn print_message(message: &str) {
     print_note(format_args!("jwt-bearer: {}", escape_invisible(message)));
 }
@@ -33,7 +33,7 @@ pub(crate) fn print_error(message: &str) {
 pub(crate) fn escape_invisible(text: &str) -> String {
     let is_visible = |c: char| match c {
         '"' | '\'' | '\\' => true,
-        // Letters of Hangul that fill a place and have no form.
+        // Hangul fillers, which take up a place and show nothing.
         '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => false,
         c => c.escape_debug().count() == 1,
     };
@@ -57,7 +57,7 @@ pub(crate) fn shortened(text: &str) -> String {
     cut(text, MAX_FOREIGN)
 }
 
-/// Returns as many characters of a text, and dots in place of the rest.
+/// Returns the first `max` characters of a text, and dots in place of the rest.
 pub(crate) fn cut(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
@@ -84,7 +84,7 @@ mod tests {
                 r"\u202e\u2066\u200b\u00ad",
             ),
             ("\u{e0041}", r"\udb40\udc41"),
-            // Letters of Hangul that fill a place and have no form.
+            // Hangul fillers, which take up a place and show nothing.
             (
                 "\u{115f}\u{1160}\u{3164}\u{ffa0}",
                 r"\u115f\u1160\u3164\uffa0",

@@ -22,7 +22,7 @@ const PEM: &[u8] = b"-----BEGIN ";
 const EXEC: &str = "write the command to run after --, for example:\n  \
                     jwt-bearer exec salesforce --client-id KEY --username ME --key key.pem -- ./deploy.sh";
 
-/// Returns what to do about a usage error, by the words of the command line.
+/// Returns what to do about a usage error, given the words of the command line.
 pub(crate) fn advice(error: &Error, program: &Command, words: &[OsString]) -> Option<String> {
     let place = words::find(program, words).map(|places| places.command);
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
@@ -60,8 +60,8 @@ pub(crate) fn advice(error: &Error, program: &Command, words: &[OsString]) -> Op
     })
 }
 
-/// Returns what to do about an option of a provider that is given before the provider's name. One that is misspelt has a
-/// suggestion of clap's. The words begin with the command.
+/// Returns what to do about a provider's option that is given before the provider's name. clap has a suggestion for a
+/// misspelt option. The words begin with the command.
 fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     let option = unknown_option(error)?;
     if error.get(ContextKind::SuggestedArg).is_some() {
@@ -84,7 +84,7 @@ fn option_before_name(error: &Error, words: &[Cow<'_, str>]) -> Option<String> {
     ))
 }
 
-/// Returns the option that an error does not know.
+/// Returns the unknown option that an error is about.
 fn unknown_option(error: &Error) -> Option<&str> {
     match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(option)) if error.kind() == ErrorKind::UnknownArgument => {
@@ -94,8 +94,8 @@ fn unknown_option(error: &Error) -> Option<&str> {
     }
 }
 
-/// Returns the option that was meant by one with a letter too many, too few, wrong or in another place, where clap finds
-/// another one more similar.
+/// Returns the option that was meant by one with an extra, missing, wrong or misplaced letter, if clap finds a
+/// different one more similar.
 pub(crate) fn meant_option(error: &Error, program: &Command, words: &[OsString]) -> Option<String> {
     let option = unknown_option(error)?.strip_prefix("--")?;
     let places = words::find(program, words)?;
@@ -111,7 +111,7 @@ pub(crate) fn meant_option(error: &Error, program: &Command, words: &[OsString])
     near.next().map(|name| format!("--{name}"))
 }
 
-/// Returns what a server signs with, where the option of the other kind of key is given.
+/// Returns what a provider's assertions are signed with, if the option of the other kind of key is given.
 pub(crate) fn other_kind_of_key(error: &Error, words: &[OsString]) -> Option<String> {
     let option = unknown_option(error)?;
     let mut words = words.iter().filter_map(|word| word.to_str());
@@ -128,7 +128,7 @@ pub(crate) fn other_kind_of_key(error: &Error, words: &[OsString]) -> Option<Str
     }
 }
 
-/// Returns which variables are empty that missing options have: a pipeline sets one to a secret that does not exist.
+/// Returns the empty variables of missing options: a pipeline sets one to a secret that does not exist.
 pub(crate) fn empty_variables(error: &Error) -> Vec<String> {
     let missing: &[String] = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(missing))
@@ -150,11 +150,11 @@ pub(crate) fn empty_variables(error: &Error) -> Vec<String> {
         .collect()
 }
 
-/// The value of an option that takes one behind `=` alone, since it may have none, and is given it behind a blank.
+/// The value after a space, of an option whose optional value must come after `=`.
 pub(crate) struct DetachedValue {
     option: String,
     value: String,
-    /// Whether a file has the name of the value, so that it may be another argument.
+    /// Whether a file has this name, so that the value may be another argument.
     pub(crate) is_file: bool,
 }
 
@@ -167,7 +167,7 @@ impl DetachedValue {
     }
 }
 
-/// Returns the first such value. Only one that its option can have is one.
+/// Returns the first detached value. Only a possible value of its option counts.
 pub(crate) fn detached_value(command: &Command, words: &[OsString]) -> Option<DetachedValue> {
     let own: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
     own.windows(2).find_map(|pair| {
@@ -184,7 +184,7 @@ pub(crate) fn detached_value(command: &Command, words: &[OsString]) -> Option<De
     })
 }
 
-/// Returns the values of an option whose value is optional, in whichever subcommand it is.
+/// Returns the values of an option whose value is optional, in any subcommand.
 fn values_behind_equals(command: &Command, name: &str) -> Option<Vec<String>> {
     let mut options = command.get_arguments();
     let option =
@@ -197,10 +197,10 @@ fn values_behind_equals(command: &Command, name: &str) -> Option<Vec<String>> {
     values.or_else(|| below.find_map(|command| values_behind_equals(command, name)))
 }
 
-/// Refuses a credential file of another provider as `--key`: it has a key, and a server that does not know it.
+/// Refuses another provider's credential file as `--key`: it has a key that this provider's server does not know.
 ///
 /// # Errors
-/// Where the file is of another provider. Those of any server may use every key.
+/// If the file is of another provider. The providers for any server accept every key.
 pub(crate) fn check_key_file(
     provider: &Provider,
     file: &Path,
@@ -222,7 +222,7 @@ pub(crate) fn check_key_file(
     )))
 }
 
-/// Returns the provider of a file, where a vendor wrote it.
+/// Returns the provider of a file that a vendor wrote.
 pub(crate) fn provider_of_credential_file(bytes: &[u8]) -> Option<&'static Provider> {
     let is_json = bytes.trim_ascii_start().first() == Some(&b'{');
     is_json
@@ -230,16 +230,16 @@ pub(crate) fn provider_of_credential_file(bytes: &[u8]) -> Option<&'static Provi
         .flatten()
 }
 
-/// Refuses a key or a certificate as shared secret: everybody may know a public key (RFC 8725 §2.1).
+/// Refuses a key or a certificate as a shared secret: everybody may know a public key (RFC 8725 §2.1).
 ///
 /// # Errors
-/// Where the bytes are PEM, a JWK, a JWK set, or a public key in DER. The message ends with `advice`.
+/// If the bytes are PEM, a JWK, a JWK set, or a public key in DER. The message ends with `advice`.
 pub(crate) fn check_secret_file(file: &Path, bytes: &[u8], advice: &str) -> Result<(), Failure> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let what = match serde_json::from_slice(bytes) {
         Ok(Value::Object(jwk)) if jwk.contains_key("kty") => "a JWK",
         Ok(Value::Object(set)) if set.get("keys").is_some_and(Value::is_array) => "a JWK set",
-        // Text may be in front of a certificate.
+        // Text may precede a certificate.
         _ if bytes.windows(PEM.len()).any(|part| part == PEM) => "PEM",
         _ if PublicKeyOfFile::read(bytes).is_ok() => "a public key",
         _ => return Ok(()),

@@ -1,6 +1,6 @@
-//! Where values are from that no argument has, for the message of whatever refuses one.
+//! Where values that are not arguments come from, for the message that refuses one.
 //!
-//! They are known once for the process, since files, settings and certificates are read far away from the arguments.
+//! They are stored once per process, since files, settings and certificates are read far away from the arguments.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use crate::pairs;
 
 static ORIGINS: OnceLock<Vec<Origin>> = OnceLock::new();
 
-/// An option and its values, and where these are from in words.
+/// An option and its values, and where these come from in words.
 pub(crate) struct Origin {
     /// The option without its hyphens.
     pub(crate) option: String,
@@ -21,12 +21,12 @@ pub(crate) fn set(origins: Vec<Origin>) {
     let _ = ORIGINS.set(origins); // once a process
 }
 
-/// Returns a sentence about where the value of an option is from, or `None` where an argument has it.
+/// Returns a sentence about where the value of an option comes from, or `None` if it is an argument.
 pub(crate) fn of(option: &str) -> Option<String> {
     find(option, |_| true)
 }
 
-/// Returns a sentence about where this value of an option is from, which may have others from elsewhere.
+/// Returns a sentence about where this value of an option comes from. Other values may come from elsewhere.
 pub(crate) fn of_value(option: &str, value: &str) -> Option<String> {
     find(option, |origin| {
         let mut values = origin.values.iter();

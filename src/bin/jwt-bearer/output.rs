@@ -7,7 +7,7 @@ use crate::failure::Failure;
 /// Prints a line to standard output.
 ///
 /// # Errors
-/// Where standard output is closed or full.
+/// If standard output is closed or full.
 pub(crate) fn print_to_stdout(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")

@@ -4,7 +4,7 @@ use jwt_bearer::{SETTINGS, SettingValue, is_public_parameter};
 
 /// Parts of the names of request headers whose values are secrets. Any other value may be an argument.
 const SECRET_HEADERS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
-/// Begins the value of a pair that is from a variable or from the configuration file, where it may be a secret. No
+/// Begins the value of a pair that comes from a variable or the configuration file, where a secret is allowed. No
 /// argument of a process can have this character.
 pub(crate) const NOT_AN_ARGUMENT: char = '\0';
 
@@ -43,13 +43,13 @@ pub(crate) fn is_secret(setting: &str, name: &str, value: &str) -> bool {
             SECRET_HEADERS.iter().any(|part| name.contains(part))
         }
         "basic-auth" => true,
-        // Numbers and flags are no secrets.
+        // Numbers and flags are not secret.
         "json-param" => !is_public_parameter(name) && value.contains('"'),
         _ => !is_public_parameter(name),
     }
 }
 
-/// Returns a pair whose value is marked as one that is no argument.
+/// Returns a pair whose value is marked as not being an argument.
 pub(crate) fn marked(pair: &str) -> String {
     let Some((name, value)) = pair.split_once('=') else {
         return pair.to_owned();

@@ -46,13 +46,13 @@ struct KeyOfFile<'a> {
 /// Reads the files that the arguments name, and builds profile and signer.
 ///
 /// # Errors
-/// Where a file cannot be read or holds no usable key, and where the profile cannot work.
+/// If a file cannot be read or holds no usable key, or the profile cannot work.
 pub(crate) fn build(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
     let file = secret_file(&chosen);
     build_with(chosen, &[])?.checked(&file)
 }
 
-/// Builds a profile whose assertion is sent to nobody, so that it needs no endpoint where the audience is given.
+/// Builds a profile whose assertion is not sent, so that it needs no endpoint if the audience is given.
 ///
 /// # Errors
 /// Those of [`build`].
@@ -70,9 +70,9 @@ fn secret_file(chosen: &Chosen) -> String {
     file.display().to_string()
 }
 
-/// Returns the profile of arguments whose key cannot be used, for what can be checked all the same.
+/// Returns the profile of arguments whose key cannot be used, for the checks that are still possible.
 ///
-/// It is `None` where the profile is in the same file.
+/// It is `None` if the profile is in the same file.
 pub(crate) fn without_key(chosen: &Chosen) -> Option<Result<Profile, Failure>> {
     let provider = chosen
         .provider
@@ -95,7 +95,7 @@ fn profile_without_key(chosen: &Chosen, provider: &Provider) -> Result<Profile, 
     })
 }
 
-/// Returns the private key alone, or `None` where it is not in a file of its own.
+/// Returns only the private key, or `None` if it is not in a separate file.
 pub(crate) fn key_alone(chosen: &Chosen) -> Option<Result<Key, Failure>> {
     let file = chosen.file("key")?;
     let read = || read_key(file, &read("--key", file)?, &chosen.common);
@@ -103,7 +103,7 @@ pub(crate) fn key_alone(chosen: &Chosen) -> Option<Result<Key, Failure>> {
 }
 
 impl ProfileAndSigner {
-    /// Returns what to say of a shared secret that is shorter than its hash (RFC 7518 §3.2).
+    /// Returns what to say about a shared secret that is shorter than its hash (RFC 7518 §3.2).
     pub(crate) fn short_secret(&self) -> Option<String> {
         let wanted = match self.signer.algorithm() {
             Algorithm::Hs384 => 48,
@@ -116,7 +116,7 @@ impl ProfileAndSigner {
         ))
     }
 
-    /// Warns of a short secret, and refuses the certificate of another key.
+    /// Warns about a short secret, and refuses the certificate of another key.
     fn checked(self, secret_file: &str) -> Result<Self, Failure> {
         if let Some(words) = self.short_secret() {
             print_message(&format!("{secret_file}: {words}"));
@@ -125,7 +125,7 @@ impl ProfileAndSigner {
     }
 
     /// # Errors
-    /// Where the certificate is of another key.
+    /// If the certificate is of another key.
     pub(crate) fn check_certificate(&self) -> Result<(), Failure> {
         match &self.certificate {
             Some(certificate) if !certificate.is_of(&*self.signer) => {
@@ -136,12 +136,12 @@ impl ProfileAndSigner {
     }
 }
 
-/// Builds as [`build`] does, whatever key the certificate is of.
+/// Builds as [`build`] does, but accepts a certificate of any key.
 pub(crate) fn build_with_any_certificate(chosen: Chosen) -> Result<ProfileAndSigner, Failure> {
     build_with(chosen, &[])
 }
 
-/// Builds from the arguments and from `more` inputs, whatever key the certificate is of.
+/// Builds from the arguments and from `more` inputs, and accepts a certificate of any key.
 fn build_with(chosen: Chosen, more: &[(&str, &str)]) -> Result<ProfileAndSigner, Failure> {
     let secrets = SharedSecrets::default();
     let (profile, key) = match (chosen.provider, chosen.credential_file()) {
@@ -166,7 +166,7 @@ fn build_with(chosen: Chosen, more: &[(&str, &str)]) -> Result<ProfileAndSigner,
     })
 }
 
-/// Returns the texts of the inputs. Those that are secrets are read from their files.
+/// Returns the texts of the inputs. Secret ones are read from their files.
 fn inputs(chosen: &Chosen) -> Result<Vec<(&'static str, Zeroizing<String>)>, Failure> {
     let inputs = chosen.inputs().map(|(input, text)| match input.value {
         InputValue::Secret(_) => {
@@ -282,7 +282,7 @@ fn from_key<'a>(
     }
 }
 
-/// Returns the certificate of `--certificate`, else the one beside the key.
+/// Returns the certificate of `--certificate`, else the one in the key's file.
 fn certificate(chosen: &Chosen, key: &[u8]) -> Result<Option<Certificate>, Failure> {
     let Some(file) = chosen.file("certificate") else {
         return Ok(Certificate::read(key).ok());
@@ -303,7 +303,7 @@ fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Fa
     let bytes = of_set.as_ref().map_or(bytes, |jwk| jwk.as_bytes());
     let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
     let key = key.map_err(|error| unusable(file, error).with_origin("key"))?;
-    // Nobody but its vendor can change what a credential file looks like.
+    // Only the vendor can change what a credential file looks like.
     if mistakes::provider_of_credential_file(bytes).is_none() {
         warn_of_repairs(file, key.repairs());
     }
@@ -392,9 +392,9 @@ fn secret_text(option: &str, file: &Path) -> Result<Zeroizing<String>, Failure> 
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Returns an option of a name and a value, as errors show it.
+/// Returns an option that takes a name and a value, as errors show it.
 ///
-/// Whoever put a secret in place of the name must not find it on standard error.
+/// A secret given in place of the name must not appear on standard error.
 fn option_name(option: &str, name: &str) -> String {
     match name.split('/').all(|part| part.is_empty() || is_name(part)) {
         true => format!("{option} {name}"),

@@ -1,7 +1,7 @@
 //! What happens while a token is fetched: attempts are counted, and a retry is announced on a terminal.
 //!
-//! The library sends by a transport and pauses by a clock. Both pass here, so that a pause after a failed request is
-//! known to be that before the next attempt.
+//! The library sends through a transport and pauses through a clock. Both pass through here, so that a pause after a
+//! failed request is known to be the one before the next attempt.
 
 use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::failure::Requests;
 use crate::messages::print_message;
 use crate::options::CommonOptions;
 
-/// How often the library sends a request that fails, at most.
+/// How often the library sends a failing request, at most.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Watches the requests of one run.
@@ -25,7 +25,7 @@ pub(crate) struct Progress(Arc<Watched>);
 
 struct Watched {
     agent: ProxyingAgent,
-    /// The requests so far, and in words the failure of the last one that may be sent again.
+    /// The requests so far, and the last failure after which the request may be sent again, in words.
     state: Mutex<(Requests, Option<String>)>,
 }
 
@@ -101,7 +101,7 @@ fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
 }
 
-/// Returns seconds with one digit behind the point, unless that is zero.
+/// Returns seconds with one decimal, unless that is zero.
 fn tenths(time: Duration) -> String {
     let text = format!("{:.1}", time.as_secs_f64());
     text.strip_suffix(".0").unwrap_or(&text).to_owned()

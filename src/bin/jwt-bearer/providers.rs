@@ -37,8 +37,10 @@ pub(crate) fn is_for_provider(command: &Command, name: &str) -> bool {
     command.find_subcommand(name).is_some_and(takes_provider)
 }
 
-/// Returns a command with the options of a provider or connection, and those of a subcommand above it, or of all of
-/// them. Without a name it has the options of the subcommand alone, and the global ones.
+/// Returns a command with the options of a provider or connection.
+///
+/// It also has the options of the subcommand above it, or those of all of them. Without a name it has only the options
+/// of the subcommand, and the global ones.
 pub(crate) fn command_of(command: &Command, above: Option<&str>, name: Option<&str>) -> Command {
     let mut all = match name {
         Some(name) => options(Command::new(name.to_owned()), "token"),
@@ -59,7 +61,7 @@ pub(crate) fn command_of(command: &Command, above: Option<&str>, name: Option<&s
     all
 }
 
-/// Returns the provider that is named, or that the connection of this name has.
+/// Returns the provider of this name, or the one that the connection of this name has.
 pub(crate) fn provider_of(name: &str) -> Option<&'static Provider> {
     match Connections::get().named(name) {
         Some(connection) => connection.provider,
@@ -81,7 +83,7 @@ pub(crate) fn sets(setting: &str) -> &str {
     row.and_then(|row| row.instead_of).unwrap_or(setting)
 }
 
-/// Returns the settings that are no inputs of the provider.
+/// Returns the settings that are not inputs of the provider.
 pub(crate) fn settings_of(
     provider: Option<&'static Provider>,
 ) -> impl Iterator<Item = &'static Setting> {
@@ -90,7 +92,7 @@ pub(crate) fn settings_of(
     SETTINGS.iter().filter(move |setting| !is_input(setting))
 }
 
-/// Returns what adds the options of a provider to a subcommand of this name. clap takes no closure.
+/// Returns a function that adds the options of a provider to a subcommand of this name. clap takes no closure.
 pub(crate) fn options_for(used_by: &str) -> fn(Command) -> Command {
     match used_by {
         "assertion" => |command| options(command, "assertion"),
@@ -201,10 +203,12 @@ fn input_option(provider: &Provider, input: &'static Input) -> Arg {
         .fold(option, Arg::conflicts_with)
 }
 
-/// Returns a group of which an option is needed. A credential file that has one of them is enough; what is given beside
-/// it counts in place of what the file has. The options themselves exclude each other.
+/// Returns a group of options of which one is needed.
 ///
-/// An assertion alone needs no endpoint where its audience is given.
+/// A credential file that has one of them is enough; an option given in addition replaces what the file has. The
+/// options exclude each other.
+///
+/// An assertion by itself needs no endpoint if its audience is given.
 fn alternatives(
     provider: &'static Provider,
     group: &'static [&'static str],
@@ -335,7 +339,7 @@ fn check(setting: &Setting, text: &str) -> Result<String, String> {
         SettingValue::Pair { .. } => text
             .split_once('=')
             .is_some_and(|(name, _)| !name.is_empty()),
-        // An URL has errors of its own, which are no errors of usage.
+        // A URL has its own errors, which are not usage errors.
         _ if form == "URL" => true,
         _ => {
             let profile = Profile::new(Endpoint::none(), Audience::Omit);

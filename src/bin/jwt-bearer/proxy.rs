@@ -1,7 +1,7 @@
 //! The proxy that the environment names, by the rules of curl.
 //!
 //! The scheme's own variable comes first, in lower case before upper case, then `all_proxy`. An empty variable counts
-//! as unset. `http_proxy` has no effect, since plain http goes to loopback addresses alone, and to those directly.
+//! as unset. `http_proxy` has no effect, since plain http goes only to loopback addresses, and to those directly.
 
 use std::env;
 use std::net::IpAddr;
@@ -13,12 +13,12 @@ use ureq::{Proxy, ProxyProtocol};
 /// Variables in the order in which they are looked up.
 const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
-/// The port of a proxy that names none, as curl has it.
+/// The port of a proxy that names none, as in curl.
 const DEFAULT_PORT: u16 = 1080;
 
 /// A proxy, and the hosts that are reached without it.
 pub(crate) struct EnvironmentProxy {
-    /// The proxy, or why the variable names none.
+    /// The proxy, or why the variable names no usable one.
     pub(crate) proxy: Result<Proxy, String>,
     exceptions: String,
 }
@@ -78,8 +78,9 @@ fn parse(value: &str) -> Option<Proxy> {
     builder.build().ok()
 }
 
-/// Returns whether a list of exceptions names this host: the host itself, a domain that it is in, or a network of addresses.
-/// Commas and blanks separate the entries. An entry with a port names that port alone.
+/// Returns whether a list of exceptions names this host: the host itself, its domain, or its network.
+///
+/// Commas and blanks separate the entries. An entry with a port names only that port.
 fn is_exception(exceptions: &str, host: &str, port: u16) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -97,7 +98,7 @@ fn is_exception(exceptions: &str, host: &str, port: u16) -> bool {
     })
 }
 
-/// Splits `host:port` and `[address]:port`. An address of IPv6 without brackets has no port.
+/// Splits `host:port` and `[address]:port`. An IPv6 address without brackets has no port.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
@@ -138,7 +139,7 @@ fn contains_address(entry: &str, address: IpAddr) -> bool {
         Some(prefix) => prefix.parse().ok().filter(|prefix| *prefix <= bits),
     };
     let host_bits = prefix.map(|prefix| bits.saturating_sub(prefix));
-    // A shift by all bits of the number overflows: the network is every address then.
+    // A shift by all bits of the number overflows: the network is then every address.
     host_bits.is_some_and(|n| network.checked_shr(n) == address.checked_shr(n))
 }
 

@@ -1,18 +1,18 @@
-//! Which input of a provider its constructor refuses: the library's error is in the words of the server, and the user
-//! knows options.
+//! Finds the input that a provider's constructor refuses: the library's error uses the words of the server, and the
+//! user knows options.
 
 use jwt_bearer::Profile;
 use jwt_bearer::provider::{Inputs, Provider};
 
 use crate::failure::Failure;
 
-/// Values of which one is right for every input that can be wrong.
+/// For every input that can be wrong, one of these values is right.
 const PLACEHOLDERS: [&str; 4] = ["https://host.invalid", "host.invalid", "name", "1"];
 
 /// Makes the profile of a provider.
 ///
 /// # Errors
-/// Where an input is refused. The failure says where its value is from.
+/// If an input is refused. The failure says where its value comes from.
 pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile, Failure> {
     provider.profile(inputs).map_err(|error| {
         let refused = refused(provider, inputs);
@@ -24,7 +24,7 @@ pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile
     })
 }
 
-/// Returns the input with another value of which there would be no error.
+/// Returns the input that would cause no error if it had another value.
 fn refused<'a>(provider: &Provider, inputs: Inputs<'a>) -> Option<&'a str> {
     let mut names = inputs.values.iter().map(|(name, _)| *name);
     names.find(|name| is_cause(provider, inputs, name))

@@ -1,7 +1,7 @@
-//! What standard error carries, and in which form: `--quiet`, `--error-format` and notes that are printed with an
-//! error alone.
+//! What standard error carries, and in which form: `--quiet`, `--error-format` and notes that are printed only with an
+//! error.
 //!
-//! The choice is one for the whole process, since every part of the command line may have something to say.
+//! The choice applies to the whole process, since every part of the command line may have something to say.
 
 use std::env;
 use std::ffi::OsString;
@@ -22,10 +22,10 @@ Errors as JSON:
   endpoint and proxy. There are no notes and warnings.";
 /// The variable of `--error-format`.
 const VARIABLE: &str = "JWT_BEARER_ERROR_FORMAT";
-/// Notes, warnings, logs and retries are not printed.
+/// Whether notes, warnings, logs and retries are suppressed.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static IS_JSON: AtomicBool = AtomicBool::new(false);
-/// What is printed where the command fails.
+/// What is printed if the command fails.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub(crate) struct Reporting {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ErrorFormat {
-    // Without help texts, which every page of help would have: JSON_ERRORS is on the first one.
+    // No help texts here, since they would be on every page of help: JSON_ERRORS is on the first one.
     Text,
     Json,
 }
@@ -77,7 +77,7 @@ pub(crate) fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// Keeps a note that matters only where the command fails.
+/// Keeps a note that matters only if the command fails.
 pub(crate) fn note(text: String) {
     let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
     notes.push(text);

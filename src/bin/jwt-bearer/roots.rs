@@ -17,8 +17,8 @@ const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// The tag of a SEQUENCE in DER.
 const SEQUENCE: u8 = 0x30;
 
-/// Which roots to trust: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's or Mozilla's, by the options;
-/// and the certificates of a file in any case.
+/// Which roots to trust: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's or Mozilla's, by the options.
+/// The certificates of a file are trusted in any case.
 #[derive(Debug)]
 pub(crate) struct Roots {
     are_of_machine: bool,
@@ -36,7 +36,7 @@ impl Roots {
     /// Reads the certificates.
     ///
     /// # Errors
-    /// Where a file that is named holds no certificate.
+    /// If a named file holds no certificate.
     pub(crate) fn read(&self) -> Result<RootCertStore, Failure> {
         let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let variables: Vec<_> = VARIABLES.into_iter().filter(is_set).collect();
@@ -119,7 +119,7 @@ fn is_der_certificate(bytes: &[u8]) -> bool {
     content.first() == Some(&SEQUENCE)
 }
 
-/// Returns what is in a SEQUENCE that is all of the bytes.
+/// Returns the content of a SEQUENCE that spans all of the bytes.
 fn sequence_content(bytes: &[u8]) -> Option<&[u8]> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -18,7 +18,7 @@ use crate::signals::Signals;
 
 /// The file of the root certificate.
 const ROOT: &str = "root.pem";
-/// The secret of the Cylance application. It is public, since the server accepts connections from loopback alone.
+/// The secret of the Cylance application. It is public, since the server accepts connections only from loopback.
 pub(crate) const SECRET: &str = "00112233-4455-6677-8899-aabbccddeeff";
 /// Seconds by which a slow response is late: less than a client waits.
 const SLOW: u64 = 3;
@@ -77,7 +77,7 @@ pub(crate) fn run(options: &SandboxOptions) -> Result<(), Failure> {
         false => Server::listen(listen, log),
     };
     let server = server.map_err(|error| Failure::config(format!("{listen}: {error}")))?;
-    // Removed where this function ends, for whatever reason.
+    // Removed when this function ends, for any reason.
     let directory = private_directory().map_err(failure)?;
     let (key, ec_key) = write_keys(directory.path(), &server)?;
     let (users, scopes) = (options.user.as_slice(), options.scope.as_slice());
@@ -128,7 +128,7 @@ fn write_keys(directory: &Path, server: &Server) -> Result<(RsaKey, EcKey), Fail
     Ok((RsaKey::from_der(&*der)?, EcKey::from_der(&*ec)?))
 }
 
-/// Registers the clients of the printed commands, which are those of the demonstration too.
+/// Registers the clients of the printed commands, which the demonstration also uses.
 pub(crate) fn register(server: &Server, key: &RsaKey, users: &[String], scopes: &[String]) {
     let client = |id| {
         Client::new(id, Key::public(key))
@@ -175,7 +175,7 @@ fn with_all(client: Client, users: &[String], scopes: &[String]) -> Client {
     scopes.fold(client, Client::with_scope)
 }
 
-/// Returns the commands that fetch tokens from this server, its resource, and the names of the further servers.
+/// Returns the commands that fetch tokens from this server, its resource, and the names of the other servers.
 ///
 /// The commands are for the first user and scope that the options name.
 fn commands(server: &Server, directory: &Path, options: &SandboxOptions) -> String {

@@ -10,13 +10,13 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// Characters of the shortest value that is searched; shorter ones occur in any sentence.
+/// The shortest value that is searched for, in characters; shorter ones occur in any sentence.
 const MIN_SEARCHED: usize = 6;
-/// Characters of a piece of a value that hides the text in which it is found.
+/// The length of a piece of a value, in characters. A text in which a piece is found is hidden.
 const PIECE: usize = 12;
 
-/// The secrets of a run, for all that print: a server may repeat the assertion of an earlier attempt, a token of an
-/// earlier run, and the key.
+/// The secrets of a run, for everything that prints: a server may repeat the assertion of an earlier attempt, a token
+/// of an earlier run, and the key.
 #[derive(Clone, Default)]
 pub(crate) struct SharedSecrets(Arc<Mutex<Secrets>>);
 
@@ -100,7 +100,7 @@ impl Secrets {
     }
 }
 
-/// Returns the characters that tokens and passwords are made of: what else is put between them changes nothing.
+/// Returns the characters that tokens and passwords are made of: other characters between them change nothing.
 fn comparable(text: &str) -> Zeroizing<Vec<char>> {
     let is_compared = |c: &char| c.is_alphanumeric() || "-_.~+/=".contains(*c);
     Zeroizing::new(text.chars().filter(is_compared).collect())

@@ -2,10 +2,10 @@
 
 use crate::names::PREFIX;
 
-/// Characters that no shell treats specially, beside letters and digits.
+/// Characters besides letters and digits that no shell treats specially.
 const PLAIN: &str = "%+,-./:=@_";
 
-/// Returns a text as one word of a shell, quoted where it must be.
+/// Returns a text as one word of a shell, quoted if necessary.
 pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || PLAIN.contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
@@ -19,7 +19,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Variables without which a command cannot be run, or does something else.
+/// Variables without which a command cannot be run, or does something different.
 const OF_THE_SYSTEM: &[&str] = &[
     "BASH_ENV",
     "COMSPEC",
@@ -40,13 +40,13 @@ const OF_THE_SYSTEM: &[&str] = &[
     "USERPROFILE",
     "WINDIR",
 ];
-/// How the names of the variables begin that load code into a command.
+/// How the names begin of variables that load code into a command.
 const OF_THE_LOADER: &[&str] = &["LD_", "DYLD_"];
 
-/// Parses the name of the environment variable (POSIX 3.216) for a token, without repeating what is none.
+/// Parses the name of the environment variable (POSIX 3.216) for a token, without repeating an invalid one.
 ///
 /// # Errors
-/// Where it is no name, and where the variable is of the system or of this program.
+/// If it is not a name, or the variable belongs to the system or to this program.
 pub(crate) fn parse_variable(text: &str) -> Result<String, String> {
     let is_name_char = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = text.chars().all(is_name_char) && !text.starts_with(|c: char| c.is_ascii_digit());

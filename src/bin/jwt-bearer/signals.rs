@@ -1,4 +1,4 @@
-//! The signals that end a command which has something to clean up.
+//! The signals that end a command that has something to clean up.
 
 use std::io;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// How often it is looked whether a signal came.
+/// How often to check whether a signal came.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Prints the signals that were ignored when the shell was started. It can set no trap for those (POSIX, `trap`).
+/// Prints the signals that were ignored when the shell was started: it can set no trap for those (POSIX, `trap`).
 #[cfg(unix)]
 const IGNORED: &str = "for name in INT TERM HUP; do ignored=yes; trap 'ignored=no' $name; kill -s $name $$; \
                        [ $ignored = no ] || echo $name; done";
@@ -26,7 +26,7 @@ impl Signals {
     /// Catches SIGINT (Ctrl-C), SIGTERM and SIGHUP from now on.
     ///
     /// # Errors
-    /// Where the operating system refuses.
+    /// If the operating system refuses.
     pub(crate) fn catch() -> io::Result<Self> {
         let came = Arc::<AtomicBool>::default();
         let ignored = ignored();
@@ -51,8 +51,8 @@ impl Signals {
     }
 }
 
-/// Returns the names of ignored signals, a line each. A child ignores what its parent ignores, and without `unsafe` only
-/// a child can tell.
+/// Returns the names of ignored signals, one per line. A child ignores what its parent ignores, and without `unsafe`
+/// only a child can tell.
 #[cfg(unix)]
 fn ignored() -> String {
     let shell = std::process::Command::new("/bin/sh")

@@ -10,7 +10,7 @@ const UNITS: &[(u64, u64, &str)] = &[
     (60, 2 * 60, "minute"),
     (1, 0, "second"),
 ];
-/// Seconds.
+/// A day in seconds.
 pub(crate) const DAY: u64 = 24 * 3600;
 
 /// Returns the seconds since 1970.

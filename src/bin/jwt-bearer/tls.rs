@@ -1,6 +1,6 @@
-//! TLS that says of a refused certificate what names it has.
+//! TLS that says which names a refused certificate has.
 //!
-//! ureq makes rustls' settings itself, and shows nobody a certificate that is refused. So the command line makes them.
+//! ureq makes rustls' settings itself, and shows nobody a refused certificate. So the command line makes the settings.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,7 +24,7 @@ use ureq::unversioned::transport::{
 use crate::failure::Failure;
 use crate::roots::Roots;
 
-/// Names of a certificate that are shown: one of a content network has hundreds.
+/// The most names of a certificate that are shown: that of a content network has hundreds.
 const MAX_NAMES: usize = 5;
 /// A name that no certificate has (RFC 2606 §2). rustls lists the names that a certificate has instead.
 const OTHER_NAME: &str = "nobody.invalid";
@@ -48,7 +48,7 @@ struct Settings {
 
 impl Settings {
     /// # Errors
-    /// Where there is no root, or a file with certificates is unusable.
+    /// If there is no root, or a file with certificates is unusable.
     fn new(roots: &Roots) -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots.read()?);
@@ -82,7 +82,7 @@ impl TlsConnector {
     /// Reads the roots now, so that what is wrong with them is known before anything is sent.
     ///
     /// # Errors
-    /// Where there is no root, or a file with certificates is unusable.
+    /// If there is no root, or a file with certificates is unusable.
     pub(crate) fn prepare(&self) -> Result<(), Failure> {
         self.settings().map(|_| ())
     }
@@ -97,12 +97,12 @@ impl TlsConnector {
         }
     }
 
-    /// Returns what the last handshake that showed a certificate was like.
+    /// Returns the last handshake that showed a certificate.
     pub(crate) fn take_handshake(&self) -> Option<Handshake> {
         self.0.settings.get()?.verifier.handshake().take()
     }
 
-    /// Returns whether a server shows a certificate, whichever.
+    /// Returns whether a server shows any certificate.
     pub(crate) fn is_spoken_at(&self, address: &SocketAddr, time: time::Duration) -> bool {
         let Ok(settings) = self.settings() else {
             return false;
@@ -196,7 +196,7 @@ struct TlsTransport {
     buffers: LazyBuffers,
 }
 
-/// Shows the connection and none of its text.
+/// Shows the connection, but none of its text.
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TlsTransport")
@@ -233,10 +233,10 @@ impl Transport for TlsTransport {
     }
 }
 
-/// A handshake: what `check` shows of it.
+/// What `check` shows of a handshake.
 #[derive(Debug)]
 pub(crate) struct Handshake {
-    /// `None` where it failed.
+    /// `None` if it failed.
     pub(crate) version: Option<ProtocolVersion>,
     /// The server's certificate, then those that it sent with it.
     pub(crate) chain: Vec<CertificateDer<'static>>,
@@ -336,7 +336,7 @@ fn names_of(certificate: &CertificateDer<'_>) -> Option<String> {
     Some(format!("the certificate is for {}{more}", shown.join(", ")))
 }
 
-/// Returns the host names and addresses that an error of a wrong name lists.
+/// Returns the host names and addresses that an error about a wrong name lists.
 fn names_in(error: &rustls::Error) -> Option<impl Iterator<Item = &str>> {
     let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
         presented,

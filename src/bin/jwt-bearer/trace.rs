@@ -1,7 +1,7 @@
 //! `-v`: shows requests and responses without secrets, assertions and tokens.
 //!
-//! A value is shown if its name is on a list of harmless ones; a token under a name that nobody has heard of stays
-//! hidden. A harmless text is hidden too if it repeats a piece of a value that is not.
+//! A value is shown if its name is on a list of harmless ones; a token under an unknown name stays hidden. A harmless
+//! text is hidden too if it repeats a piece of a hidden value.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::secrets::{Secrets, SharedSecrets};
 
 /// Request headers whose values are public; every other header may be a secret.
 const PUBLIC_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
-/// Characters of an assertion that are shown: they are the beginning of its header.
+/// Characters of an assertion that are shown: the beginning of its header.
 const SHOWN_OF_ASSERTION: usize = 12;
 /// What replaces a hidden value.
 const HIDDEN: &str = "...";
@@ -56,8 +56,8 @@ const PUBLIC_MEMBERS: &[&str] = &[
     "type",
 ];
 
-/// Returns a transport that sends by `transport` and passes every request and response to `print`, as a label and
-/// a text. What it learns of secrets is added to `secrets`.
+/// Returns a transport that sends through `transport` and passes every request and response to `print`, as a label and
+/// a text. Secrets that it learns are added to `secrets`.
 pub(crate) fn traced(
     transport: impl Transport,
     placement: AssertionPlacement,
@@ -202,9 +202,9 @@ fn redact_form(form: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Returns a JSON response without what may be spent.
+/// Returns a JSON response without values that may be secret.
 ///
-/// Of any other response it returns the length alone, since nothing says where a secret is in it.
+/// For any other response it returns only the length, since nothing says where a secret is in it.
 fn redact_response(body: &[u8], secrets: &mut Secrets) -> String {
     let text = String::from_utf8_lossy(body);
     let json = serde_json::from_str(text.trim_start_matches('\u{feff}'));
@@ -252,7 +252,7 @@ fn hide_members(value: &mut Value, secrets: &mut Secrets) {
     }
 }
 
-/// Hides every text that repeats a piece of a secret, the name of a member included.
+/// Hides every text that repeats a piece of a secret, including the names of members.
 fn hide_repeated(value: &mut Value, secrets: &Secrets) {
     match value {
         Value::String(text) if secrets.are_in(text) => *value = HIDDEN.into(),
@@ -279,7 +279,7 @@ fn hide_repeated(value: &mut Value, secrets: &Secrets) {
 
 /// Adds a token as the library stores it, and the members that came with it.
 ///
-/// The library refuses whatever has another format, so that nothing of it is sent.
+/// The library refuses any other format, so that nothing of it is sent.
 pub(crate) fn add_stored_token(secrets: &SharedSecrets, bytes: &[u8]) {
     type Stored = (
         Value,

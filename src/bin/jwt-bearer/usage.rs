@@ -23,7 +23,7 @@ use crate::{mistakes, origins, providers, reporting, words};
 const CONFIG: &str = "config";
 /// What replaces a value that is not shown.
 const HIDDEN: &str = "...";
-/// Connections that an error lists.
+/// The most connections that an error lists.
 const MAX_CONNECTIONS: usize = 10;
 
 /// Parses the arguments of this process, with what variables and the configuration file add to them.
@@ -50,11 +50,11 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     }
 }
 
-/// Reads the configuration file where the command takes connections. It adds subcommands, so that it is read before clap
+/// Reads the configuration file if the command takes connections. The file adds subcommands, so it is read before clap
 /// sees the arguments.
 ///
 /// # Errors
-/// Where the file cannot be read and the arguments may need it.
+/// If the file cannot be read and the arguments may need it.
 fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
     let words = arguments.iter().take_while(|word| *word != "--");
     let words: Vec<_> = words.cloned().collect();
@@ -82,7 +82,7 @@ fn read_connections(arguments: &[OsString]) -> Result<(), Failure> {
             connections.set();
             Ok(())
         }
-        // A broken file is no reason to withhold help, nor to refuse what names no connection.
+        // A broken file is no reason to withhold help, nor to refuse arguments that name no connection.
         Err(_) if words.iter().any(is_help) => Ok(()),
         Err(_) if name != CONFIG && below.is_none() => Ok(()),
         Err(failure) => Err(failure),
@@ -154,7 +154,7 @@ fn report(mut error: Error, program: &Command) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Returns where the values are from that an error is about, if they are from no argument.
+/// Returns where the values that an error is about come from, if not from an argument.
 fn origins(error: &Error, words: &[OsString]) -> Vec<String> {
     if error.kind() == ErrorKind::MissingRequiredArgument {
         return Vec::new(); // these have none
@@ -246,7 +246,7 @@ fn no_provider(command: &str, name: &str) -> Failure {
         .with_hint(format!("jwt-bearer {command} --help lists all"))
 }
 
-/// Returns what clap says of an error, on one line: without the usage, which people read and machines do not.
+/// Returns what clap says about an error, on one line: without the usage, which people read and machines do not.
 fn summary(text: &str) -> String {
     let text = text.split("\n\nUsage:").next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
@@ -258,7 +258,7 @@ fn hide_values(error: &mut Error) -> bool {
     let mut kinds = vec![ContextKind::InvalidValue];
     match error.kind() {
         ErrorKind::UnknownArgument => kinds.push(ContextKind::InvalidArg),
-        // The file of the command key may be where its subcommand would.
+        // The file of the command key may be in the place of its subcommand.
         ErrorKind::InvalidSubcommand | ErrorKind::ArgumentConflict => {
             kinds.push(ContextKind::InvalidSubcommand);
         }
@@ -269,7 +269,7 @@ fn hide_values(error: &mut Error) -> bool {
         let Some(ContextValue::String(value)) = error.get(kind) else {
             continue;
         };
-        // An empty value has a message of its own.
+        // An empty value has its own message.
         if value.is_empty() || is_option(value) {
             continue;
         }

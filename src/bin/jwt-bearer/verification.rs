@@ -1,4 +1,4 @@
-//! The signature of a JWT and a key to "verified", or to the reason why not.
+//! From the signature of a JWT and a key to "verified", or to the reason why not.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::options::SecretEncoding;
 /// Bits of the RSA keys whose signatures are checked.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Key IDs of a set that an error lists.
+/// The most key IDs of a set that an error lists.
 const MAX_IDS: usize = 10;
 
 /// What to check a signature with.
@@ -44,7 +44,7 @@ impl Keys {
     /// Reads a private or public key, a certificate, or a JWK set.
     ///
     /// # Errors
-    /// Where the file cannot be read, or holds no key.
+    /// If the file cannot be read, or holds no key.
     pub(crate) fn of_key_file(file: &Path, passphrase: Option<&Path>) -> Result<Self, Failure> {
         let bytes = read("--key", file)?;
         if let Some(set) = keys_of_set(&bytes) {
@@ -63,7 +63,7 @@ impl Keys {
     /// Reads a JWK set, or a single JWK.
     ///
     /// # Errors
-    /// Where the file cannot be read, or holds no key.
+    /// If the file cannot be read, or holds no key.
     pub(crate) fn of_jwks_file(file: &Path) -> Result<Self, Failure> {
         let bytes = read("--jwks", file)?;
         let single = || serde_json::from_slice(&bytes).ok().map(|key| vec![key]);
@@ -77,7 +77,7 @@ impl Keys {
     /// Reads the secret of an HMAC.
     ///
     /// # Errors
-    /// Where the file cannot be read, is not in this encoding, or holds a key that is no secret.
+    /// If the file cannot be read, is not in this encoding, or holds a key that is not a secret.
     pub(crate) fn of_secret(file: &Path, encoding: SecretEncoding) -> Result<Self, Failure> {
         let secret = read_encoded_secret("--secret", file, encoding)?;
         mistakes::check_secret_file(file, &secret, "give it with --key or --jwks")?;
@@ -117,7 +117,7 @@ impl Keys {
     /// Checks the signature, and returns which key verifies it.
     ///
     /// # Errors
-    /// Where none does.
+    /// If none does.
     pub(crate) fn verify(self, jwt: &Jwt) -> Result<String, Failure> {
         let algorithm = algorithm(jwt)?;
         let file = self.file.display().to_string();
@@ -161,7 +161,7 @@ impl Keys {
         })
     }
 
-    /// Returns the keys that the token may mean: those of its key ID, else those that have none.
+    /// Returns the keys that the token may mean: those with its key ID, else those that have none.
     fn candidates(self, id: Option<&str>) -> Result<Vec<CandidateKey>, Failure> {
         let (Some(id), true) = (id, self.is_set) else {
             return Ok(self.keys);
@@ -212,7 +212,7 @@ impl CandidateKey {
         }
     }
 
-    /// Returns whether the signature is of this key. The algorithm is one of its own.
+    /// Returns whether this key made the signature. The algorithm is one of the key's.
     fn verifies(self, algorithm: Algorithm, jwt: &Jwt) -> Result<bool, Failure> {
         let message = jwt.message.as_bytes();
         match self.key {
@@ -238,7 +238,7 @@ impl CandidateKey {
 /// Returns the algorithm of the token.
 ///
 /// # Errors
-/// Where the signature cannot be checked with any key.
+/// If the signature cannot be checked with any key.
 fn algorithm(jwt: &Jwt) -> Result<Algorithm, Failure> {
     let name = jwt.header_text("alg").unwrap_or_default();
     if jwt.header.contains_key("crit") {

@@ -4,7 +4,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::messages::print_message;
 
-/// The modules whose warnings nothing else of the command line shows.
+/// The modules whose warnings nothing else in the command line shows.
 const TARGET: &str = "jwt_bearer::profile";
 
 struct Warnings;

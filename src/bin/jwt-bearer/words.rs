@@ -1,7 +1,7 @@
 //! Where the arguments name a command, and the provider or connection below it.
 //!
-//! The configuration file adds subcommands and options before clap parses the arguments, so that the names are found
-//! here: the first word that is neither an option nor the value of one.
+//! The configuration file adds subcommands and options before clap parses the arguments, so the names are found here:
+//! the first word that is neither an option nor the value of one.
 
 use std::ffi::{OsStr, OsString};
 

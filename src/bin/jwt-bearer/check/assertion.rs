@@ -1,4 +1,4 @@
-//! Header and claims as they would be signed, and what the server's documents limit.
+//! Header and claims as they would be signed, and the limits in the server's documents.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ const NOTHING_SIGNS: &str = "nothing can sign it: see above";
 /// Checks what would be signed. Returns whether an assertion can be signed.
 ///
 /// # Errors
-/// Where standard output is closed.
+/// If standard output is closed.
 pub(super) fn check(
     report: &mut Report,
     built: Option<&ProfileAndSigner>,
@@ -52,7 +52,7 @@ fn signed(built: &ProfileAndSigner) -> Result<Step, Error> {
                 .with_audience(audience)
                 .assertion(signer, now);
             match assertion {
-                // The limits of some servers are about the audience.
+                // Some servers' limits concern the audience.
                 Err(error) if error.kind() == ErrorKind::Config => {
                     let detail = "header and claims are known when the metadata is";
                     return Ok(Step::ok("assertion", detail));

@@ -17,26 +17,26 @@ use crate::profiles::{self, ProfileAndSigner};
 
 const LONGER_SECRET: &str =
     "make a longer secret where the server lets you choose it: openssl rand -base64 48";
-/// The providers whose servers refuse a certificate that is not valid now. Of Entra it is error AADSTS1000502; others,
-/// such as Salesforce, take the public key and never look at the dates.
+/// The providers whose servers refuse a certificate that is not valid now. Entra's error for it is AADSTS1000502;
+/// others, such as Salesforce, take the public key and never look at the dates.
 const CHECKED_BY: &[&str] = &["entra"];
 const MAY_BE_REFUSED: &str =
     "some servers refuse it, and others take the public key alone: if the exchange fails, ";
-/// Days before the end of a certificate in which it is to be renewed.
+/// A certificate with fewer days left should be renewed.
 const RENEWAL_DAYS: i64 = 30;
 
 /// What the files and the arguments become.
 pub(super) struct Material {
-    /// `None` where something cannot be used.
+    /// `None` if something cannot be used.
     pub(super) built: Option<ProfileAndSigner>,
-    /// The profile, with or without a key, or what is wrong with it; `None` where it is in a file that cannot be used.
+    /// The profile, with or without a key, or what is wrong with it; `None` if it is in a file that cannot be used.
     pub(super) profile: Option<Result<Profile, Failure>>,
 }
 
 /// Checks file, key and certificate.
 ///
 /// # Errors
-/// Where the arguments are wrong, and where standard output is closed.
+/// If the arguments are wrong, or standard output is closed.
 pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Failure> {
     let built = profiles::build_with_any_certificate(chosen.clone());
     let failure = match built {
@@ -139,7 +139,7 @@ fn file_step(file: &Path) -> Step {
 
         let mode = metadata.permissions().mode() & 0o777;
         let step = step.with_fact("mode", format!("{mode:04o}"));
-        // A pipe is nobody else's.
+        // Nobody else can read a pipe.
         return match mode & 0o077 {
             0 => step,
             _ if !metadata.is_file() => step,
@@ -152,7 +152,7 @@ fn file_step(file: &Path) -> Step {
     step
 }
 
-/// Shows a key of arguments that are wrong elsewhere.
+/// Shows the key if other arguments are wrong.
 fn check_key_alone(report: &mut Report, chosen: &Chosen) -> Result<(), Failure> {
     let step = match profiles::key_alone(chosen) {
         Some(Ok(read)) => key(chosen, &read, None),
@@ -247,7 +247,7 @@ fn key(chosen: &Chosen, key: &Key, secret_length: Option<usize>) -> Step {
         .fold(step, |step, repair| step.with_line("repaired", *repair))
 }
 
-/// Returns whether a passphrase that was given is needed, if that can be said. It is right, since the key was read.
+/// Returns whether the given passphrase is needed, if that is known. The passphrase is right, since the key was read.
 fn passphrase(chosen: &Chosen) -> Option<bool> {
     chosen.common.passphrase_file.as_ref()?;
     let file = chosen

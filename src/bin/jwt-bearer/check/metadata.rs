@@ -1,4 +1,4 @@
-//! What a server's metadata offers, against what is sent to it.
+//! Compares what a server's metadata offers with what is sent to it.
 
 use std::io;
 use std::time::SystemTime;
@@ -13,14 +13,14 @@ use crate::failure::Failure;
 use crate::profiles::ProfileAndSigner;
 use crate::trace;
 
-/// What the metadata says of the token endpoint.
+/// What the metadata says about the token endpoint.
 pub(super) enum Metadata {
     Unusable,
     /// The profile with its token endpoint.
     Resolved(Box<Profile>),
 }
 
-/// What a token request has that metadata may or may not offer.
+/// The parts of a token request that metadata may or may not offer.
 struct Sent {
     algorithm: &'static str,
     grant_type: Option<String>,
@@ -28,11 +28,13 @@ struct Sent {
     aud: Option<String>,
 }
 
-/// Returns the requests for the documents that a profile reads, else for those that may be where RFC 8414 and OpenID
-/// Connect put them: below the audience, where that is a URL of the same server, and below the server itself.
+/// Returns the requests for the documents that a profile reads, else for likely ones.
+///
+/// These may be where RFC 8414 and OpenID Connect put them: below the audience, if that is a URL of the same server,
+/// and below the server itself.
 ///
 /// # Errors
-/// Where there is no URL.
+/// If there is no URL.
 pub(super) fn requests(
     profile: &Profile,
     built: Option<&ProfileAndSigner>,
@@ -62,7 +64,7 @@ pub(super) fn requests(
 /// Reads the documents until one can be used, and compares it with what is sent.
 ///
 /// # Errors
-/// Where standard output is closed.
+/// If standard output is closed.
 pub(super) fn check(
     report: &mut Report,
     network: &mut Network,
@@ -143,7 +145,7 @@ fn resolve(
     (Step::fail("metadata", failure), Metadata::Unusable)
 }
 
-/// Looks for a document of a server whose token endpoint is known already. There need not be one.
+/// Looks for a document of a server whose token endpoint is already known. There need not be a document.
 fn compare_beside(
     token_url: &str,
     profile: &Profile,
@@ -250,7 +252,7 @@ fn compare(step: Step, document: &Value, sent: Option<&Sent>) -> Step {
     }
 }
 
-/// Returns what a token request would have, if one can be made.
+/// Returns what a token request would contain, if one can be made.
 fn sent(profile: &Profile, built: &ProfileAndSigner) -> Option<Sent> {
     let exchange = Exchange::new(profile, &*built.signer, SystemTime::now()).ok()?;
     let parameters = trace::parameters(exchange.request());

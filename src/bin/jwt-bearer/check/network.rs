@@ -23,15 +23,15 @@ use crate::tls::{Handshake, TlsConnector};
 
 /// The longest time for one connection or one request.
 const MAX_TIME: Duration = Duration::from_secs(10);
-/// Days before the end of a server's certificate in which somebody should know.
+/// Somebody should know if a server's certificate has fewer days left.
 const RENEWAL_DAYS: i64 = 14;
 
-/// Sends requests, and measures.
+/// Sends requests, and takes measurements.
 pub(super) struct Network {
     pub(super) agent: Arc<ProxyingAgent>,
     tls: TlsConnector,
     deadline: Instant,
-    /// Seconds by which the clock of the last server that said its time is ahead of ours.
+    /// Seconds by which the clock of the last server that sent its time is ahead of ours.
     pub(super) clock_offset: Option<i64>,
 }
 
@@ -40,13 +40,13 @@ struct Route {
     host: String,
     port: u16,
     is_proxied: bool,
-    /// Whether the proxy looks the server's name up.
+    /// Whether the proxy looks up the server's name.
     proxy_resolves: bool,
 }
 
 impl Network {
     /// # Errors
-    /// Where a file with certificates is unusable.
+    /// If a file with certificates is unusable.
     pub(super) fn new(common: &CommonOptions, begun: Instant) -> Result<Self, Failure> {
         let tls = TlsConnector::new(Roots::from_options(common));
         tls.prepare()?;
@@ -66,10 +66,10 @@ impl Network {
     /// Sends a request, and compares the clocks.
     ///
     /// # Errors
-    /// Where there is no response.
+    /// If there is no response.
     pub(super) fn send(&mut self, request: &Request) -> io::Result<Response> {
         let (sent, begun) = (SystemTime::now(), Instant::now());
-        // A server without a response to this one may have one to the exchange.
+        // A server that does not respond to this request may still respond to the exchange.
         let time = (self.time_left() / 3).min(MAX_TIME);
         let response = self.agent.send(request, time)?;
         let middle = sent.checked_add(begun.elapsed() / 2).unwrap_or(sent);
@@ -77,11 +77,11 @@ impl Network {
         Ok(response)
     }
 
-    /// Takes the steps to the server of a request, and sends it. Returns `None` where the server is not reached, after
-    /// the steps that need it are printed as skipped.
+    /// Runs the steps to the server of a request, and sends the request. Returns `None` if the server is not reached,
+    /// after printing the steps that need it as skipped.
     ///
     /// # Errors
-    /// Where standard output is closed.
+    /// If standard output is closed.
     pub(super) fn reach(
         &mut self,
         report: &mut Report,
@@ -136,7 +136,7 @@ impl Network {
         Ok(Some(outcome).filter(|_| !has_failed))
     }
 
-    /// Returns whether a port speaks TLS. It is asked only where it does not speak http.
+    /// Returns whether a port speaks TLS. The port is asked only if it does not speak http.
     fn speaks_tls(&self, addresses: &[SocketAddr]) -> bool {
         let time = self.time_left().min(MAX_TIME);
         let mut addresses = addresses.iter();
@@ -206,8 +206,8 @@ impl Network {
     }
 }
 
-/// Returns whether a response is one of http. Servers have words of their own, with status 400, for a request that should
-/// be TLS.
+/// Returns whether a response shows that the port speaks http. Servers have their own words, with status 400, for a
+/// request that should be TLS.
 fn has_succeeded(outcome: &io::Result<Response>) -> bool {
     let response = outcome.as_ref();
     response.is_ok_and(|response| response.status() != 400)
@@ -216,7 +216,7 @@ fn has_succeeded(outcome: &io::Result<Response>) -> bool {
 /// Returns which proxy is used.
 ///
 /// # Errors
-/// Where the variable names none that can be used.
+/// If the variable names no usable proxy.
 fn proxy_step(uri: &Uri) -> Result<(Step, Route), Failure> {
     let is_https = uri.scheme() == Some(&Scheme::HTTPS);
     let host = match uri.host().unwrap_or_default() {
@@ -263,7 +263,7 @@ fn shown(proxy: &Proxy) -> String {
     format!("{scheme}://{host}:{port}{authentication}")
 }
 
-/// Looks a host up, with a time limit that the system's call does not have.
+/// Looks up a host, with a time limit that the system's call does not have.
 fn look_up(host: &str, port: u16, time: Duration) -> io::Result<Vec<SocketAddr>> {
     let (sender, receiver) = mpsc::channel();
     let host = host.to_owned();
@@ -349,7 +349,7 @@ fn tls_step(
     }
 }
 
-/// Returns the seconds by which a server's clock is ahead; nothing where it does not say, or the response is of a cache.
+/// Returns the seconds by which a server's clock is ahead, or `None` if it sends no time or a cache answered.
 fn clock_offset(response: &Response, now: SystemTime) -> Option<i64> {
     if response.header("Age").is_some_and(|age| age.trim() != "0") {
         return None;

@@ -1,4 +1,4 @@
-//! The steps of a check on standard output: for people, or one JSON object a line.
+//! The steps of a check on standard output: for people, or one JSON object per line.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -16,15 +16,15 @@ const YELLOW: &str = "\x1b[33m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
-/// Columns of the longest name of a step and the blanks after it.
+/// Columns of the longest step name and the spaces after it.
 const NAME_WIDTH: usize = 13;
-/// Characters of the longest text that people are shown: a server decides how long its own are.
+/// The longest text that people are shown, in characters: a server decides how long its texts are.
 const MAX_TEXT: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// A line for each step, with what to do below it.
-    // A connection has one format for all commands, so that those of the command token count as this one.
+    // A connection has one format for all commands, so the formats of the command token count as this one.
     #[value(aliases = ["token", "header", "env", "exec-credential"])]
     Text,
     /// An object on each line.
@@ -57,7 +57,7 @@ pub(super) struct Step {
     outcome: Outcome,
     status: u8,
     detail: String,
-    /// Further lines for people. What they say is among the facts.
+    /// Additional lines for people. The facts contain the same information.
     lines: Vec<(&'static str, String)>,
     hints: Vec<String>,
     facts: Map<String, Value>,
@@ -78,7 +78,7 @@ impl Step {
         }
     }
 
-    /// Creates a step that was not taken, and says why.
+    /// Creates a step that was skipped, and says why.
     pub(super) fn skip(name: &'static str, why: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Skip,
@@ -103,7 +103,7 @@ impl Step {
         }
     }
 
-    /// Makes this a warning, unless it is a failure, and adds what it is about.
+    /// Makes this a warning, unless it is a failure, and adds the reason and what to do.
     pub(super) fn warn(mut self, why: impl AsRef<str>, hint: impl Into<String>) -> Self {
         if self.outcome == Outcome::Ok {
             self.outcome = Outcome::Warn;
@@ -112,7 +112,7 @@ impl Step {
         self.with_hint(hint)
     }
 
-    /// Makes this a failure, which keeps what is known already.
+    /// Makes this a failure, and keeps what is already known.
     pub(super) fn with_failure(self, failure: Failure) -> Self {
         let (status, message, hints) = failure.into_parts();
         Self {
@@ -178,7 +178,7 @@ impl Step {
         if self.outcome == Outcome::Fail {
             insert("status", self.status.into());
         }
-        // Escaped as JSON does it, so that it is still JSON.
+        // Escaped as in JSON, so that it is still JSON.
         escape_invisible(&Value::Object(object).to_string())
     }
 
@@ -210,7 +210,7 @@ impl Step {
     }
 }
 
-/// Prints steps as they end, and keeps the exit status of the first failure.
+/// Prints steps as they finish, and keeps the exit status of the first failure.
 pub(super) struct Report {
     format: ReportFormat,
     has_marks: bool,
@@ -229,7 +229,7 @@ impl Report {
     /// Prints a step. Returns whether it failed.
     ///
     /// # Errors
-    /// Where standard output is closed or full.
+    /// If standard output is closed or full.
     pub(super) fn add(&mut self, step: Step) -> Result<bool, Failure> {
         let line = match self.format {
             ReportFormat::Text => step.text(self.has_marks),
@@ -246,7 +246,7 @@ impl Report {
         Ok(has_failed)
     }
 
-    /// Prints that these steps are not taken.
+    /// Prints these steps as skipped.
     ///
     /// # Errors
     /// Those of [`add`](Self::add).
@@ -256,10 +256,10 @@ impl Report {
             .try_for_each(|name| self.add(Step::skip(name, why)).map(drop))
     }
 
-    /// Returns the first failure, which is printed already.
+    /// Returns the first failure, which is already printed.
     ///
     /// # Errors
-    /// Where a step failed.
+    /// If a step failed.
     pub(super) fn finish(self) -> Result<(), Failure> {
         self.status
             .map_or(Ok(()), |status| Err(Failure::reported(status)))
@@ -270,7 +270,7 @@ fn shown(text: &str) -> String {
     escape_invisible(&cut(text, MAX_TEXT))
 }
 
-/// Returns whether the locale is one of UTF-8, by the rules of POSIX.
+/// Returns whether the locale uses UTF-8, by the rules of POSIX.
 fn is_utf8() -> bool {
     let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
     let mut values = variables.into_iter().filter_map(|name| env::var(name).ok());
@@ -283,7 +283,7 @@ fn is_utf8() -> bool {
 mod tests {
     use super::*;
 
-    /// No colour and no mark means anything alone.
+    /// Neither a colour nor a mark carries meaning by itself.
     #[test]
     fn text_of_a_step_has_mark_word_and_what_to_do() {
         let failure = Failure::network("nobody listens").with_hint("check the port");

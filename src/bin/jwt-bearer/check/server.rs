@@ -13,13 +13,13 @@ use crate::failure::{Failure, MIN_OFFSET};
 use crate::fetch;
 use crate::profiles::ProfileAndSigner;
 
-/// Seconds: servers allow for a smaller difference of the clocks, if they allow for any.
+/// Seconds. Servers that tolerate any clock difference tolerate less than this.
 const MAX_OFFSET: u64 = 300;
 
-/// Takes the steps to the server, and those at the server. `built` is `None` where nothing can be signed.
+/// Runs the steps to the server, and those on the server. `built` is `None` if nothing can be signed.
 ///
 /// # Errors
-/// Where standard output is closed.
+/// If standard output is closed.
 pub(super) fn check(
     report: &mut Report,
     mut network: Network,
@@ -53,7 +53,7 @@ pub(super) fn check(
     };
     let token_host = authority(resolved.endpoint().token_url().unwrap_or_default());
     if token_host != authority(first.url()) {
-        // Another server is there, whose clock is the one that counts.
+        // The token endpoint is on another server, whose clock is the one that counts.
         network.clock_offset = None;
         let probe = well_known(&token_host)?;
         let is_reached = match probe.first() {
