@@ -1,5 +1,5 @@
-//! Servers by name. Each has one file with its constructor of a [`Profile`], its constants, limits
-//! and hints, made from the server's documents.
+//! Servers by name. Each has one file with its [`Profile`] constructor, constants, limits and hints, taken from the
+//! server's documents.
 //!
 //! A program that knows its server calls the constructor, such as
 //! [`Profile::salesforce`](crate::Profile::salesforce). A program that learns it at run time finds it in
@@ -56,7 +56,7 @@ use crate::profile::Profile;
 
 pub use self::definition::{Input, InputValue, Inputs, KeyKind, Provider, SecretReader};
 
-/// All providers, those for any server last.
+/// All providers, with those for any server last.
 pub const PROVIDERS: &[&Provider] = &[
     &apple::APP_STORE_CONNECT,
     &apple::APP_STORE_SERVER,
@@ -112,7 +112,7 @@ pub const PROVIDERS: &[&Provider] = &[
     &generic::CUSTOM,
 ];
 
-/// Servers that want what this crate does not do, by their names as people write them: why, and what to do.
+/// Servers that need what this crate does not support, by the names people use: why, and what to do instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "adobe",
@@ -128,10 +128,10 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the profile and the key of a credential file, whichever provider it is of.
+/// Returns the profile and the key from a credential file of any provider.
 ///
-/// The file is JSON, as the server's console makes it, or its base64. [`Provider::credentials`] takes what a file
-/// lacks.
+/// The file is JSON, as the server's console makes it, or that JSON in base64. If the file lacks an input,
+/// pass it to [`Provider::credentials`].
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -142,8 +142,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 /// ```
 ///
 /// # Errors
-/// Those of [`Provider::credentials`]; [`Config`](crate::ErrorKind::Config) also where the file is of no provider, and
-/// then it says what the file is instead, as far as that is known.
+/// Those of [`Provider::credentials`], and [`Config`](crate::ErrorKind::Config) if the file belongs to no provider; the
+/// message then says what the file is instead, if that is known.
 pub fn credentials(file: impl AsRef<[u8]>) -> Result<(Profile, Key), Error> {
     let parsed = ParsedFile::parse(file.as_ref())?;
     provider_of(&parsed)?.read_credentials(&parsed, Inputs::default())
@@ -152,12 +152,12 @@ pub fn credentials(file: impl AsRef<[u8]>) -> Result<(Profile, Key), Error> {
 /// Returns the provider of a credential file.
 ///
 /// # Errors
-/// [`Config`](crate::ErrorKind::Config) where the file is of no provider.
+/// [`Config`](crate::ErrorKind::Config) if the file belongs to no provider.
 pub fn provider_of_credentials(file: impl AsRef<[u8]>) -> Result<&'static Provider, Error> {
     provider_of(&ParsedFile::parse(file.as_ref())?)
 }
 
-/// Returns why a server is not among the [`PROVIDERS`], and what to do instead, where that is known.
+/// Returns why a server is not among the [`PROVIDERS`], and what to do instead, if that is known.
 ///
 /// ```
 /// assert!(jwt_bearer::provider::unsupported("HelseID").is_some_and(|why| why.contains("DPoP")));

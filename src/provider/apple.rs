@@ -7,8 +7,8 @@
 //! - Business and School Manager: <https://developer.apple.com/documentation/apple-school-and-business-manager-api/implementing-oauth-for-the-apple-school-and-business-manager-api>
 //! - Maps: <https://developer.apple.com/documentation/applemapsserverapi/creating-and-using-tokens-with-maps-server-api>
 //!
-//! All of them want ES256, and find the key by its key id: `kid` is the part of `AuthKey_KEYID.p8` before the point.
-//! The first three exchange nothing, so that a refusal comes from the API itself.
+//! All of them want ES256, and find the key by its key id: `kid` is the `KEYID` in the file name `AuthKey_KEYID.p8`.
+//! With the first three nothing is exchanged, so a refusal comes from the API itself.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -43,11 +43,12 @@ const HALF_A_YEAR: Duration = Duration::from_secs(180 * 24 * 3600);
 impl Profile {
     /// Returns a profile for App Store Connect with a team key: the assertion is the token.
     ///
-    /// `issuer_id` is on the page of the keys. `exp` lies ten minutes ahead, and Apple allows twenty. A claim `scope`,
-    /// an array such as `["GET /v1/apps"]`, restricts what the token may do. The API answers 401 with `NOT_AUTHORIZED`
-    /// where key id and issuer id are not of one key, or the token has expired.
+    /// `issuer_id` is on the page with the keys. `exp` is ten minutes ahead; Apple allows twenty. A `scope` claim, an
+    /// array such as `["GET /v1/apps"]`, restricts what the token may do. The API answers 401 with `NOT_AUTHORIZED` if
+    /// the key id does not belong to the issuer id, or if the token has expired.
     ///
-    /// A team of the Enterprise Program has the audience [`ENTERPRISE_AUDIENCE`](crate::provider::apple::ENTERPRISE_AUDIENCE).
+    /// A team of the Enterprise Program needs the audience
+    /// [`ENTERPRISE_AUDIENCE`](crate::provider::apple::ENTERPRISE_AUDIENCE).
     pub fn app_store_connect(issuer_id: impl Into<String>) -> Self {
         Self {
             algorithms: Cow::Borrowed(ES256),
@@ -56,7 +57,7 @@ impl Profile {
         }
     }
 
-    /// Returns a profile for App Store Connect with a person's own key, which has no issuer id.
+    /// Returns a profile for App Store Connect with an individual key, which has no issuer id.
     pub fn app_store_connect_individual() -> Self {
         Self {
             issuer: Issuer::Omit,
@@ -67,7 +68,7 @@ impl Profile {
 
     /// Returns a profile for the App Store Server API: the assertion is the token.
     ///
-    /// `issuer_id` is on the page of the in-app purchase keys. `exp` lies ten minutes ahead, and Apple allows an hour.
+    /// `issuer_id` is on the page with the in-app purchase keys. `exp` is ten minutes ahead; Apple allows an hour.
     pub fn app_store_server(issuer_id: impl Into<String>, bundle_id: impl Into<String>) -> Self {
         Self {
             limits: &APP_STORE_SERVER_LIMITS,
@@ -79,8 +80,9 @@ impl Profile {
     /// Returns a profile for Apple's push notifications (APNs): the assertion is the token.
     ///
     /// It has no `exp`. Apple refuses a token that is older than an hour (403 `ExpiredProviderToken`), and one that
-    /// comes within 20 minutes of another (429 `TooManyProviderTokenUpdates`). So one token is used for 50 minutes,
-    /// which [`with_token_lifetime`](Self::with_token_lifetime) changes: many processes share it by a token store.
+    /// comes within 20 minutes of another (429 `TooManyProviderTokenUpdates`). So one token is used for 50 minutes;
+    /// [`with_token_lifetime`](Self::with_token_lifetime) changes that. Many processes can share the token through a
+    /// token store.
     pub fn apns(team_id: impl Into<String>) -> Self {
         Self {
             algorithms: Cow::Borrowed(ES256),
@@ -94,10 +96,10 @@ impl Profile {
         }
     }
 
-    /// Returns a profile for Apple Ads, formerly Search Ads, whose word for the assertion is client secret.
+    /// Returns a profile for Apple Ads, formerly Search Ads, which calls the assertion a client secret.
     ///
-    /// The scope is `searchadsorg`. The claims are what clients in the field send, not verified against Apple's
-    /// document.
+    /// The scope is `searchadsorg`. The claims are those that existing clients send; they are not verified against
+    /// Apple's document.
     pub fn apple_ads(client_id: impl Into<String>, team_id: impl Into<String>) -> Self {
         let client_id = client_id.into();
         Self {
@@ -122,8 +124,8 @@ impl Profile {
 
     /// Returns a profile for the API of Apple Business Manager, or of Apple School Manager.
     ///
-    /// `client_id` begins with `BUSINESSAPI.` or `SCHOOLAPI.`, which is how the scope is found: `business.api` or
-    /// `school.api`. The claims are what clients in the field send, not verified against Apple's document.
+    /// The prefix of `client_id` decides the scope: `BUSINESSAPI.` means `business.api`, `SCHOOLAPI.` means
+    /// `school.api`. The claims are those that existing clients send; they are not verified against Apple's document.
     pub fn apple_business(client_id: impl Into<String>) -> Self {
         let client_id = client_id.into();
         let scope = match client_id.starts_with("SCHOOLAPI.") {
@@ -143,9 +145,9 @@ impl Profile {
         }
     }
 
-    /// Returns a profile for the Apple Maps Server API, which trades the assertion for a token of half an hour.
+    /// Returns a profile for the Apple Maps Server API, which trades the assertion for a token that lives half an hour.
     ///
-    /// The claim `scope` is `server_api`. A claim `origin` restricts the token to a website.
+    /// The claim `scope` is `server_api`. An `origin` claim restricts the token to a website.
     pub fn apple_maps(team_id: impl Into<String>) -> Self {
         Self {
             issuer: Issuer::Fixed(team_id.into()),
@@ -208,7 +210,7 @@ pub(super) const APP_STORE_CONNECT: Provider = Provider {
     ..Provider::NEW
 };
 
-/// The file that fastlane keeps a key in: <https://docs.fastlane.tools/app-store-connect-api/>
+/// The file in which fastlane keeps a key: <https://docs.fastlane.tools/app-store-connect-api/>
 const FASTLANE_FILE: CredentialFile = CredentialFile {
     recognised_by: &[("key_id", ""), ("key", "")],
     inputs: &[("issuer-id", "issuer_id"), ("in-house", "in_house")],
@@ -314,7 +316,7 @@ const APP_STORE_SERVER_LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// A token of 25 minutes is renewed after 21 and a half at the earliest.
+/// A token that lives 25 minutes is renewed after 21 and a half at the earliest.
 const APNS_LIMITS: Limits = Limits {
     needs_key_id: true,
     check: |profile| {
@@ -360,7 +362,7 @@ const OAUTH_HINTS: &[Hint] = &[
     ),
 ];
 
-/// Apple Maps has no codes: these are statuses.
+/// Apple Maps sends no error codes: these are HTTP statuses.
 const MAPS_HINTS: &[Hint] = &[
     (
         "401",

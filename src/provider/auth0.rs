@@ -17,15 +17,15 @@ impl Profile {
     /// Returns a profile for Auth0.
     ///
     /// `domain` is the tenant's domain, or its custom domain, such as `example.eu.auth0.com`. `api_identifier` names
-    /// the API that the token is for: the parameter `audience`. The claim `aud` is the domain as a URL, with a slash
-    /// at its end.
+    /// the API that the token is for, in the parameter `audience`. The claim `aud` is the domain as a URL with a
+    /// trailing slash.
     ///
-    /// The key signs the algorithm that is registered with the credential: RS256, RS384 or PS256. The key's
-    /// thumbprint (RFC 7638) is its `kid`, which may be left out. An assertion lives five minutes at most, and has
-    /// 2,048 bytes at most.
+    /// The key signs with the algorithm that is registered with the credential: RS256, RS384 or PS256. The key's
+    /// thumbprint (RFC 7638) is its `kid`, which may be left out. An assertion lives at most five minutes, and has at
+    /// most 2,048 bytes.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the domain may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the domain may not carry an assertion.
     pub fn auth0(
         domain: impl AsRef<str>,
         client_id: impl Into<String>,
@@ -86,7 +86,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// From the server's document, and not verified against a list of errors: it publishes none for these.
+/// From the server's document. Not verified against a list of errors, because Auth0 publishes none for these.
 const HINTS: &[Hint] = &[
     (
         "invalid_client",

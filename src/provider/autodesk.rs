@@ -21,11 +21,11 @@ const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
 impl Profile {
     /// Returns a profile for a secure service account of Autodesk Platform Services.
     ///
-    /// The application authenticates by its client secret beside the assertion, in HTTP Basic. The key's `kid` is its
-    /// id, as it was when the key was created.
+    /// The application also authenticates with its client secret, in HTTP Basic. The key's `kid` is the id that the key
+    /// got when it was created.
     ///
-    /// [`with_scope`](Self::with_scope) is required. The scopes become an array in the claim `scope`, which the token is
-    /// limited to; some clients repeat them in a parameter.
+    /// [`with_scope`](Self::with_scope) is required. The scopes become an array in the claim `scope`, and limit the
+    /// token; some clients repeat them in a parameter.
     pub fn autodesk(
         client_id: impl Into<String>,
         client_secret: impl AsRef<str>,

@@ -18,12 +18,12 @@ pub const TOKEN_ENDPOINT: &str = "https://api.box.com/oauth2/token";
 impl Profile {
     /// Returns a profile for the service account of a Box app, in the enterprise that has authorized the app.
     ///
-    /// The key needs its `kid`, the public key's id. A file `config.json` has all of it:
+    /// The key needs its `kid`, the public key's id. The file `config.json` has all of these, and
     /// [`credentials`](crate::provider::credentials) reads it.
     ///
-    /// Box accepts an `exp` that lies at most 60 seconds ahead of its own clock, so it lies 45 seconds ahead, and a
-    /// source signs by Box's clock where this machine's is wrong. The document makes `iat` optional, so it is left
-    /// out. Every attempt needs a new `jti`.
+    /// Box accepts an `exp` that is at most 60 seconds ahead of its own clock, so this profile sets it 45 seconds
+    /// ahead. If this machine's clock is wrong, a source signs by Box's clock. The document makes `iat` optional, so it
+    /// is left out. Every attempt needs a new `jti`.
     pub fn box_enterprise(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -33,9 +33,9 @@ impl Profile {
             .with_claim("box_sub_type", "enterprise")
     }
 
-    /// Returns a profile for a user of Box, an app user or one whom the app may act for.
+    /// Returns a profile for a user of Box: an app user, or one for whom the app may act.
     ///
-    /// All else is as in [`box_enterprise`](Self::box_enterprise).
+    /// Everything else is as in [`box_enterprise`](Self::box_enterprise).
     pub fn box_user(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -123,7 +123,7 @@ const LIMITS: Limits = Limits {
 
 const TAKE_BOTH: &str = "take client id and client secret from the config.json of this app";
 
-/// From the server's document of errors and its users' reports.
+/// From the server's document of errors and from users' reports.
 const HINTS: &[Hint] = &[
     (
         "invalid_grant",

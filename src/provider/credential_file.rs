@@ -1,4 +1,4 @@
-//! A credential file that a server hands out: which of its members are inputs of the provider, and which is the key.
+//! Credential files that servers hand out: which members are inputs of the provider, and which one is the key.
 
 use zeroize::Zeroizing;
 
@@ -9,7 +9,7 @@ use crate::jwt::Key;
 use crate::key::encoding::{decode_base64, decode_utf16};
 use crate::profile::Profile;
 
-/// Files with which nobody gets a token here, by their member `type`: what they are, and what to do.
+/// Files that cannot be used to get a token here, by their member `type`: what they are, and what to do.
 const WITHOUT_TOKEN: &[(&str, &str)] = &[
     (
         "application",
@@ -66,14 +66,14 @@ impl ParsedFile {
         })
     }
 
-    /// Returns what the file is and what to do, where its member `type` says that nobody gets a token with it here.
+    /// Returns what the file is and what to do instead, if its member `type` is one that gets no token here.
     pub(super) fn why_no_token(&self) -> Option<&'static str> {
         let mut known = WITHOUT_TOKEN.iter();
         let known = known.find(|(kind, _)| self.has_members(&[("type", kind)]));
         known.map(|(_, what)| *what)
     }
 
-    /// Returns the text of a member, `None` where it has none, or the kind of file has no such member.
+    /// Returns the text of a member, or `None` if it has no text or this kind of file lacks the member.
     pub(super) fn text(&self, member: &str) -> Option<Zeroizing<String>> {
         self.0.find_text(member).filter(|_| !member.is_empty())
     }
@@ -85,7 +85,7 @@ impl ParsedFile {
             .or_else(|| is_on.then(|| "yes".to_owned().into()))
     }
 
-    /// Returns a key in PEM, or a JWK, which may be an object.
+    /// Returns the key: PEM, or a JWK, which may be a JSON object.
     pub(super) fn key(&self, member: &str) -> Result<Zeroizing<String>, Error> {
         let object = || self.0.find(member).filter(|json| json.starts_with('{'));
         let key = self
@@ -94,8 +94,8 @@ impl ParsedFile {
         key.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
     }
 
-    /// Returns the profile of the provider's inputs in the file, and of those that are given: they count first, also in
-    /// place of their alternatives.
+    /// Returns the profile for the inputs in the file and the given ones. A given input replaces the file's, and also
+    /// the file's alternatives to it.
     pub(super) fn profile(&self, provider: &Provider, given: Inputs<'_>) -> Result<Profile, Error> {
         let file = provider.credential_file;
         let members = file.map(|file| file.inputs).unwrap_or_default();
@@ -120,13 +120,13 @@ impl ParsedFile {
 }
 
 impl Provider {
-    /// Returns the profile and the key of a credential file of this provider. `inputs` has what the file lacks, or what
-    /// counts in place of it.
+    /// Returns the profile and the key from a credential file of this provider. `inputs` adds what the file lacks and
+    /// overrides what it has.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the text is no such file, or inputs are missing;
-    /// [`Key`](crate::ErrorKind::Key) where its key cannot be read, or signs nothing that the server accepts. The error
-    /// quotes nothing of the file.
+    /// [`Config`](crate::ErrorKind::Config) if the text is not a credential file of this provider, or inputs are
+    /// missing; [`Key`](crate::ErrorKind::Key) if its key cannot be read, or has no algorithm that the server accepts.
+    /// The error quotes nothing from the file.
     pub fn credentials(
         &self,
         file: impl AsRef<[u8]>,

@@ -1,7 +1,7 @@
 //! Cylance user API, now Arctic Wolf Aurora Endpoint Defense: profile, and base URLs by region.
 //!
-//! The vendor calls the assertion "authentication token". The request is JSON, and the response
-//! contains the access token alone.
+//! The vendor calls the assertion "authentication token". The request is JSON, and the response contains only the
+//! access token.
 //!
 //! - Claims: <https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Authentication-token>
 //! - Request: <https://docs.blackberry.com/en/unified-endpoint-security/blackberry-ues/Cylance-API-user-guide/RESTful_API/Authentication/Generate-the-authentication-and-access-tokens>
@@ -33,26 +33,24 @@ pub const SOUTH_AMERICA: &str = "https://protectapi-sae1.cylance.com";
 /// United States Government. The vendor's samples write a dot before `us`, some clients a hyphen.
 pub const US_GOVERNMENT: &str = "https://protectapi.us.cylance.com";
 
-/// The longest lifetime of an assertion, and of a token whose response names none. The server
-/// answers 400 to an assertion that lives longer.
+/// The longest lifetime of an assertion, and the lifetime of a token if its response names none. The server answers 400
+/// to an assertion that lives longer.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 impl Profile {
     /// Returns a profile for the Cylance user API.
     ///
     /// `base_url` is a constant of [`cylance`](self), or another region's address. The key is an
-    /// [`HmacKey`](crate::HmacKey) made of the characters of the application secret, which is not
-    /// decoded.
+    /// [`HmacKey`](crate::HmacKey) made from the characters of the application secret, which is not decoded.
     ///
     /// Scopes such as `device:list` become an array in the claim `scp`, as in the vendor's sample.
     /// The vendor's text says "comma delimited", which is [`ScopePlacement::ClaimWithCommas`].
     ///
-    /// `exp` lies 180 seconds after now, at most 30 minutes after `iat`. The response names no
-    /// lifetime: the token's own `exp` is read where the token is a JWT, else its lifetime is 30
-    /// minutes.
+    /// `exp` is 180 seconds after now, at most 30 minutes after `iat`. The response names no lifetime: if the token is
+    /// a JWT, its own `exp` is read; otherwise its lifetime is 30 minutes.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the base URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the base URL may not carry an assertion.
     pub fn cylance(
         base_url: impl AsRef<str>,
         tenant_id: impl Into<String>,
@@ -142,7 +140,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// From the vendor's table of statuses and its users' reports. Its responses have no error codes.
+/// From the vendor's table of statuses and from users' reports. The responses have no error codes.
 const HINTS: &[Hint] = &[
     (
         "400",

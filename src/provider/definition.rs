@@ -1,4 +1,4 @@
-//! What a provider is: a constructor of profiles by name, for programs that learn at run time which server it is.
+//! The definition of a provider: a named constructor of profiles, for programs that learn their server at run time.
 
 use crate::error::Error;
 use crate::jwt::HmacKey;
@@ -6,7 +6,7 @@ use crate::key::certificate::Certificate;
 use crate::profile::Profile;
 use crate::signer::Algorithm;
 
-/// The algorithms of a server that accepts all but those of shared secrets, the usual one first.
+/// The algorithms of a server that accepts all except those with a shared secret, the usual one first.
 pub(super) const ASYMMETRIC: &[Algorithm] = &[
     Algorithm::Rs256,
     Algorithm::Rs384,
@@ -20,7 +20,7 @@ pub(super) const ASYMMETRIC: &[Algorithm] = &[
     Algorithm::EdDsa,
 ];
 
-/// A server, or a kind of server, that has a constructor by name.
+/// A server, or a kind of server, with a named constructor.
 #[non_exhaustive]
 pub struct Provider {
     /// Its name, in lower case with hyphens.
@@ -33,12 +33,12 @@ pub struct Provider {
     pub key: KeyKind,
     /// What its constructor takes.
     pub inputs: &'static [Input],
-    /// Groups of inputs, of each of which exactly one is needed.
+    /// Groups of inputs. Exactly one input of each group is needed.
     pub alternatives: &'static [&'static [&'static str]],
-    /// Reads a shared secret that the server shows in a form of its own.
+    /// Reads a shared secret that the server shows in its own format.
     pub read_secret: Option<SecretReader>,
     pub(super) credential_file: Option<&'static CredentialFile>,
-    /// Makes the profile of inputs that [`Provider::profile`] has checked.
+    /// Makes the profile from inputs that [`Provider::profile`] has checked.
     pub(super) construct: fn(&Inputs<'_>) -> Result<Profile, Error>,
 }
 
@@ -88,7 +88,7 @@ pub enum KeyKind {
 /// One argument of a provider's constructor.
 #[non_exhaustive]
 pub struct Input {
-    /// Its name, in lower case with hyphens: the provider's own word.
+    /// Its name, in lower case with hyphens: the provider's own term.
     pub name: &'static str,
     /// What its value is.
     pub value: InputValue,
@@ -96,9 +96,9 @@ pub struct Input {
     pub help: &'static str,
     /// Whether it must be given.
     pub is_required: bool,
-    /// What it is where it is not given.
+    /// Its value if it is not given.
     pub default: Option<&'static str>,
-    /// An input that is given in its place.
+    /// The input that this one replaces.
     pub instead_of: Option<&'static str>,
 }
 
@@ -106,13 +106,13 @@ pub struct Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputValue {
-    /// A text that this word describes.
+    /// A text, described by this word.
     Text(&'static str),
-    /// Texts that this word describes, with a space between them.
+    /// Texts with a space between them, described by this word.
     List(&'static str),
-    /// One of these names; what each of them is.
+    /// One of these names, each with its description.
     Choice(&'static [(&'static str, &'static str)]),
-    /// A secret that this word describes.
+    /// A secret, described by this word.
     Secret(&'static str),
     /// Nothing, or `yes`.
     Flag,
@@ -180,10 +180,10 @@ impl Input {
 
 /// A kind of credential file, as data. A member is a name, or a JSON Pointer (RFC 6901) if it begins with a slash.
 pub(super) struct CredentialFile {
-    /// Members by which the file is recognised, each with its text, or an empty one where any will do; none where it is
-    /// a file of another provider, which is recognised as that.
+    /// Members by which the file is recognised, each with its text, or with an empty text if any will do. The list
+    /// is empty if the file is recognised as another provider's.
     pub(super) recognised_by: &'static [(&'static str, &'static str)],
-    /// Inputs of the provider and the members that have them. A member may be absent.
+    /// Inputs of the provider and the members that hold them. A member may be absent.
     pub(super) inputs: &'static [(&'static str, &'static str)],
     /// The key, in PEM or as a JWK.
     pub(super) key: &'static str,
@@ -203,7 +203,7 @@ impl CredentialFile {
     };
 }
 
-/// Returns the base URL of a host, which people copy with and without its scheme and a slash at its end.
+/// Returns the base URL of a host, which people copy with or without the scheme and a trailing slash.
 pub(super) fn base_url(host: &str) -> String {
     let host = host.trim_end_matches('/');
     match host.contains("://") {
@@ -212,12 +212,12 @@ pub(super) fn base_url(host: &str) -> String {
     }
 }
 
-/// What is given to the constructor of a [`Provider`].
+/// The arguments for the constructor of a [`Provider`].
 #[derive(Clone, Copy, Default)]
 pub struct Inputs<'a> {
-    /// Names and values, as [`Provider::inputs`] has them.
+    /// Names and values; the names are those in [`Provider::inputs`].
     pub values: &'a [(&'a str, &'a str)],
-    /// The certificate of the key, for a server that finds the key by it.
+    /// The certificate of the key, for a server that finds the key by its certificate.
     pub certificate: Option<&'a Certificate>,
 }
 
@@ -233,10 +233,10 @@ impl<'a> Inputs<'a> {
 }
 
 impl Provider {
-    /// Returns the profile of these inputs. Those that are not given have their defaults.
+    /// Returns the profile for these inputs. Inputs that are not given get their defaults.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where an input is missing, unknown or no value that it can have.
+    /// [`Config`](crate::ErrorKind::Config) if an input is missing or unknown, or has a value that it cannot have.
     pub fn profile(&self, inputs: Inputs<'_>) -> Result<Profile, Error> {
         for (name, value) in inputs.values {
             let input = self.inputs.iter().find(|input| input.name == *name);

@@ -15,22 +15,22 @@ use crate::signer::Algorithm;
 
 /// The production environment.
 pub const PRODUCTION: &str = "https://account.docusign.com";
-/// The developer environment, which has integration keys and users of its own.
+/// The developer environment, which has its own integration keys and users.
 pub const DEMO: &str = "https://account-d.docusign.com";
 
 impl Profile {
     /// Returns a profile for DocuSign.
     ///
     /// `host` is [`PRODUCTION`](crate::provider::docusign::PRODUCTION) or [`DEMO`](crate::provider::docusign::DEMO);
-    /// the audience is its bare name, without a scheme. `integration_key` is the client id, `user_id` the GUID of the
-    /// user that the token acts for. That user or an administrator consents once, in a browser.
+    /// the audience is the bare host name, without a scheme. `integration_key` is the client id, `user_id` the GUID of
+    /// the user for whom the token acts. That user or an administrator consents once, in a browser.
     ///
     /// The scope is `signature impersonation`, in a claim. [`with_scope`](Self::with_scope) sets another one, which
-    /// contains `impersonation`. `exp` lies a minute after now; the token lives an hour whatever it says. That it lies
-    /// an hour ahead at most is not verified against the server's document.
+    /// must contain `impersonation`. `exp` is a minute after now; the token lives an hour regardless. The limit of an
+    /// hour for `exp` is not verified against the server's document.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the host may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the host may not carry an assertion.
     pub fn docusign(
         host: impl AsRef<str>,
         integration_key: impl Into<String>,
@@ -103,7 +103,7 @@ const LIMITS: Limits = Limits {
 
 const BARE_HOST: &str = "DocuSign wants a bare host as audience: set it to account.docusign.com or account-d.docusign.com, without https://";
 
-/// From the server's document and its users' reports.
+/// From the server's document and from users' reports.
 const HINTS: &[Hint] = &[
     (
         "consent_required",

@@ -23,26 +23,26 @@ pub const US_GOVERNMENT: &str = "https://login.microsoftonline.us";
 /// The cloud in China, which 21Vianet operates.
 pub const CHINA: &str = "https://login.partner.microsoftonline.cn";
 
-/// Names that the server takes for any tenant, which an app without a user cannot use.
+/// Names that stand for any tenant. An app without a user cannot use them.
 const ANY_TENANT: &[&str] = &["common", "organizations", "consumers"];
 
 impl Profile {
     /// Returns a profile for Microsoft Entra ID.
     ///
-    /// `authority` is a constant of [`entra`](crate::provider::entra), or another address without the tenant.
-    /// `tenant` is the directory's id or one of its domains, `client_id` the application's id. Entra finds the key by
-    /// the `certificate`, whose SHA-256 fingerprint becomes the header member `x5t#S256`: check with
-    /// [`Certificate::is_of`] that it is the key's.
+    /// `authority` is a constant of [`entra`](crate::provider::entra), or another address without the tenant. `tenant`
+    /// is the directory's id or one of its domains, `client_id` the application's id. Entra finds the key by the
+    /// `certificate`, whose SHA-256 fingerprint becomes the header member `x5t#S256`: check with [`Certificate::is_of`]
+    /// that the certificate belongs to the key.
     ///
     /// The document asks for PS256, which the command line and [`Key::with_first_of`](crate::Key::with_first_of)
-    /// choose; an `RsaKey` signs RS256 unless it is asked for another. That the server takes RS256 beside `x5t#S256`
-    /// is not verified against its document.
+    /// choose; an `RsaKey` signs RS256 unless it is asked for another. Whether the server
+    /// accepts RS256 together with `x5t#S256` is not verified against its document.
     ///
-    /// Set a scope: the resource's address and `/.default`, such as `https://graph.microsoft.com/.default`, for all
-    /// that the app may do there. `exp` lies five minutes after now; the document advises five to ten.
+    /// Set a scope: the resource's address and `/.default`, such as `https://graph.microsoft.com/.default`, for
+    /// everything that the app may do there. `exp` is five minutes after now; the document advises five to ten.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the authority may not carry an assertion, or the tenant is `common`,
+    /// [`Config`](crate::ErrorKind::Config) if the authority may not carry an assertion, or the tenant is `common`,
     /// `organizations` or `consumers`.
     pub fn entra(
         authority: impl AsRef<str>,
@@ -125,7 +125,7 @@ pub(super) const PROVIDER: Provider = Provider {
 const LIMITS: Limits = Limits {
     check: |profile| {
         let has_default = |scope: &str| scope.ends_with("/.default") && !scope.contains(' ');
-        // An app that acts for a user, by another grant, names single permissions.
+        // An app that acts for a user, with another grant, names single permissions.
         let is_client_credentials = profile.parameters.iter().any(|parameter| {
             parameter.name == "grant_type" && *parameter.value == "client_credentials"
         });
@@ -143,7 +143,7 @@ const SET_SCOPE: &str = "set the scope to the resource's address and /.default, 
 const REVOKED: &str = "the certificate is revoked: make another one, and upload it to the app";
 const NO_RESOURCE: &str = "check the resource in the scope: this tenant has no such application";
 
-/// From the server's document of errors, whose numbers are in the descriptions.
+/// From the server's document of errors, whose numbers appear in the descriptions.
 const HINTS: &[Hint] = &[
     (
         "",

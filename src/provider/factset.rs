@@ -15,14 +15,14 @@ use crate::signer::Algorithm;
 /// The metadata document, which names the token endpoint and the issuer.
 pub const WELL_KNOWN_URI: &str = "https://auth.factset.com/.well-known/openid-configuration";
 
-/// The lifetime of an assertion of the vendor's clients.
+/// The lifetime that the vendor's clients give an assertion.
 const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
 
 impl Profile {
     /// Returns a profile for a confidential client of FactSet.
     ///
-    /// The metadata names the token endpoint, and the issuer, which is the audience. `nbf` lies five seconds back, as
-    /// the vendor's clients set it. The document does not describe the server's errors.
+    /// The metadata names the token endpoint, and the issuer, which is the audience. `nbf` is five seconds back, as in
+    /// the vendor's clients. The document does not describe the server's errors.
     pub fn factset(client_id: impl Into<String>) -> Self {
         let endpoint = Endpoint::known_metadata(WELL_KNOWN_URI);
         Self {

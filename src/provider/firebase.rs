@@ -30,12 +30,12 @@ impl Profile {
     /// Returns a profile for an ID token of Firebase, in exchange for a custom token.
     ///
     /// `client_email` names the service account, `uid` is the user's, and `api_key` is the web API key of the same
-    /// project. [`with_claim`](Self::with_claim) adds `claims`, an object that the ID token then has the members of.
+    /// project. [`with_claim`](Self::with_claim) adds `claims`, an object whose members the ID token then has.
     ///
-    /// A custom token by itself, for an app that signs in with it, is [`assertion`](Self::assertion) of this profile.
+    /// For the custom token by itself, with which an app signs in, use [`assertion`](Self::assertion) of this profile.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL with the API key is too long.
+    /// [`Config`](crate::ErrorKind::Config) if the URL with the API key is too long.
     pub fn firebase(
         client_email: impl Into<String>,
         uid: impl Into<String>,

@@ -18,14 +18,14 @@ const PATH: &str = "/am/oauth2/access_token";
 impl Profile {
     /// Returns a profile for a service account of PingOne Advanced Identity Cloud, formerly ForgeRock.
     ///
-    /// `tenant_url` is such as `https://openam-acme.forgeblocks.com`. The key is the JWK that the administration
-    /// console lets users download: [`Key::read`](crate::Key::read) takes it. `aud` is the token endpoint with its port
-    /// written out, `:443`, which the request has not.
+    /// `tenant_url` looks like `https://openam-acme.forgeblocks.com`. The key is the JWK that the administration
+    /// console lets users download: [`Key::read`](crate::Key::read) reads it. `aud` is the token endpoint with its port
+    /// written out, `:443`, which the request's URL leaves out.
     ///
     /// [`with_scope`](Self::with_scope) sets scopes such as `fr:am:* fr:idm:*`, which the account must have.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the tenant URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the tenant URL may not carry an assertion.
     pub fn forgerock(
         tenant_url: impl AsRef<str>,
         service_account_id: impl Into<String>,
@@ -49,7 +49,7 @@ impl Profile {
     }
 }
 
-/// Writes the port of https out, unless the URL has a port.
+/// Adds the https port to the URL, unless it has a port.
 fn with_port(url: &str) -> String {
     let parts = url
         .strip_prefix("https://")

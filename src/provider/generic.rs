@@ -1,4 +1,4 @@
-//! The providers for any server: the two uses of RFC 7523, no exchange, and an exchange of the server's own.
+//! The providers for any server: the two uses of RFC 7523, no exchange, and a server-specific exchange.
 
 use super::definition::{Input, InputValue, Inputs, KeyKind, Provider};
 use crate::endpoint::Endpoint;
@@ -94,8 +94,8 @@ pub(super) const CUSTOM: Provider = Provider {
     ..Provider::NEW
 };
 
-/// Returns where the token endpoint is, and the audience: the issuer if its metadata is read (as
-/// draft-ietf-oauth-rfc7523bis requires), else the token endpoint.
+/// Returns the endpoint and the audience: the issuer if its metadata is read (as draft-ietf-oauth-rfc7523bis requires),
+/// otherwise the token endpoint.
 fn server(inputs: &Inputs<'_>) -> Result<(Endpoint, Audience), Error> {
     match inputs.get("discover") {
         Some(url) => Ok((discovered(url)?, Audience::Issuer)),

@@ -1,4 +1,4 @@
-//! Ghost Admin API: tokens that are signed with an Admin API key, and that key.
+//! Ghost Admin API: tokens signed with an Admin API key, and the key itself.
 //!
 //! - Token: <https://ghost.org/docs/admin-api/#token-authentication>
 //! - The vendor's client: <https://github.com/TryGhost/SDK/blob/main/packages/admin-api/lib/token.js>
@@ -19,7 +19,7 @@ use crate::token::TokenHeader;
 const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
 
 impl Profile {
-    /// Returns a profile for the Admin API of Ghost: a token that the key signs itself, and nothing is exchanged.
+    /// Returns a profile for the Admin API of Ghost: the key signs the token, and nothing is exchanged.
     ///
     /// [`ghost::key`](crate::provider::ghost::key) reads the key. The token goes to the API in the header
     /// `Authorization: Ghost`.
@@ -44,7 +44,7 @@ impl Profile {
 /// Reads an Admin API key as Ghost shows it: its id, a colon, and its secret in hexadecimal digits.
 ///
 /// # Errors
-/// [`Key`](crate::ErrorKind::Key) where the text is no such key. The error quotes nothing of it.
+/// [`Key`](crate::ErrorKind::Key) if the text is not an Admin API key. The error quotes nothing from it.
 pub fn key(text: impl AsRef<str>) -> Result<HmacKey, Error> {
     let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
     let (id, secret) = text

@@ -21,7 +21,7 @@ use crate::profile::response::{ErrorKindRule, ResponseMap};
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
-/// The API of github.com. That of a GitHub Enterprise Server is `https://HOST/api/v3`.
+/// The API of github.com. A GitHub Enterprise Server has `https://HOST/api/v3` instead.
 pub const GITHUB_COM: &str = "https://api.github.com";
 
 impl Profile {
@@ -34,14 +34,14 @@ impl Profile {
     /// [`with_parameter`](Self::with_parameter) narrows it: `repositories` is an array of names, `permissions` an
     /// object such as `{"contents": "read"}`.
     ///
-    /// GitHub refuses an `iat` that is one second ahead of its clock, so it lies 60 seconds back, as the document
-    /// advises. `exp` lies 540 seconds after now; GitHub accepts 600. The version of the API, `2022-11-28`, is not
-    /// verified against the server's document: [`with_request_header`](Self::with_request_header) sets another
+    /// GitHub refuses an `iat` that is one second ahead of its clock, so this profile sets it 60 seconds back, as the
+    /// document advises. `exp` is 540 seconds after now; GitHub accepts 600. The version of the API, `2022-11-28`, is
+    /// not verified against the server's document: [`with_request_header`](Self::with_request_header) sets another
     /// `X-GitHub-Api-Version`.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the API's address may not carry an assertion, or the installation's
-    /// id is no number.
+    /// [`Config`](crate::ErrorKind::Config) if the API's address may not carry an assertion, or the installation's id
+    /// is not a number.
     pub fn github_app(
         api: impl AsRef<str>,
         client_id: impl Into<String>,
@@ -128,7 +128,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ..Provider::NEW
 };
 
-/// Returns the object of permissions such as `contents=read issues=write`.
+/// Parses permissions such as `contents=read issues=write` into an object.
 fn permissions(text: &str) -> Result<Value, Error> {
     let pairs = text.split(' ').map(|pair| pair.split_once('='));
     let members = pairs.map(|pair| pair.map(|(name, level)| (name.to_owned(), level.into())));
@@ -146,10 +146,10 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// GitHub answers 403 to both of its rate limits.
+/// GitHub answers 403 for both of its rate limits.
 const ERROR_KIND_RULES: &[ErrorKindRule] = &[ErrorKindRule::unavailable("", "rate limit")];
 
-/// From the server's document and its users' reports. Its responses have no error codes.
+/// From the server's document and from users' reports. The responses have no error codes.
 const HINTS: &[Hint] = &[
     (
         "401",

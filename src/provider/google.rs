@@ -1,4 +1,4 @@
-//! Google service accounts: access tokens, ID tokens, and assertions that are tokens themselves.
+//! Google service accounts: access tokens, ID tokens, and assertions that serve as tokens.
 //!
 //! - Exchange and errors: <https://developers.google.com/identity/protocols/oauth2/service-account>
 //! - ID tokens: <https://cloud.google.com/docs/authentication/get-id-token>
@@ -16,10 +16,10 @@ use crate::profile::response::ResponseMap;
 use crate::profile::{Audience, Jti, Limits, Profile, ScopePlacement};
 use crate::signer::Algorithm;
 
-/// The token endpoint and the audience, also where an old key file has another URL of Google.
+/// The token endpoint. It is also the audience, even if an old key file has another Google URL.
 pub const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 
-/// Where token endpoints of Google begin. Old key files have the second one.
+/// Prefixes of Google's token endpoints. Old key files have the second one.
 const GOOGLE: &[&str] = &[
     "https://oauth2.googleapis.com/",
     "https://accounts.google.com/",
@@ -31,10 +31,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl Profile {
     /// Returns a profile for an access token of a Google service account.
     ///
-    /// `client_email` names the account. [`with_scope`](Self::with_scope) sets the APIs that the token is for, which
-    /// become a claim: Google ignores a parameter. [`with_subject`](Self::with_subject) names a user of Workspace
-    /// to act for, if an administrator gave the account domain-wide delegation. `exp` lies one hour after now, the
-    /// longest that Google accepts.
+    /// `client_email` names the account. [`with_scope`](Self::with_scope) sets the APIs that the token is for, in a
+    /// claim, because Google ignores a parameter. [`with_subject`](Self::with_subject) names a user of Workspace to act
+    /// for, if an administrator gave the account domain-wide delegation. `exp` is one hour after now, the longest that
+    /// Google accepts.
     pub fn google(client_email: impl Into<String>) -> Self {
         let audience = Audience::Fixed(TOKEN_ENDPOINT.to_owned());
         let endpoint = Endpoint::known(TOKEN_ENDPOINT);
@@ -48,11 +48,11 @@ impl Profile {
         }
     }
 
-    /// Returns a profile for an ID token of a Google service account, as Cloud Run, Cloud Functions and Identity-Aware
-    /// Proxy want it.
+    /// Returns a profile for an ID token of a Google service account, for Cloud Run, Cloud Functions and Identity-Aware
+    /// Proxy.
     ///
-    /// `target_audience` is the URL of the service, or the client id of Identity-Aware Proxy. The token's own `exp` is
-    /// its lifetime.
+    /// `target_audience` is the URL of the service, or the client id of Identity-Aware Proxy. The token's own `exp`
+    /// sets its lifetime.
     pub fn google_id_token(
         client_email: impl Into<String>,
         target_audience: impl Into<String>,
@@ -151,8 +151,8 @@ pub(super) const SELF_SIGNED: Provider = Provider {
     ..Provider::NEW
 };
 
-/// Sets the token endpoint, if there is another one. A server that is not Google's becomes the audience, too, so that
-/// it cannot use the assertion at Google.
+/// Sets the token endpoint, if one is given. A server that is not Google's also becomes the audience, so that it cannot
+/// use the assertion at Google.
 fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> {
     let Some(url) = token_endpoint else {
         return Ok(profile);

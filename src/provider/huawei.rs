@@ -17,7 +17,7 @@ impl Profile {
     /// Returns a profile for a token that a service account of Huawei signs itself: nothing is exchanged.
     ///
     /// The token lives an hour, as the document advises, and serves any number of calls. The key signs PS256, and its
-    /// `kid` is the `key_id` of the key file. An API that refuses the token answers by itself, with a code such as
+    /// `kid` is the `key_id` of the key file. If an API refuses the token, the API itself answers, with a code such as
     /// 80200001 or 80200003.
     pub fn huawei(sub_account: impl Into<String>) -> Self {
         Self {

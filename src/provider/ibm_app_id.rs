@@ -1,4 +1,4 @@
-//! IBM Cloud App ID, custom identity: tokens for users whom your own identity provider knows.
+//! IBM Cloud App ID, custom identity: tokens for the users of your own identity provider.
 //!
 //! - Flow and claims: <https://cloud.ibm.com/docs/appid?topic=appid-custom-auth>
 //! - Set-up: <https://cloud.ibm.com/docs/appid?topic=appid-custom-identity>
@@ -17,13 +17,13 @@ impl Profile {
     ///
     /// `oauth_server_url` is `oauthServerUrl` in the application's credentials, such as
     /// `https://eu-de.appid.cloud.ibm.com/oauth/v4/TENANT`; it is also the audience. `client_id` and `secret` are there
-    /// too, and go into HTTP Basic. `issuer` is a name of your own for the identity provider, and `user_id` is the
-    /// user, of whom [`with_claim`](Self::with_claim) says more: `name`, `email`, `locale`, `picture`, `gender`.
+    /// too, and go into HTTP Basic. `issuer` is your own name for the identity provider, and `user_id` is the user.
+    /// [`with_claim`](Self::with_claim) adds more about the user: `name`, `email`, `locale`, `picture`, `gender`.
     ///
     /// Request and claims are not verified against the server's document.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the server's URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the server's URL may not carry an assertion.
     pub fn ibm_app_id(
         oauth_server_url: impl AsRef<str>,
         client_id: impl AsRef<str>,

@@ -16,15 +16,15 @@ use crate::signer::Algorithm;
 impl Profile {
     /// Returns a profile for a realm of Keycloak.
     ///
-    /// `base_url` is the server's address, such as `https://keycloak.example.com`; old servers and some new ones have
-    /// `/auth` behind it. The client authenticates by "Signed JWT", or by "Signed JWT with client secret": then the
-    /// key is an [`HmacKey`](crate::HmacKey) of the secret.
+    /// `base_url` is the server's address, such as `https://keycloak.example.com`; old servers and some new ones add
+    /// `/auth`. The client authenticates by "Signed JWT", or by "Signed JWT with client secret": then the key is an
+    /// [`HmacKey`](crate::HmacKey) of the secret.
     ///
-    /// The audience is the realm's address, `BASE_URL/realms/REALM`. Where the realm's metadata prints another issuer,
+    /// The audience is the realm's address, `BASE_URL/realms/REALM`. If the realm's metadata prints another issuer,
     /// because the server is reached by an internal name, [`with_audience`](Self::with_audience) sets that one.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the base URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the base URL may not carry an assertion.
     pub fn keycloak(
         base_url: impl AsRef<str>,
         realm: impl AsRef<str>,
@@ -46,7 +46,7 @@ impl Profile {
     }
 }
 
-/// RS256 first, since a client without a setting of its own takes any.
+/// RS256 first, since a client without its own setting accepts any.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Rs256,
     Algorithm::Rs384,

@@ -25,7 +25,7 @@ impl Profile {
     /// Returns a profile for a stateless channel access token (v3), which lives 15 minutes.
     ///
     /// Any number of them may live at once, and none can be revoked. The key id is the one that LINE's console shows
-    /// once the public key is registered; the key is of RSA with 2048 bits.
+    /// after the public key is registered; the key is a 2048-bit RSA key.
     pub fn line(channel_id: impl Into<String>) -> Self {
         Self {
             jti: Jti::Omit,
@@ -41,11 +41,10 @@ impl Profile {
         .without_parameter("client_id")
     }
 
-    /// Returns a profile for a channel access token v2.1, which lives as long as the claim `token_exp` says, at most 30
-    /// days.
+    /// Returns a profile for a channel access token v2.1, whose lifetime is the claim `token_exp`, at most 30 days.
     ///
-    /// A channel has a limited number of them, 30 as far as is known (not verified against LINE's document): short
-    /// processes use them up, unless they share one by a token store.
+    /// A channel can have a limited number of them, 30 as far as we know (not verified against LINE's document). Short
+    /// processes use them up, unless they share one through a token store.
     pub fn line_v2_1(channel_id: impl Into<String>, token_exp: Duration) -> Self {
         Self::line(channel_id)
             .with_endpoint(Endpoint::known(V2_1))
@@ -98,7 +97,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// From users: LINE documents no causes.
+/// From users' reports: LINE documents no causes.
 const HINTS: &[Hint] = &[
     ("429", "", RATE_LIMITED),
     (

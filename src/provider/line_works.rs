@@ -17,8 +17,8 @@ const TOKEN_ENDPOINT: &str = "https://auth.worksmobile.com/oauth2/v2.0/token";
 impl Profile {
     /// Returns a profile for a service account of LINE WORKS.
     ///
-    /// Client id, client secret, service account and key are of one app in the Developer Console. `service_account`
-    /// has its domain: `abcde.serviceaccount@example.com`. [`with_scope`](Self::with_scope) is required, such as `bot`.
+    /// Client id, client secret, service account and key are of one app in the Developer Console. `service_account` has
+    /// its domain: `abcde.serviceaccount@example.com`. [`with_scope`](Self::with_scope) is required, such as `bot`.
     pub fn line_works(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -76,7 +76,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// What each code means is from users, not verified against the document.
+/// The meaning of each code is from users' reports, not verified against the document.
 const HINTS: &[Hint] = &[
     (
         "invalid_client",

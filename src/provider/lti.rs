@@ -15,15 +15,15 @@ use crate::signer::Algorithm;
 
 /// The token endpoint of Canvas, below the address of the instance.
 pub const CANVAS_PATH: &str = "/login/oauth2/token";
-/// An audience that Canvas is said to want whatever its host, which is not verified: its code wants the token endpoint.
+/// An audience that Canvas is said to want on every host. Not verified: its code wants the token endpoint.
 pub const CANVAS_AUDIENCE: &str = "https://canvas.instructure.com/login/oauth2/token";
 /// The token endpoint of Moodle, below the address of the site.
 pub const MOODLE_PATH: &str = "/mod/lti/token.php";
-/// The token endpoint of Blackboard, the same for all.
+/// The token endpoint of Blackboard, the same for every institution.
 pub const BLACKBOARD: &str = "https://developer.blackboard.com/api/v1/gateway/oauth2/jwttoken";
-/// The token endpoint of Brightspace (D2L), the same for all.
+/// The token endpoint of Brightspace (D2L), the same for every institution.
 pub const BRIGHTSPACE: &str = "https://auth.brightspace.com/core/connect/token";
-/// The audience of Brightspace, which is another URL.
+/// The audience of Brightspace, which differs from the token endpoint.
 pub const BRIGHTSPACE_AUDIENCE: &str = "https://api.brightspace.com/auth/token";
 
 impl Profile {
@@ -33,7 +33,7 @@ impl Profile {
     /// an audience means [`Audience::TokenEndpoint`].
     ///
     /// [`with_scope`](Self::with_scope) is required, such as `https://purl.imsglobal.org/spec/lti-ags/scope/score`.
-    /// `iat` lies five seconds back, as in the reference library, for a platform whose clock is behind. A platform may
+    /// `iat` is five seconds back, as in the reference library, for a platform whose clock is behind. A platform may
     /// want the claim `https://purl.imsglobal.org/spec/lti/claim/deployment_id`.
     pub fn lti(token_endpoint: Endpoint, client_id: impl Into<String>, audience: Audience) -> Self {
         Self {
@@ -118,7 +118,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// Canvas puts the cause into the description; Moodle sends a code alone.
+/// Canvas puts the cause into the description; Moodle sends only a code.
 const HINTS: &[Hint] = &[
     (
         "",

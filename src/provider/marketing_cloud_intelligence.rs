@@ -28,21 +28,21 @@ pub const EU1: &str = "https://idp.intelligence.salesforce.com/eu1/token";
 /// Follows the pattern of [`US1`]: the document names this region, but prints no URL for it.
 pub const EU2: &str = "https://idp.intelligence.salesforce.com/eu2/token";
 
-/// Has no region, path or slash at its end. The document prints a stray second quote after it.
+/// Has no region, path or trailing slash. The document prints a stray second quote after it.
 const AUDIENCE: &str = "https://idp.intelligence.salesforce.com";
 
 impl Profile {
     /// Returns a profile for Marketing Cloud Intelligence.
     ///
-    /// `endpoint` is [`Endpoint::metadata`] of the credential file's `discoveryEndpoint`, or
-    /// [`Endpoint::token`] of a constant of [`marketing_cloud_intelligence`](self).
+    /// `endpoint` is [`Endpoint::metadata`] of the credential file's `discoveryEndpoint`, or [`Endpoint::token`] of a
+    /// constant of [`marketing_cloud_intelligence`](self).
     ///
-    /// The document names no HTTP method and shows the parameters in the query. This profile sends
-    /// them in a form body, as RFC 6749 §4.4.2 says, where no proxy logs them. The query is
-    /// [`Placement::QUERY`](crate::Placement::QUERY).
+    /// The document names no HTTP method and shows the parameters in the query. This profile sends them in a form body,
+    /// as RFC 6749 §4.4.2 says, so that no proxy logs them. [`Placement::QUERY`](crate::Placement::QUERY) sends them in
+    /// the query.
     ///
-    /// The documented claims do not include `exp`, so it is left out. Such an assertion never
-    /// expires: protect it like the key.
+    /// The documented claims do not include `exp`, so it is left out. An assertion without `exp` never expires: protect
+    /// it like the key.
     pub fn marketing_cloud_intelligence(
         endpoint: Endpoint,
         service_account_id: impl Into<String>,
@@ -61,15 +61,13 @@ impl Profile {
     }
 }
 
-/// Returns the profile and the key of a credential file, which Intelligence lets users download.
+/// Returns the profile and the key from a credential file, which Intelligence lets users download.
 ///
-/// It reads the members `serviceAccountId`, `discoveryEndpoint` and `privateKey`, and ignores all
-/// others.
+/// It reads the members `serviceAccountId`, `discoveryEndpoint` and `privateKey`, and ignores all others.
 ///
 /// # Errors
-/// [`Config`](crate::ErrorKind::Config) where the text is no such file,
-/// [`Key`](crate::ErrorKind::Key) where its key cannot be read. The error quotes nothing of the
-/// file.
+/// [`Config`](crate::ErrorKind::Config) if the text is not a credential file of Intelligence;
+/// [`Key`](crate::ErrorKind::Key) if its key cannot be read. The error quotes nothing from the file.
 #[cfg(feature = "rsa")]
 pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     let file = ParsedFile::parse(json.as_ref())?;

@@ -13,7 +13,7 @@ use crate::profile::hint::Hint;
 use crate::profile::{Audience, Limits, Profile, ScopePlacement};
 use crate::signer::Algorithm;
 
-/// The issuer of production. It is the audience too, with the slash at its end.
+/// The issuer of production. It is the audience too, with the trailing slash.
 pub const PRODUCTION: &str = "https://maskinporten.no/";
 /// The issuer of the test environment.
 pub const TEST: &str = "https://test.maskinporten.no/";
@@ -26,13 +26,13 @@ impl Profile {
     /// claim. The claims `consumer_org` (on behalf of another organisation) and `resource` (an array) are optional.
     ///
     /// The server finds the key by its key id, or by the header member `x5c` with an organisation's certificate and its
-    /// chain, which [`Certificate::x5c`](crate::Certificate::x5c) has.
+    /// chain, which [`Certificate::x5c`](crate::Certificate::x5c) returns.
     ///
-    /// `exp` lies 60 seconds ahead, and the server accepts two minutes. `iat` may differ from its clock by ten seconds:
-    /// where ours differs by more, the next assertion is signed by its clock.
+    /// `exp` is 60 seconds ahead; the server accepts two minutes. `iat` may differ from the server's clock by ten
+    /// seconds: if ours differs by more, the next assertion is signed by the server's clock.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the issuer may not get an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the issuer may not get an assertion.
     pub fn maskinporten(
         issuer: impl AsRef<str>,
         client_id: impl Into<String>,

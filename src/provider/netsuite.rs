@@ -19,14 +19,14 @@ impl Profile {
     ///
     /// `account_id` is as the account shows it, such as `1234567_SB1`, whose host begins with `1234567-sb1`. The key
     /// signs PS256 or one of ES256, ES384, ES512: the server refuses RS256, which is the usual algorithm of an RSA key.
-    /// Its `kid` is the certificate id of the mapping.
+    /// The key's `kid` is the certificate id of the mapping.
     ///
-    /// [`with_scope`](Self::with_scope) is required: `restlets`, `rest_webservices`, `suite_analytics`. They become a
-    /// claim with commas, as in the document; some clients write an array, which is
+    /// [`with_scope`](Self::with_scope) is required: `restlets`, `rest_webservices`, `suite_analytics`. The scopes
+    /// become a claim with commas, as in the document; some clients write an array, which is
     /// [`ScopePlacement::ClaimArray`].
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the account id cannot be a part of a host name.
+    /// [`Config`](crate::ErrorKind::Config) if the account id cannot be part of a host name.
     pub fn netsuite(
         account_id: impl AsRef<str>,
         client_id: impl Into<String>,

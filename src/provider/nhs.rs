@@ -28,11 +28,11 @@ impl Profile {
     /// `base_url` is a constant of [`nhs`](crate::provider::nhs): each environment has its own application, key and
     /// audience. `api_key` is the application's key (client id).
     ///
-    /// The key signs RS512 alone. The key id is the `kid` of the public key that is registered, such as `test-1`.
-    /// `exp` lies 60 seconds ahead, and the server accepts five minutes.
+    /// The key signs only RS512. The key id is the `kid` of the registered public key, such as `test-1`. `exp` is 60
+    /// seconds ahead; the server accepts five minutes.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the base URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the base URL may not carry an assertion.
     pub fn nhs(base_url: impl AsRef<str>, api_key: impl Into<String>) -> Result<Self, Error> {
         let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/oauth2/token")?;
         let profile = Self::client_credentials(endpoint, api_key, Audience::TokenEndpoint);

@@ -30,22 +30,22 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Hs512,
 ];
 
-/// What the authorization server of an organization accepts: all but those of shared secrets.
+/// What the authorization server of an organization accepts: all except those with a shared secret.
 const OF_ORGANIZATION_ALGORITHMS: &[Algorithm] = ALGORITHMS.split_at(6).0;
 
 impl Profile {
     /// Returns a profile for Okta.
     ///
-    /// `issuer` is `https://OKTA_DOMAIN` for the organization's own authorization server, which gives tokens for
+    /// `issuer` is `https://OKTA_DOMAIN` for the organization's own authorization server, which issues tokens for
     /// Okta's APIs, or the issuer of a custom one, such as `https://OKTA_DOMAIN/oauth2/default`.
     ///
-    /// Set a scope, such as `okta.users.read`. Where the app has many keys, the key needs the `kid` that Okta shows.
+    /// Set a scope, such as `okta.users.read`. If the app has many keys, the key needs the `kid` that Okta shows.
     ///
     /// Okta refuses an `iat` that is ahead of its clock, and the document makes the claim optional, so it is left out.
-    /// `exp` lies five minutes after now, at most an hour. An app that requires DPoP is not supported.
+    /// `exp` is five minutes after now; at most an hour is allowed. An app that requires DPoP is not supported.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the issuer may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the issuer may not carry an assertion.
     pub fn okta(issuer: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
         let issuer = base_url(issuer.as_ref());
         let after_scheme = issuer.split_once("://").map_or(&*issuer, |(_, rest)| rest);

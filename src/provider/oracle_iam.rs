@@ -12,21 +12,21 @@ use crate::profile::hint::Hint;
 use crate::profile::{Audience, Limits, Profile};
 use crate::signer::Algorithm;
 
-/// An audience that every identity domain accepts, as samples have it. It is not verified against the server's document.
+/// An audience that every identity domain accepts, according to samples. Not verified against the server's document.
 pub const COMMON_AUDIENCE: &str = "https://identity.oraclecloud.com/";
 
 impl Profile {
     /// Returns a profile for a confidential application of an identity domain of Oracle Cloud.
     ///
     /// `domain_url` is as the console shows it, such as `https://idcs-1234.identity.oraclecloud.com:443`; its port is
-    /// left out. `aud` is that URL with a slash at its end, as in the document. The key's `kid` is the alias under which
+    /// left out. `aud` is that URL with a trailing slash, as in the document. The key's `kid` is the alias under which
     /// its certificate was imported.
     ///
-    /// [`with_scope`](Self::with_scope) sets the API: `urn:opc:idm:__myscopes__` asks for all that the application has.
-    /// A request with a user assertion beside the client's own has two assertions, and is not supported.
+    /// [`with_scope`](Self::with_scope) sets the API: `urn:opc:idm:__myscopes__` asks for everything that the
+    /// application has. Two assertions in one request, the user's and the client's, are not supported.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the domain URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the domain URL may not carry an assertion.
     pub fn oracle_iam(
         domain_url: impl AsRef<str>,
         client_id: impl Into<String>,

@@ -17,16 +17,16 @@ use crate::profile::{Audience, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
 impl Profile {
-    /// Returns a profile for a client of Ory Hydra or Ory Network that authenticates by `private_key_jwt`.
+    /// Returns a profile for a client of Ory Hydra or Ory Network that authenticates with `private_key_jwt`.
     ///
     /// `url` is the public one, such as `https://slug.projects.oryapis.com`; the audience is the token endpoint below
     /// it. The server picks the key by `kid` from the client's JWKS, and accepts the algorithm that the client is
     /// registered with, RS256 by default.
     ///
-    /// An expired assertion is answered with status 500, which is a refusal here, and is not repeated.
+    /// The server answers 500 to an expired assertion. That counts as a refusal here, and is not retried.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the URL may not carry an assertion.
     pub fn ory(url: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
         let endpoint = Endpoint::below("URL", url.as_ref(), PATH)?;
         Ok(Self::client_credentials(endpoint, client_id, Audience::TokenEndpoint).of_ory())
@@ -35,11 +35,10 @@ impl Profile {
     /// Returns a profile for the JWT bearer grant of Ory Hydra or Ory Network.
     ///
     /// `issuer` and `subject` are those of a trust relationship that is registered with the server. The client itself
-    /// is authenticated beside it, by [`with_basic_auth`](Self::with_basic_auth), unless the server lets that be left
-    /// out.
+    /// also authenticates, by [`with_basic_auth`](Self::with_basic_auth), unless the server does not require it.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the URL may not carry an assertion.
     pub fn ory_jwt_bearer(
         url: impl AsRef<str>,
         issuer: impl Into<String>,
@@ -133,7 +132,7 @@ const ERROR_KIND_RULES: &[ErrorKindRule] = &[
     ErrorKindRule::denied("error", "token is not valid yet"),
 ];
 
-/// From the source of the server, and its document of errors.
+/// From the server's source and its document of errors.
 const HINTS: &[Hint] = &[
     ("error", "token is expired", "check this machine's clock"),
     (

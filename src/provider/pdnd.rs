@@ -25,15 +25,15 @@ impl Profile {
     /// Returns a profile for a Bearer voucher of PDND.
     ///
     /// `server` is [`PRODUCTION`](crate::provider::pdnd::PRODUCTION), [`UAT`](crate::provider::pdnd::UAT) or
-    /// [`ATT`](crate::provider::pdnd::ATT). The audience is its name without a scheme, and `/client-assertion`; the
+    /// [`ATT`](crate::provider::pdnd::ATT). The audience is its name without a scheme, plus `/client-assertion`; the
     /// page of the client shows both.
     ///
-    /// A voucher for an e-service needs the claim `purposeId`; one for PDND's own interfaces has none. The claim
-    /// `digest` is `{"alg": "SHA256", "value": "..."}`, where an e-service wants it. Any other claim is refused. A
-    /// voucher bound by DPoP is not supported.
+    /// A voucher for an e-service needs the claim `purposeId`; one for PDND's own interfaces has none. If an e-service
+    /// wants the claim `digest`, it is `{"alg": "SHA256", "value": "..."}`. Any other claim is refused. A voucher bound
+    /// by DPoP is not supported.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the server may not get an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the server may not get an assertion.
     pub fn pdnd(server: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
         let server = server.as_ref().trim_end_matches('/');
         let endpoint = Endpoint::below("server", server, "/token.oauth2")?;

@@ -1,4 +1,4 @@
-//! Salesforce Platform, OAuth 2.0 JWT bearer flow: profile, and what a response has beside the token.
+//! Salesforce Platform, OAuth 2.0 JWT bearer flow: profile, and what a response has in addition to the token.
 //!
 //! - Flow: <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>
 //! - Hosts: <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm>
@@ -22,20 +22,18 @@ use crate::token::AccessToken;
 impl Profile {
     /// Returns a profile for the Salesforce Platform.
     ///
-    /// `login_url` is `https://login.salesforce.com`, `https://test.salesforce.com`, a My Domain, a
-    /// sandbox's My Domain, or an Experience Cloud site with its path.
+    /// `login_url` is `https://login.salesforce.com`, `https://test.salesforce.com`, a My Domain, a sandbox's My
+    /// Domain, or an Experience Cloud site with its path.
     ///
-    /// `aud` is `login_url` without a slash at its end. Some organisations want
-    /// `https://login.salesforce.com` there while the login URL is their My Domain:
-    /// [`with_audience`](Self::with_audience) sets it.
+    /// `aud` is `login_url` without a trailing slash. Some organisations want `https://login.salesforce.com` there even
+    /// if the login URL is their My Domain: [`with_audience`](Self::with_audience) sets it.
     ///
-    /// `exp` lies 120 seconds after now. The document allows three minutes, but exactly 180 seconds
-    /// fail where this machine's clock is a second fast. The response names no lifetime: the
-    /// token's own `exp` is read where the token is a JWT, else its lifetime is 15 minutes, the
-    /// shortest session that an organisation can set.
+    /// `exp` is 120 seconds after now. The document allows three minutes, but exactly 180 seconds fail if this
+    /// machine's clock is a second fast. The response names no lifetime: if the token is a JWT, its own `exp` is read;
+    /// otherwise its lifetime is 15 minutes, the shortest session that an organisation can set.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the login URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the login URL may not carry an assertion.
     pub fn salesforce(
         login_url: impl AsRef<str>,
         consumer_key: impl Into<String>,
@@ -106,7 +104,7 @@ const ERROR_KIND_RULES: &[ErrorKindRule] = &[ErrorKindRule::unavailable(
 
 /// Returns the address of the API that the token is for.
 ///
-/// This is the member `instance_url`, or `api_instance_url` where the token is a JWT.
+/// This is the member `instance_url`, or `api_instance_url` if the token is a JWT.
 pub fn instance_url(token: &AccessToken) -> Option<&str> {
     token
         .get("instance_url")
@@ -141,7 +139,7 @@ fn organization_and_user(token: &AccessToken) -> Option<(&str, &str)> {
         .then_some((organization, user))
 }
 
-/// Error codes and descriptions from the document and from users' reports.
+/// Error codes and descriptions are from the document and from users' reports.
 const HINTS: &[Hint] = &[
     (
         "invalid_grant",

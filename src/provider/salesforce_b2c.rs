@@ -15,7 +15,7 @@ use crate::signer::Algorithm;
 pub const TOKEN_ENDPOINT: &str = "https://account.demandware.com/dwsso/oauth2/access_token";
 
 impl Profile {
-    /// Returns a profile for an API client of Account Manager that authenticates by `private_key_jwt`.
+    /// Returns a profile for an API client of Account Manager that authenticates with `private_key_jwt`.
     ///
     /// [`with_scope`](Self::with_scope) sets what an API wants, such as `SALESFORCE_COMMERCE_API:tenant_id`.
     pub fn salesforce_b2c(client_id: impl Into<String>) -> Self {

@@ -1,4 +1,4 @@
-//! SAP Cloud Identity Services (Identity Authentication), client authentication by a JWT: profile.
+//! SAP Cloud Identity Services (Identity Authentication), client authentication with a JWT: profile.
 //!
 //! - "Configure the Client to Call Identity Authentication", of the client credentials flow: <https://github.com/SAP-docs/btp-cloud-identity-services/tree/main/docs/Operation-Guide>
 
@@ -11,18 +11,18 @@ use crate::profile::hint::Hint;
 use crate::profile::{Audience, Issuer, Limits, Profile};
 
 impl Profile {
-    /// Returns a profile for an application of SAP Cloud Identity Services that authenticates by a JWT.
+    /// Returns a profile for an application of SAP Cloud Identity Services that authenticates with a JWT.
     ///
-    /// `tenant_url` is such as `https://acme.accounts.ondemand.com` or `https://acme.accounts.cloud.sap`. `issuer` and
+    /// `tenant_url` looks like `https://acme.accounts.ondemand.com` or `https://acme.accounts.cloud.sap`. `issuer` and
     /// `subject` are those that the application trusts, which differ from its client id in most cases; the public key
     /// is in that issuer's JWKS, under the key's `kid`.
     ///
     /// The claims are not verified against the server's document: `aud` is the tenant's URL, which
-    /// [`with_audience`](Self::with_audience) changes, and `jti` is sent. The parameter `client_id` is required where
-    /// the application trusts the issuer by its name, and does no harm else.
+    /// [`with_audience`](Self::with_audience) changes, and `jti` is sent. The parameter `client_id` is required if the
+    /// application trusts the issuer by its name, and does no harm otherwise.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the tenant URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the tenant URL may not carry an assertion.
     pub fn sap_ias(
         tenant_url: impl AsRef<str>,
         client_id: impl Into<String>,
@@ -75,7 +75,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// The document says of the errors that a parameter is missing or wrong. The rows are the codes of RFC 6749 §5.2.
+/// About errors, the document says only that a parameter is missing or wrong. The rows are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
     (
         "invalid_client",

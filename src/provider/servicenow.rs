@@ -18,16 +18,16 @@ impl Profile {
     /// Returns a profile for a user of a ServiceNow instance.
     ///
     /// `instance_url` is `https://INSTANCE.service-now.com`. `subject` is the value of the user field that the
-    /// application registry names, which is the e-mail address by default. The key id is the one of the JWT verifier
+    /// application registry names, which is the e-mail address by default. The key id is the one in the JWT verifier
     /// map.
     ///
     /// `aud` is the client id, as the form in ServiceNow says. Another page of its documents has the token endpoint,
     /// which [`with_audience`](Self::with_audience) sets. The client secret is
     /// [`with_parameter("client_secret", ...)`](Self::with_parameter); a public client has none. Path, secret and
-    /// errors are from clients in the field, not verified against the server's document.
+    /// errors are from existing clients, not verified against the server's document.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the instance's URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the instance's URL may not carry an assertion.
     pub fn servicenow(
         instance_url: impl AsRef<str>,
         client_id: impl Into<String>,
@@ -108,11 +108,11 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// A refusal has the code that RFC 6749 has for a fault of the server's.
+/// A refusal has the code that RFC 6749 defines for a fault of the server.
 const ERROR_KIND_RULES: &[ErrorKindRule] =
     &[ErrorKindRule::denied("server_error", "access_denied")];
 
-/// From users: the answer is the same for every cause.
+/// From users' reports: the answer is the same for every cause.
 const HINTS: &[Hint] = &[
     (
         "server_error",

@@ -21,16 +21,16 @@ pub const EPIC_SANDBOX: &str = "https://fhir.epic.com/interconnect-fhir-oauth/oa
 impl Profile {
     /// Returns a profile for a FHIR server, whose `/.well-known/smart-configuration` names the token endpoint.
     ///
-    /// `fhir_base_url` is where the resources are, such as `https://fhir.example.com/r4`.
+    /// `fhir_base_url` is the base URL of the resources, such as `https://fhir.example.com/r4`.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where metadata must not be fetched from that URL.
+    /// [`Config`](crate::ErrorKind::Config) if metadata must not be fetched from that URL.
     pub fn smart(
         fhir_base_url: impl AsRef<str>,
         client_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let base = fhir_base_url.as_ref();
-        // Refuses a base URL that is more than one, and says what is wanted.
+        // Refuses anything that is not a plain base URL, and says what is wanted.
         Endpoint::below("FHIR base URL", base, WELL_KNOWN)?;
         let metadata = [base.trim_end_matches('/'), WELL_KNOWN].concat();
         Ok(Self::smart_at(Endpoint::metadata(metadata)?, client_id))
@@ -42,9 +42,9 @@ impl Profile {
     /// `https://authorization.cerner.com/tenants/TENANT/protocols/oauth2/profiles/smart-v1/token`.
     ///
     /// [`with_scope`](Self::with_scope) is required: `system/Patient.rs`, or `system/Patient.read` at servers of the
-    /// first version. A server accepts RS384 or ES384 or both, and the first that the key signs is used. Another `alg`
-    /// is for [`with_algorithms`](Self::with_algorithms). `exp` lies 60 seconds ahead, and the server accepts five
-    /// minutes.
+    /// first version. A server accepts RS384 or ES384 or both, and the first one that the key can sign is used.
+    /// [`with_algorithms`](Self::with_algorithms) sets another `alg`. `exp` is 60 seconds ahead; the server accepts
+    /// five minutes.
     pub fn smart_at(token_endpoint: Endpoint, client_id: impl Into<String>) -> Self {
         Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs384, Algorithm::Es384]),
@@ -106,7 +106,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// The causes of `invalid_client` are from servers' documents and from users: no server names the cause.
+/// The causes of `invalid_client` are from servers' documents and users' reports: no server names the cause.
 const HINTS: &[Hint] = &[
     (
         "invalid_client",

@@ -1,4 +1,4 @@
-//! Snowflake with a key pair: a token that the key signs itself, and its exchange for one of a container service.
+//! Snowflake with a key pair: a token that the key signs itself, and its exchange for a container service's token.
 //!
 //! - SQL API and other APIs: <https://docs.snowflake.com/en/developer-guide/sql-api/authenticating>
 //! - Container services: <https://docs.snowflake.com/en/developer-guide/snowpark-container-services/service-network-communications>
@@ -16,7 +16,7 @@ use crate::profile::response::ResponseMap;
 use crate::profile::{Audience, Issuer, JWT_BEARER, Limits, Profile, text_parameter};
 use crate::signer::Algorithm;
 
-/// The header that a call to an API needs beside the token of [`Profile::snowflake`], and its value.
+/// The header that an API call needs in addition to the token of [`Profile::snowflake`], and its value.
 pub const TOKEN_TYPE: (&str, &str) = ("X-Snowflake-Authorization-Token-Type", "KEYPAIR_JWT");
 
 impl Profile {
@@ -26,8 +26,8 @@ impl Profile {
     /// of the token. `user` is the user's login name. Both are written in upper case. The claim `iss` ends with the
     /// fingerprint of the key.
     ///
-    /// A call to an API needs the header [`TOKEN_TYPE`](crate::provider::snowflake::TOKEN_TYPE) beside the token.
-    /// `exp` lies ten minutes after now, at most an hour after `iat`.
+    /// An API call needs the header [`TOKEN_TYPE`](crate::provider::snowflake::TOKEN_TYPE) in addition to the token.
+    /// `exp` is ten minutes after now, at most an hour after `iat`.
     pub fn snowflake(account: impl AsRef<str>, user: impl AsRef<str>) -> Self {
         let name = format!("{}.{}", account_name(account.as_ref()), user.as_ref()).to_uppercase();
         Self {
@@ -42,17 +42,17 @@ impl Profile {
 
     /// Returns a profile for a token of a service in Snowpark Container Services.
     ///
-    /// `account` and `user` are those of [`snowflake`](Self::snowflake); `service` is the host of the service's
-    /// public endpoint, which becomes the scope. A role is set with it: `with_scope("session:role:ROLE HOST")`.
+    /// `account` and `user` are those of [`snowflake`](Self::snowflake); `service` is the host of the service's public
+    /// endpoint, which becomes the scope. A role is set in the scope too: `with_scope("session:role:ROLE HOST")`.
     ///
-    /// The response is the token itself, and names no lifetime: it is assumed to be five minutes. The token's header is
+    /// The response is the token itself, and names no lifetime, so five minutes are assumed. The token's header is
     /// `Authorization: Snowflake Token="..."`.
     ///
-    /// The server is `https://ACCOUNT.snowflakecomputing.com`, in China and behind a private link another one, which
-    /// [`with_endpoint`](Self::with_endpoint) sets.
+    /// The server is `https://ACCOUNT.snowflakecomputing.com`. In China and behind a private link it is another one,
+    /// which [`with_endpoint`](Self::with_endpoint) sets.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the account makes no host name.
+    /// [`Config`](crate::ErrorKind::Config) if the account does not form a valid host name.
     pub fn snowflake_exchange(
         account: impl AsRef<str>,
         user: impl AsRef<str>,
@@ -78,13 +78,13 @@ impl Profile {
     }
 }
 
-/// Returns the host of an address as people copy it from a browser, and any other text as it is.
+/// Returns the host of an address as people copy it from a browser, and any other text unchanged.
 fn host(identifier: &str) -> &str {
     let identifier = identifier.strip_prefix("https://").unwrap_or(identifier);
     identifier.split('/').next().unwrap_or_default()
 }
 
-/// Returns an account identifier as a token names it: without region and cloud, and without what is behind the hyphen
+/// Returns an account identifier as a token names it: without region and cloud, and without the part after the hyphen
 /// of a replicated account.
 fn account_name(identifier: &str) -> &str {
     let identifier = host(identifier);
@@ -161,8 +161,8 @@ const CHECK: &str =
     "check account, user and this machine's clock, and that the user has this public key";
 const SET_KEY: &str = "set this public key at the user: compare RSA_PUBLIC_KEY_FP of DESC USER with the key's fingerprint";
 
-/// From the server's list of errors. Most answers have the first number alone; an administrator finds the other one
-/// with `SYSTEM$GET_LOGIN_FAILURE_DETAILS`.
+/// From the server's list of errors. Most answers have only the first number; an administrator finds the other one with
+/// `SYSTEM$GET_LOGIN_FAILURE_DETAILS`.
 const HINTS: &[Hint] = &[
     (
         "394300",

@@ -29,7 +29,7 @@ pub const API_VERSION: &str = "3.17";
 const TEN_MINUTES: Duration = Duration::from_secs(10 * 60);
 
 impl Profile {
-    /// Returns a profile for the sign-in to Tableau with a connected app of direct trust.
+    /// Returns a profile for signing in to Tableau with a connected app that has direct trust.
     ///
     /// `server_url` is the server's address, such as `https://10ax.online.tableau.com`, `api_version` is
     /// [`API_VERSION`](crate::provider::tableau::API_VERSION) or a later one, and `site` is the part of the site's
@@ -37,12 +37,12 @@ impl Profile {
     /// of the secret value, and its `kid` is the secret id. [`with_scope`](Self::with_scope) is required, and becomes
     /// the claim `scp`.
     ///
-    /// The token goes to the API in the header `X-Tableau-Auth`. The response has no lifetime in seconds: it is taken
-    /// for two hours, which is the shortest idle time that Tableau has by default. This lifetime and the shape of the
-    /// response are not verified against the server's document.
+    /// The token goes to the API in the header `X-Tableau-Auth`. The response has no lifetime in seconds, so two hours
+    /// are assumed, which is Tableau's shortest default idle time. This lifetime and the shape of the response are not
+    /// verified against the server's document.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the server's address may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the server's address may not carry an assertion.
     pub fn tableau(
         server_url: impl AsRef<str>,
         api_version: impl AsRef<str>,

@@ -21,21 +21,21 @@ use crate::token::TokenHeader;
 impl Profile {
     /// Returns a profile for the JWT authentication of HashiCorp Vault or OpenBao.
     ///
-    /// `address` is that of the server, such as `https://vault.example.com:8200`. `mount` is the path at which the
+    /// `address` is the server's address, such as `https://vault.example.com:8200`. `mount` is the path at which the
     /// method is enabled, `jwt` unless an administrator chose another one. `role` has a user claim, `sub` in most
     /// cases: [`with_subject`](Self::with_subject) or [`with_claim`](Self::with_claim) sets it, and
     /// [`with_issuer`](Self::with_issuer) sets the issuer that the method is bound to.
     ///
-    /// There is no `aud`, because Vault refuses one that the role does not bind; where it binds some,
-    /// [`with_audience`](Self::with_audience) sets one of them. A namespace is the header `X-Vault-Namespace`:
+    /// There is no `aud`, because Vault refuses one that the role does not bind. If the role binds audiences,
+    /// [`with_audience`](Self::with_audience) sets one of them. A namespace goes into the header `X-Vault-Namespace`:
     /// [`with_request_header`](Self::with_request_header).
     ///
-    /// The token goes to an API in the header `X-Vault-Token`. A lifetime of zero means that it never expires; then it
-    /// is kept for a day, or for what [`with_token_lifetime`](Self::with_token_lifetime) sets. The login and the use
-    /// of its token were tried against OpenBao 2.7, and not against HashiCorp's own server.
+    /// The token goes to an API in the header `X-Vault-Token`. A lifetime of zero means that the token never expires;
+    /// then it is kept for a day, or for as long as [`with_token_lifetime`](Self::with_token_lifetime) sets. The login
+    /// and the use of its token were tested against OpenBao 2.7, but not against HashiCorp's own server.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the address may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the address may not carry an assertion.
     pub fn vault(
         address: impl AsRef<str>,
         mount: impl AsRef<str>,
@@ -94,7 +94,7 @@ pub(super) const PROVIDER: Provider = Provider {
 
 const CLOCK: &str = "check this machine's clock and the server's";
 
-/// From the source of the server's plug-in and its library. Its errors have no codes.
+/// From the source of the server's plug-in and its library. The errors have no codes.
 const HINTS: &[Hint] = &[
     ("", "missing role", "name a role, or set a default role"),
     (

@@ -1,7 +1,7 @@
 //! Cisco Webex, guest issuer: tokens for guests.
 //!
-//! The vendor lets nobody make a new guest issuer: those that exist work, and service apps with guest management take
-//! their place.
+//! New guest issuers can no longer be made. Those that exist still work; service apps with guest management take their
+//! place.
 //!
 //! - <https://developer.webex.com/docs/guest-issuer>
 
@@ -15,17 +15,17 @@ use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Issuer, Jti, Limits, Profile};
 use crate::signer::Algorithm;
 
-/// Where a guest token becomes an access token.
+/// The endpoint where a guest token becomes an access token.
 pub const LOGIN: &str = "https://webexapis.com/v1/jwt/login";
 
 impl Profile {
     /// Returns a profile for a guest of a Webex guest issuer.
     ///
-    /// `guest_id` is a name of your own for the guest, the same in every assertion, and `display_name` is what others
-    /// see. The key is [`HmacKey::from_base64`](crate::HmacKey::from_base64) of the guest issuer's secret.
+    /// `guest_id` is your own name for the guest, the same in every assertion, and `display_name` is what others see.
+    /// The key is [`HmacKey::from_base64`](crate::HmacKey::from_base64) of the guest issuer's secret.
     ///
-    /// The assertion is the bearer of the request. The vendor is about to remove guest issuers; the profile is made
-    /// from several clients, and is not verified against the server's document.
+    /// The assertion is the bearer token of the request. The vendor is about to remove guest issuers; the profile is
+    /// based on several clients, and is not verified against the server's document.
     pub fn webex(
         guest_issuer_id: impl Into<String>,
         guest_id: impl Into<String>,

@@ -19,15 +19,15 @@ impl Profile {
     /// Returns a profile for an API client of Workday.
     ///
     /// `host_url` and `tenant` are parts of the token endpoint that the report View API Clients shows:
-    /// `https://wd2-impl-services1.workday.com` and `acme` of
-    /// `https://wd2-impl-services1.workday.com/ccx/oauth2/acme/token`. `username` is that of an integration system user.
+    /// `https://wd2-impl-services1.workday.com` and `acme` in
+    /// `https://wd2-impl-services1.workday.com/ccx/oauth2/acme/token`. `username` names an integration system user.
     ///
-    /// The profile is made from other clients' documents, and is not verified against the server's document. Some
-    /// tenants name no lifetime of a token: then it is five minutes, or what
+    /// The profile is based on other clients' documents, and is not verified against the server's document. Some
+    /// tenants name no token lifetime: then it is five minutes, or what
     /// [`with_token_lifetime`](Self::with_token_lifetime) sets.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the host URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the host URL may not carry an assertion.
     pub fn workday(
         host_url: impl AsRef<str>,
         tenant: impl AsRef<str>,

@@ -26,9 +26,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl Profile {
     /// Returns a profile for an IAM token of a service account of Yandex Cloud.
     ///
-    /// The key signs PS256: the server refuses RS256, which is the usual algorithm of an RSA key, so that a key which
-    /// is not from the credential file needs [`with_algorithm`](crate::RsaKey::with_algorithm). Its `kid` is the id of
-    /// the authorized key.
+    /// The key signs PS256: the server refuses RS256, which is the usual algorithm of an RSA key. A key that is not
+    /// from the credential file therefore needs [`with_algorithm`](crate::RsaKey::with_algorithm). Its `kid` is the id
+    /// of the authorized key.
     pub fn yandex(service_account_id: impl Into<String>) -> Self {
         let audience = Audience::Fixed(TOKEN_ENDPOINT.to_owned());
         Self {

@@ -18,14 +18,14 @@ impl Profile {
     /// Returns a profile for a service user of Zitadel.
     ///
     /// `instance_url` is the external domain, such as `https://my-instance.zitadel.cloud`, which is also the audience.
-    /// The key file has the `user_id`, and not the domain.
+    /// The key file has the `user_id`, but not the domain.
     ///
-    /// The scope is `openid`. [`with_scope`](Self::with_scope) sets another one, which has to contain it:
-    /// `openid urn:zitadel:iam:org:project:id:zitadel:aud` is for Zitadel's own API. `iat` lies ten seconds back, since
+    /// The scope is `openid`. [`with_scope`](Self::with_scope) sets another one, which must contain `openid`:
+    /// `openid urn:zitadel:iam:org:project:id:zitadel:aud` is for Zitadel's own API. `iat` is ten seconds back, because
     /// Zitadel refuses one that is a second ahead of its clock.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the instance's URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the instance's URL may not carry an assertion.
     pub fn zitadel(
         instance_url: impl AsRef<str>,
         user_id: impl Into<String>,
@@ -79,7 +79,7 @@ const LIMITS: Limits = Limits {
     ..Limits::NONE
 };
 
-/// Versions since 4 answer 500 to whatever is wrong with an assertion: see zitadel/zitadel#12692.
+/// Versions since 4 answer 500 to anything that is wrong with an assertion: see zitadel/zitadel#12692.
 const HINTS: &[Hint] = &[
     (
         "server_error",
