@@ -1,12 +1,11 @@
 //! An authorization server on loopback for tests and demonstrations, **never for production**.
 //!
-//! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, a generic
-//! one for RFC 7523, and those of [further servers](#servers). It verifies signature, `alg`, issuer, audience, times
-//! and `jti` replay of every assertion.
-//! The signatures are verified by `ring`, so by other code than [`RsaKey`](crate::RsaKey) and
-//! [`HmacKey`](crate::HmacKey) sign with. A [protected resource](Server::resource)
-//! accepts the tokens until they expire. All state is in memory. There is no rate limit, and the server listens on
-//! loopback only, with TLS if you [ask for it](Server::start_tls).
+//! It has the token endpoints of Marketing Cloud Intelligence, the Salesforce Platform and Cylance, a generic one for
+//! RFC 7523, and those of [further servers](#servers). It verifies signature, `alg`, issuer, audience, times and `jti`
+//! replay of every assertion. `ring` verifies the signatures, which is not the code that [`RsaKey`](crate::RsaKey) and
+//! [`HmacKey`](crate::HmacKey) sign with. A [protected resource](Server::resource) accepts the tokens until they
+//! expire. All state is in memory. There is no rate limit, and the server listens on loopback only, with TLS if you
+//! [ask for it](Server::start_tls).
 //!
 //! Memory is bounded: the server forgets the `jti` of an assertion when the assertion expires, an access token a minute
 //! after it expires, and the entries that expire first once there are 10,000 of a kind.
@@ -31,11 +30,11 @@
 //!
 //! # Servers
 //!
-//! Each of these servers has a [base URL](Server::base_url), below which it has the paths that its vendor documents.
-//! It wants what its vendor documents, answers in its form and refuses in its words. What was wrong is in the
-//! [log](Server::listen), where the server itself tells less. None of it was compared with the real servers.
+//! Each of these servers has a [base URL](Server::base_url), with the paths that its vendor documents below it. It
+//! requires what the vendor documents, and responds in the vendor's format and words. If a response says little about
+//! what was wrong, the [log](Server::listen) says more. None of this was compared with the real servers.
 //!
-//! | Name | Path below the base URL | What it wants of a [`Client`] |
+//! | Name | Path below the base URL | What its [`Client`] needs |
 //! |---|---|---|
 //! | `apple-ads` | `/auth/oauth2/token` | ES256; the team as tenant |
 //! | `auth0` | `/oauth/token` | RS256, RS384 or PS256 |
@@ -57,13 +56,13 @@
 //! | `zitadel` | `/oauth/v2/token` | RS256, ES256 or EdDSA |
 //!
 //! Entra, Keycloak, Maskinporten, Okta, SMART and Zitadel have their metadata documents too. At Entra the tenant may be
-//! left out of the path, for libraries that take the first segment, `entra`, for it.
+//! left out of the path, for libraries that take the first segment, `entra`, for the tenant.
 //!
-//! Where a document has an error that no assertion causes, [`Client::with_denial`] causes it: `disabled_client`,
+//! Some documented errors are not caused by an assertion. [`Client::with_denial`] causes them: `disabled_client`,
 //! `deleted_client` and `access_denied` at Google, `suspended` at GitHub, `AADSTS7000214`, `AADSTS7000277` and
 //! `AADSTS1000502` at Entra, `consent_required` and `invalid_dpop_proof` at Okta, `access_denied` at Auth0,
-//! `consent_required` at DocuSign, `unauthorized_client` at Box, `MP-120` and `MP-121` at Maskinporten. Elsewhere its code
-//! is the `error` of the response where the response has one.
+//! `consent_required` at DocuSign, `unauthorized_client` at Box, `MP-120` and `MP-121` at Maskinporten. Elsewhere its
+//! code is the `error` of the response, if the response has one.
 //!
 //! ```
 //! use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource, sandbox};
@@ -111,7 +110,7 @@ pub use verify::Key;
 
 use crate::redact::visible;
 
-/// The largest number of connections at the same time, since each has a thread. A test with a hundred threads fits.
+/// The largest number of simultaneous connections, since each has a thread. A test with a hundred threads fits.
 const MAX_CONNECTIONS: usize = 256;
 
 /// A running authorization server. Dropping it stops the server and its threads.
@@ -140,7 +139,7 @@ impl Server {
 
     /// Starts a server on a loopback `address` and passes one line per request to `log`.
     ///
-    /// The line has no control, bidirectional or invisible characters, whatever the client sent.
+    /// The line has no control, bidirectional or invisible characters, even if the client sent some.
     ///
     /// # Errors
     /// When the address is not a loopback address or is in use, or no thread is available.
@@ -151,7 +150,7 @@ impl Server {
         Self::listen_with(address, None, log)
     }
 
-    /// Starts a server with TLS on a free port of 127.0.0.1, for clients that accept `https` alone.
+    /// Starts a server with TLS on a free port of 127.0.0.1, for clients that accept only `https`.
     ///
     /// ```
     /// use jwt_bearer::sandbox::Server;
@@ -174,7 +173,7 @@ impl Server {
 
     /// Starts a server as [`listen`](Self::listen) does, with TLS.
     ///
-    /// Its certificate is for the address and for `localhost`, under a [root](Self::root_certificate) of its own.
+    /// Its certificate is for the address and for `localhost`, under its own [root](Self::root_certificate).
     ///
     /// # Errors
     /// Those of [`listen`](Self::listen), or when no key is available.
@@ -223,11 +222,11 @@ impl Server {
 
     /// Returns the root certificate of a server with TLS, in PEM.
     ///
-    /// It is made at start, and its key is dropped at once.
+    /// It is made at startup, and its key is dropped at once.
     pub fn root_certificate(&self) -> Option<&str> {
         self.root_certificate.as_deref()
     }
-    /// Returns `http://127.0.0.1:port`, with TLS `https`.
+    /// Returns `http://127.0.0.1:port`, or `https` with TLS.
     ///
     /// It is the issuer, the login URL of Salesforce and the base URL of Cylance.
     pub fn url(&self) -> &str {
@@ -272,7 +271,7 @@ impl Server {
     pub fn resource(&self) -> String {
         format!("{}{}", self.url, resource::PATH)
     }
-    /// Registers `client` and replaces a client of the same id.
+    /// Registers `client`, and replaces any client with the same id.
     pub fn register(&self, client: Client) {
         let mut state = self.shared.state();
         state.clients.retain(|other| other.id != client.id);
@@ -303,14 +302,14 @@ impl Server {
     }
     /// Returns the `jti` of every accepted assertion in order, up to the latest 10,000.
     ///
-    /// One that a server does not look at is not among them.
+    /// A `jti` that a server ignores is not included.
     pub fn jtis(&self) -> Vec<String> {
         self.shared.state().accepted_jtis.iter().cloned().collect()
     }
     /// Returns the assertion that one of the [servers](crate::sandbox#servers) accepted last, or `None` if it accepted
     /// none.
     ///
-    /// A test reads from it what a client sent. The empty name is that of the servers without a base URL.
+    /// A test can read from it what a client sent. The empty name stands for the servers without a base URL.
     pub fn last_assertion(&self, name: &str) -> Option<String> {
         let state = self.shared.state();
         state.accepted_assertions.get(name).cloned()
@@ -353,8 +352,8 @@ fn accept_connections(listener: &TcpListener, shared: &Shared) {
             }
             open.fetch_add(1, Ordering::Relaxed);
             let spawned = thread::Builder::new().spawn_scoped(connections, move || {
-                // A client that closes its connection is no error of the server. With TLS it may be one that does
-                // not trust the certificate.
+                // A client that closes its connection is not an error of the server. With TLS, the client may not trust
+                // the certificate.
                 let outcome = serve(stream, shared);
                 if let Some(error) = outcome.err().filter(|_| shared.tls.is_some()) {
                     shared.log(&format!("a TLS connection failed: {error}"));

@@ -1,4 +1,4 @@
-//! The checks of one request, each of which is a column of the table.
+//! The checks of one request. Each check is a column of the table.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use super::verify::{Claims, UnverifiedJwt};
 
 /// Checks the whole request and issues a token. Returns the token response and the names of what was checked.
 ///
-/// A production server has reason to check in the same order: the signature before the claims, `jti` last.
+/// A production server has good reason to check in the same order: the signature before the claims, `jti` last.
 ///
 /// # Errors
 /// The first check that fails.
@@ -107,7 +107,7 @@ fn read_parameters(grant: &Grant, request: &HttpRequest) -> Result<Parameters, R
     Ok(parameters)
 }
 
-/// Returns the secret in the parameter, or else in `Authorization: Basic` (RFC 6749 §2.3.1).
+/// Returns the secret in the parameter, or otherwise in `Authorization: Basic` (RFC 6749 §2.3.1).
 fn sent_secret(request: &HttpRequest, parameters: &Parameters) -> Option<Secret> {
     if let Some(secret) = value(parameters, "client_secret") {
         return Some(Secret(secret.to_owned()));
@@ -228,7 +228,7 @@ fn check_audience(
     is_right.then_some(()).ok_or(Refusal::Audience)
 }
 
-/// Returns a claim of seconds, if present.
+/// Returns a claim in seconds, if present.
 fn seconds(claims: &Claims, name: &'static str, accepted: Numbers) -> Result<Option<u64>, Refusal> {
     let seconds = |value: &Value| {
         let written_otherwise = || match accepted {

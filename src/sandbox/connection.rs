@@ -8,12 +8,12 @@ use percent_encoding::percent_decode_str;
 
 use super::tls::Stream;
 
-/// Bytes of a request: an assertion of an 8192-bit key with many claims needs a tenth.
+/// The longest request in bytes. An assertion of an 8192-bit key with many claims needs a tenth of that.
 const MAX_REQUEST: usize = 256 * 1024;
 const MAX_HEADERS: usize = 64;
 /// How long a client may take to send a request, since each connection has a thread.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// The time limit of one read. After it a thread that waits for its client checks whether the server is stopped.
+/// The time limit of one read. After it, a thread that waits for its client checks whether the server is stopped.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct HttpRequest {
@@ -25,7 +25,7 @@ pub(super) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Reads one request. Returns `None` when the client closes the connection, sends no HTTP or takes longer than
+    /// Reads one request. Returns `None` when the client closes the connection, does not send HTTP or takes longer than
     /// [`REQUEST_TIMEOUT`], or when the server is stopped.
     ///
     /// # Errors

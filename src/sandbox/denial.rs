@@ -1,4 +1,4 @@
-//! How a server says that a request is refused: status, code and words, and the form of the body.
+//! How a server refuses a request: status, code and words, and the format of the body.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::refusal::Refusal;
 use super::state::State;
 
-/// The error response to a refused request, before it has the form of its server.
+/// The error response to a refused request, before it is put into the server's format.
 pub(super) struct Denial {
     pub(super) status: u16,
     pub(super) code: &'static str,
-    /// What the server writes. Where no document shows its words, they are the sandbox's own.
+    /// What the server writes. If no document shows its words, they are the sandbox's own.
     pub(super) words: Cow<'static, str>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn oauth_error(_: &State, denial: &Denial) -> Value {
     }
 }
 
-/// An error response that is a message and no code.
+/// An error response with a message but no code.
 pub(super) fn message(_: &State, denial: &Denial) -> Value {
     json!({ "message": denial.words })
 }

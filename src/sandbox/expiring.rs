@@ -9,9 +9,9 @@ use std::time::SystemTime;
 /// few megabytes of memory.
 pub(super) const MAX_ENTRIES: usize = 10_000;
 
-/// The key of the order in which entries are removed: the time of expiry, then the time of insertion.
+/// The sort key for removing entries: the time of expiry, then the order of insertion.
 ///
-/// An entry without a time of expiry comes last.
+/// An entry without an expiry time comes last.
 type Position = (bool, Option<SystemTime>, u64);
 
 /// A map that forgets expired entries, and the entry that expires first when it is full.
@@ -30,8 +30,8 @@ impl<K: Clone + Eq + Hash, V> ExpiringMap<K, V> {
         }
     }
 
-    /// Inserts an entry that is forgotten at `expires_at`, or never by time. Returns false and changes nothing when
-    /// there is an entry for `key`.
+    /// Inserts an entry that is forgotten at `expires_at`, if given. Returns false and changes nothing if `key` already
+    /// has an entry.
     pub(super) fn insert(
         &mut self,
         key: K,

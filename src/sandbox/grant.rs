@@ -1,4 +1,4 @@
-//! What a server wants of a request and what it answers: the columns of the table of [`servers`](super::servers).
+//! What a server requires of a request and how it answers: the columns of the table in [`servers`](super::servers).
 
 use std::time::SystemTime;
 
@@ -19,41 +19,41 @@ pub(super) const UNLIMITED: u64 = u64::MAX;
 
 /// One grant at one token endpoint.
 ///
-/// A text with names in braces is a template, which [`Target::fill`] fills.
+/// A text with names in braces is a template, which [`Target::fill`] fills in.
 pub(super) struct Grant {
     /// The first segment of the path, which is also the name of the server. Empty for the generic endpoint and the
-    /// servers whose paths stand at the root.
+    /// servers whose paths are at the root.
     pub(super) base: &'static str,
     pub(super) name: &'static str,
-    /// The paths of the token endpoint below the base. A segment in braces is any segment. Without a base they are the
-    /// end of a path.
+    /// The paths of the token endpoint below the base. A segment in braces matches any segment. Without a base, they
+    /// match the end of a path.
     pub(super) paths: &'static [&'static str],
     /// The path of a metadata document for each of the first `paths`, and the issuer that it names, as a template.
     pub(super) metadata: &'static [(&'static str, &'static str)],
     /// Required headers of the request and their values.
     pub(super) request_headers: &'static [(&'static str, Text)],
     pub(super) read_parameters: fn(&HttpRequest) -> Result<Parameters, Refusal>,
-    /// The `grant_type` that selects this grant where several share a path.
+    /// The `grant_type` that selects this grant if several grants share a path.
     pub(super) grant_type: Option<&'static str>,
     /// The parameter of the assertion.
     pub(super) assertion: &'static str,
     /// Required parameters and their values.
     pub(super) parameters: &'static [(&'static str, Text)],
-    /// The client authenticates by its secret too, in a parameter or by Basic (RFC 6749 §2.3.1).
+    /// The client also authenticates with its secret, in a parameter or by Basic (RFC 6749 §2.3.1).
     pub(super) has_secret: bool,
-    /// The parameter `client_id`, where it is sent, names the client (RFC 7521 §4.2).
+    /// The parameter `client_id`, if sent, must name the client (RFC 7521 §4.2).
     pub(super) checks_client_id: bool,
-    /// Bytes of the longest accepted assertion.
+    /// The longest accepted assertion, in bytes.
     pub(super) max_assertion: usize,
-    /// The accepted values of `alg`. Where there are none, every algorithm of a key is accepted.
+    /// The accepted values of `alg`. If there are none, every algorithm of a key is accepted.
     pub(super) algorithms: &'static [Algorithm],
     pub(super) header: &'static [HeaderRule],
     /// The claim that names the client.
     pub(super) client_claim: &'static str,
     pub(super) required_claims: &'static [&'static str],
-    /// What holds for a claim that is present.
+    /// The rules for claims that are present.
     pub(super) claims: &'static [(&'static str, ClaimRule)],
-    /// The accepted values of `aud`, as templates. Where there are none, the claim must be absent.
+    /// The accepted values of `aud`, as templates. If there are none, the claim must be absent.
     pub(super) audiences: Audiences,
     pub(super) times: Times,
     pub(super) jti: Jti,
@@ -61,7 +61,7 @@ pub(super) struct Grant {
     /// The status of a token response.
     pub(super) status: u16,
     pub(super) token: fn(&Issue<'_>) -> String,
-    /// The token response, which is plain text where this is a string.
+    /// The token response, which is plain text if it is a string.
     pub(super) token_response: fn(&Issue<'_>, &str) -> Value,
     pub(super) denial: fn(&Refusal) -> Denial,
     pub(super) error_response: fn(&State, &Denial) -> Value,
@@ -91,11 +91,11 @@ pub(super) enum Text {
     Any,
     Is(&'static str),
     OneOf(&'static [&'static str]),
-    /// One word with this end.
+    /// One word with this ending.
     Ends(&'static str),
-    /// Words with a space between them, one of which is this one.
+    /// Words with a space between them, including this one.
     Has(&'static str),
-    /// Any text, an empty one too.
+    /// Any text, even an empty one.
     OrEmpty,
 }
 
@@ -127,18 +127,18 @@ pub(super) enum ClaimRule {
     Client,
     /// The id of the client or of one of its users.
     User,
-    /// As `User`, where the client has users at all.
+    /// As `User`, but a client without users may not act for any.
     DelegatingUser,
     /// The tenant of the client.
     Tenant,
-    /// As many characters.
+    /// From this many to this many characters.
     Length(usize, usize),
     /// The id of the client and the fingerprint of its key, as Snowflake writes them.
     Fingerprint,
 }
 
 pub(super) enum Audiences {
-    /// `aud` is not looked at.
+    /// `aud` is ignored.
     Ignored,
     /// One of these, as one string.
     Text(&'static [&'static str]),
@@ -190,7 +190,7 @@ pub(super) enum Jti {
     Ignored,
     /// The `jti` of an accepted assertion is not accepted again.
     SingleUse,
-    /// The `jti` of a refused assertion neither, once its signature is verified.
+    /// Nor is the `jti` of a refused assertion accepted again, once its signature is verified.
     Spent,
 }
 

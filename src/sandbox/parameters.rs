@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::strict_json::{JsonError, parse_object};
 use super::verify::Claims;
 
-/// The parameters that may occur more than once (RFC 8707 §2, RFC 8693 §2.1). No other may (RFC 6749 §3.2), but
+/// The parameters that may occur more than once (RFC 8707 §2, RFC 8693 §2.1). RFC 6749 §3.2 allows no others, but
 /// Microsoft's library for Node sends the last one in both form and query.
 const REPEATABLE_PARAMETERS: [&str; 3] = ["resource", "audience", "client-request-id"];
 
@@ -22,7 +22,7 @@ pub(super) fn value<'p>(parameters: &'p Parameters, name: &str) -> Option<&'p st
         .map(|(_, value)| value.as_str())
 }
 
-/// Reads a form, and the query of the URL.
+/// Reads a form and the query of the URL.
 pub(super) fn form(request: &HttpRequest) -> Result<Parameters, Refusal> {
     let parameters = request.parameters();
     let mut names = HashSet::new();
@@ -35,8 +35,7 @@ pub(super) fn form(request: &HttpRequest) -> Result<Parameters, Refusal> {
     }
 }
 
-/// Reads a JSON object. The name of a member of a nested object has the names of its parents before it, with a dot
-/// after each.
+/// Reads a JSON object. The name of a nested member is prefixed with the names of its parents, with a dot after each.
 pub(super) fn json(request: &HttpRequest) -> Result<Parameters, Refusal> {
     let members = parse_object(&request.body).map_err(|error| match error {
         JsonError::NotAnObject => Refusal::NotJson,
@@ -64,7 +63,7 @@ pub(super) fn form_or_json(request: &HttpRequest) -> Result<Parameters, Refusal>
     }
 }
 
-/// Reads a bearer token (RFC 6750 §2.1) as the parameter `Authorization`. The name of the scheme is in any case
+/// Reads a bearer token (RFC 6750 §2.1) as the parameter `Authorization`. The name of the scheme is case-insensitive
 /// (RFC 9110 §11.1): GitHub's own client writes it in lower case.
 pub(super) fn bearer(request: &HttpRequest) -> Result<Parameters, Refusal> {
     let sent = request.header("Authorization").split_once(' ');
@@ -104,7 +103,7 @@ pub(super) fn scope_parameter_and_claim(
     Ok((!scopes.is_empty()).then(|| scopes.join(" ")))
 }
 
-/// Cylance's document says comma delimited in its text and shows an array in its sample.
+/// Cylance's document says "comma delimited" in its text but shows an array in its sample.
 pub(super) fn scp_claim(_: &Parameters, claims: &Claims) -> RequestedScope {
     Ok(claims.get("scp").map(|scp| match scp {
         Value::Array(scopes) => {

@@ -11,7 +11,7 @@ pub(super) const PATH: &str = "/resource";
 /// An expired token is called expired for this long, and unknown after that.
 const EXPIRED_TOKEN_RETENTION: Duration = Duration::from_secs(60);
 
-/// The issued tokens by their text, each with its client id and the time at which it expires.
+/// The issued tokens by their text, each with its client id and expiry time.
 pub(super) struct IssuedTokens(ExpiringMap<String, (String, SystemTime)>);
 
 impl IssuedTokens {

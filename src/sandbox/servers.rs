@@ -1,7 +1,7 @@
 //! The table: what each authorization server checks, issues and answers to a refused request, as data.
 //!
-//! The rows follow the documents of the servers and nothing else: no code of the library's own profiles, so that a
-//! mistake in one of the two readings shows.
+//! The rows follow only the servers' documents, and use no code of the library's own profiles, so that a mistake in one
+//! of the two readings shows.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the sandbox knows: its clients, the faults to come, and the tokens and assertions that it has seen.
+//! What the sandbox knows: its clients, the upcoming faults, and the tokens and assertions that it has seen.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -70,7 +70,7 @@ impl Client {
     /// Sets the tenant of the client: the `tid` of Cylance, the team of Apple Ads, and in a path the tenant of
     /// Entra, the realm of Keycloak and the installation of a GitHub App.
     ///
-    /// Without a tenant, every one in a path is the client's.
+    /// Without a tenant, any tenant in a path is accepted.
     #[must_use]
     pub fn with_tenant(self, tenant: impl Into<String>) -> Self {
         Self {
@@ -84,13 +84,13 @@ impl Client {
         self.scopes.push(scope.into());
         self
     }
-    /// Adds an `aud` that the client may send beside those that its server documents: Vault's `bound_audiences`.
+    /// Adds an `aud` that the client may send besides those that its server documents: Vault's `bound_audiences`.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
-    /// Sets the secret of a client that sends one beside the assertion, as at Box.
+    /// Sets the secret of a client that sends one in addition to the assertion, as at Box.
     #[must_use]
     pub fn with_secret(self, secret: impl Into<String>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Client {
     /// Sets the certificate whose thumbprint the assertion must name, at Entra. It is PEM or DER.
     ///
     /// # Errors
-    /// [`Key`](crate::ErrorKind::Key) when it is neither.
+    /// [`Key`](crate::ErrorKind::Key) if it is neither.
     pub fn with_certificate(self, certificate: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = certificate.as_ref();
         let der = match pem::parse_many(bytes).unwrap_or_default() {
@@ -122,9 +122,9 @@ impl Client {
             ..self
         })
     }
-    /// Refuses the client though its assertions are correct, as where consent is missing or an app is suspended.
+    /// Refuses the client even if its assertions are correct, as when consent is missing or an app is suspended.
     ///
-    /// `code` is an error code of the server, or what the table of [servers](crate::sandbox#servers) names.
+    /// `code` is an error code of the server, or one named under [servers](crate::sandbox#servers).
     #[must_use]
     pub fn with_denial(self, code: &'static str) -> Self {
         Self {
@@ -148,7 +148,7 @@ pub enum Fault {
     Silence,
     /// The request is processed, and half of the response body is sent.
     CutBody,
-    /// Status 200 with an HTML page, as a proxy or a wrong path answers.
+    /// Status 200 with an HTML page, as from a proxy or a wrong path.
     Html,
 }
 
@@ -169,7 +169,7 @@ pub(super) struct State {
     pub(super) issued_tokens: IssuedTokens,
     /// How many requests still fail, and how.
     pub(super) next_faults: Option<(u32, Fault)>,
-    /// Every how many requests one fails, and the number of requests when counting began.
+    /// The interval between failing requests, and the number of requests when counting began.
     pub(super) fault_interval: (usize, usize),
     pub(super) requests: usize,
     /// The `jti` of the latest accepted assertions, at most [`MAX_ENTRIES`].

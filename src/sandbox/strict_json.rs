@@ -1,6 +1,6 @@
 //! JSON objects whose members have unique names.
 //!
-//! Parsers differ in which of two members of the same name they return, so an assertion with doubled members means
+//! Parsers differ in which of two members of the same name they return, so an assertion with duplicate members means
 //! different things to different readers. RFC 7515 §5.2 and RFC 7519 §4 allow a verifier to refuse it.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ pub(super) enum JsonError {
 /// Parses an object.
 ///
 /// # Errors
-/// When the text is no JSON object, or when an object in it has two members of the same name.
+/// When the text is not a JSON object, or when an object in it has two members of the same name.
 pub(super) fn parse_object(json: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let object = serde_json::from_slice(json).map_err(|_| JsonError::NotAnObject)?;
     match has_duplicate_member(json) {
@@ -41,7 +41,7 @@ fn has_duplicate_member(json: &[u8]) -> bool {
                 let string = rest.get(..length).unwrap_or_default();
                 rest = rest.get(length..).unwrap_or_default();
                 if rest.trim_ascii_start().starts_with(b":") {
-                    // Two spellings of a name, one of them with escapes, are the same name.
+                    // A name written with escapes is the same name as without them.
                     let quoted = [b"\"", string].concat();
                     let name = serde_json::from_slice(&quoted).unwrap_or_default();
                     let names = open_objects.last_mut();

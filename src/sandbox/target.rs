@@ -1,4 +1,4 @@
-//! The path of a request: which server it is for, and what its variable segments are.
+//! The path of a request: the server that it is for, and its variable segments.
 
 /// The URL that a request was sent to.
 pub(super) struct Target<'r> {
@@ -13,7 +13,7 @@ pub(super) struct Target<'r> {
 impl<'r> Target<'r> {
     /// Returns the target if `pattern` is the path below `base`.
     ///
-    /// Without a base, it is the end of the path: a login URL may have a path of its own.
+    /// Without a base, `pattern` is the end of the path, because a login URL may have its own path.
     pub(super) fn matching(
         url: &'r str,
         path: &'r str,
@@ -38,13 +38,13 @@ impl<'r> Target<'r> {
         found.map(|(_, segment)| *segment)
     }
 
-    /// Returns whether `tenant` is in the path, or none is.
+    /// Returns whether the path names `tenant`, or no tenant.
     pub(super) fn is_of_tenant(&self, tenant: &str) -> bool {
         self.segment("tenant").is_none_or(|other| other == tenant)
     }
 
-    /// Fills a template: `{url}` is the sandbox, `{authority}` its host and port, `{base}` the server below it,
-    /// `{token_url}` the URL of the request, and another name the segment of the path with that name.
+    /// Fills in a template: `{url}` is the sandbox, `{authority}` its host and port, `{base}` the server below it,
+    /// `{token_url}` the URL of the request, and any other name is the path segment with that name.
     pub(super) fn fill(&self, template: &str) -> String {
         let authority = self
             .url
@@ -73,7 +73,7 @@ pub(super) fn base_url(url: &str, base: &str) -> String {
     }
 }
 
-/// Returns the segments of `path` that are in braces in `pattern`, if the others are the same.
+/// Returns the segments of `path` that are in braces in `pattern`, if the other segments are equal.
 fn segments<'p>(pattern: &'static str, path: &'p str) -> Option<Vec<(&'static str, &'p str)>> {
     let mut found = Vec::new();
     let (mut expected, mut segments) = (pattern.split('/'), path.split('/'));

@@ -22,7 +22,7 @@ impl Identity {
     /// Makes a root certificate and a certificate for `address` and `localhost`.
     ///
     /// # Errors
-    /// When no key can be made, for want of random numbers.
+    /// When no key can be made, because there are no random numbers.
     pub(super) fn new(address: IpAddr) -> io::Result<Self> {
         let root = root().map_err(io::Error::other)?;
         let key = KeyPair::generate().map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! A request to its row of the table, and the outcome to a response.
+//! Maps a request to its row of the table, and the outcome to a response.
 
 use serde_json::{Value, json};
 
@@ -58,9 +58,9 @@ pub(super) fn respond(state: &mut State, request: &HttpRequest) -> (HttpResponse
     }
 }
 
-/// Returns the grants at `path`, each with the target that the path is for it.
+/// Returns the grants at `path`, each with its target.
 ///
-/// The path of the generic endpoint is the end of other paths, so the longest match counts.
+/// The path of the generic endpoint is the end of other paths too, so the longest match counts.
 fn grants_at<'r>(url: &'r str, path: &'r str) -> Vec<(&'static Grant, Target<'r>)> {
     let base = servers::base_of(path);
     let grants = servers::grants().filter(|grant| grant.base == base);

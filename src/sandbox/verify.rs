@@ -1,4 +1,4 @@
-//! Assertion to verified claims, or the reason of a refusal. All cryptography is `ring`'s.
+//! Assertion to verified claims, or the reason for a refusal. All cryptography is `ring`'s.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ enum KeyKind {
 }
 
 impl KeyKind {
-    /// Returns the algorithm that is registered where the client names none.
+    /// Returns the algorithm that is registered if the client names none.
     fn usual_algorithm(self) -> Algorithm {
         match self {
             Self::Rsa => Algorithm::Rs256,
@@ -70,7 +70,7 @@ impl Key {
     /// Ed25519 for EdDSA.
     ///
     /// # Errors
-    /// [`Key`](crate::ErrorKind::Key) when `text` is anything else.
+    /// [`Key`](crate::ErrorKind::Key) if `text` is anything else.
     pub fn public_pem(text: impl AsRef<[u8]>) -> Result<Self, Error> {
         let block = pem::parse(text).ok();
         let key = block.as_ref().and_then(|block| match block.tag() {
@@ -88,7 +88,7 @@ impl Key {
             id: None,
         }
     }
-    /// Sets the one algorithm that the client may use. Nothing verifies if it does not fit the key.
+    /// Sets the only algorithm that the client may use. If it does not fit the key, no signature verifies.
     #[must_use]
     pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
         Self { algorithm, ..self }
@@ -116,7 +116,7 @@ impl Key {
     /// Returns whether the signature of a message is one of this key and its algorithm.
     #[doc(hidden)] // for the command line
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // The kind is matched too, or a public key could serve as the secret of an HMAC.
+        // The kind is matched too; otherwise a public key could serve as the secret of an HMAC.
         let how: &'static dyn VerificationAlgorithm = match (self.kind, self.algorithm) {
             (KeyKind::Rsa, Algorithm::Rs256) => &signature::RSA_PKCS1_2048_8192_SHA256,
             (KeyKind::Rsa, Algorithm::Rs384) => &signature::RSA_PKCS1_2048_8192_SHA384,
@@ -186,7 +186,7 @@ impl<'a> UnverifiedJwt<'a> {
     /// Splits and decodes a JWT in compact serialization (RFC 7515 §7.1).
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is no such JWT, and [`Refusal::DuplicateMember`].
+    /// [`Refusal::Malformed`] when it is not a JWT in this form, and [`Refusal::DuplicateMember`].
     pub(super) fn parse(jwt: &'a str) -> Result<Self, Refusal> {
         let parts = || {
             let (message, signature) = jwt.rsplit_once('.')?;
@@ -357,7 +357,7 @@ mod tests {
         verify_each!(eddsa, Ed25519, EdDsa);
     }
 
-    /// RFC 8725 §2.1: a public key is no secret, so a MAC with it as the key proves nothing.
+    /// RFC 8725 §2.1: a public key is not a secret, so a MAC with it as the key proves nothing.
     #[test]
     fn algorithm_of_another_kind_of_key_verifies_nothing() {
         let tag = |key: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"message");

@@ -87,7 +87,7 @@ pub(super) const GRANTS: &[Grant] = &[
         paths: &["/oauth2/token"],
         has_secret: true,
         algorithms: &[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512],
-        // The guide has `kid` too, but Box' own SDK for Node sends none.
+        // The guide has `kid` too, but Box's own SDK for Node sends none.
         required_claims: &["sub", "box_sub_type", "jti", "exp"],
         claims: &[
             ("sub", ClaimRule::User),
@@ -290,7 +290,7 @@ fn box_denial(refusal: &Refusal) -> Denial {
     denial(400, "invalid_grant", words)
 }
 
-/// The numbers are those of Tableau's page on connected apps that do not work.
+/// The numbers are those of Tableau's page on troubleshooting connected apps.
 fn tableau_denial(refusal: &Refusal) -> Denial {
     let number = match refusal {
         Refusal::Parameter(_) | Refusal::NotJson | Refusal::DuplicateParameter => {

@@ -23,7 +23,7 @@ pub(super) const GRANTS: &[Grant] = &[
         algorithms: &[Algorithm::Rs256],
         required_claims: &["iat", "exp"],
         claims: &[("sub", ClaimRule::DelegatingUser)],
-        // Google's library for Python sends the first one, whatever the key file says.
+        // Google's library for Python always sends the first one, regardless of the key file.
         audiences: Audiences::Text(&["https://oauth2.googleapis.com/token", "{token_url}"]),
         times: Times {
             max_lifetime: 3900, // an hour, and five minutes of tolerance
@@ -235,7 +235,7 @@ fn vault_denial(refusal: &Refusal) -> Denial {
     denial(400, "", words)
 }
 
-/// The words of OpenBao, whose library is Vault's too: github.com/hashicorp/cap, `jwt/jwt.go`.
+/// The words of OpenBao, which shares its library with Vault: github.com/hashicorp/cap, `jwt/jwt.go`.
 fn invalid_token(refusal: &Refusal) -> String {
     let words = match refusal {
         Refusal::Client => "invalid issuer (iss) claim",

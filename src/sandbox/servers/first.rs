@@ -106,7 +106,7 @@ const AN_HOUR_AHEAD: Times = Times {
     ..Times::UNLIMITED
 };
 
-/// The error texts of Salesforce, as its document and reports of its users show them.
+/// The error texts of Salesforce, as its document and users' reports show them.
 fn salesforce_denial(refusal: &Refusal) -> Denial {
     let (code, words) = match refusal {
         Refusal::Parameter("grant_type") => ("unsupported_grant_type", "grant type not supported"),
@@ -121,7 +121,7 @@ fn salesforce_denial(refusal: &Refusal) -> Denial {
     denial(400, code, words)
 }
 
-/// Cylance answers with a message and no error code.
+/// Cylance answers with a message, but without an error code.
 fn cylance_denial(refusal: &Refusal) -> Denial {
     let (status, words) = match refusal {
         Refusal::Parameter(_) | Refusal::DuplicateParameter | Refusal::NotJson => {

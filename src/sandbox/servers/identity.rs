@@ -273,7 +273,7 @@ fn entra_denial(refusal: &Refusal) -> Denial {
     denial(status, code, words)
 }
 
-/// The error response of RFC 6749 §5.2 with the number in the words, and what Microsoft's support asks for.
+/// The error response of RFC 6749 §5.2, with the number in the words and what Microsoft's support asks for.
 fn entra_error(state: &State, denial: &Denial) -> Value {
     let number = denial.words.trim_start_matches("AADSTS").split(':').next();
     let number: Option<u64> = number.and_then(|digits| digits.parse().ok());

@@ -39,7 +39,7 @@ pub(super) const GRANTS: &[Grant] = &[
             })
         },
         denial: |refusal| oauth_denial(refusal, 400, "invalid_client"),
-        // Epic's description is null, whatever was wrong.
+        // Epic's description is always null.
         error_response: |_, denial| json!({ "error": denial.code, "error_description": null }),
         ..CLIENT_CREDENTIALS
     },
