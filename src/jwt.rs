@@ -1,9 +1,8 @@
 //! Key and claims to assertion. All signing is in this file and its folder; `key` decrypts and identifies keys.
 //!
-//! The keys are [`Signer`]s, and a key decides `alg` itself. [`Assertion`]
-//! is the compact serialization of RFC 7515 §7.1: header and claims as JSON in a fixed order,
-//! base64url without padding, and one signature over exactly the bytes that are sent. Nothing here reads a
-//! clock or sends anything.
+//! The keys are [`Signer`]s, and the key itself decides `alg`. [`Assertion`] is the compact serialization of RFC 7515
+//! §7.1: header and claims as JSON in a fixed order, base64url without padding, and one signature over exactly the
+//! bytes that are sent. Nothing here reads a clock or sends anything.
 
 mod any_key;
 #[cfg(any(feature = "rsa", feature = "ring"))]
@@ -49,8 +48,7 @@ fn append(bytes: &[u8], jwt: &mut String) {
 
 /// A signed JWT in compact serialization (RFC 7515 §7.1).
 ///
-/// It is a secret: whoever has it can trade it for a token until it expires. It is wiped when it is
-/// dropped.
+/// It is a secret: until it expires, anyone who has it can trade it for a token. It is wiped when it is dropped.
 pub struct Assertion {
     jwt: Zeroizing<String>,
     /// The length of the signature in bytes.
@@ -69,7 +67,7 @@ impl Assertion {
         self.jti.as_deref()
     }
 
-    /// Returns the length of the signature in bytes: that of an RSA key.
+    /// Returns the length of the signature in bytes, which for an RSA key is the length of the key.
     pub(crate) fn signature_length(&self) -> usize {
         self.signature_length
     }
@@ -98,8 +96,8 @@ impl Assertion {
             .sign(jwt.as_bytes())
             .map_err(|error| Error::key("the signer failed").with_source(error))?;
         let signature = Zeroizing::new(signature);
-        // The signature is appended to the bytes that were signed, so the same bytes are sent. They
-        // are moved once at most, because a string that grows step by step leaves copies behind.
+        // The signature is appended to the bytes that were signed, so the same bytes are sent. They are moved at most
+        // once, because a string that grows step by step leaves copies behind.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
         append(&signature, &mut jwt);
@@ -122,7 +120,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Returns the claims of a JWT whose signature is not checked. Use them as a hint, never as a proof.
+/// Returns the claims of a JWT without checking its signature. Use them as a hint, never as proof.
 pub(crate) fn unverified_claims(jwt: &str) -> Option<JsonObject> {
     let mut segments = jwt.split('.');
     let (_header, claims, _signature) = (segments.next()?, segments.next()?, segments.next()?);

@@ -1,7 +1,6 @@
-//! Reads the parts of a key from the bytes of a file of any format, or names what the bytes are
-//! instead.
+//! Reads the parts of a key from the bytes of a file in any format, or says what the bytes are instead.
 //!
-//! Whether the parts belong together is checked where a key is made of them.
+//! Whether the parts belong together is checked when a key is made from them.
 
 #[cfg(feature = "encrypted-keys")]
 mod block_cipher;
@@ -32,10 +31,10 @@ use self::material::{Encrypted, KeyMaterial};
 use self::material::{SEVERAL_KEYS, SecretBytes};
 use crate::error::Error;
 
-/// Reads a key of whichever format.
+/// Reads a key in any format.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message names what there is.
+/// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
 pub(crate) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
     if let Some(material) = jwk::find(bytes)? {
         return Ok(material);
@@ -56,7 +55,7 @@ pub(crate) fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMate
     from_block(&found, passphrase)
 }
 
-/// Reads a key in DER. The passphrase is not used where the key is not encrypted.
+/// Reads a key in DER. The passphrase is not used if the key is not encrypted.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -67,7 +66,7 @@ pub(crate) fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMater
     }
 }
 
-/// Puts the repairs of the text before those of the DER in it.
+/// Lists the repairs of the text before those of the DER in it.
 fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
     let mut material = match &found.dek_info {
         Some(dek_info) => decrypt(Encrypted::Pem(&found.der, dek_info), passphrase)?,
@@ -80,7 +79,7 @@ fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyM
 #[cfg(feature = "encrypted-keys")]
 fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
     let Some(passphrase) = passphrase else {
-        // Stores are often exported without a passphrase, which is an empty one.
+        // Stores are often exported without a passphrase, which means an empty one.
         let key = match encrypted {
             Encrypted::Pkcs12(store) => pkcs12::private_key(store, b"").ok(),
             Encrypted::Pkcs8(_) | Encrypted::Pem(..) => None,
@@ -101,7 +100,7 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
     from_der(&key.map_err(Error::key)?, None)
 }
 
-/// Reads the first key of a PKCS#12 store, and says so where there are more.
+/// Reads the first key of a PKCS#12 store, and reports if there are more.
 #[cfg(feature = "encrypted-keys")]
 fn from_store((key, has_others): &(SecretBytes, bool)) -> Result<KeyMaterial, Error> {
     let mut material = from_der(key, None)?;

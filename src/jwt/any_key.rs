@@ -1,4 +1,4 @@
-//! A key of whichever kind a file turns out to hold.
+//! A key of any kind, depending on the file.
 
 use super::hmac_key::{HmacAlgorithm, HmacKey};
 #[cfg(feature = "ring")]
@@ -13,9 +13,9 @@ use crate::key::material::{KeyMaterial, KeyParts};
 use crate::key::public_key::PublicKey;
 use crate::signer::{Algorithm, Signer};
 
-/// A key of any kind, for programs that learn at run time which one they are given.
+/// A key of any kind, for programs that learn the kind at run time.
 ///
-/// A program that knows the kind is smaller with the type of that kind.
+/// A program that knows the kind is smaller if it uses the type of that kind.
 #[allow(clippy::large_enum_variant, reason = "a program has a handful of keys")]
 #[derive(Debug)]
 #[non_exhaustive]
@@ -23,8 +23,8 @@ pub enum Key {
     /// An RSA key that signs with the `rsa` crate.
     #[cfg(feature = "rsa")]
     Rsa(RsaKey),
-    /// An RSA key that signs with `ring`. [`read`](Self::read) makes it only in a build without the feature
-    /// `rsa`, which another crate may turn on: use `RingRsaKey` where it has to be `ring`.
+    /// An RSA key that signs with `ring`. [`read`](Self::read) makes it only in a build without the feature `rsa`,
+    /// which another crate may turn on: use `RingRsaKey` if it has to be `ring`.
     #[cfg(feature = "ring")]
     RingRsa(RingRsaKey),
     /// A key on P-256 or P-384.
@@ -33,30 +33,29 @@ pub enum Key {
     /// An Ed25519 key.
     #[cfg(feature = "ring")]
     Ed25519(Ed25519Key),
-    /// A shared secret in a JWK. Any other text could be a secret too, so
-    /// it is not read as one: see [`HmacKey`].
+    /// A shared secret in a JWK. Any other text could be a secret too, so it is not read as one: see [`HmacKey`].
     Hmac(HmacKey),
 }
 
 impl Key {
-    /// Reads a private key of whichever kind and format: PEM, DER or JWK.
+    /// Reads a private key of any kind and format: PEM, DER or JWK.
     ///
     /// # Errors
-    /// Kind [`Key`](crate::ErrorKind::Key): the bytes are no private key that can be used. The message
-    /// names what they are instead, how to convert them, and quotes nothing of them.
+    /// Kind [`Key`](crate::ErrorKind::Key): the bytes are not a private key that can be used. The message says what
+    /// they are instead and how to convert them, and quotes nothing from them.
     pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::new(key::read(bytes.as_ref(), None)?)
     }
-    /// Reads a private key of whichever kind and format, also one that a passphrase protects: PKCS#8,
-    /// PEM with `Proc-Type`, or the first key of a PKCS#12 store (`.p12`, `.pfx`).
+    /// Reads a private key of any kind and format, even with a passphrase: PKCS#8, PEM with `Proc-Type`, or the first
+    /// key of a PKCS#12 store (`.p12`, `.pfx`).
     ///
-    /// A store with an empty passphrase needs none, here and in [`read`](Self::read). Old ciphers are
-    /// read; nothing is ever encrypted with them.
+    /// A store with an empty passphrase needs none, here and in [`read`](Self::read). Old ciphers are read, but nothing
+    /// is ever encrypted with them.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read), and of the same kind: the passphrase is wrong, the encryption is
-    /// not one that is read, or the file demands more than 2,000,000 rounds of a hash or 64 MiB of
-    /// scrypt. The message has the command that converts the file.
+    /// Those of [`read`](Self::read), and of the same kind: the passphrase is wrong, the encryption is not supported,
+    /// or the file demands more than 2,000,000 rounds of a hash or 64 MiB of scrypt. The message has the command that
+    /// converts the file.
     #[cfg(feature = "encrypted-keys")]
     pub fn read_encrypted(
         bytes: impl AsRef<[u8]>,
@@ -65,7 +64,7 @@ impl Key {
         Self::new(key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
     }
 
-    /// Reads a key as [`read`](Self::read) does, and signs RSA with `ring` where that takes the key.
+    /// Reads a key as [`read`](Self::read) does, and signs RSA with `ring` if `ring` accepts the key.
     #[cfg(all(feature = "cli", feature = "ring"))]
     #[doc(hidden)]
     pub fn read_preferring_ring(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
@@ -119,10 +118,10 @@ impl Key {
             Self::Hmac(key) => Self::Hmac(key.with_key_id(key_id)),
         }
     }
-    /// Sets the first of these algorithms that fits the key, unless it was made for another of them, as a JWK may say.
-    /// RS256 and HS256 are what a key signs where nothing is said, so they count as no choice.
+    /// Sets the first of these algorithms that fits the key, unless the key was made for another of them, as a JWK may
+    /// say. RS256 and HS256 are the defaults of a key, so they do not count as a choice.
     ///
-    /// Takes what [`Profile::algorithms`](crate::Profile::algorithms) returns. Where none fits, the key stays as it is,
+    /// Takes what [`Profile::algorithms`](crate::Profile::algorithms) returns. If none fits, the key stays unchanged,
     /// and a source with both refuses it.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What every type of asymmetric keys can do: be read from a file, and show its public key.
+//! What every asymmetric key type can do: be read from a file, and show its public key.
 
 /// Implements the readers and the public key of a key type.
 ///
@@ -8,19 +8,18 @@
 macro_rules! asymmetric_key {
     ($type:ident, $any:ident, $usual:ident) => {
         impl $type {
-            /// Reads a private key of whichever format: PEM, DER (PKCS#8, PKCS#1, SEC 1) or JWK.
+            /// Reads a private key in any format: PEM, DER (PKCS#8, PKCS#1, SEC 1) or JWK.
             ///
-            /// This is the reader for the content of a key file whose format you do not know. UTF-16 text is
-            /// read too.
+            /// Use this reader for the content of a key file whose format you do not know. UTF-16 text is read too.
             ///
             /// # Errors
-            /// Kind [`Key`](crate::ErrorKind::Key): the bytes are no private key of this type that can be
-            /// used. The message names what they are instead and quotes nothing of them.
+            /// Kind [`Key`](crate::ErrorKind::Key): the bytes are not a private key of this type that can be used. The
+            /// message says what they are instead and quotes nothing from them.
             pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$any(crate::key::read(bytes.as_ref(), None)?)
             }
-            /// Reads a private key of whichever format as [`read`](Self::read) does, also one that a
-            /// passphrase protects, or in a PKCS#12 store.
+            /// Reads a private key in any format as [`read`](Self::read) does, even with a passphrase or in a PKCS#12
+            /// store.
             ///
             /// # Errors
             /// Those of [`from_encrypted_der`](Self::from_encrypted_der).
@@ -32,13 +31,13 @@ macro_rules! asymmetric_key {
                 let passphrase = Some(passphrase.as_ref());
                 Self::$any(crate::key::read(bytes.as_ref(), passphrase)?)
             }
-            /// Reads a private key in PEM, and repairs what copying does to it.
+            /// Reads a private key in PEM, and repairs the damage that copying does to it.
             ///
-            /// Of several blocks the first private key is read. Wipe the text yourself.
+            /// If there are several blocks, the first private key is read. Wipe the text yourself.
             ///
             /// # Errors
-            /// Those of [`read`](Self::read). An RSA key that is restricted to PSS is refused, since it does
-            /// not sign RS256: `read` takes it.
+            /// Those of [`read`](Self::read). An RSA key that is restricted to PSS is refused, because it cannot sign
+            /// RS256: `read` accepts it.
             pub fn from_pem(text: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$usual(crate::key::from_pem(text.as_ref(), None)?)
             }
@@ -49,17 +48,17 @@ macro_rules! asymmetric_key {
             pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
                 Self::$usual(crate::key::from_der(der.as_ref(), None)?)
             }
-            /// Reads a key in PEM that a passphrase protects, or a key without one.
+            /// Reads a key in PEM, with or without a passphrase.
             ///
-            /// The key may be in PKCS#8, or in PKCS#1 or SEC 1 with `Proc-Type` in its headers, as OpenSSL wrote
-            /// it before version 3. Old ciphers are read; nothing is ever encrypted with them.
+            /// The key may be in PKCS#8, or in PKCS#1 or SEC 1 with `Proc-Type` in its headers, as OpenSSL wrote it
+            /// before version 3. Old ciphers are read, but nothing is ever encrypted with them.
             ///
             /// # Errors
             /// Those of [`from_pem`](Self::from_pem), and of the same kind:
             /// - the passphrase is wrong;
-            /// - the encryption is none of: PBES2 with AES-CBC or 3DES-CBC and PBKDF2 (HMAC-SHA-1 or
-            ///   HMAC-SHA-2) or scrypt (RFC 8018, RFC 7914); PBES1 with DES, and that of PKCS#12 with 3DES
-            ///   (RFC 7292); `Proc-Type` with AES-CBC or 3DES-CBC;
+            /// - the encryption is not one of these: PBES2 with AES-CBC or 3DES-CBC and PBKDF2 (HMAC-SHA-1 or
+            ///   HMAC-SHA-2) or scrypt (RFC 8018, RFC 7914); PBES1 with DES, and that of PKCS#12 with 3DES (RFC 7292);
+            ///   `Proc-Type` with AES-CBC or 3DES-CBC;
             /// - the file demands more than 2,000,000 rounds of a hash or 64 MiB of scrypt (128 N r p bytes).
             #[cfg(feature = "encrypted-keys")]
             pub fn from_encrypted_pem(
@@ -69,11 +68,11 @@ macro_rules! asymmetric_key {
                 let passphrase = Some(passphrase.as_ref());
                 Self::$usual(crate::key::from_pem(text.as_ref(), passphrase)?)
             }
-            /// Reads a key in DER that a passphrase protects, or a key without one: PKCS#8, or the first private
-            /// key of a PKCS#12 store (`.p12`, `.pfx`).
+            /// Reads a key in DER, with or without a passphrase: PKCS#8, or the first private key of a PKCS#12 store
+            /// (`.p12`, `.pfx`).
             ///
-            /// A store of OpenSSL, Windows or Java is read, its certificates are not. A store that was made
-            /// without a passphrase needs none. Its MAC may take 2,000,000 rounds of its own.
+            /// A store of OpenSSL, Windows or Java is read, but not its certificates. A store that was made without a
+            /// passphrase needs none. Its MAC may take another 2,000,000 rounds.
             ///
             /// # Errors
             /// Those of [`from_encrypted_pem`](Self::from_encrypted_pem). A store in BER, as Firefox writes it, is
@@ -99,18 +98,18 @@ macro_rules! asymmetric_key {
                 &self.repairs
             }
 
-            /// Returns the public key in PEM (`SubjectPublicKeyInfo`), to register it at a server.
+            /// Returns the public key in PEM (`SubjectPublicKeyInfo`), to register it with a server.
             ///
-            /// It is what `openssl pkey -pubout` writes, but for an RSA key that is restricted to PSS: the
+            /// It is what `openssl pkey -pubout` writes, except for an RSA key that is restricted to PSS: the
             /// restriction is left out.
             pub fn public_pem(&self) -> String {
                 self.public_key().pem()
             }
-            /// Returns the public key as a JWK (RFC 7517 §4), to register it at a server.
+            /// Returns the public key as a JWK (RFC 7517 §4), to register it with a server.
             ///
             /// Its members are `kty`, `use`, `alg`, `kid`, and the numbers of the key. `kid` is the
-            /// [key id](Self::with_key_id) or, where none is set, the [thumbprint](Self::thumbprint). Some
-            /// servers find the key by it, so give such a server an assertion with the same key id.
+            /// [key id](Self::with_key_id) or, if none is set, the [thumbprint](Self::thumbprint). Some servers find
+            /// the key by `kid`, so give those servers an assertion with the same key id.
             pub fn public_jwk(&self) -> String {
                 self.public_key().jwk(self.algorithm(), self.key_id())
             }
@@ -122,8 +121,8 @@ macro_rules! asymmetric_key {
             }
             /// Returns the fingerprint of the public key: `SHA256:` and its SHA-256 hash in base64.
             ///
-            /// GitHub and Snowflake show this text for a registered key, so it tells whether the server has
-            /// the public key of this one. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
+            /// GitHub and Snowflake show this text for a registered key, so you can check that the server has this
+            /// key's public key. The hash is over the public key in DER (`SubjectPublicKeyInfo`).
             pub fn fingerprint(&self) -> String {
                 self.public_key().fingerprint()
             }

@@ -4,10 +4,10 @@ use crate::error::Error;
 use crate::key::der::{Element, INTEGER, sequence};
 use crate::signer::Algorithm;
 
-/// Converts an ECDSA signature from DER to R and S side by side, as RFC 7518 §3.4 requires it.
+/// Converts an ECDSA signature from DER to R and S side by side, as RFC 7518 §3.4 requires.
 ///
-/// The APIs of AWS KMS, Google Cloud KMS, OpenSSL and most HSMs return DER (`Ecdsa-Sig-Value`, RFC
-/// 3279 §2.2.3). Use it in the [`sign`](crate::Signer::sign) of a signer of your own.
+/// The APIs of AWS KMS, Google Cloud KMS, OpenSSL and most HSMs return DER (`Ecdsa-Sig-Value`, RFC 3279 §2.2.3). Use
+/// this function in the [`sign`](crate::Signer::sign) of your own signer.
 ///
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): the algorithm is not ES256, ES384 or ES512, or the bytes are
@@ -40,8 +40,8 @@ pub fn ecdsa_signature_from_der(
     fixed().ok_or_else(|| Error::key(format!("this is not a signature of {algorithm} in DER")))
 }
 
-/// Returns the digits of an INTEGER above zero, which has a zero in front only where it would be
-/// negative without (X.690 §8.3).
+/// Returns the digits of an INTEGER above zero. It has a leading zero only if it would be negative without it (X.690
+/// §8.3).
 fn positive<'d>(number: &Element<'d>) -> Option<&'d [u8]> {
     match number.value {
         _ if number.tag != INTEGER => None,

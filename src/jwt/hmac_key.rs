@@ -17,9 +17,9 @@ use crate::overwrite::overwrite_stack;
 use crate::redact::redact_all;
 use crate::signer::{Algorithm, Signer};
 
-/// An algorithm of shared secrets (RFC 7518 §3.2).
+/// An algorithm for shared secrets (RFC 7518 §3.2).
 ///
-/// A program contains the code of HS256 and of the algorithms that it names, and of no others.
+/// A program contains the code of HS256 and of the algorithms that it names, but of no others.
 #[derive(Clone, Copy)]
 pub struct HmacAlgorithm {
     name: Algorithm,
@@ -51,7 +51,7 @@ impl HmacAlgorithm {
         self.name
     }
 
-    /// Returns the algorithm of this name, or `None` where it is not one of shared secrets.
+    /// Returns the algorithm of this name, or `None` if it is not for shared secrets.
     pub fn named(name: Algorithm) -> Option<Self> {
         let all = [Self::HS256, Self::HS384, Self::HS512];
         all.into_iter().find(|algorithm| algorithm.name == name)
@@ -87,12 +87,11 @@ fn compute_tag<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Result<Vec<u8
     Ok(mac.finalize().into_bytes().to_vec())
 }
 
-/// A shared secret. It signs HS256 unless it is asked for another
-/// [algorithm](Self::with_algorithm).
+/// A shared secret. It signs HS256 unless it is asked for another [algorithm](Self::with_algorithm).
 ///
-/// RFC 7518 §3.2 requires as many bytes as the hash has: 32 for HS256, 48 for HS384, 64 for HS512. Shorter secrets are accepted because servers issue them,
-/// but whoever sees an assertion can find a short secret by guessing. The secret is wiped when it is
-/// dropped.
+/// RFC 7518 §3.2 requires at least as many bytes as the hash has: 32 for HS256, 48 for HS384, 64 for HS512. Shorter
+/// secrets are accepted because servers issue them, but anyone who sees an assertion can find a short secret by
+/// guessing. The secret is wiped when it is dropped.
 pub struct HmacKey {
     secret: Zeroizing<Vec<u8>>,
     algorithm: HmacAlgorithm,
@@ -100,11 +99,11 @@ pub struct HmacKey {
 }
 
 impl HmacKey {
-    /// Creates a key from the bytes of the secret as they are, neither decoded nor trimmed.
+    /// Creates a key from the bytes of the secret, without decoding or trimming them.
     ///
-    /// Where the server hands out an encoded secret, use [`from_hex`](Self::from_hex),
-    /// [`from_base64`](Self::from_base64) or [`from_base64url`](Self::from_base64url); a JWK is read by
-    /// [`Key::read`](crate::Key::read). Remove the line end that `echo` writes at the end of a file.
+    /// If the server hands out an encoded secret, use [`from_hex`](Self::from_hex), [`from_base64`](Self::from_base64)
+    /// or [`from_base64url`](Self::from_base64url); a JWK is read by [`Key::read`](crate::Key::read). Remove the line
+    /// end that `echo` writes at the end of a file.
     ///
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): the secret is empty.
@@ -119,17 +118,17 @@ impl HmacKey {
             }),
         }
     }
-    /// Creates a key from the hexadecimal digits of the secret, such as the second half of an Admin API
-    /// key of Ghost. White space is ignored.
+    /// Creates a key from the hexadecimal digits of the secret, such as the second half of an Admin API key of Ghost.
+    /// White space is ignored.
     ///
     /// # Errors
-    /// Kind [`Key`](crate::ErrorKind::Key): the text is not hexadecimal, or the secret is empty. The text
-    /// is never quoted.
+    /// Kind [`Key`](crate::ErrorKind::Key): the text is not hexadecimal, or the secret is empty. The text is never
+    /// quoted.
     pub fn from_hex(text: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::decoded(decode_hex(text.as_ref()), "hexadecimal")
     }
-    /// Creates a key from the base64 of the secret (RFC 4648 §4), such as the one of a Webex guest
-    /// issuer. White space is ignored, and the padding may be left out.
+    /// Creates a key from the base64 of the secret (RFC 4648 §4), such as the one of a Webex guest issuer. White space
+    /// is ignored, and the padding may be left out.
     ///
     /// # Errors
     /// Kind [`Key`](crate::ErrorKind::Key): the text is not base64, or the secret is empty. The text is
@@ -151,7 +150,7 @@ impl HmacKey {
         let mut secret = secret.ok_or_else(refusal)?;
         Self::new(mem::take(&mut *secret))
     }
-    /// Makes a key of the secret in a JWK, with its `kid`. It signs its `alg`, or HS256.
+    /// Makes a key from the secret in a JWK, with its `kid`. It signs its `alg`, or HS256.
     pub(super) fn from_material(material: KeyMaterial) -> Result<Self, Error> {
         let KeyParts::Hmac(mut secret) = material.parts else {
             return Err(Error::key("this is not the secret of an HMAC"));
@@ -183,7 +182,7 @@ impl HmacKey {
     }
     fn tag(&self, algorithm: HmacAlgorithm, message: &[u8]) -> Result<Vec<u8>, InvalidLength> {
         let tag = (algorithm.tag)(&self.secret, message);
-        // `hmac` leaves a padded copy of the secret there, and uses some 2,600 bytes with SHA-512.
+        // `hmac` leaves a padded copy of the secret there, and uses about 2,600 bytes with SHA-512.
         overwrite_stack::<4096>();
         tag
     }
@@ -200,9 +199,9 @@ impl Signer for HmacKey {
         Ok(self.tag(self.algorithm, message)?)
     }
     fn redact(&self, words: [String; 2]) -> [String; 2] {
-        // The secret may be written as text, or as the encodings in which servers hand secrets out.
+        // The secret may be written as text, or in the encodings in which servers hand secrets out.
         let text = str::from_utf8(&self.secret).unwrap_or_default();
-        // A text that grows leaves pieces in freed memory.
+        // A string that grows leaves pieces in freed memory.
         let length = self.secret.len().saturating_mul(2);
         let [mut lower, mut upper] =
             [(); 2].map(|()| Zeroizing::new(String::with_capacity(length)));

@@ -1,7 +1,7 @@
 //! Private keys that sign with `ring`, in constant time: EC, Ed25519, and RSA.
 //!
-//! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. Of an RSA key it
-//! takes 2048, 3072 or 4096 bits and an exponent of 65537 or more, and does not validate d.
+//! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. It accepts RSA keys of 2048, 3072
+//! or 4096 bits with an exponent of 65537 or more, and does not validate d.
 
 use std::fmt;
 
@@ -61,7 +61,7 @@ impl EcKey {
         if matches!(point.first(), Some(2 | 3)) {
             return Err(Error::key(COMPRESSED));
         }
-        // Some tools leave out zeros in front of the number, some add them.
+        // Some tools leave out leading zeros of the number, some add them.
         let digits = without_leading_zeros(&parts.d);
         let zeros = length.checked_sub(digits.len());
         let zeros = zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?;
@@ -104,7 +104,7 @@ impl Signer for EcKey {
         let signature = self.key.sign(&SystemRandom::new(), message);
         Ok(signature.map_err(|_| RING_FAILED)?.as_ref().to_vec())
     }
-    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
         Some(self.public_key().identity())
     }
@@ -155,7 +155,7 @@ impl Signer for Ed25519Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         Ok(self.key.sign(message).as_ref().to_vec())
     }
-    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
         Some(self.public_key().identity())
     }
@@ -163,10 +163,9 @@ impl Signer for Ed25519Key {
 
 /// An RSA private key of 2048, 3072 or 4096 bits that signs with `ring`.
 ///
-/// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). It signs in a third
-/// of the time of `RsaKey` and in constant time. In return it takes fewer keys: the exponent must be 65537 or
-/// more, the primes and the numbers after them must be in the file, d is not validated, and `ring` does
-/// not wipe its copy of the key.
+/// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). It signs in a third of the time of
+/// `RsaKey` and in constant time. In return it accepts fewer keys: the exponent must be 65537 or more, the primes and
+/// the numbers after them must be in the file, d is not validated, and `ring` does not wipe its copy of the key.
 pub struct RingRsaKey {
     key: RsaKeyPair,
     usage: RsaUse,
@@ -184,7 +183,7 @@ impl RingRsaKey {
         self
     }
 
-    /// Makes a key that signs what its file says, or RS256.
+    /// Makes a key that signs with the algorithm that its file names, or with RS256.
     pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
         let usage = RsaUse::of_file(&material)?;
         let parts = material.parts.rsa().map_err(Error::key)?;
@@ -195,7 +194,7 @@ impl RingRsaKey {
             repairs: material.repairs,
         })
     }
-    /// Makes a key whose numbers belong together.
+    /// Makes a key if its numbers belong together.
     #[cfg(feature = "cli")]
     pub(super) fn try_new(material: &KeyMaterial) -> Option<Self> {
         let KeyParts::Rsa(parts) = &material.parts else {
@@ -243,7 +242,7 @@ impl Signer for RingRsaKey {
         signed.map_err(|_| RING_FAILED)?;
         Ok(signature)
     }
-    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
         Some(self.public_key().identity())
     }
@@ -273,8 +272,8 @@ fn another_kind(found: &KeyParts, wanted: &str) -> Error {
     Error::key(format!("this is {found}; {wanted} is wanted"))
 }
 
-/// `ring` rounds a size up to whole bytes, so it is checked here. d is not used, and dP and dQ are
-/// checked by each signature.
+/// `ring` rounds a size up to whole bytes, so the size is checked here. d is not used, and each signature checks dP and
+/// dQ.
 fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
     let bits = bits(&parts.n);
     if ![2048, 3072, 4096].contains(&bits) {

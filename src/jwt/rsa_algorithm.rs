@@ -13,7 +13,7 @@ use crate::signer::Algorithm;
 
 /// A signature algorithm of RSA keys (RFC 7518 §3.3 and §3.5).
 ///
-/// A program contains the code of RS256 and of the algorithms that it names, and of no others.
+/// A program contains the code of RS256 and of the algorithms that it names, but of no others.
 #[derive(Clone, Copy)]
 pub struct RsaAlgorithm {
     name: Algorithm,
@@ -78,7 +78,7 @@ impl RsaAlgorithm {
         self.name
     }
 
-    /// The names of all of them.
+    /// The names of all algorithms.
     pub(super) const ALL: &'static [Algorithm] = &[
         Algorithm::Rs256,
         Algorithm::Rs384,
@@ -88,7 +88,7 @@ impl RsaAlgorithm {
         Algorithm::Ps512,
     ];
 
-    /// Returns the algorithm of this name, or `None` where it is not one of RSA keys.
+    /// Returns the algorithm of this name, or `None` if it is not for RSA keys.
     pub fn named(name: Algorithm) -> Option<Self> {
         let all = [
             Self::RS256,
@@ -102,7 +102,7 @@ impl RsaAlgorithm {
     }
 }
 
-/// What an RSA key signs: the algorithm that its file or its caller chose, and which ones it may sign.
+/// How an RSA key signs: the algorithm that its file or its caller chose, and the algorithms that it may use.
 #[derive(Clone, Copy)]
 pub(super) struct RsaUse {
     pub(super) algorithm: RsaAlgorithm,
@@ -110,14 +110,14 @@ pub(super) struct RsaUse {
 }
 
 impl RsaUse {
-    /// RS256, and whatever else the caller chooses.
+    /// RS256, and any other algorithm that the caller chooses.
     #[cfg(feature = "rsa")]
     pub(super) const RS256: Self = Self {
         algorithm: RsaAlgorithm::RS256,
         allowed: RsaAlgorithm::ALL,
     };
 
-    /// Returns what a file says of its key, or RS256 where it says nothing.
+    /// Returns what a file says about its key, or RS256 if it says nothing.
     pub(super) fn of_file(material: &KeyMaterial) -> Result<Self, Error> {
         let allowed = material.restriction.unwrap_or(RsaAlgorithm::ALL);
         let name = material.algorithm.or(allowed.first().copied());
@@ -131,7 +131,7 @@ impl RsaUse {
         }
     }
 
-    /// Checks that the key may sign what the caller chose.
+    /// Checks that the key may sign with the algorithm that the caller chose.
     pub(super) fn check(self) -> Result<RsaAlgorithm, BoxError> {
         match self.allowed.contains(&self.algorithm.name) {
             true => Ok(self.algorithm),
@@ -165,8 +165,8 @@ impl fmt::Debug for RsaAlgorithm {
 
 /// Signs with PKCS#1 v1.5 (RFC 8017 §8.2).
 ///
-/// The random numbers blind the private-key operation, so that its time says nothing about the key.
-/// The signature is the same with any numbers.
+/// The random numbers blind the private-key operation, so that its time says nothing about the key. The signature does
+/// not depend on them.
 #[cfg(feature = "rsa")]
 fn pkcs1_v1_5<D: Digest + AssociatedOid>(
     key: &RsaPrivateKey,
@@ -176,7 +176,7 @@ fn pkcs1_v1_5<D: Digest + AssociatedOid>(
     key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new::<D>(), &hash)
 }
 
-/// Signs with PSS (RFC 8017 §8.1). The random numbers are the salt, and they blind as above.
+/// Signs with PSS (RFC 8017 §8.1). The random numbers are the salt, and also blind the operation as above.
 #[cfg(feature = "rsa")]
 fn pss<D: Digest + DynDigest + Send + Sync + 'static>(
     key: &RsaPrivateKey,

@@ -1,7 +1,6 @@
 //! An RSA private key that signs with the `rsa` crate, always blinded.
 //!
-//! What a file says is checked before it is computed with, so that every key that is read signs in
-//! the usual time.
+//! The numbers in a file are checked before they are used, so that every key that is read signs in the usual time.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -22,15 +21,14 @@ use crate::key::material::{INCONSISTENT, KeyMaterial, PSS_KEY, RsaParts};
 use crate::key::public_key::PublicKey;
 use crate::signer::{Algorithm, Signer};
 
-/// The sizes of RSA keys in bits. RFC 7518 §3.3 requires 2048 or more, since shorter keys can be
-/// broken. A signature with more than 8192 bits takes seconds.
+/// The sizes of RSA keys in bits. RFC 7518 §3.3 requires 2048 or more, because shorter keys can be broken. A signature
+/// with more than 8192 bits takes seconds.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// How many bits longer or shorter than half of the modulus a prime may be.
 ///
-/// FIPS 186-5 §A.1.1 requires exactly half. Generators that do not fix the leading bits of their
-/// primes differ from that by a few bits, which makes a key neither slower nor weaker. No generator
-/// is known to differ by more, so such a key was made by hand: a short prime can be found, and a
-/// long one takes time.
+/// FIPS 186-5 §A.1.1 requires exactly half. Generators that do not fix the leading bits of their primes differ from
+/// that by a few bits, which makes a key neither slower nor weaker. No generator is known to differ by more, so a key
+/// that does was made by hand: a short prime can be found, and a long one takes time.
 const MAX_PRIME_SKEW: usize = 16;
 /// `rsa` computes with exponents in this range.
 const WRONG_EXPONENT: &str =
@@ -41,9 +39,9 @@ const NO_PRIMES: &str = "the primes of this RSA key are missing and do not follo
 
 /// An RSA private key of 2048 to 8192 bits.
 ///
-/// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). There is no
-/// `Clone`, so that one copy of a key is in memory: share it in an [`Arc`](std::sync::Arc). The key
-/// is wiped when it is dropped.
+/// It signs RS256 unless it is asked for another [algorithm](Self::with_algorithm). It does not implement `Clone`, so
+/// that only one copy of a key is in memory: share it in an [`Arc`](std::sync::Arc). The key is wiped when it is
+/// dropped.
 pub struct RsaKey {
     key: RsaPrivateKey,
     usage: RsaUse,
@@ -65,7 +63,7 @@ impl RsaKey {
         }
     }
 
-    /// Makes a key that signs what its file says, or RS256.
+    /// Makes a key that signs with the algorithm that its file names, or with RS256.
     pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
         let usage = RsaUse::of_file(&material)?;
         Self::with_use(material, usage)
@@ -94,11 +92,10 @@ impl RsaKey {
 
 asymmetric_key!(RsaKey, new, with_rs256);
 
-/// Makes a key of numbers that come from a file.
+/// Makes a key from the numbers in a file.
 ///
-/// Sizes are checked before anything is computed with them, so that reading takes no longer than
-/// signing. `rsa` checks that p q = n and d e = 1 modulo p - 1 and q - 1, and it verifies each
-/// signature before returning it.
+/// Sizes are checked before anything is computed with them, so that reading takes no longer than signing. `rsa` checks
+/// that p q = n and d e = 1 modulo p - 1 and q - 1, and it verifies each signature before returning it.
 fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     let modulus = BigUint::from_bytes_be(&parts.n);
     let exponent = BigUint::from_bytes_be(&parts.e);
@@ -112,8 +109,8 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     if parts.d.is_empty() || lengths.max() > Some(parts.n.len()) {
         return Err(Error::key(INCONSISTENT));
     }
-    // The larger prime comes first: `rsa` adds the first one to a difference of two remainders
-    // until it is positive, which takes as many steps as q is larger than p.
+    // The larger prime comes first: `rsa` adds the first one to a difference of two remainders until it is positive,
+    // which takes as many steps as q is larger than p.
     let primes = parts.primes.iter();
     let mut primes: Vec<_> = primes.map(|prime| BigUint::from_bytes_be(prime)).collect();
     if primes.first() < primes.last() {
@@ -129,8 +126,8 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     Ok(key)
 }
 
-/// Returns whether d modulo p - 1 and d modulo q - 1 belong to the public exponent: e dP = 1 modulo p - 1, and so for q
-/// (RFC 8017 §3.2). `ring` checks the other numbers where it takes a key, and not these.
+/// Returns whether d modulo p - 1 and d modulo q - 1 match the public exponent: e dP = 1 modulo p - 1, and likewise for
+/// q (RFC 8017 §3.2). When `ring` accepts a key, it checks the other numbers but not these.
 #[cfg(all(feature = "cli", feature = "ring"))]
 pub(super) fn has_matching_exponents(parts: &RsaParts) -> bool {
     let Some([dp, dq, _]) = &parts.crt else {
@@ -179,8 +176,8 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
             "the primes of this RSA key have {p} and {q} bits; {least} to {most} are taken"
         )));
     }
-    // Factors that share a factor have no inverse. `rsa` takes the key all the same and would sign
-    // with d alone, which is slow and always wrong.
+    // Factors with a common divisor have no inverse. `rsa` accepts the key anyway and would sign with d alone, which is
+    // slow and always wrong.
     match key.qinv() {
         Some(_) => Ok(()),
         None => Err(Error::key(INCONSISTENT)),
@@ -197,7 +194,7 @@ impl Signer for RsaKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         Ok((self.usage.check()?.sign)(&self.key, message)?)
     }
-    /// Returns SHA-256 of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     fn identity(&self) -> Option<[u8; 32]> {
         Some(self.public_key().identity())
     }

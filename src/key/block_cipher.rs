@@ -1,4 +1,4 @@
-//! Decrypts what a block cipher in CBC mode encrypts (RFC 8018 §6.1.2). Nothing is encrypted here.
+//! Decrypts what a block cipher in CBC mode encrypted (RFC 8018 §6.1.2). Nothing is encrypted here.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockCipher, BlockDecryptMut, KeyInit, KeyIvInit as _};
@@ -10,8 +10,8 @@ use crate::overwrite::overwrite_stack;
 
 /// Decrypts a private key in DER.
 ///
-/// Returns `None` where the padding is wrong. One wrong cipher key in 256 leaves valid padding, and
-/// behind it bytes that are no DER, for which it returns `None` too.
+/// Returns `None` if the padding is wrong. One wrong cipher key in 256 leaves valid padding, but the bytes before the
+/// padding are not DER: then it returns `None` too.
 pub(super) fn decrypt(
     cipher: Cipher,
     key: &[u8],

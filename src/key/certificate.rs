@@ -1,7 +1,7 @@
-//! A certificate beside a key, as header members name it (RFC 7515 §4.1.6 to §4.1.8).
+//! The certificate of a key, as header members name it (RFC 7515 §4.1.6 to §4.1.8).
 //!
-//! They are hashes of its bytes, or the bytes themselves, so nothing of it is interpreted: neither
-//! names, nor times, nor signatures. The authorization server does that.
+//! These members are hashes of the certificate's bytes, or the bytes themselves, so nothing in it is interpreted:
+//! neither names, nor times, nor signatures. The authorization server does that.
 
 use std::fmt;
 
@@ -21,8 +21,7 @@ use super::public_key::RSA_ENCRYPTION;
 use crate::error::Error;
 use crate::signer::Signer;
 
-/// The longest file that is read, in bytes. A bundle of all public root certificates has a fifth of
-/// that.
+/// The longest file that is read, in bytes. A bundle of all public root certificates is a fifth of that.
 const MAX_FILE: usize = 1024 * 1024;
 
 const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
@@ -47,23 +46,23 @@ const PKCS7: &str = "this is a PKCS#7 file: export its certificates with openssl
 /// }
 /// ```
 ///
-/// Check with [`is_of`](Self::is_of) that it is the certificate of the key that signs.
+/// Check with [`is_of`](Self::is_of) that it belongs to the key that signs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
-    /// The certificates after it.
+    /// The certificates that follow it in the file.
     issuers: Vec<Vec<u8>>,
 }
 
 impl Certificate {
     /// Reads a certificate in PEM or DER.
     ///
-    /// In a PEM it is the first block `CERTIFICATE`, beside a private key too. The blocks after it are
-    /// kept for [`x5c`](Self::x5c).
+    /// In a PEM it is the first block `CERTIFICATE`, even if there is a private key too. The blocks after it are kept
+    /// for [`x5c`](Self::x5c).
     ///
     /// # Errors
-    /// Kind [`Key`](crate::ErrorKind::Key): there is no certificate. The message names what there is
-    /// and quotes nothing of it.
+    /// Kind [`Key`](crate::ErrorKind::Key): there is no certificate. The message says what there is instead, and quotes
+    /// nothing from it.
     pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = bytes.as_ref();
         if bytes.len() > MAX_FILE {
@@ -71,7 +70,7 @@ impl Certificate {
         }
         let files = match certificates_in_pem(bytes) {
             Some(files) => files.map_err(Error::key)?,
-            // The body of a PEM alone, or DER.
+            // Only the body of a PEM, or DER.
             None => vec![decode_either_base64(bytes).unwrap_or_else(|| bytes.to_vec().into())],
         };
         let mut files = files
@@ -84,34 +83,30 @@ impl Certificate {
         })
     }
 
-    /// Returns the value of `x5t#S256`: the SHA-256 hash of the certificate, in base64url (RFC 7515
-    /// §4.1.8).
+    /// Returns the value of `x5t#S256`: the SHA-256 hash of the certificate, in base64url (RFC 7515 §4.1.8).
     pub fn x5t_s256(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(&self.der))
     }
     /// Returns the value of `x5t`: the SHA-1 hash of the certificate, in base64url (RFC 7515 §4.1.7).
     ///
-    /// Prefer [`x5t_s256`](Self::x5t_s256) where the server takes it. The hash is computed by `ring`.
+    /// Prefer [`x5t_s256`](Self::x5t_s256) if the server accepts it. The hash is computed by `ring`.
     #[cfg(feature = "ring")]
     pub fn x5t(&self) -> String {
         use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
         URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der))
     }
-    /// Returns the value of `x5c`: the certificates in base64, in the order of the file (RFC 7515
-    /// §4.1.6).
+    /// Returns the value of `x5c`: the certificates in base64, in the order of the file (RFC 7515 §4.1.6).
     ///
-    /// The RFC demands this order: the certificate of the key, then the one that certifies it, and so
-    /// on.
+    /// The RFC requires this order: the certificate of the key, then the one that certifies it, and so on.
     pub fn x5c(&self) -> Vec<String> {
         let all = [&self.der].into_iter().chain(&self.issuers);
         all.map(|der| STANDARD.encode(der)).collect()
     }
 
-    /// Returns whether this is the certificate of the key that signs, by the [identity](Signer::identity) of
-    /// the signer.
+    /// Returns whether this certificate belongs to the key that signs, by the signer's [identity](Signer::identity).
     ///
-    /// It is `false` for a shared secret, and for a signer of your own whose identity is not SHA-256 of
-    /// its public key in DER (`SubjectPublicKeyInfo`).
+    /// It is `false` for a shared secret, and for your own signer if its identity is not the SHA-256 hash of its public
+    /// key in DER (`SubjectPublicKeyInfo`).
     pub fn is_of<S: Signer + ?Sized>(&self, signer: &S) -> bool {
         let found = public_key(&self.der).map(|key| Sha256::digest(key).into());
         found.is_some() && signer.identity() == found
@@ -127,7 +122,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Decodes the certificates among the blocks of a PEM, or returns `None` where there is no block.
+/// Decodes the certificates among the blocks of a PEM, or returns `None` if there is no block.
 ///
 /// A private key may be in the text, so its copies are wiped.
 fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static str>> {
@@ -158,10 +153,10 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
     }
 }
 
-/// Returns the bytes of a certificate (RFC 5280 §4.1) without those after it.
+/// Returns the bytes of a certificate (RFC 5280 §4.1), without any that follow it.
 ///
 /// # Errors
-/// The message that names what the bytes are instead.
+/// The message that says what the bytes are instead.
 fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
     let (first, rest) = split_first(bytes).map_err(|_| NO_CERTIFICATE)?;
     let parts = elements(first.value).map_err(|_| NO_CERTIFICATE)?;
@@ -209,7 +204,7 @@ struct KeyInfo<'d> {
 
 /// Returns the public key of a certificate.
 ///
-/// It is the sixth or, behind the version, the seventh element of the first part (RFC 5280 §4.1).
+/// It is the sixth element of the first part, or the seventh if there is a version before it (RFC 5280 §4.1).
 fn key_info(certificate: &[u8]) -> Option<KeyInfo<'_>> {
     let parts = sequence(certificate).ok()?;
     let parts = elements(parts.first()?.value).ok()?;

@@ -1,17 +1,17 @@
-//! Limits of what a passphrase may cost, since the file chooses the cost.
+//! Limits on what a passphrase may cost, since the file chooses the cost.
 
-/// The most rounds of a key derivation that are computed. They take about a second. OpenSSL writes
-/// 2048, Java 10,000, and OWASP recommends 600,000.
+/// The most rounds of a key derivation that are computed. They take about a second. OpenSSL writes 2048, Java 10,000,
+/// and OWASP recommends 600,000.
 const MAX_ROUNDS: u64 = 2_000_000;
-/// The most bytes that scrypt works through, 128 N r p (RFC 7914 §2). It never needs more memory
-/// than that, and a failed allocation ends the process. OpenSSL writes 16 MiB.
+/// The most bytes that scrypt works through, 128 N r p (RFC 7914 §2). It never needs more memory than that, and a
+/// failed allocation ends the process. OpenSSL writes 16 MiB.
 const MAX_SCRYPT: u64 = 64 * MIB;
 const MIB: u64 = 1024 * 1024;
 
 /// Checks the number of rounds of a key derivation function.
 ///
 /// # Errors
-/// A message with the rounds, the limit and what writes a cheaper file.
+/// A message with the rounds, the limit and how to write a cheaper file.
 pub(super) fn check_rounds(rounds: u64, function: &str, cheaper: &str) -> Result<(), String> {
     match rounds > MAX_ROUNDS {
         true => Err(format!(

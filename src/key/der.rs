@@ -11,7 +11,7 @@ pub(crate) const NULL: u8 = 0x05;
 pub(crate) const CONTEXT_0: u8 = 0xa0;
 pub(crate) const CONTEXT_1: u8 = 0xa1;
 pub(crate) const CONTEXT_2: u8 = 0xa2;
-/// The tag `[1]` in place of that of a BIT STRING.
+/// The tag `[1]`, which replaces that of a BIT STRING.
 pub(crate) const IMPLICIT_1: u8 = 0x81;
 
 /// A tag and the bytes of its value.
@@ -82,7 +82,7 @@ pub(crate) fn is_sequence(bytes: &[u8]) -> bool {
     matches!(split_first(bytes), Ok((element, [])) if element.tag == SEQUENCE)
 }
 
-/// Returns an INTEGER that is not negative, or the largest number where it has more bits.
+/// Returns a nonnegative INTEGER, or the largest number if it has more bits.
 pub(crate) fn saturating_u64(integer: &Element<'_>) -> u64 {
     let digits = without_leading_zeros(integer.value);
     let mut bytes = [0; 8];
@@ -95,13 +95,13 @@ pub(crate) fn saturating_u64(integer: &Element<'_>) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// Returns a number without the zeros in front of it.
+/// Returns a number without leading zeros.
 pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
 
-/// Encodes an INTEGER that is not negative, given without leading zeros.
+/// Encodes a nonnegative INTEGER, given without leading zeros.
 pub(crate) fn encode_unsigned(number: &[u8]) -> Vec<u8> {
     match number {
         [0x80..=0xff, ..] => encode(INTEGER, &[&[0], number].concat()), // or it would be negative

@@ -14,7 +14,7 @@ pub(super) const CIPHER_KEY: u8 = 1;
 pub(super) const CIPHER_IV: u8 = 2;
 pub(super) const MAC_KEY: u8 = 3;
 
-/// Derives a key by PBKDF1 (RFC 8018 §5.1). It is as long as a hash, and callers take its beginning.
+/// Derives a key with PBKDF1 (RFC 8018 §5.1). It is as long as the hash; callers take the beginning.
 pub(super) fn pbkdf1<D: Digest>(passphrase: &[u8], salt: &[u8], rounds: u64) -> SecretBytes {
     let first = D::new().chain_update(passphrase).chain_update(salt);
     hash_again(first, rounds)
@@ -65,7 +65,7 @@ pub(super) fn pkcs12<D: Digest + BlockSizeUser>(
 /// The length of the longest hash, so that a key is never moved while it grows.
 const HASH_MAX: usize = 64;
 
-/// Adds a number and one to a number of as many bytes. The highest carry is dropped.
+/// Adds a number and one to a number of the same length. The highest carry is dropped.
 fn add_and_one(number: &mut [u8], addend: &[u8]) {
     let mut carry = 1;
     for (byte, other) in number.iter_mut().zip(addend).rev() {
@@ -74,7 +74,7 @@ fn add_and_one(number: &mut [u8], addend: &[u8]) {
     }
 }
 
-/// Finishes the first hash, and hashes it until there were so many rounds.
+/// Finishes the first hash, and hashes the result again until there are `rounds` rounds in all.
 fn hash_again<D: Digest>(first: D, rounds: u64) -> SecretBytes {
     let mut hash = first.finalize();
     for _ in 1..rounds {
@@ -85,10 +85,10 @@ fn hash_again<D: Digest>(first: D, rounds: u64) -> SecretBytes {
     bytes
 }
 
-/// Returns what a passphrase may be in PKCS#12 (RFC 7292 §B.1): UTF-16 with a zero at its end. Of an
-/// empty one, programs also write nothing.
+/// Returns the forms that a passphrase may have in PKCS#12 (RFC 7292 §B.1): UTF-16 with a zero at its end. Some
+/// programs write an empty passphrase as nothing.
 ///
-/// A passphrase that is not UTF-8 is taken for Latin-1, as OpenSSL does.
+/// A passphrase that is not UTF-8 is read as Latin-1, as in OpenSSL.
 pub(super) fn pkcs12_passphrases(passphrase: &[u8]) -> Vec<SecretBytes> {
     // UTF-16 has at most as many units as UTF-8 has bytes.
     let capacity = passphrase.len().saturating_add(1).saturating_mul(2);

@@ -1,7 +1,7 @@
-//! Secrets and numbers as text, to their bytes: hexadecimal, base64 and base64url (RFC 4648).
+//! Decodes secrets and numbers from text to bytes: hexadecimal, base64 and base64url (RFC 4648).
 //!
-//! A byte order mark and white space are skipped, and padding may be left out. No copy is left in
-//! memory: each buffer is allocated once and wiped.
+//! A byte order mark and white space are skipped, and padding may be left out. No copy is left in memory: each buffer
+//! is allocated once and wiped.
 #![cfg_attr(
     not(feature = "cli"),
     allow(unreachable_pub, reason = "the command line names these functions")
@@ -37,7 +37,7 @@ pub fn decode_base64url(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     decode(&alphabet::URL_SAFE, text)
 }
 
-/// Decodes base64url, or base64 where the text has one of its other two digits.
+/// Decodes base64url, or base64 if the text has a digit that only base64 has.
 pub(crate) fn decode_either_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     match text.iter().any(|digit| matches!(digit, b'+' | b'/')) {
         true => decode_base64(text),
@@ -61,9 +61,9 @@ fn without_space(text: &[u8]) -> Zeroizing<Vec<u8>> {
     digits
 }
 
-/// Converts UTF-16 to UTF-8, as PowerShell writes text, with or without a byte order mark.
+/// Converts UTF-16, with or without a byte order mark, to UTF-8. PowerShell writes UTF-16.
 ///
-/// Returns `None` where the bytes are something else.
+/// Returns `None` if the bytes are something else.
 pub fn decode_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let read = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
@@ -76,7 +76,7 @@ pub fn decode_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
         .chunks_exact(2)
         .filter_map(|pair| pair.try_into().ok());
     let units = pairs.map(read).skip_while(|unit| *unit == 0xfeff);
-    // A unit has three bytes in UTF-8 at most, so the text never grows and leaves no copies.
+    // A unit has at most three bytes in UTF-8, so the text never grows and leaves no copies.
     let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
     text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
     Some(text)

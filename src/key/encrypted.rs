@@ -1,4 +1,4 @@
-//! Decrypts a PKCS#8 key with its passphrase: PBES2 (RFC 8018 §6.2) and what was before it.
+//! Decrypts a PKCS#8 key with its passphrase: PBES2 (RFC 8018 §6.2) and what came before it.
 
 use pkcs8::{EncryptedPrivateKeyInfo, Error::EncryptedPrivateKey, pkcs5};
 
@@ -8,7 +8,7 @@ use super::material::SecretBytes;
 use super::pbes1;
 
 pub(super) const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
-/// What to do about a key whose encryption is not read.
+/// What to do about a key whose encryption is not supported.
 pub(super) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
     -out NEW (an old cipher also needs -provider legacy -provider default)";
 const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and \
@@ -22,8 +22,8 @@ const SCRYPT: &[u8] = b"\x2b\x06\x01\x04\x01\xda\x47\x04\x0b";
 /// Decrypts an `EncryptedPrivateKeyInfo` (RFC 5958 §3).
 ///
 /// # Errors
-/// A message: the passphrase is wrong or costs too much, or the encryption is not read. The latter
-/// ends with `convert`, which says what to do.
+/// A message: the passphrase is wrong or costs too much, or the encryption is not supported. The latter message ends
+/// with `convert`, which says what to do.
 pub(super) fn decrypt(
     info: &[u8],
     passphrase: &[u8],
@@ -35,7 +35,7 @@ pub(super) fn decrypt(
     }
 }
 
-/// A scheme before PBES2, the salt and the number of rounds, and the encrypted key.
+/// A scheme older than PBES2, the salt and the number of rounds, and the encrypted key.
 struct OldScheme<'d> {
     scheme: pbes1::Scheme,
     salt: &'d [u8],
@@ -87,14 +87,13 @@ fn decrypt_pbes2(info: &[u8], passphrase: &[u8], convert: &str) -> Result<Secret
             | pkcs5::Error::AlgorithmParametersInvalid { .. }
             | pkcs5::Error::NoPbes1CryptSupport,
         ) => unknown(),
-        // One wrong passphrase in 256 leaves valid padding, and behind it bytes that are no DER.
+        // One wrong passphrase in 256 leaves valid padding, but the bytes before it are not DER.
         _ => WRONG_PASSPHRASE.into(),
     })?;
     Ok(key.to_bytes())
 }
 
-/// Checks what it costs to derive the encryption key of an `EncryptedPrivateKeyInfo` from its
-/// passphrase.
+/// Checks what it costs to derive the encryption key of an `EncryptedPrivateKeyInfo` from its passphrase.
 ///
 /// # Errors
 /// A message with the cost, the limit and the command that writes a cheaper file.

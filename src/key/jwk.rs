@@ -1,8 +1,8 @@
 //! Finds a private JWK (RFC 7517) in a text, and reads the parts of its key.
 //!
-//! It may be the whole text, one of a set behind its public key, a member of a file of settings at
-//! any depth, a text within such a file, or base64 of any of these. JSON is read in place:
-//! nothing secret is copied but into buffers that are allocated once and wiped. Nothing is quoted.
+//! It may be the whole text, one of a set after its public key, a member of a settings file at any depth, a text within
+//! such a file, or any of these in base64. JSON is read in place: nothing secret is copied except into buffers that are
+//! allocated once and wiped. Nothing is quoted.
 
 use std::mem;
 use std::str;
@@ -21,11 +21,10 @@ use crate::error::Error;
 use crate::json;
 use crate::signer::Algorithm;
 
-/// The longest text that is searched for a JWK, in bytes. A set of a hundred keys of 8192 bits has
-/// two thirds of that.
+/// The longest text that is searched for a JWK, in bytes. A set of a hundred 8192-bit keys is two thirds of that.
 const MAX_TEXT: usize = 1024 * 1024;
-/// How many objects, arrays, texts and encodings inside each other are looked into. Each of them is
-/// read once more, so this bounds the time. A JWK in a set, quoted in a file of settings, has 5.
+/// How many nested objects, arrays, texts and encodings are searched. Each level is read once more, so this bounds the
+/// time. A JWK in a set, quoted in a settings file, has 5 levels.
 const MAX_DEPTH: u8 = 12;
 
 const PUBLIC: &str = "this JWK is a public key: its private key has a member d";
@@ -38,7 +37,7 @@ const ENCRYPTING_ALG: &str = "this JWK is not for signing: its alg encrypts";
 const OTHER_ALG: &str = "the alg of this JWK is not one that this crate signs";
 const KEY_AGREEMENT: &str = "this JWK is not for signing: its curve is for key agreement";
 
-/// How the names of algorithms that do not sign begin (RFC 7518 §4.1 and §5.1).
+/// Prefixes of the names of algorithms that do not sign (RFC 7518 §4.1 and §5.1).
 const ENCRYPTING: &[&str] = &[
     "RSA1_5", "RSA-OAEP", "ECDH-ES", "A128", "A192", "A256", "dir", "PBES2-", "HPKE-",
 ];
@@ -60,8 +59,7 @@ const OKP_CURVES: &[(&str, Result<(), &str>)] = &[
 ];
 const OTHER_OKP_CURVE: &str = "this key is on another curve; Ed25519 is supported";
 
-/// The first characters of the base64 of a text that begins with `{` or `[`, and then a quote, a brace, a space or a line
-/// end.
+/// The first characters of base64 text that decodes to `{` or `[`, followed by a quote, a brace, a space or a line end.
 const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
 
 /// The members that only an RSA private key has (RFC 7518 §6.3.2).
@@ -69,10 +67,10 @@ const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
 
 /// Returns the first private key or shared secret that may sign.
 ///
-/// Returns `None` where this is no JSON, or JSON with a PEM in it.
+/// Returns `None` if this is not JSON, or is JSON with a PEM in it.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no such key. The message names what it has.
+/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign. The message says what it has.
 pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
     if bytes.len() > MAX_TEXT {
         return Ok(None);
@@ -110,19 +108,19 @@ pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
     row.map_or(Err(OTHER_OKP_CURVE), |(_, curve)| *curve)
 }
 
-/// What a search came across besides a key to sign with.
+/// What a search found in addition to a key to sign with.
 #[derive(Default)]
 struct JwkSearch {
     is_json: bool,
     has_public_key: bool,
-    /// Why the first private key was not taken.
+    /// Why the first private key was not used.
     refusal: Option<&'static str>,
 }
 
 type SearchResult = Result<Option<KeyMaterial>, Error>;
 
 impl JwkSearch {
-    /// Searches a text that may be JSON, as it is, with escaped quotes, or in base64.
+    /// Searches a text that may be JSON: as it is, with escaped quotes, or in base64.
     fn text(&mut self, text: &str, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
@@ -200,7 +198,7 @@ impl JwkSearch {
             .key_type(kty)
             .and_then(|key_type| Ok((key_type, jwk.algorithm()?)));
         match key_type {
-            // A damaged key is not passed over for another one.
+            // A damaged key is an error: the search does not go on to another one.
             Ok((key_type, algorithm)) => jwk.material(key_type, algorithm).map(Some),
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -210,7 +208,7 @@ impl JwkSearch {
     }
 }
 
-/// A type of key that signs here (RFC 7518 §6.1, RFC 8037 §2).
+/// A type of key that can sign here (RFC 7518 §6.1, RFC 8037 §2).
 #[derive(Clone, Copy)]
 enum KeyType {
     Rsa,
@@ -219,8 +217,7 @@ enum KeyType {
     Secret,
 }
 
-/// The members of a JWK, as they stand in the text. Of two members with one name the last is taken
-/// (RFC 7517 §4).
+/// The members of a JWK, as they are in the text. If two members have one name, the last one counts (RFC 7517 §4).
 pub(super) struct Jwk<'t>(Vec<(Zeroizing<String>, &'t str)>);
 
 impl<'t> Jwk<'t> {
@@ -241,8 +238,8 @@ impl<'t> Jwk<'t> {
         string(self.get(name)?)
     }
 
-    /// Returns whether `use` and `key_ops` allow what a key does with signatures (RFC 7517 §4.2, §4.3), or `refusal` if
-    /// `key_ops` have none of the operations.
+    /// Checks that `use` and `key_ops` allow what a key does with signatures (RFC 7517 §4.2, §4.3). Returns `refusal`
+    /// if `key_ops` has none of the operations.
     pub(super) fn check_operation(
         &self,
         wanted: &[&str],
@@ -374,7 +371,7 @@ impl<'t> Jwk<'t> {
         bytes.ok_or_else(|| Error::key(format!("the {name} of this JWK is not base64url")))
     }
 
-    /// Returns a number without the zeros that some tools write in front of it.
+    /// Returns a number without leading zeros, which some tools write.
     pub(super) fn number(&self, name: &str) -> Result<SecretBytes, Error> {
         let mut bytes = self.bytes(name)?;
         let digits = without_leading_zeros(&bytes).len();
@@ -390,13 +387,13 @@ fn string(json: &str) -> Option<Zeroizing<String>> {
     Some(unescaped(escaped))
 }
 
-/// Returns the number that four hexadecimal digits are, and what follows them.
+/// Returns the number in four hexadecimal digits, and the text after them.
 fn utf16_unit(text: &str) -> (u16, &str) {
     let (digits, after) = text.split_at_checked(4).unwrap_or((text, ""));
     (u16::from_str_radix(digits, 16).unwrap_or(0xfffd), after)
 }
 
-/// Returns a text with its escapes replaced (RFC 8259 §7). One that is unknown is left out.
+/// Returns a text with its escapes replaced (RFC 8259 §7). Unknown escapes are left out.
 fn unescaped(text: &str) -> Zeroizing<String> {
     // No escape is shorter than its character, so the text never grows and leaves no copies.
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));

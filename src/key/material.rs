@@ -1,4 +1,4 @@
-//! The parts of a key, as a file has them, and the words for what is not one.
+//! The parts of a key, as a file has them, and the messages for what is not one.
 
 use zeroize::Zeroizing;
 
@@ -44,7 +44,7 @@ pub(crate) enum Encrypted<'d> {
 }
 
 impl Encrypted<'_> {
-    /// Returns the message for a key whose passphrase is not given.
+    /// Returns the message for a key whose passphrase is missing.
     pub(crate) fn without_passphrase(self) -> &'static str {
         match self {
             Self::Pkcs8(_) | Self::Pem(..) => ENCRYPTED,
@@ -133,15 +133,15 @@ pub(crate) struct RsaParts {
     pub(crate) n: Vec<u8>,
     pub(crate) e: Vec<u8>,
     pub(crate) d: SecretBytes,
-    /// Two numbers, or none where they were left out.
+    /// Two primes, or none if they were left out.
     pub(crate) primes: Vec<SecretBytes>,
-    /// d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, where they are there.
+    /// d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, if they are present.
     pub(crate) crt: Option<[SecretBytes; 3]>,
 }
 
 impl RsaParts {
-    /// Takes p, q, d modulo p - 1, d modulo q - 1 and the inverse of q modulo p, as far as they are
-    /// there. An empty number is one that is missing.
+    /// Sets p, q, d modulo p - 1, d modulo q - 1 and the inverse of q modulo p. An empty number means that it is
+    /// missing.
     pub(crate) fn set_factors(&mut self, mut primes: Vec<SecretBytes>) {
         let mut crt = primes.split_off(primes.len().min(2));
         crt.retain(|number| !number.is_empty());
@@ -152,15 +152,15 @@ impl RsaParts {
     }
 }
 
-/// The scalar of an EC private key (RFC 5915 §3), and its point where it is there.
+/// The scalar of an EC private key (RFC 5915 §3), and its point if it is present.
 pub(crate) struct EcParts {
     pub(crate) curve: Curve,
     pub(crate) d: SecretBytes,
-    /// As SEC 1 §2.3.3 writes a point.
+    /// The point in the encoding of SEC 1 §2.3.3.
     pub(crate) point: Option<Vec<u8>>,
 }
 
-/// A curve of RFC 7518 §6.2.1.1 that signs here.
+/// A curve of RFC 7518 §6.2.1.1 that can sign here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Curve {
     P256,
@@ -184,7 +184,7 @@ impl Curve {
     }
 }
 
-/// An Ed25519 private key (RFC 8032 §5.1.5), and its public key where it is there.
+/// An Ed25519 private key (RFC 8032 §5.1.5), and its public key if it is present.
 pub(crate) struct Ed25519Parts {
     pub(crate) seed: SecretBytes,
     pub(crate) public: Option<Vec<u8>>,

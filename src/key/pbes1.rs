@@ -15,10 +15,10 @@ pub(super) enum Derivation {
     Pkcs12Sha1,
 }
 
-/// A scheme that is read, or the name of one that is not.
+/// A scheme that is supported, or the name of one that is not.
 pub(super) type Scheme = Result<(Derivation, Cipher), &'static str>;
 
-/// The object identifiers of all schemes without the last number: pkcs-5 and pkcs-12PbeIds.
+/// The object identifiers of all schemes, without the last number: pkcs-5 and pkcs-12PbeIds.
 const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
 const PKCS12: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
 
@@ -42,7 +42,7 @@ const SCHEMES: &[(&[u8], u8, Scheme)] = &[
     (PKCS12, 6, Err("pbeWithSHA1And40BitRC2-CBC")),
 ];
 
-/// Returns the scheme with this object identifier, or `None` where it is none of these.
+/// Returns the scheme with this object identifier, or `None` if the identifier is unknown.
 pub(super) fn scheme(oid: &[u8]) -> Option<Scheme> {
     let (last, family) = oid.split_last()?;
     let mut rows = SCHEMES.iter();
@@ -50,7 +50,7 @@ pub(super) fn scheme(oid: &[u8]) -> Option<Scheme> {
     row.map(|(_, _, scheme)| *scheme)
 }
 
-/// Decrypts a private key in DER, or returns `None` where the passphrase is wrong.
+/// Decrypts a private key in DER, or returns `None` if the passphrase is wrong.
 pub(super) fn decrypt(
     (derivation, cipher): (Derivation, Cipher),
     salt: &[u8],

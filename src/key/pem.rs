@@ -1,9 +1,8 @@
-//! Decodes PEM to DER. Repairs the damage that copying does to it, and reports that.
+//! Decodes PEM to DER, repairs the damage that copying does to it, and reports the repairs.
 //!
-//! Editors save files with a byte order mark, keys are copied out of JSON with `\n` in them, and
-//! environment variables lose their line ends. The bytes of the key are still certain, so the text
-//! is read, and everything that a strict reader (RFC 7468 §3) refuses is reported as a repair. No
-//! error quotes any part of the text.
+//! Editors save files with a byte order mark, keys are copied out of JSON with `\n` in them, and environment variables
+//! lose their line ends. The bytes of the key are still certain, so the text is read, and everything that a strict
+//! reader (RFC 7468 §3) would refuse is reported as a repair. No error quotes any part of the text.
 
 use std::str;
 
@@ -16,8 +15,7 @@ use super::material::{CUT_OFF, DekInfo, OPENSSH_KEY, PUBLIC_KEY, SEVERAL_KEYS, T
 use super::proc_type;
 use crate::error::Error;
 
-/// The longest text that is searched for a key, in bytes. A bundle of all public root certificates
-/// has a fifth of that.
+/// The longest text that is searched for a key, in bytes. A bundle of all public root certificates is a fifth of that.
 const MAX_TEXT: usize = 1024 * 1024;
 
 pub(super) const BEGIN: &str = "-----BEGIN";
@@ -32,7 +30,7 @@ pub(super) const UTF_16: &str = "the text was UTF-16";
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
     pub(crate) der: Zeroizing<Vec<u8>>,
-    /// How `der` is encrypted, where headers of the PEM say so.
+    /// How `der` is encrypted, if the PEM has headers for that.
     pub(crate) dek_info: Option<DekInfo>,
     pub(crate) repairs: Vec<&'static str>,
 }
@@ -44,8 +42,8 @@ const PRIVATE_LABELS: &[&str] = &[
     "ENCRYPTED PRIVATE KEY",
 ];
 
-/// Messages for labels that are not those of a private key. Where a text has several blocks, the first row
-/// that matches is reported, so a key of another kind is named before its certificate.
+/// Messages for labels that are not those of a private key. If a text has several blocks, the first matching row is
+/// reported, so a key of another kind is named before its certificate.
 const OTHER_LABELS: &[(&str, &str)] = &[
     (
         "EC PARAMETERS",
@@ -94,7 +92,7 @@ const OTHER_PREFIXES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Endings of the names of key files. A text that ends so is a name given in place of the content.
+/// Endings of key file names. A text with one of these endings is a file name given instead of the content.
 const KEY_FILE_ENDINGS: &[&str] = &[
     ".pem", ".key", ".der", ".p8", ".p12", ".pfx", ".jks", ".json",
 ];
@@ -102,7 +100,7 @@ const KEY_FILE_ENDINGS: &[&str] = &[
 const IN_QUOTES: &str = "the key was in quotes";
 const ESCAPED_LINE_ENDS: &str = "line ends were written as \\n";
 
-/// Repairs of what surrounds a key. Each test gets the character before the key, and its text.
+/// Repairs of what surrounds a key. Each test gets the character before the key, and the key's text.
 #[allow(clippy::type_complexity)]
 const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
     ("there was a byte order mark before the key", |before, _| {
@@ -114,7 +112,7 @@ const SURROUNDING_REPAIRS: &[(&str, fn(Option<char>, &str) -> bool)] = &[
     }),
 ];
 
-/// Repairs of a block. [`Block::decode`] makes them all in the same way.
+/// Repairs of a block. [`Block::decode`] makes all of them in the same way.
 #[allow(clippy::type_complexity)]
 const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
     ("line ends were missing", |b| {
@@ -141,10 +139,10 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
     }),
 ];
 
-/// Decodes the first private key in `bytes`, or returns `None` where they are not text.
+/// Decodes the first private key in `bytes`, or returns `None` if they are not text.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): there is no private key, and the message names what there is.
+/// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
 pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
     if bytes.len() > MAX_TEXT {
         return Err(Error::key(TOO_LONG));
@@ -212,14 +210,14 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     while let Some(block) = Block::next(rest) {
         let block = block?;
         match normalized(block.label).as_str() {
-            // The DER shows which of them it is, so a wrong label of them does no harm.
+            // The DER shows which of these it is, so a wrong label among them does no harm.
             label if PRIVATE_LABELS.contains(&label) => {
                 let mut key = block.decode()?;
                 if has_private_key(block.after) {
                     key.repairs.push(SEVERAL_KEYS);
                 }
                 if is_json(text) {
-                    // JSON has no other way to write a text with line ends.
+                    // JSON has no other way to write text with line ends.
                     (key.repairs).retain(|repair| ![IN_QUOTES, ESCAPED_LINE_ENDS].contains(repair));
                 }
                 return Ok(key);
@@ -248,15 +246,15 @@ fn has_private_key(text: &str) -> bool {
     false
 }
 
-/// Returns whether a text is a JSON object or array, by its ends.
+/// Returns whether a text is a JSON object or array, judging by its first and last characters.
 fn is_json(text: &str) -> bool {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let ends = (text.chars().next(), text.chars().next_back());
     matches!(ends, (Some('{'), Some('}')) | (Some('['), Some(']')))
 }
 
-/// Decodes the base64 of a whole PEM, or the body of a PEM alone. Both are used where a variable of a
-/// build server takes a single line.
+/// Decodes the base64 of a whole PEM, or only the body of a PEM. Both are used when a variable of a build server holds
+/// a single line.
 fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
     let decoded = decode_base64(text).unwrap_or_default();
     let inner = str::from_utf8(&decoded)
@@ -371,10 +369,9 @@ impl<'t> Block<'t> {
     }
 }
 
-/// Decodes base64, whatever separates its lines.
+/// Decodes base64 with any separators between its lines.
 ///
-/// Each copy of the key is made in one allocation, because a buffer that grows leaves parts of the
-/// key in freed memory.
+/// Each copy of the key is made in one allocation, because a growing buffer leaves parts of the key in freed memory.
 pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
     let mut base64 = unescaped(text);
     base64.retain(|c| !is_separator(c));
@@ -382,8 +379,8 @@ pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeErro
     STANDARD.decode_vec(&*base64, &mut bytes).map(|()| bytes)
 }
 
-/// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends, and those of
-/// JSON by number as their characters: some writers escape `+` and `=` (RFC 8259 §7).
+/// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends, and JSON's numeric escapes as
+/// their characters: some writers escape `+` and `=` (RFC 8259 §7).
 fn unescaped(text: &str) -> Zeroizing<String> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     let mut parts = text.split('\\');
@@ -399,14 +396,14 @@ fn unescaped(text: &str) -> Zeroizing<String> {
     plain
 }
 
-/// Returns the character of `u002B` and what follows it.
+/// Returns the character of an escape such as `u002B`, and what follows it.
 fn numbered_escape(part: &str) -> Option<(char, &str)> {
     let (digits, rest) = part.strip_prefix('u')?.split_at_checked(4)?;
     let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
     Some((c, rest))
 }
 
-/// Returns a label with one space between its words, also where a line was wrapped inside it.
+/// Returns a label with one space between its words, even if the label was wrapped.
 pub(super) fn normalized(label: &str) -> String {
     unescaped(label)
         .split_whitespace()

@@ -1,7 +1,7 @@
 //! Reads the first private key of a PKCS#12 store (RFC 7292).
 //!
-//! OpenSSL, Windows and Java write the key into a part that is not encrypted as a whole, so the
-//! certificates beside it, which old programs encrypt with RC2, are never decrypted.
+//! OpenSSL, Windows and Java write the key into a part that is not encrypted as a whole. So the certificates, which old
+//! programs encrypt with RC2, are never decrypted.
 
 use hmac::digest::Digest;
 use hmac::digest::core_api::BlockSizeUser;
@@ -40,8 +40,7 @@ const SHA_512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
 /// Returns the first private key of a `PFX` (RFC 7292 §4), in DER, and whether there are several.
 ///
 /// # Errors
-/// A message: the passphrase is wrong or costs too much, there is no key, or it is encrypted in a
-/// way that is not read.
+/// A message: the passphrase is wrong or costs too much, there is no key, or its encryption is not supported.
 pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<(SecretBytes, bool), String> {
     let store = sequence(store).map_err(|_| INCONSISTENT)?;
     let [_version, contents, mac @ ..] = store.as_slice() else {
@@ -86,7 +85,7 @@ fn data<'d>(content_info: &Element<'d>) -> Option<&'d [u8]> {
     }
 }
 
-/// `MacData` (RFC 7292 §4): a MAC over everything, whose key is made of the passphrase.
+/// `MacData` (RFC 7292 §4): a MAC over everything, whose key is derived from the passphrase.
 struct Mac<'d> {
     hash: &'d [u8],
     code: &'d [u8],
@@ -113,7 +112,7 @@ impl<'d> Mac<'d> {
     }
 
     /// # Errors
-    /// A message: the passphrase is wrong or costs too much, or the MAC is not known.
+    /// A message: the passphrase is wrong or costs too much, or the MAC is unknown.
     fn verify(&self, contents: &[u8], passphrase: &[u8]) -> Result<(), String> {
         check_rounds(self.rounds, "the MAC of PKCS#12", CONVERT)?;
         let is_valid = match self.hash {

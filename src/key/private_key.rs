@@ -1,9 +1,9 @@
-//! Reads the parts of a private key from DER, or names what the bytes are instead: PKCS#8 (RFC
-//! 5958), PKCS#1 (RFC 8017 §A.1.2) and SEC 1 (RFC 5915).
+//! Reads the parts of a private key from DER, or says what the bytes are instead: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017
+//! §A.1.2) and SEC 1 (RFC 5915).
 //!
-//! A missing NULL, bytes after the end and primes that were left out do not change which key it is,
-//! so such a key is read and the difference reported as a repair. Whether the numbers are those of
-//! a key is checked where the key is made. What is copied is wiped, and nothing is quoted.
+//! A missing NULL, bytes after the end and primes that were left out do not change which key it is, so the key is read
+//! anyway, and the difference is reported as a repair. Whether the numbers belong to one key is checked when the key is
+//! made. What is copied is wiped, and nothing is quoted.
 
 use super::der::{
     BIT_STRING, CONTEXT_0, CONTEXT_1, CONTEXT_2, DerError, Element, IMPLICIT_1, INTEGER, NULL,
@@ -16,22 +16,21 @@ use super::material::{
 };
 use crate::signer::Algorithm;
 
-/// The longest DER that is read, in bytes. A key has 5 thousand at most, a PKCS#12 store has more.
+/// The longest DER that is read, in bytes. A key is at most 5 thousand bytes; a PKCS#12 store is longer.
 const MAX_DER: usize = 1024 * 1024;
 
 const NO_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
 const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
-/// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410
-/// §3).
+/// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410 §3).
 pub(super) const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 pub(super) const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 pub(super) const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
 pub(super) const ED25519: &[u8] = b"\x2b\x65\x70";
 const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
 
-/// Kinds of keys that sign no JWT here, by object identifier (RFC 3279 §2.3.2, RFC 8410 §3).
+/// Kinds of keys that cannot sign a JWT here, by object identifier (RFC 3279 §2.3.2, RFC 8410 §3).
 const OTHER_KINDS: &[(&[u8], &str)] = &[
     (b"\x2a\x86\x48\xce\x38\x04\x01", DSA_KEY),
     (
@@ -99,7 +98,7 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
          JCEKS -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12, then export its key \
          with openssl pkcs12 -in key.p12 -nocerts -nodes -out NEW",
     ),
-    // Firefox writes PKCS#12 in BER with indefinite lengths; this is its version.
+    // Firefox writes PKCS#12 in BER with indefinite lengths; these bytes are the start of that, with the version.
     (b"\x30\x80\x02\x01\x03", PKCS12),
     (b"openssh-key-v1\0", OPENSSH_KEY),
     (
@@ -130,10 +129,10 @@ pub(crate) enum PrivateKey<'d> {
     Encrypted(Encrypted<'d>),
 }
 
-/// Reads a private key of whichever structure.
+/// Reads a private key of any structure.
 ///
 /// # Errors
-/// A message that names what the bytes are instead.
+/// A message that says what the bytes are instead.
 pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> {
     if bytes.len() > MAX_DER {
         return Err(TOO_LONG);
@@ -184,7 +183,7 @@ fn plain(parts: KeyParts) -> KeyMaterial {
     }
 }
 
-/// Returns the message for bytes that are not text where PEM was expected.
+/// Returns the message for bytes that are not text although PEM was expected.
 pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
     match private_key(bytes) {
         Ok(PrivateKey::Encrypted(Encrypted::Pkcs12(_))) => match cfg!(feature = "encrypted-keys") {
@@ -197,8 +196,7 @@ pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Reads algorithm and key of a PKCS#8 structure (RFC 5958 §2), and the public key that its second
-/// version may have.
+/// Reads algorithm and key of a PKCS#8 structure (RFC 5958 §2), and the public key that version 2 may have.
 fn pkcs8(
     algorithm: &Element<'_>,
     key: &Element<'_>,
@@ -251,14 +249,14 @@ fn pkcs8(
     }
 }
 
-/// Names a kind of key that signs no JWT here.
+/// Names a kind of key that cannot sign a JWT here.
 fn other_kind(oid: &[u8]) -> &'static str {
     let row = OTHER_KINDS.iter().find(|(other, _)| *other == oid);
     row.map_or(OTHER_KIND, |(_, name)| name)
 }
 
-/// Returns the algorithms of RFC 7518 §3.5 that a key restricted to PSS may be used with (RFC 4055
-/// §3.1). Without parameters it is restricted to no hash.
+/// Returns the algorithms of RFC 7518 §3.5 that a key restricted to PSS may be used with (RFC 4055 §3.1). Without
+/// parameters, the key is not restricted to a hash.
 fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorithm]> {
     let Some(parameters) = parameters else {
         return Some(ANY_PSS);
@@ -266,7 +264,7 @@ fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorith
     let parameters = elements(parameters.value)
         .ok()
         .filter(|_| parameters.tag == SEQUENCE)?;
-    // Hash and mask are SHA-1 where they are left out, and a salt has at least 20 bytes.
+    // If they are left out, hash and mask are SHA-1, and the salt has at least 20 bytes.
     let field = |tag| parameters.iter().find(|element| element.tag == tag);
     let hash = sequence(field(CONTEXT_0)?.value).ok()?;
     let mask = sequence(field(CONTEXT_1)?.value).ok()?;
@@ -285,8 +283,8 @@ fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorith
     (mask.first()?.value == MGF1 && mask_hash == hash && fits).then_some(algorithms)
 }
 
-/// Reads version, scalar, curve and point of an EC private key (RFC 5915 §3). In PKCS#8 the curve is
-/// named outside of it.
+/// Reads version, scalar, curve and point of an EC private key (RFC 5915 §3). In PKCS#8 the curve is named outside this
+/// structure.
 fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts, &'static str> {
     let [version, d, others @ ..] = elements else {
         return Err(EC_INCONSISTENT);
@@ -321,10 +319,10 @@ fn bits(element: Element<'_>) -> Option<Vec<u8>> {
     element.value.get(1..).map(<[u8]>::to_vec)
 }
 
-/// Reads version, n, e, d, and the five numbers after them if they are there.
+/// Reads version, n, e, d, and the next five numbers if they are present.
 fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
     if let [_, _, subgroup, _, _, _] = elements {
-        // OpenSSL's format of DSA keys: version, p, q, g and two more, q with 160 bits or more.
+        // OpenSSL's format of DSA keys: version, p, q, g and two more numbers; q has 160 bits or more.
         if subgroup.value.len() >= 20 {
             return Err(DSA_KEY);
         }
@@ -362,8 +360,8 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
     })
 }
 
-/// Names a certificate or a request by the number of elements in its first part: a request has four
-/// at most (RFC 2986 §4.1), a certificate six or more (RFC 5280 §4.1).
+/// Names a certificate or a request by the number of elements in its first part: a request has at most four (RFC 2986
+/// §4.1), a certificate six or more (RFC 5280 §4.1).
 fn certificate_or_request(first: &Element<'_>) -> &'static str {
     match elements(first.value) {
         Ok(elements) if elements.len() <= 4 => "this is a certificate request",
@@ -371,7 +369,7 @@ fn certificate_or_request(first: &Element<'_>) -> &'static str {
     }
 }
 
-/// Names what is no DER, by its first bytes and the error of the DER reader.
+/// Names what is not DER, by its first bytes and the error of the DER reader.
 fn name_of_other_file(bytes: &[u8], error: DerError) -> &'static str {
     let row = OTHER_FILES
         .iter()
@@ -379,7 +377,7 @@ fn name_of_other_file(bytes: &[u8], error: DerError) -> &'static str {
     match (row, bytes, error) {
         (Some((_, name)), _, _) => name,
         (None, [] | [0x30, ..], DerError::CutOff) => CUT_OFF,
-        // A file system that lost power keeps the length of a file and not its content.
+        // After a power loss, a file system may keep the length of a file but not its content.
         _ if bytes.iter().all(|byte| *byte == 0) => {
             "this is nothing but zero bytes: copy the file again"
         }

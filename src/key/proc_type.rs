@@ -1,13 +1,13 @@
-//! Decrypts PEM that OpenSSL encrypts the old way, whose headers name the cipher.
+//! Decrypts PEM that OpenSSL encrypted the old way, with headers that name the cipher.
 //!
-//! `Proc-Type: 4,ENCRYPTED` and `DEK-Info` are those of RFC 1421 §4.6.1. The cipher's key is
-//! OpenSSL's own: MD5 over the passphrase and a salt, which is the beginning of the IV.
+//! `Proc-Type: 4,ENCRYPTED` and `DEK-Info` are those of RFC 1421 §4.6.1. The cipher's key is derived in OpenSSL's own
+//! way: MD5 over the passphrase and a salt, which is the beginning of the IV.
 
 use super::material::{Cipher, DekInfo};
 #[cfg(feature = "encrypted-keys")]
 use super::{block_cipher, derivation, encrypted::WRONG_PASSPHRASE, material::SecretBytes};
 
-/// Ciphers of `DEK-Info` by OpenSSL's names, and those that are not read.
+/// Ciphers of `DEK-Info` by OpenSSL's names. `None` means that the cipher is not supported.
 const CIPHERS: &[(&str, Option<Cipher>)] = &[
     ("AES-128-CBC", Some(Cipher::Aes128)),
     ("AES-192-CBC", Some(Cipher::Aes192)),
@@ -32,12 +32,12 @@ const NO_IV: &str = "the DEK-Info line of this encrypted key has no initializati
 #[cfg(feature = "encrypted-keys")]
 const SALT: usize = 8;
 
-/// Splits the headers from the body of a block. A body without headers is returned as it is.
+/// Splits the headers from the body of a block. A body without headers is returned unchanged.
 ///
 /// The line ends may be missing or written as `\n`, as in the rest of the block.
 ///
 /// # Errors
-/// A message: the headers name no cipher that is read.
+/// A message: the headers name no supported cipher.
 pub(super) fn split_headers(body: &str) -> Result<(Option<DekInfo>, &str), String> {
     if !body.contains("Proc-Type:") {
         return Ok((None, body));

@@ -1,4 +1,4 @@
-//! A public key, in the forms in which servers register it.
+//! A public key, in the formats in which servers register it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -27,7 +27,7 @@ pub(crate) enum PublicKey {
         n: Vec<u8>,
         e: Vec<u8>,
     },
-    /// Two coordinates, each as long as the numbers of the curve are.
+    /// Two coordinates, each as long as the numbers of the curve.
     Ec {
         curve: Curve,
         x: Vec<u8>,
@@ -41,7 +41,7 @@ pub(crate) enum PublicKey {
 impl PublicKey {
     /// Returns the key as a `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7).
     ///
-    /// `rsa` writes the same bytes, adds twice the code to a program, and says that it may fail.
+    /// `rsa` writes the same bytes, but adds twice the code to a program, and returns a `Result`.
     pub(crate) fn der(&self) -> Vec<u8> {
         let (algorithm, key) = match self {
             Self::Rsa { n, e } => {
@@ -66,7 +66,7 @@ impl PublicKey {
         pem::encode("PUBLIC KEY", &self.der())
     }
 
-    /// Returns the key as a JWK (RFC 7517 §4). Its `kid` is the thumbprint where `key_id` is `None`.
+    /// Returns the key as a JWK (RFC 7517 §4). Its `kid` is the thumbprint if `key_id` is `None`.
     pub(crate) fn jwk(&self, algorithm: Algorithm, key_id: Option<&str>) -> String {
         let thumbprint = self.thumbprint();
         let own = self.members();
@@ -104,12 +104,12 @@ impl PublicKey {
         format!("SHA256:{}", STANDARD.encode(self.identity()))
     }
 
-    /// Returns SHA-256 of the key in DER.
+    /// Returns the SHA-256 hash of the key in DER.
     pub(crate) fn identity(&self) -> [u8; 32] {
         Sha256::digest(self.der()).into()
     }
 
-    /// Returns the members that a thumbprint is made of, sorted by name (RFC 7638 §3.2, RFC 8037 §2).
+    /// Returns the members from which a thumbprint is computed, sorted by name (RFC 7638 §3.2, RFC 8037 §2).
     fn members(&self) -> Vec<(&'static str, String)> {
         let text = |name, value: &str| (name, value.to_owned());
         let number = |name, bytes: &[u8]| (name, URL_SAFE_NO_PAD.encode(bytes));

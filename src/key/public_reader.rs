@@ -1,6 +1,6 @@
 //! Reads a public key from its bytes or from a certificate, for the command line.
 //!
-//! A private key has its own reader, which returns the public key too.
+//! Private keys have their own reader, which returns the public key too.
 
 use super::certificate;
 use super::der::{BIT_STRING, INTEGER, elements, sequence, without_leading_zeros};
@@ -41,10 +41,10 @@ pub struct PublicKeyOfFile {
 }
 
 impl PublicKeyOfFile {
-    /// Reads a public key in PEM, in DER or as a JWK, or that of a certificate.
+    /// Reads a public key from PEM, DER, a JWK or a certificate.
     ///
     /// # Errors
-    /// Kind [`Key`](crate::ErrorKind::Key): there is none, or one of a kind that signs no assertion here.
+    /// Kind [`Key`](crate::ErrorKind::Key): there is no public key, or its kind signs no assertion here.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let text = decode_utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
         let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
@@ -68,7 +68,7 @@ impl PublicKeyOfFile {
     /// Those of [`read`](Self::read).
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let jwk = Jwk::parse(json)?;
-        // A private key may be for signing alone, and its public key verifies what it signs.
+        // A private key may be for signing only, and its public key verifies what it signs.
         jwk.check_operation(&["verify", "sign"], OTHER_KEY_OPS)
             .map_err(Error::key)?;
         let kty = jwk.text("kty").ok_or_else(|| Error::key(jwk::NO_KEY))?;
@@ -96,7 +96,7 @@ impl PublicKeyOfFile {
         })
     }
 
-    /// Returns the kind and the size or the curve.
+    /// Returns the kind of the key, and its size or curve.
     pub fn kind(&self) -> String {
         match &self.key {
             PublicKey::Rsa { n, .. } => format!("RSA, {} bits", bits(n)),
@@ -127,7 +127,7 @@ impl PublicKeyOfFile {
     pub fn pem(&self) -> String {
         self.key.pem()
     }
-    /// Returns the key as a JWK. Its `kid` is the thumbprint where `key_id` is `None`.
+    /// Returns the key as a JWK. Its `kid` is the thumbprint if `key_id` is `None`.
     pub fn jwk(&self, algorithm: Algorithm, key_id: Option<&str>) -> String {
         self.key.jwk(algorithm, key_id)
     }
@@ -135,7 +135,7 @@ impl PublicKeyOfFile {
     pub fn thumbprint(&self) -> String {
         self.key.thumbprint()
     }
-    /// Returns SHA-256 of the key in DER (`SubjectPublicKeyInfo`).
+    /// Returns the SHA-256 hash of the key in DER (`SubjectPublicKeyInfo`).
     pub fn sha256(&self) -> [u8; 32] {
         self.key.identity()
     }
