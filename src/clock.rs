@@ -73,7 +73,7 @@ impl ManualClock {
         times.wall = times.wall.checked_add(time).unwrap_or(times.wall);
         times.monotonic = times.monotonic.checked_add(time).unwrap_or(times.monotonic);
     }
-    /// Sets the wall clock alone, as an administrator or a suspended machine does.
+    /// Sets only the wall clock, as an administrator or a suspended machine does.
     pub fn set(&self, now: SystemTime) {
         self.times().wall = now;
     }

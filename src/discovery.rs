@@ -18,8 +18,8 @@ pub(crate) struct Discovery {
     pub(crate) name: &'static str,
     /// Returns the requests for the metadata, to be sent in this order until one document works.
     pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
-    /// Returns the issuer that the metadata must name, `None` where any will do. The flag says whether the issuer becomes
-    /// the audience.
+    /// Returns the issuer that the metadata must name, or `None` if any will do. The flag says whether the issuer
+    /// becomes the audience.
     pub(crate) expected_issuer: fn(&Url, bool) -> ExpectedIssuer<'_>,
     /// Compares the issuer of a document with the expected one.
     is_expected: fn(found: &str, expected: &str) -> bool,
@@ -62,8 +62,8 @@ impl Discovery {
 
     /// By the URL of a metadata document.
     ///
-    /// It names an issuer only where it is a well-known one, and that matters only where the issuer becomes the
-    /// audience: Entra's and Azure AD B2C's differ from their addresses.
+    /// The URL names an issuer only if it is a well-known one, and that matters only if the issuer becomes the
+    /// audience: the issuers of Entra and Azure AD B2C differ from their addresses.
     pub(crate) const BY_METADATA: Self = Self {
         name: "metadata",
         requests: |url| Ok(vec![Request::get(url.clone())]),
@@ -77,7 +77,7 @@ impl Discovery {
                 )),
             },
         },
-        // With and without a slash at its end, an issuer has its metadata at the same URL.
+        // An issuer with and without a trailing slash has its metadata at the same URL.
         is_expected: |found, expected| {
             found == expected || found.strip_suffix('/') == Some(expected)
         },
@@ -89,9 +89,9 @@ impl Discovery {
 impl EndpointSearch<'_> {
     /// Sends the requests for the metadata until one document works.
     ///
-    /// A server with one of the two documents may answer the request for the other one with
-    /// anything: a page, an error in JSON with status 200, a closed connection. The error names
-    /// every URL that was tried, is retryable where one of the failures is, and repeats no secret.
+    /// A server with one of the two documents may answer the request for the other one with anything: a page, an error
+    /// in JSON with status 200, a closed connection. The error names every URL that was tried, is retryable if one of
+    /// the failures is, and repeats no secret.
     fn discover(&self, send: &mut SendRequest<'_>) -> Result<FoundEndpoint, Error> {
         let mut failed: Option<Error> = None;
         for request in (self.discovery.requests)(self.url)? {
@@ -99,7 +99,7 @@ impl EndpointSearch<'_> {
             let error = match send(&request) {
                 Err(cause) => {
                     let (_, query) = request.url().split_once('?').unwrap_or_default();
-                    // A server that was not reached has no other document either.
+                    // A server that was not reached will not serve the other document either.
                     let is_unreached = failed.is_none() && !was_reached(&cause);
                     let place = match is_unreached {
                         true => request.authority(),
@@ -162,7 +162,7 @@ impl EndpointSearch<'_> {
             return Err(Error::protocol("metadata names no token_endpoint"));
         };
         match Url::parse(token_endpoint.to_string()) {
-            // A remote server would direct the assertion to whatever listens on this machine.
+            // A remote server could otherwise direct the assertion to whatever listens on this machine.
             Ok(url) if url.is_plain_http() && !self.url.is_plain_http() => Err(Error::protocol(
                 "the token_endpoint of the metadata is plain http, and the metadata came by https",
             )),
@@ -174,9 +174,9 @@ impl EndpointSearch<'_> {
         }
     }
 
-    /// Compares the issuer of a document with the one that the caller named. RFC 8414 §3.3 wants
-    /// them identical: the audience must never be chosen by a document of somebody else, who would
-    /// get an assertion for another server (CVE-2025-27370).
+    /// Compares the issuer of a document with the one that the caller named. RFC 8414 §3.3 requires them to be
+    /// identical: the audience must never be chosen by somebody else's document, or they would get an assertion for
+    /// another server (CVE-2025-27370).
     fn check_issuer(&self, found: Option<&str>, expected: &str) -> Result<(), Error> {
         let found = match found {
             Some(found) if (self.discovery.is_expected)(found, expected) => return Ok(()),
@@ -189,28 +189,28 @@ impl EndpointSearch<'_> {
     }
 }
 
-/// Returns whether a request failed, as far as its error says, after the connection was made.
+/// Returns whether a request failed after the connection was made, as far as its error says.
 fn was_reached(cause: &io::Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, TimedOut, UnexpectedEof,
     };
     match cause.kind() {
-        // A server may also be silent about one document alone.
+        // A server may also be silent about only one of the documents.
         BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | TimedOut => true,
         InvalidData => !is_about_certificate(cause), // else its protocol is wrong
         _ => false,
     }
 }
 
-/// Returns whether the text has the form of an issuer: scheme and host, no user, query or fragment
-/// (RFC 8414 §2). A document that is no metadata may hold a secret in any other text.
+/// Returns whether the text has the form of an issuer: scheme and host, no user, query or fragment (RFC 8414 §2). A
+/// document that is not metadata may hold a secret in any other text.
 fn may_be_shown(issuer: &str) -> bool {
     let uri = Uri::try_from(issuer).unwrap_or_default();
     let has_host = uri.scheme().is_some() && uri.host().is_some();
     has_host && !issuer.contains(['@', '?', '#'])
 }
 
-/// Joins the errors of two documents: the one that may pass decides the kind, else the second.
+/// Joins the errors of two documents. The first decides the kind if it is retryable, else the second.
 fn joined(first: Error, second: Error) -> Error {
     let (decisive, other) = match first.is_retryable() {
         true => (first, second),
@@ -219,8 +219,8 @@ fn joined(first: Error, second: Error) -> Error {
     decisive.with_context(&format!("{other}; ")) // its own status is printed at the end
 }
 
-/// Returns the requests for an issuer's two documents. RFC 8414 §3.1 puts the well-known part
-/// between host and path, OpenID Connect Discovery §4.1 behind the path.
+/// Returns the requests for an issuer's two documents. RFC 8414 §3.1 puts the well-known part between host and path,
+/// OpenID Connect Discovery §4.1 after the path.
 fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
     let (origin, path) = issuer.origin_and_path();
     let get = |url| match Url::parse(url) {

@@ -29,22 +29,23 @@ pub(crate) enum EndpointKind {
 }
 
 impl Endpoint {
-    /// Makes an endpoint of the URL of the token endpoint itself.
+    /// Makes an endpoint from the URL of the token endpoint itself.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL may not carry an assertion.
+    /// [`Config`](crate::ErrorKind::Config) if the URL may not carry an assertion.
     pub fn token(url: impl Into<String>) -> Result<Self, Error> {
         let url = parse("token endpoint", url.into())?;
         Ok(Self::found(url, None))
     }
 
-    /// Makes an endpoint of the issuer, whose metadata names the token endpoint: RFC 8414, else OpenID Connect
-    /// Discovery.
+    /// Makes an endpoint from an issuer, whose metadata names the token endpoint.
+    ///
+    /// The metadata is that of RFC 8414, else of OpenID Connect Discovery.
     ///
     /// The document's `issuer` must be this text, byte for byte (RFC 8414 §3.3).
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL may not be an issuer's.
+    /// [`Config`](crate::ErrorKind::Config) if the URL cannot be that of an issuer.
     pub fn issuer(url: impl Into<String>) -> Result<Self, Error> {
         let url = parse("issuer", url.into())?;
         match url.has_query() {
@@ -53,15 +54,14 @@ impl Endpoint {
         }
     }
 
-    /// Makes an endpoint of the URL of a metadata document.
+    /// Makes an endpoint from the URL of a metadata document.
     ///
-    /// Its `token_endpoint` is read. Its `issuer` is compared only where it becomes the audience, with
-    /// [`Audience::Issuer`](crate::Audience::Issuer): then the URL has to be a well-known one, whose
-    /// path names the issuer (RFC 8414 §3.1). A slash at the end of the issuer may differ, since the
-    /// URL does not show it.
+    /// The document's `token_endpoint` is read. Its `issuer` is compared only if it becomes the audience, with
+    /// [`Audience::Issuer`](crate::Audience::Issuer). The URL must then be a well-known one, whose path names the
+    /// issuer (RFC 8414 §3.1). A slash at the end of the issuer may differ, since the URL does not show it.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the URL is not safe to fetch metadata from.
+    /// [`Config`](crate::ErrorKind::Config) if the URL is not safe to fetch metadata from.
     pub fn metadata(url: impl Into<String>) -> Result<Self, Error> {
         let url = parse("metadata document", url.into())?;
         Ok(Self::discovered(url, &Discovery::BY_METADATA))
@@ -72,8 +72,7 @@ impl Endpoint {
         Self(EndpointKind::SelfSigned)
     }
 
-    /// Returns the token endpoint at `path` below a base URL, which people copy with and without a
-    /// slash at its end.
+    /// Returns the token endpoint at `path` below a base URL, which people copy with and without a trailing slash.
     pub(crate) fn below(what: &str, base: &str, path: &str) -> Result<Self, Error> {
         let base = base.trim_end_matches('/');
         if parse(what, base.to_owned())?.has_query() || base.ends_with(path) {
@@ -99,7 +98,7 @@ impl Endpoint {
         Self(EndpointKind::Discovered { url, discovery })
     }
 
-    /// Takes the URL of a metadata document that a provider documents.
+    /// Returns the endpoint of a metadata URL that a provider documents.
     pub(crate) fn known_metadata(url: &'static str) -> Self {
         Self::metadata(url).unwrap_or_else(|_| Self::none()) // never: each provider's test reads that document
     }
@@ -108,7 +107,7 @@ impl Endpoint {
         Self(EndpointKind::Token { url, issuer })
     }
 
-    /// Returns the URL of the token endpoint, where it is known.
+    /// Returns the URL of the token endpoint, if it is known.
     #[cfg(feature = "cli")]
     #[doc(hidden)]
     pub fn token_url(&self) -> Option<&str> {

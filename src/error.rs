@@ -8,7 +8,7 @@ use std::{error, fmt, io};
 use crate::message::Response;
 use crate::redact;
 
-/// The error of code that is not ours: a [`Signer`](crate::Signer), a [`TokenStore`](crate::TokenStore).
+/// An error from foreign code: a [`Signer`](crate::Signer), a [`TokenStore`](crate::TokenStore).
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// Why there is no token.
@@ -62,13 +62,13 @@ pub enum ErrorKind {
     Config,
     /// The request did not complete: connection, host name, certificate or time limit.
     Network,
-    /// Another caller's fetch did not finish in the time that this call had.
+    /// Another caller's fetch did not finish within the time of this call.
     Timeout,
     /// The authorization server answered, and refused.
     Denied,
     /// The response is not a token response.
     Protocol,
-    /// The server cannot answer now: status 408, 425, 429, or 5xx but 501 and 505.
+    /// The server cannot answer now: status 408, 425, 429, or 5xx except 501 and 505.
     Unavailable,
 }
 
@@ -81,14 +81,15 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         self.response().map(Response::status)
     }
-    /// Returns the `error` of RFC 6749 §5.2, such as `invalid_grant`: the server's word, without secrets and
-    /// invisible characters, and of 256 characters at most.
+    /// Returns the `error` of RFC 6749 §5.2, such as `invalid_grant`.
+    ///
+    /// It is the server's word, without secrets or invisible characters, and has at most 256 characters.
     pub fn code(&self) -> Option<&str> {
         self.error_response()?.code.as_deref()
     }
     /// Returns the server's own words.
     ///
-    /// They have at most 256 characters, no control characters, and nothing of the assertion.
+    /// They have at most 256 characters, no control characters, and no part of the assertion.
     pub fn description(&self) -> Option<&str> {
         self.error_response()?.description.as_deref()
     }
@@ -97,14 +98,15 @@ impl Error {
     pub fn response(&self) -> Option<&Response> {
         Some(&self.error_response()?.response)
     }
-    /// Returns how long to wait: until the source asks the server again, or what the server asked
-    /// for, a year at most.
+    /// Returns how long to wait, a year at most.
+    ///
+    /// It is the time until the source asks the server again, or what the server asked for.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0
             .retry_in
             .or_else(|| self.error_response()?.retry_after)
     }
-    /// Returns how long the server asked to wait, whatever a source remembers.
+    /// Returns how long the server asked to wait, regardless of what a source remembers.
     #[cfg(feature = "cli")]
     #[doc(hidden)]
     pub fn server_retry_after(&self) -> Option<Duration> {
@@ -117,7 +119,7 @@ impl Error {
     pub fn clock_offset(&self) -> Option<i64> {
         self.error_response()?.clock_offset
     }
-    /// Returns what to do, in one sentence, where the server's documents or its users know.
+    /// Returns what to do, in one sentence, if the server's documents or its users know.
     pub fn hint(&self) -> Option<&'static str> {
         self.error_response()?.hint
     }
@@ -158,7 +160,7 @@ impl Error {
     pub(crate) fn protocol(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Protocol, message)
     }
-    /// The request to `host` did not complete.
+    /// Makes the error of a request to `host` that did not complete.
     pub(crate) fn network(host: &str, cause: io::Error) -> Self {
         use io::ErrorKind::{
             BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData,
@@ -180,7 +182,7 @@ impl Error {
             .edit(|e| e.io = Some(kind))
             .with_source(cause)
     }
-    /// The caller's time ran out before a request was sent.
+    /// Makes the error of a caller whose time ran out before a request was sent.
     pub(crate) fn out_of_time() -> Self {
         Self::new(ErrorKind::Network, "no time is left to send a request")
             .edit(|e| e.io = Some(io::ErrorKind::TimedOut))
@@ -199,7 +201,7 @@ impl Error {
     pub(crate) fn with_response(self, response: ErrorResponse) -> Self {
         self.edit(|e| e.response = Some(response.into()))
     }
-    /// Drops the source, which is foreign text, where it repeats one of `secrets`.
+    /// Drops the source, which is foreign text, if it repeats one of `secrets`.
     pub(crate) fn without_secrets(self, secrets: &[&str]) -> Self {
         let mut source = error::Error::source(&self);
         while let Some(e) = source {
@@ -211,7 +213,7 @@ impl Error {
         }
         self
     }
-    /// Returns whether the endpoint is not there any more, so that its metadata must be read again.
+    /// Returns whether the endpoint is gone, so that its metadata must be read again.
     pub(crate) fn endpoint_is_gone(&self) -> bool {
         // Frameworks write `"error":"Not Found"` into their own pages.
         let is_oauth_code = |code: &str| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -240,7 +242,7 @@ pub(crate) fn is_about_certificate(cause: &io::Error) -> bool {
     says(&format!("{cause}"), "certificate") // `to_string` would bring a formatter of its own
 }
 
-/// Returns whether foreign words contain these, which are in lower case, in any case.
+/// Returns whether foreign words contain `part`, which is in lower case, ignoring case.
 pub(crate) fn says(words: &str, part: &str) -> bool {
     words.to_ascii_lowercase().contains(part)
 }

@@ -1,7 +1,7 @@
-//! Makes the request of profile and key, and the token of its response, without I/O and without a clock.
+//! Makes a request from a profile and a key, and a token from the response, without I/O or a clock.
 //!
-//! Nothing here knows any server: the profile says which parameter carries the assertion, what goes
-//! with it and where. A response is believed only as far as it makes sense (RFC 6749 §5.1, §5.2).
+//! Nothing here knows any particular server: the profile says which parameter carries the assertion, what goes with it,
+//! and where. A response is believed only as far as it makes sense (RFC 6749 §5.1, §5.2).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -54,7 +54,7 @@ pub struct Exchange<'p> {
     signer: CurrentSigner<'p>,
     assertion: Arc<Assertion>,
     request: Request,
-    /// The local time; `iat` and `exp` may go by the server's.
+    /// The local time; `iat` and `exp` may follow the server's.
     now: SystemTime,
 }
 
@@ -62,8 +62,8 @@ impl<'p> Exchange<'p> {
     /// Signs a new assertion for `profile`, whose token endpoint is known.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) where the profile cannot work, or its endpoint is known by
-    /// discovery only; [`Key`](ErrorKind::Key) where the signer fails.
+    /// [`Config`](ErrorKind::Config) if the profile cannot work, or its endpoint is known by discovery only;
+    /// [`Key`](ErrorKind::Key) if the signer fails.
     pub fn new(
         profile: &'p Profile,
         signer: &'p dyn Signer,
@@ -72,7 +72,7 @@ impl<'p> Exchange<'p> {
         Self::with_server_time(profile, signer, now, now)
     }
 
-    /// Signs with `iat` and `exp` by `server_now`.
+    /// Signs a new assertion, with `iat` and `exp` by the server's clock.
     pub(crate) fn with_server_time(
         profile: &'p Profile,
         signer: &'p dyn Signer,
@@ -126,15 +126,14 @@ impl<'p> Exchange<'p> {
     /// Reads the response.
     ///
     /// # Errors
-    /// [`Denied`](ErrorKind::Denied) where the server refused,
-    /// [`Unavailable`](ErrorKind::Unavailable) where it cannot answer now,
-    /// [`Protocol`](ErrorKind::Protocol) where this is not a token response.
+    /// [`Denied`](ErrorKind::Denied) if the server refused, [`Unavailable`](ErrorKind::Unavailable) if it cannot answer
+    /// now, [`Protocol`](ErrorKind::Protocol) if this is not a token response.
     pub fn read(self, response: Response) -> Result<AccessToken, Error> {
         let offset = response.clock_offset(self.now);
         self.read_with(response, offset, &[])
     }
 
-    /// `clock_offset` is measured better where the time of the response is known. The server's words must not repeat
+    /// `clock_offset` is more precise if the caller knows when the response came. The server's words must not repeat
     /// `other_secrets` either.
     pub(crate) fn read_with(
         self,
@@ -186,14 +185,14 @@ impl<'p> Exchange<'p> {
         &self.profile.response
     }
 
-    /// Returns what we sent that foreign text must not repeat.
+    /// Returns the secrets that we sent, which foreign text must not repeat.
     fn secrets(&self) -> Vec<Zeroizing<String>> {
         let mut secrets = self.profile.secret_values();
         secrets.push(self.assertion.secret().to_owned().into());
         secrets
     }
 
-    /// Returns the same, and the tokens in a response.
+    /// Returns the secrets that we sent, and the tokens in a response.
     fn secrets_and_tokens(&self, body: Option<&JsonObject>) -> Vec<Zeroizing<String>> {
         let path = json::path(&self.map().token_member);
         let member = path.last().map(|name| &**name);
@@ -207,7 +206,7 @@ impl<'p> Exchange<'p> {
         secrets
     }
 
-    /// The request did not complete.
+    /// Makes the error of a request that did not complete.
     pub(crate) fn failed(self, cause: io::Error, other_secrets: &[&str]) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
@@ -231,7 +230,7 @@ impl<'p> Exchange<'p> {
             let json = body.and_then(|body| body.find(member));
             json.is_some_and(|json| !json::is_empty(json))
         };
-        // Some servers number their errors, and zero is none.
+        // Some servers number their errors, and zero means no error.
         let error = body.and_then(|body| body.find(&map.error_member));
         let has_error = has(&map.error_member) && error != Some("0");
         let is_success = matches!(response.status(), 200..=299);
@@ -328,7 +327,7 @@ impl<'p> Exchange<'p> {
         })
     }
 
-    /// Returns the lifetime that the response names, else the `exp` of the token where the profile reads it, else the
+    /// Returns the lifetime that the response names, else the `exp` of the token if the profile reads it, else the
     /// lifetime that the profile assumes.
     fn lifetime(&self, named: Option<Duration>, token: &str, date: Option<SystemTime>) -> Duration {
         let from_token = || {
@@ -341,7 +340,7 @@ impl<'p> Exchange<'p> {
             .min(MAX_TOKEN_LIFETIME)
     }
 
-    /// Makes an error of what the server said, without secrets.
+    /// Makes an error from what the server said, without secrets.
     fn into_error(
         self,
         FailedResponse { kind, message }: FailedResponse,
@@ -353,7 +352,7 @@ impl<'p> Exchange<'p> {
         let secrets = self.secrets_and_tokens(body);
         let secrets = all(&secrets, other_secrets);
         let message = match message {
-            // It names members of the response.
+            // This text names members of the response.
             Cow::Owned(text) => {
                 let [text, _] = self.signer.redact(redact_all([&text, ""], &secrets));
                 text.into()
@@ -396,12 +395,12 @@ struct FailedResponse {
 struct TokenResponse {
     secret: Zeroizing<String>,
     lifetime: Duration,
-    /// Whether the response names it.
+    /// Whether the response names the lifetime.
     has_lifetime: bool,
     scope: Option<String>,
 }
 
-/// Returns all secrets as what the functions that remove them take.
+/// Returns all secrets in the form that the redacting functions take.
 fn all<'a>(own: &'a [Zeroizing<String>], others: &[&'a str]) -> Vec<&'a str> {
     let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
     secrets.extend(others);
@@ -416,7 +415,7 @@ impl fmt::Debug for Exchange<'_> {
     }
 }
 
-/// Returns the access token of a profile without an exchange, the assertion itself, and `None` for any other profile.
+/// Returns the assertion as the access token of a self-signed profile, or `None` for any other profile.
 pub(crate) fn self_signed(
     profile: &Profile,
     signer: &dyn Signer,

@@ -25,7 +25,7 @@ pub(crate) struct JsonValue(Value);
 pub(crate) type TextMembers = Vec<(String, Zeroizing<String>)>;
 
 impl JsonObject {
-    /// Parses an object; `None` where the text is anything else.
+    /// Parses an object; returns `None` for anything else.
     ///
     /// A byte order mark is skipped. Bytes that are not UTF-8 become replacement characters: a server that writes one
     /// umlaut in Latin-1 still says something.
@@ -41,7 +41,7 @@ impl JsonObject {
         Self::parse(json).or_else(|| with_text(json, first))
     }
 
-    /// Takes pairs of a name and a value, both JSON. Of two members with one name the last counts.
+    /// Takes pairs of a name and a value, both JSON. If two members have the same name, the last counts.
     pub(crate) fn from_members<'a>(members: impl Iterator<Item = &'a [&'a str]>) -> Option<Self> {
         let mut object = Self::default();
         for member in members {
@@ -96,7 +96,7 @@ impl JsonObject {
         text(self.find(member)?).filter(|text| !text.is_empty())
     }
 
-    /// Returns a text that is not empty.
+    /// Returns the text of a member, if it is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
         text(self.json(name)?).filter(|text| !text.is_empty())
     }
@@ -186,7 +186,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
         return "null".to_owned().into();
     };
     let (elements, members) = (parts(json, '['), parts(json, '{'));
-    // One that grows would leave copies behind.
+    // A string that grows would leave copies behind.
     let mut kept = Zeroizing::new(String::with_capacity(
         json.len().saturating_add("null".len()),
     ));
@@ -233,7 +233,7 @@ pub(crate) fn is_empty(json: &str) -> bool {
     matches!(json, "null" | "false" | "\"\"") || has_no('{') || has_no('[')
 }
 
-/// Returns the index that a part of a JSON Pointer is: digits without a zero before them (RFC 6901 §4).
+/// Returns the index in a part of a JSON Pointer: digits without a leading zero (RFC 6901 §4).
 fn index(name: &str) -> Option<usize> {
     let is_canonical = name == "0" || name.starts_with(|c: char| matches!(c, '1'..='9'));
     name.parse().ok().filter(|_| is_canonical)
@@ -297,7 +297,7 @@ fn parts(json: &str, begin: char) -> Option<Vec<&str>> {
     }
 }
 
-/// Visits a value and all that is in it, each member with its name.
+/// Visits a value and everything in it, each member with its name.
 pub(crate) fn visit(name: &str, value: &Value, visitor: &mut dyn FnMut(&str, &Value)) {
     visitor(name, value);
     match value {
@@ -390,7 +390,7 @@ mod tests {
         assert!(JsonObject::parse_first(b"[{\"a\":1},2]").is_some());
     }
 
-    /// The escapes are RFC 6901 §3's.
+    /// The escapes are those of RFC 6901 §3.
     #[test]
     fn value_is_found_and_removed_by_name_and_by_pointer() {
         let json =

@@ -16,7 +16,7 @@ use crate::signer::{Algorithm, Signer};
 
 /// The longest file that is read, in bytes. No key and no certificate chain is longer.
 const MAX_FILE: u64 = 1024 * 1024;
-/// Bytes that are enough for most key files, also where the system does not know their length.
+/// Bytes that are enough for most key files, even if the system does not know their length.
 const USUAL_FILE: usize = 8 * 1024;
 
 /// A [`Signer`] whose key is in a file, such as a mounted secret, that is replaced from time to time.
@@ -26,9 +26,9 @@ const USUAL_FILE: usize = 8 * 1024;
 /// the file, and with them the name under which a [`TokenStore`](crate::TokenStore) keeps tokens. A
 /// token that was issued for the former key is used until it is refreshed, or the server rejects it.
 ///
-/// While the file is missing or does not hold a key, the former key signs, and a warning is logged
-/// once. Replace the file by renaming another one: the beginning of a secret is a secret too, and would
-/// be used as one.
+/// While the file is missing or does not hold a key, the former key signs, and a warning is logged once. Replace the
+/// file by renaming another one over it: the beginning of a half-written secret is a secret too, and would be used as
+/// one.
 ///
 /// ```no_run
 /// # #[cfg(all(feature = "rsa", feature = "ureq"))] fn run() -> Result<(), jwt_bearer::Error> {
@@ -45,30 +45,29 @@ pub struct KeyFile {
     state: Mutex<FileState>,
 }
 
-/// Makes a key of the bytes of its file.
+/// Makes a key from the bytes of its file.
 type ReadKey = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 
 struct FileState {
     /// The last key that could be read.
     signer: Arc<dyn Signer>,
-    /// The hash of the content that was looked at last, and why it is no key.
+    /// The hash of the content that was read last, and why it is not a key.
     hash: [u8; 32],
     content_problem: Option<String>,
     /// Why the file cannot be used now. Each reason is logged once.
     problem: Option<String>,
-    /// Counts readings of the file. One that ends after a later one is out of date.
+    /// Counts reads of the file. A read that ends after a later one is out of date.
     begun: u64,
     applied: u64,
 }
 
 impl KeyFile {
-    /// Reads the key in a file. `read` makes a key of the file's bytes, now and after each change.
-    /// It is a closure such as `|bytes| Key::read(bytes)`, which may also set algorithm and key id, or
-    /// use a passphrase.
+    /// Reads the key in a file. `read` makes a key from the file's bytes, now and after each change. It is a closure
+    /// such as `|bytes| Key::read(bytes)`, which may also set algorithm and key id, or use a passphrase.
     ///
     /// # Errors
-    /// Kind [`Key`](crate::ErrorKind::Key): the file cannot be read, with the system's error as the
-    /// [source](std::error::Error::source), or is longer than 1 MiB; and the errors of `read`. The message begins with
+    /// Kind [`Key`](crate::ErrorKind::Key) if the file cannot be read, with the system's error as the
+    /// [source](std::error::Error::source), or is longer than 1 MiB; also the errors of `read`. The message begins with
     /// the name of the file.
     pub fn new<S: Signer + 'static>(
         path: impl Into<PathBuf>,
@@ -93,14 +92,14 @@ impl KeyFile {
         })
     }
 
-    /// Returns the key that is in the file now, or the former one where that is not possible.
+    /// Returns the key that is in the file now, or the former one if that fails.
     fn signer(&self) -> Arc<dyn Signer> {
         let (number, former_hash) = {
             let mut state = self.state();
             state.begun = state.begun.saturating_add(1);
             (state.begun, state.hash)
         };
-        // No lock is held while the file is read and parsed. Content that is known is not parsed again.
+        // No lock is held while the file is read and parsed. Known content is not parsed again.
         let read = read_file(&self.path).map(|bytes| {
             let hash = sha256(&bytes);
             let signer = (hash != former_hash).then(|| (self.read)(&bytes));
@@ -151,12 +150,12 @@ fn with_cause(error: &Error) -> String {
     }
 }
 
-/// Reads a file. A regular file that does not grow meanwhile leaves no copies in freed memory.
+/// Reads a file. A regular file that does not grow during the read leaves no copies in freed memory.
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let read = || {
         let file = File::open(path)?;
         let length = usize::try_from(file.metadata()?.len().min(MAX_FILE)).unwrap_or_default();
-        // More than the file has, so that its end is found without growing.
+        // More than the file has, so that its end is found without growing the buffer.
         let capacity = length.saturating_add(USUAL_FILE);
         let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
         file.take(MAX_FILE.saturating_add(1))

@@ -132,7 +132,7 @@ pub use transport::agent::agent;
 #[doc(hidden)]
 pub use transport::agent::agent_with_connector;
 
-/// Compiles the Rust of the other documents.
+/// Compiles the Rust examples of the other documents.
 #[cfg(all(doctest, feature = "rsa", feature = "ureq"))]
 mod documents {
     #[doc = include_str!("../README.md")]

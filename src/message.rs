@@ -12,8 +12,8 @@ use crate::url::Url;
 
 mod retry_after;
 
-/// Bytes of a response body: a token response is a few kilobytes, and a server that sends more is
-/// not an authorization server.
+/// The longest response body, in bytes: a token response is a few kilobytes, and a server that sends more is not an
+/// authorization server.
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
 
 const USER_AGENT: &str = concat!("jwt-bearer/", env!("CARGO_PKG_VERSION"));
@@ -29,19 +29,19 @@ pub struct Request {
     body: Zeroizing<Vec<u8>>,
 }
 
-/// Names and values of further headers.
+/// Names and values of additional headers.
 pub(crate) type RequestHeaders = Vec<(Cow<'static, str>, Zeroizing<String>)>;
 
 impl Request {
-    /// Returns `GET` for metadata and with [`Placement::GET`](crate::Placement::GET), `POST` else.
+    /// Returns `GET` for metadata and with [`Placement::GET`](crate::Placement::GET), otherwise `POST`.
     pub fn method(&self) -> &'static str {
         self.method
     }
 
     /// Returns the URL, query included.
     ///
-    /// With [`Placement::QUERY`](crate::Placement::QUERY) and [`Placement::GET`](crate::Placement::GET)
-    /// the assertion may be in it: as secret as [`body`](Self::body).
+    /// With [`Placement::QUERY`](crate::Placement::QUERY) and [`Placement::GET`](crate::Placement::GET) it may contain
+    /// the assertion, and is then as secret as [`body`](Self::body).
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -62,7 +62,7 @@ impl Request {
             .chain(further)
     }
 
-    /// Returns the parameters, the assertion usually among them, encoded; empty where they are in the URL.
+    /// Returns the encoded parameters, usually with the assertion; empty if they are in the URL.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -96,13 +96,13 @@ impl Request {
         }
     }
 
-    /// Adds headers, each in place of our own of that name.
+    /// Adds headers, each replacing our own of that name.
     pub(crate) fn with_headers(self, headers: RequestHeaders) -> Self {
         Self { headers, ..self }
     }
 }
 
-/// Returns whether a header can be sent with every request. Those that frame a message are the HTTP client's.
+/// Returns whether a header can be sent with every request. Headers that frame a message are left to the HTTP client.
 pub(crate) fn is_header(name: &str, value: &str) -> bool {
     const FRAMING: &[&str] = &["connection", "content-length", "host", "transfer-encoding"];
     let is_framing = FRAMING
@@ -144,7 +144,7 @@ impl Response {
         self.status
     }
 
-    /// Returns the first header of this name, in any case.
+    /// Returns the first header of this name, ignoring case.
     #[inline(never)] // eight callers would have a copy each
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
@@ -159,15 +159,14 @@ impl Response {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the body as it came.
+    /// Returns the body as it was received.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Parses the body. `Content-Type` is ignored: servers get it wrong.
     ///
-    /// In an error the first element of an array counts: Salesforce's APIs answer
-    /// `[{"message":...}]`.
+    /// In an error, the first element of an array counts: Salesforce's APIs answer `[{"message":...}]`.
     pub(crate) fn json(&self) -> Option<JsonObject> {
         match self.status {
             _ if self.is_too_long() => None,
@@ -195,13 +194,12 @@ impl Response {
         }
     }
 
-    /// Returns the server's clock (RFC 9110 §6.6.1).
+    /// Returns the server's time (RFC 9110 §6.6.1).
     pub(crate) fn date(&self) -> Option<SystemTime> {
         httpdate::parse_http_date(self.header("Date")?.trim()).ok()
     }
 
-    /// Returns the seconds by which the server's clock is ahead of `now`; nothing where a cache
-    /// answered.
+    /// Returns the seconds by which the server's clock is ahead of `now`, or `None` if a cache answered.
     pub(crate) fn clock_offset(&self, now: SystemTime) -> Option<i64> {
         let has_aged = |age: &str| age.trim().parse() != Ok(0_u64);
         let date = self
@@ -227,7 +225,7 @@ impl Response {
     }
 }
 
-/// Returns whether the values of a header are no secrets.
+/// Returns whether the values of a header are not secret.
 pub(crate) fn is_public_header(name: &str) -> bool {
     const PUBLIC: &[&str] = &["Accept", "User-Agent", "Content-Type"];
     PUBLIC
@@ -235,15 +233,15 @@ pub(crate) fn is_public_header(name: &str) -> bool {
         .any(|public| name.eq_ignore_ascii_case(public))
 }
 
-/// Returns a value as HTTP libraries have it. They do not print one that may be secret.
+/// Returns a header value for HTTP libraries, which do not print one that may be secret.
 pub(crate) fn header_value(name: &str, value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(value).ok()?;
     value.set_sensitive(!is_public_header(name));
     Some(value)
 }
 
-/// The request as the `http` crate has it, for clients that take that form. The `Content-Length` is
-/// left to the client.
+/// Converts a request to one of the `http` crate, for clients that take that form. The `Content-Length` is left to the
+/// client.
 impl From<&Request> for http::Request<Vec<u8>> {
     fn from(request: &Request) -> Self {
         let mut converted = Self::new(request.body().to_vec());
@@ -262,7 +260,7 @@ impl From<&Request> for http::Request<Vec<u8>> {
     }
 }
 
-/// A response as the `http` crate has it.
+/// Converts a response of the `http` crate.
 impl<B: Into<Vec<u8>>> From<http::Response<B>> for Response {
     fn from(response: http::Response<B>) -> Self {
         let (head, body) = response.into_parts();
@@ -277,10 +275,10 @@ impl<B: Into<Vec<u8>>> From<http::Response<B>> for Response {
     }
 }
 
-/// The response as the `http` crate has it.
+/// Converts a response to one of the `http` crate.
 ///
 /// # Errors
-/// Where status, a header's name or its value is none by that crate's rules.
+/// If the status, or a header's name or value, is invalid by that crate's rules.
 impl TryFrom<&Response> for http::Response<Vec<u8>> {
     type Error = http::Error;
 

@@ -1,6 +1,6 @@
 //! Overwrites what other libraries leave on the stack.
 
-/// Overwrites the part of the stack that the previous call used, `BYTES` of it.
+/// Overwrites `BYTES` bytes of the stack that the previous call used.
 #[inline(never)]
 pub(crate) fn overwrite_stack<const BYTES: usize>() {
     std::hint::black_box([0_u8; BYTES]);

@@ -19,7 +19,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The length of one percent-encoded byte.
 const PERCENT_ENCODED: usize = "%0A".len();
 
-/// The most names of a JSON Pointer: no server nests a request deeper, and writing one is recursive.
+/// The most names in a JSON Pointer: no server nests a request deeper, and writing one is recursive.
 const MAX_DEPTH: usize = 32;
 
 /// A parameter of a token request.
@@ -28,18 +28,18 @@ pub(crate) struct Parameter<'a> {
     /// In a JSON body it may be a JSON Pointer (RFC 6901): `/a/b` is the member `b` of the object `a`.
     pub(crate) name: &'a str,
     pub(crate) value: &'a str,
-    /// Whether the value is JSON, else it is a text.
+    /// Whether the value is JSON rather than a text.
     pub(crate) is_json: bool,
 }
 
 /// Where a token request carries its parameters: its method, and what writes them.
 ///
-/// Each value is a constant, so that a program contains the code of those that it names.
+/// Each value is a constant, so that a program contains only the code of those that it names.
 #[derive(Clone, Copy)]
 pub struct Placement {
     name: &'static str,
     write: fn(&Url, &[Parameter<'_>]) -> Result<Request, &'static str>,
-    /// Finds a parameter's name that cannot be sent together with another.
+    /// Finds the name of a parameter that cannot be sent together with another.
     conflict: fn(&mut dyn Iterator<Item = &str>) -> Option<String>,
 }
 
@@ -57,8 +57,8 @@ impl Placement {
             ))
         },
     };
-    /// One JSON object. A parameter whose name is a JSON Pointer (RFC 6901), such as `/credentials/jwt`, is a
-    /// member of an object in it. Without parameters there is no body.
+    /// One JSON object. A parameter whose name is a JSON Pointer (RFC 6901), such as `/credentials/jwt`, becomes a
+    /// nested member. Without parameters there is no body.
     pub const JSON: Self = Self {
         name: "json",
         conflict: conflicting_pointer,
@@ -96,7 +96,7 @@ impl Placement {
         self.name
     }
 
-    /// Finds a parameter's name that cannot be sent together with another of these names.
+    /// Finds the name of a parameter that cannot be sent together with another of these names.
     pub(crate) fn conflict(self, names: &mut dyn Iterator<Item = &str>) -> Option<String> {
         (self.conflict)(names)
     }
@@ -125,7 +125,7 @@ impl fmt::Debug for Placement {
     }
 }
 
-/// Returns a text as a form writes it.
+/// Returns a text as it is encoded in a form.
 pub(crate) fn form_encoded(text: &str) -> PercentEncode<'_> {
     percent_encode(text.as_bytes(), RESERVED)
 }
@@ -165,7 +165,7 @@ fn json_object(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     writer.finish()
 }
 
-/// Writes members in their order, those of one object together.
+/// Writes members in their order, but those of one object together.
 fn write_members(writer: &mut JsonWriter, members: &[(&[Cow<'_, str>], &Parameter<'_>)]) {
     for (n, (path, parameter)) in members.iter().enumerate() {
         let Some((name, rest)) = path.split_first() else {
@@ -189,7 +189,7 @@ fn write_members(writer: &mut JsonWriter, members: &[(&[Cow<'_, str>], &Paramete
     }
 }
 
-/// Finds a member that is set twice, is inside one that is no object, or is nested too deeply.
+/// Finds a member that is set twice, is inside one that is not an object, or is nested too deeply.
 fn conflicting_pointer(names: &mut dyn Iterator<Item = &str>) -> Option<String> {
     let mut paths: Vec<_> = names.map(json::path).collect();
     if let Some(deep) = paths.iter().find(|path| path.len() > MAX_DEPTH) {

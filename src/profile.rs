@@ -1,9 +1,9 @@
 //! Everything one authorization server wants, as data.
 //!
 //! A new server is a new constructor below `provider`: a struct literal over `Profile::new`, which has all the
-//! defaults. Whatever differs between servers is a value here, and where a value needs code, it is a constant that
-//! carries its function, so that a program contains the code that it names. `profile/check.rs` refuses a profile that
-//! cannot work before anything is signed.
+//! defaults. Everything that differs between servers is a value here. A value that needs code is a constant that
+//! carries its function, so that a program contains only the code that it names. `profile/check.rs` refuses a profile
+//! that cannot work, before anything is signed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,15 +35,15 @@ pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer
 /// RFC 7521 §4.2.
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The longest lifetime of a token that is accepted: a larger number is in another unit, or means "forever", and is cut
-/// to this.
+/// The longest token lifetime that is accepted. A larger number is in another unit, or means "forever", and is cut to
+/// this.
 pub(crate) const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// What one authorization server wants of one client, and how it answers.
+/// What one authorization server expects from one client, and how it answers.
 ///
-/// It has four parts: where the token endpoint is, what is signed, how it is sent, and how the response reads.
-/// A constructor for a provider or one of the generic constructors makes a profile, and the `with_*` methods change
-/// it. [`TokenSource::new`](crate::TokenSource::new) and [`Exchange::new`](crate::Exchange::new) check it.
+/// It has four parts: where the token endpoint is, what is signed, how it is sent, and how the response is read. A
+/// constructor for a provider or one of the generic constructors makes a profile, and the `with_*` methods change it.
+/// [`TokenSource::new`](crate::TokenSource::new) and [`Exchange::new`](crate::Exchange::new) check it.
 #[derive(Clone)]
 pub struct Profile {
     pub(crate) endpoint: Endpoint,
@@ -64,7 +64,7 @@ pub struct Profile {
     pub(crate) typ: Option<String>,
     /// Names with their values in JSON, sorted by name.
     pub(crate) header: Vec<(String, String)>,
-    /// The algorithms that the server accepts, the best first; none where it is not known.
+    /// The algorithms that the server accepts, the best first; empty if unknown.
     pub(crate) algorithms: Cow<'static, [Algorithm]>,
     pub(crate) limits: &'static Limits,
     pub(crate) scope: Option<String>,
@@ -72,11 +72,11 @@ pub struct Profile {
 
     // The request.
     pub(crate) assertion_placement: AssertionPlacement,
-    /// Parameters that are sent beside the assertion.
+    /// Parameters that are sent in addition to the assertion.
     pub(crate) parameters: Vec<OwnedParameter>,
     pub(crate) placement: Placement,
     pub(crate) request_headers: RequestHeaders,
-    /// Secrets that a request header has in another form.
+    /// Secrets that a request header contains in encoded form.
     pub(crate) encoded_secrets: Vec<Zeroizing<String>>,
 
     // The response.
@@ -84,13 +84,13 @@ pub struct Profile {
     pub(crate) hints: &'static [Hint],
 }
 
-/// What one server refuses, known from its documents: it is refused here, before anything is sent.
+/// What one server refuses according to its documents. It is refused here, before anything is sent.
 pub(crate) struct Limits {
     /// The longest time from `iat` to `exp`.
     pub(crate) exp_after_iat: Duration,
     /// The longest time from now to `exp`.
     pub(crate) exp_after_now: Duration,
-    /// Whether the header needs `kid`, where it has no `x5c`.
+    /// Whether the header needs `kid` if it has no `x5c`.
     pub(crate) needs_key_id: bool,
     /// The longest assertion in bytes.
     pub(crate) assertion_length: usize,
@@ -98,8 +98,8 @@ pub(crate) struct Limits {
     pub(crate) rsa_bits: usize,
     /// Says what else this server would refuse, and what to set instead.
     pub(crate) check: fn(&Profile) -> Result<(), &'static str>,
-    /// Seconds by which our clock may be wrong, where the server allows so little that an assertion is signed by its
-    /// clock beyond that.
+    /// Seconds by which our clock may be wrong. Beyond that, an assertion is signed by the server's clock. `None`
+    /// unless the server tolerates very little.
     pub(crate) clock_tolerance: Option<u64>,
 }
 
@@ -115,7 +115,7 @@ impl Limits {
     };
 }
 
-/// A parameter whose value is kept: a text, or JSON.
+/// A parameter that owns its value: a text, or JSON.
 #[derive(Clone)]
 pub(crate) struct OwnedParameter {
     pub(crate) name: Cow<'static, str>,
@@ -128,7 +128,7 @@ pub(crate) struct OwnedParameter {
 pub(crate) enum Issuer {
     Omit,
     Fixed(String),
-    /// This text, then the fingerprint of the key that signs in base64: `Signer::identity`, which is the SHA-256 of the
+    /// This text, then the fingerprint of the signing key in base64: `Signer::identity`, which is the SHA-256 of the
     /// public key.
     WithFingerprint(String),
 }
@@ -145,8 +145,7 @@ pub enum AssertionPlacement {
 
 /// What the claim `aud` contains.
 ///
-/// It is always one string and never an array: RFC 7519 §4.1.3 allows both, but many servers accept
-/// the string alone.
+/// It is always one string and never an array: RFC 7519 §4.1.3 allows both, but many servers accept only a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Audience {
@@ -165,8 +164,7 @@ pub enum Audience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Jti {
-    /// No claim `jti`. The profile must then send `iat`, because two assertions without both could
-    /// be the same.
+    /// No claim `jti`. The profile must then send `iat`, because two assertions with neither could be the same.
     Omit,
     /// A random UUID with hyphens (RFC 9562 §5.4).
     Uuid,
@@ -228,7 +226,7 @@ impl Profile {
 
     /// Returns a profile without an exchange: the assertion itself is the access token, and nothing is sent.
     ///
-    /// A source keeps and renews it as any other token. `exp` lies ten minutes after now, and there is no `jti`,
+    /// A source keeps and renews it like any other token. `exp` lies ten minutes after now, and there is no `jti`,
     /// since one token serves many calls.
     pub fn self_signed(issuer: impl Into<String>, audience: Audience) -> Self {
         Self {
@@ -239,10 +237,10 @@ impl Profile {
         }
     }
 
-    /// Returns a profile for a server with an exchange of its own: the assertion alone, in the parameter
-    /// `assertion` of a form.
+    /// Returns a profile for a server that has its own kind of exchange.
     ///
-    /// It has the defaults of every setting; the assertion has no `iss` and no `sub`.
+    /// The request has only the assertion, in the parameter `assertion` of a form. Every setting has its default; the
+    /// assertion has no `iss` and no `sub`.
     pub fn new(endpoint: Endpoint, audience: Audience) -> Self {
         Self {
             endpoint,
@@ -301,7 +299,7 @@ pub(crate) fn text_parameter(name: &'static str, value: impl Into<String>) -> Ow
     }
 }
 
-/// Adds a member, unless it is `null`: an absent member is left out of a JWT.
+/// Adds a member unless it is `null`, since a JWT leaves out absent members.
 fn insert_sorted(members: &mut Vec<(String, String)>, name: String, value: &Value) {
     if !value.is_null() {
         members.insert(sorted_position(members, &name), (name, value.to_string()));
@@ -313,7 +311,7 @@ fn sorted_position(members: &[(String, String)], name: &str) -> usize {
     members.partition_point(|(other, _)| other.as_str() <= name)
 }
 
-/// Shows the names of claims, header members and parameters, and none of their values.
+/// Shows the names of claims, header members and parameters, but none of their values.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |members: &[(String, String)]| {

@@ -1,4 +1,4 @@
-//! Random numbers of the operating system: identifiers that cannot be guessed, and jitter.
+//! Random numbers from the operating system: identifiers that cannot be guessed, and jitter.
 
 use std::fmt::Write as _;
 

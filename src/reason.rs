@@ -1,6 +1,6 @@
-//! Finds the server's reason in an error response, whatever shape it has.
+//! Finds the server's reason in an error response of any shape.
 //!
-//! RFC 6749 §5.2 has `error` and `error_description`. Servers and the gateways before them write a dozen other
+//! RFC 6749 §5.2 has `error` and `error_description`. Servers and the gateways in front of them write a dozen other
 //! shapes, which are rows of two tables here.
 
 use zeroize::Zeroizing;
@@ -49,8 +49,8 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// Reads the body, first the members that the server is known for, and, for what that does not say, the challenges
-    /// in `WWW-Authenticate` (RFC 6750 §3).
+    /// Reads the body, starting with the members that the server is known for. What the body does not say is read from
+    /// the challenges in `WWW-Authenticate` (RFC 6750 §3).
     pub(crate) fn of(response: &Response, body: Option<&JsonObject>, map: &ResponseMap) -> Self {
         let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
         let challenges = response.headers().filter(|(name, _)| is_challenge(name));
@@ -93,7 +93,7 @@ fn text_or_integer(json: &str) -> Option<Zeroizing<String>> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Returns a parameter of the challenges in a field, a token or a quoted text (RFC 9110 §11.2).
+/// Returns a parameter of the challenges in a field: a token or a quoted text (RFC 9110 §11.2).
 fn parameter(field: &str, name: &str) -> Option<Zeroizing<String>> {
     let mut rest = field;
     while let Some((before, after)) = rest.split_once('=') {

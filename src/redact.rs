@@ -1,7 +1,7 @@
-//! Removes secrets, and characters that a reader cannot see, from text of others.
+//! Removes secrets, and characters that a reader cannot see, from foreign text.
 //!
-//! Servers repeat the assertion that they refuse in their error text, HTTP clients repeat the URL. Everything that
-//! somebody else wrote passes through here before it is printed.
+//! Servers repeat a refused assertion in their error text, and HTTP clients repeat the URL. Everything that somebody
+//! else wrote passes through here before it is printed.
 
 use std::collections::HashSet;
 
@@ -11,17 +11,17 @@ use zeroize::Zeroizing;
 const RUN: usize = 16;
 /// Bytes of the shortest secret that is searched for: a shorter one occurs in any sentence.
 const SHORTEST: usize = 6;
-/// Characters that are returned of a text: a sentence, and the identifiers for a support case behind it.
+/// The longest text that is returned, in characters: a sentence, then the identifiers for a support case.
 const MAX_LENGTH: usize = 256;
-/// Characters from the end of a longer text that are returned: servers put trace identifiers there.
+/// Characters that are kept from the end of a longer text: servers put trace identifiers there.
 const TAIL: usize = 140;
 /// Replaces the middle of a longer text.
 const ELLIPSIS: &str = " [...] ";
 /// Replaces a secret.
 const MASK: &str = "[..]";
 
-/// Returns a text that shows all it says: one space in place of line ends and tabs, and no control, bidirectional
-/// or invisible characters.
+/// Returns a text that hides nothing: one space in place of line ends and tabs, and no control, bidirectional or
+/// invisible characters.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in without_escapes(text.chars()) {
@@ -34,7 +34,7 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Returns whether `text` repeats a run of `secret`, however it is spread over the text.
+/// Returns whether `text` repeats a run of `secret`, however the run is spread over the text.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
     let counts = counting_in(secret);
     let secret = counted(secret, counts);
@@ -56,9 +56,9 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     shorten(&redacted)
 }
 
-/// Removes runs of `secrets` from two texts that belong together, also where a run begins in one and ends in another.
+/// Removes runs of `secrets` from two texts that belong together, even if a run begins in one and ends in the other.
 ///
-/// The texts keep their length: a cut through a secret that is still to be removed would leave a part of it.
+/// The texts are not shortened here: a cut through a secret before its removal would leave a part of it.
 pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     let [text, other] = texts;
     let texts = [characters(text), characters(other)];
@@ -67,7 +67,7 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
         let counts = counting_in(secret);
         let secret = counted(secret, counts);
         let (run, runs) = runs(&secret);
-        // The characters of all texts that count, one after another, and where each byte comes from.
+        // The characters that count, of all texts one after another, and where each byte comes from.
         let (mut found, mut positions) = (String::new(), Vec::new());
         for (at, c) in texts.iter().flatten().enumerate() {
             if counts(c) {
@@ -78,7 +78,7 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
         for (window, at) in found.as_bytes().windows(run).zip(positions.windows(run)) {
             let ends = (at.first(), at.last());
             if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
-                // Whatever separates its characters goes with it.
+                // Anything between the characters of the secret is removed too.
                 let range = is_secret.get_mut(*first..=*last);
                 range.unwrap_or_default().fill(true);
             }
@@ -106,7 +106,7 @@ fn characters(text: &str) -> Vec<char> {
     without_escapes(text.chars()).collect()
 }
 
-/// Drops the control sequences of terminals (ECMA-48 §5.4): their letters would separate those of a secret.
+/// Drops the control sequences of terminals (ECMA-48 §5.4), whose letters would separate those of a secret.
 fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut text = text.peekable();
     std::iter::from_fn(move || {
@@ -136,7 +136,7 @@ pub(crate) fn shorten(text: &str) -> String {
     let skipped = head.saturating_add(too_much).saturating_add(ELLIPSIS.len());
     let position = |n| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
     let (head, tail) = (text.get(..position(head)), text.get(position(skipped)..));
-    // A blank at the cut would be a second one.
+    // The ellipsis has its own spaces.
     let head = head.unwrap_or_default().trim_end_matches(' ');
     let tail = tail.unwrap_or_default().trim_start_matches(' ');
     [head, ELLIPSIS, tail].concat()
@@ -171,7 +171,7 @@ fn class_of(c: char) -> CharacterClass {
     }
 }
 
-/// Returns which characters count in the search for a secret. Others may stand between them.
+/// Returns which characters count in the search for a secret. Others may appear between them.
 ///
 /// A token has no others (RFC 6749 §A.12, without the space). A password may have letters of any script.
 fn counting_in(secret: &str) -> fn(&char) -> bool {
@@ -183,7 +183,7 @@ fn counting_in(secret: &str) -> fn(&char) -> bool {
 
 /// Returns the characters of a secret that count.
 fn counted(secret: &str, counts: fn(&char) -> bool) -> Zeroizing<String> {
-    // A text that grows leaves pieces in freed memory.
+    // A string that grows leaves pieces in freed memory.
     let mut characters = Zeroizing::new(String::with_capacity(secret.len()));
     characters.extend(secret.chars().filter(counts));
     characters
@@ -309,7 +309,7 @@ mod tests {
             "{short}"
         );
         assert!(repeats(&long, SECRET));
-        // Secrets, line ends and zero-width spaces shrink, so that what is far apart is shown together.
+        // Secrets, line ends and zero-width spaces shrink, so that text that is far apart is shown together.
         for filler in ["\n", "\u{200b}", SECRET] {
             let long = filler.repeat(70_000 / filler.len());
             let secret = format!("{long}hunter2{long}");

@@ -18,9 +18,9 @@ const RECENT: Duration = Duration::from_secs(10);
 const DENIAL_TTL: Duration = Duration::from_secs(10);
 /// The backoff after the first retryable failure; it doubles up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// The longest backoff of our own: a server that is back is noticed soon.
+/// The longest backoff of our own, so that a server that is back is noticed soon.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// The longest `Retry-After` that is obeyed; after that the server is asked all the same.
+/// The longest `Retry-After` that is obeyed; after that the server is asked anyway.
 pub(crate) const MAX_OBEYED_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A token and its times.
@@ -33,7 +33,7 @@ pub(crate) struct CachedToken {
     pub(crate) received: Moment,
     /// The age from which the token is refreshable.
     pub(crate) refresh_after: Duration,
-    /// This source fetched it, and not another process.
+    /// Whether this source fetched it, and not another process.
     pub(crate) is_own: bool,
 }
 
@@ -42,9 +42,9 @@ pub(crate) struct CachedToken {
 pub(crate) enum Freshness {
     /// Returned at once.
     Fresh,
-    /// Served, while one caller fetches another.
+    /// Served, while one caller fetches a new one.
     Refreshable,
-    /// Not served any more.
+    /// No longer served.
     Expired,
 }
 
@@ -82,20 +82,20 @@ impl CachedToken {
 /// What a caller wants, from less to more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
-    /// A token that lives at least this long, or one that this source fetched a moment ago: the server grants no
-    /// longer one.
+    /// A token that lives at least this long, or one that this source fetched a moment ago, since the server grants
+    /// none that lives longer.
     Lifetime(Duration),
-    /// A token that is fetched for this call, or for another call that wants such a token.
+    /// A token that is fetched for this call, or for another call that wants a new token.
     NewToken,
 }
 
 impl Wanted {
     pub(crate) const ANY_TOKEN: Self = Self::Lifetime(Duration::ZERO);
 
-    /// Returns whether this cached token is such a token.
+    /// Returns whether a cached token is what the caller wants.
     pub(crate) fn accepts(self, cached: &CachedToken, now: Moment) -> bool {
         match self {
-            // Any lifetime is what nearly every call wants, and costs nothing here.
+            // Nearly every call accepts any lifetime, which costs nothing here.
             Self::Lifetime(min) => {
                 min.is_zero()
                     || cached.remaining_lifetime(now) >= min

@@ -8,8 +8,8 @@ use crate::error::BoxError;
 
 /// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1, as the `alg` header names it.
 ///
-/// The keys of this crate sign all of them but ES512, which is for [`Signer`]s of your own. `Display`
-/// writes the value of `alg`.
+/// The keys of this crate sign with all of them except ES512, which is for your own [`Signer`]s. `Display` writes the
+/// value of `alg`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -53,7 +53,7 @@ impl Algorithm {
             .find(|algorithm| algorithm.name() == name)
     }
 
-    /// Returns whether RSA keys sign it.
+    /// Returns whether RSA keys sign with it.
     pub(crate) fn is_rsa(self) -> bool {
         matches!(
             self,
@@ -106,9 +106,9 @@ pub trait Signer: Send + Sync {
     /// Any error of the signer. It becomes the [source](std::error::Error::source) of an error of
     /// kind [`Key`](crate::ErrorKind::Key), so its text must hold no secret.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
-    /// Removes the key itself from a server's words, its code and its description.
+    /// Removes the key itself from a server's error code and description.
     ///
-    /// Defaults to the words as they are, which is right for every key that the server does not have.
+    /// Defaults to the unchanged words, which is right for every key that the server does not have.
     fn redact(&self, words: [String; 2]) -> [String; 2] {
         words
     }
@@ -122,15 +122,15 @@ pub trait Signer: Send + Sync {
     }
     /// Returns the signer of the next assertion, for a key that changes while the program runs.
     ///
-    /// A source calls it before each assertion, which then has the algorithm, the key id and the signature of
-    /// the returned signer. The `current` of the returned signer is not called. Defaults to `None`: this signer
-    /// signs itself.
+    /// A source calls it before each assertion, which then has the algorithm, the key id and the signature of the
+    /// returned signer. The `current` of the returned signer is not called. Defaults to `None`: this signer itself
+    /// signs.
     fn current(&self) -> Option<Arc<dyn Signer>> {
         None
     }
 }
 
-/// The signer of one assertion: [`Signer::current`], or the signer that has none.
+/// The signer of one assertion: [`Signer::current`], or the signer itself if that is `None`.
 pub(crate) struct CurrentSigner<'s> {
     signer: &'s dyn Signer,
     current: Option<Arc<dyn Signer>>,
@@ -142,7 +142,7 @@ impl<'s> CurrentSigner<'s> {
         Self { signer, current }
     }
 
-    /// Returns whether the signer is of a key that may be replaced.
+    /// Returns whether the key may be replaced.
     pub(crate) fn may_be_replaced(&self) -> bool {
         self.current.is_some()
     }

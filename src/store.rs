@@ -1,8 +1,8 @@
-//! The same token for other processes: the interface of a token store, and what is believed of what was stored.
+//! Shares tokens between processes: the interface of a token store, and the checks of what was stored.
 //!
-//! A store is a map of names to bytes that several processes see. What it brings is checked as a response is: no
-//! store can hand out a token of another identity, one that could forge a header, one that has expired or lives
-//! forever. Keys, assertions and failures never go there.
+//! A store maps names to bytes, and several processes see it. What it returns is checked like a response: no store can
+//! hand out a token of another identity, one that could forge a header, or one that has expired or lives forever. Keys,
+//! assertions and failures are never stored.
 
 use std::str;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,41 +36,40 @@ mod unix_directory;
 )]
 mod windows_directory;
 
-/// Bytes of a stored token: a response of 64 KiB, all of it escaped, parts of it twice, and an identity. A store
-/// need not read more.
+/// The longest stored token, in bytes: a response of 64 KiB, all of it escaped, parts of it twice, and an identity. A
+/// store need not read more.
 pub(crate) const MAX_STORED: usize = 1024 * 1024;
-/// The clocks of two machines may differ by this much; a store that claims more is not believed.
+/// The clocks of two machines may differ by this much; a store that claims more is not trusted.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
-/// A token lives for minutes: when this many newer ones were invalidated, an older one has expired.
+/// A token lives for minutes: once this many newer ones have been invalidated, an older one has expired.
 const MAX_REJECTED: usize = 8;
-/// Names the format, which is versioned: anything else is not a token.
+/// The name of the format, with its version: anything else is not a token.
 const FORMAT: &str = "jwt-bearer token, format 2";
 
 const NOT_A_TOKEN: &str = "it is cut off, or something else";
 
 /// Keeps tokens where other processes find them, for [`TokenSource::with_store`](crate::TokenSource::with_store).
 ///
-/// It is a map of names to bytes. A name is 64 hexadecimal digits; the bytes hold an access token: keep them from
-/// others, and print them nowhere. A store that fails is logged and ignored, and bytes that this crate did not write
-/// are rejected.
+/// It maps names to bytes. A name is 64 hexadecimal digits; the bytes hold an access token: keep them from others, and
+/// never print them. A store that fails is logged and ignored, and bytes that this crate did not write are rejected.
 ///
-/// Each call gets the time that it may take, at most a second, and runs on a thread of its own. One that takes longer
-/// counts as failed, and the store is not called again during that fetch. A timed-out call still takes effect when it
-/// returns; a lock that it returns is dropped then.
+/// Each call gets a time limit, at most a second, and runs on its own thread. A call that takes longer counts as
+/// failed, and the store is not called again during that fetch. A timed-out call still takes effect when it returns; a
+/// lock that it returns is dropped then.
 ///
-/// A name is the SHA-256 of the key's identity and the settings. The bytes have this identity and the settings too,
-/// but in place of each value of a claim, header member, parameter or request header, and of the endpoint's query, a
-/// SHA-256 that is salted with the key's identity. The identity of an HMAC secret is an HMAC-SHA256 of a fixed text.
-/// So whoever can read the bytes can test guesses of a weak HMAC secret and of a weak value, and whoever sees the
-/// name alone can do so if they know or guess the rest.
+/// A name is the SHA-256 hash of the key's identity and the settings. The bytes have this identity and the settings
+/// too, but each value of a claim, header member, parameter or request header, and the endpoint's query, is replaced by
+/// a SHA-256 hash that is salted with the key's identity. The identity of an HMAC secret is an HMAC-SHA256 of a fixed
+/// text. So anyone who can read the bytes can test guesses of a weak HMAC secret and of a weak value, and anyone who
+/// sees only the name can do so if they know or guess the rest.
 pub trait TokenStore: Send + Sync {
     /// Returns what was last saved under `name`.
     ///
     /// # Errors
-    /// Whatever the store says, without the bytes. The same is true of the other methods.
+    /// Any error of the store, without the bytes. The same is true of the other methods.
     fn load(&self, name: &str, timeout: Duration) -> Result<Option<Vec<u8>>, BoxError>;
 
-    /// Keeps `bytes` for `lifetime`, in place of what was there.
+    /// Stores `bytes` for `lifetime`, replacing what was there.
     ///
     /// # Errors
     /// See [`load`](Self::load).
@@ -82,7 +81,7 @@ pub trait TokenStore: Send + Sync {
         timeout: Duration,
     ) -> Result<(), BoxError>;
 
-    /// Removes these very bytes; what another process saved since then stays.
+    /// Removes exactly these bytes; anything that another process has saved since then stays.
     ///
     /// # Errors
     /// See [`load`](Self::load).
@@ -90,8 +89,8 @@ pub trait TokenStore: Send + Sync {
 
     /// Locks `name` for this process until the lock is dropped; returns `None` if another process has the lock.
     ///
-    /// It must not wait, because the source calls it again. Defaults to no lock; then every process fetches for itself, and the last
-    /// token is kept.
+    /// It must not wait, because the source calls it again. The default takes no lock: every process fetches for
+    /// itself, and the last token is kept.
     ///
     /// # Errors
     /// See [`load`](Self::load).
@@ -135,7 +134,7 @@ macro_rules! forward_token_store {
 forward_token_store!(Arc);
 forward_token_store!(Box);
 
-/// The tokens that were invalidated here last: a store that lost their removal must not bring them back.
+/// The tokens that were last invalidated here: a store that lost their removal must not bring them back.
 #[derive(Default)]
 pub(crate) struct RejectedTokens(Mutex<Vec<[u8; 32]>>);
 
@@ -157,7 +156,7 @@ impl RejectedTokens {
     }
 }
 
-/// Tokens of one identity as bytes, and back.
+/// Converts tokens of one identity to bytes, and back.
 pub(crate) struct StoredTokens {
     identity: Identity,
 }
@@ -176,7 +175,7 @@ impl StoredTokens {
         &self.identity.name
     }
 
-    /// Returns what is stored of a token.
+    /// Returns the bytes that are stored for a token.
     pub(crate) fn encode(&self, token: &AccessToken) -> Result<Zeroizing<Vec<u8>>, BoxError> {
         let issued = token.issued().duration_since(SystemTime::UNIX_EPOCH)?;
         let member = |(name, json): (&str, &str)| {
@@ -197,10 +196,10 @@ impl StoredTokens {
         ]))
     }
 
-    /// Returns the token that was stored, by a clock that says `now`.
+    /// Returns the stored token, by a clock that says `now`.
     ///
     /// # Errors
-    /// Why it is not believed.
+    /// Why the bytes are rejected.
     pub(crate) fn decode(
         &self,
         bytes: &[u8],
@@ -247,7 +246,7 @@ impl StoredTokens {
         {
             return Err("it claims to come from the future");
         }
-        // How far ahead the clock is that dated the token is not known. It lets the token live longer by that much.
+        // The clock that dated the token may be ahead by an unknown time; the token lives longer by that much.
         let header = &self.identity.header;
         AccessToken::new(&secret, header, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")

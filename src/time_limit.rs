@@ -1,4 +1,4 @@
-//! Foreign code with a time limit: it runs on a thread of its own, since nothing else ends it in time.
+//! Foreign code with a time limit. It runs on its own thread, since nothing else ends it in time.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use std::{mem, thread};
 
-/// Threads whose calls have not returned: code that hangs for good must not gather them for ever.
+/// The most threads with unfinished calls: code that hangs for good must not gather them forever.
 const MAX_UNFINISHED: usize = 8;
 
 /// Runs calls, each with a time limit.
@@ -25,17 +25,17 @@ impl Default for TimeLimit {
 /// Why a call returned nothing.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// The call goes on. It still takes effect when it returns, and what it returns is dropped then.
+    /// The call goes on. It still takes effect when it returns, and its result is then dropped.
     TimedOut,
     Panicked,
-    /// Too many earlier calls go on.
+    /// Too many earlier calls are still running.
     TooMany,
-    /// The operating system refuses a thread.
+    /// The operating system refuses to start a thread.
     NoThread(io::Error),
 }
 
 impl TimeLimit {
-    /// Returns a limit that refuses a call while so many earlier calls go on.
+    /// Returns a limit that refuses a call while `max_unfinished` earlier calls are running.
     pub(crate) fn new(max_unfinished: usize) -> Self {
         Self {
             unfinished: Arc::default(),
@@ -77,7 +77,8 @@ impl TimeLimit {
         }
     }
 
-    /// Drops `value` on a thread of its own, and waits for it no longer than `limit`. Returns it if there is no thread.
+    /// Drops `value` on another thread, and waits for that no longer than `limit`. Returns the value if no thread is
+    /// available.
     pub(crate) fn drop_within<T: Send + 'static>(&self, limit: Duration, value: T) -> Option<T> {
         let shared = Arc::new(Mutex::new(Some(value)));
         let take = |shared: &Mutex<Option<T>>| {
@@ -97,11 +98,11 @@ enum CallState<T> {
     Pending,
     Returned(T),
     Panicked,
-    /// Nobody waits any more.
+    /// The caller no longer waits.
     Abandoned,
 }
 
-/// Hands the outcome of a call over to the caller when it is dropped, which a panic does too.
+/// Hands the outcome of a call to the caller when it is dropped, which a panic does too.
 struct Handover<T> {
     to: Arc<(Mutex<CallState<T>>, Condvar)>,
     outcome: CallState<T>,
@@ -126,7 +127,7 @@ impl<T> Drop for Handover<T> {
     }
 }
 
-/// Counts a call from its begin to its end, however it ends.
+/// Counts a call from its beginning to its end, however it ends.
 struct Running(Arc<AtomicUsize>);
 
 impl Running {

@@ -22,10 +22,10 @@ mod resolver;
 /// most 64 KiB and one byte of the body: [`Exchange::read`](crate::Exchange::read) refuses a longer
 /// one.
 ///
-/// Plain http is for this machine alone. With an agent, `localhost` then means `127.0.0.1`, and no
-/// proxy is used. A transport of your own has to see to both itself: a hosts file or DNS may resolve
-/// `localhost` to another machine, and on `[::1]` a program of another user may listen. Where you
-/// cannot control that, give the endpoint as `http://127.0.0.1:PORT`.
+/// Plain http is only for this machine. With an agent, `localhost` then means `127.0.0.1`, and no proxy is used. Your
+/// own transport has to ensure both itself: a hosts file or DNS may resolve `localhost` to another machine, and on
+/// `[::1]` a program of another user may listen. If you cannot control that, give the endpoint as
+/// `http://127.0.0.1:PORT`.
 pub trait Transport: Send + Sync {
     /// Sends `request` once, and returns the response.
     ///

@@ -11,7 +11,7 @@ use http::Uri;
 use http::uri::Scheme;
 use zeroize::Zeroizing;
 
-/// A URL that may carry an assertion: https, or http to this very machine.
+/// A URL that may carry an assertion: https, or http to this machine.
 #[derive(Clone)]
 pub(crate) struct Url(Arc<Parsed>);
 
@@ -76,18 +76,18 @@ impl Url {
         &self.0.authority
     }
 
-    /// Returns scheme, host and port; then the path, without a slash at its end.
+    /// Returns scheme, host and port; then the path, without a trailing slash.
     pub(crate) fn origin_and_path(&self) -> (String, &str) {
         let scheme = self.0.uri.scheme_str().unwrap_or_default();
         let path = self.0.uri.path().trim_end_matches('/');
         (format!("{scheme}://{}", self.0.authority), path)
     }
 
-    /// Returns the issuer whose metadata is at this well-known URL, without a slash at its end.
+    /// Returns the issuer whose metadata is at this well-known URL, without a trailing slash.
     ///
-    /// RFC 8414 §3.1 puts the issuer's path behind the well-known part, OpenID Connect Discovery
-    /// §4.1 in front of it; a URL with both names no issuer. Nor does one with a query: it may
-    /// select the document of one tenant, who must not speak for the whole server.
+    /// RFC 8414 §3.1 puts the issuer's path after the well-known part, OpenID Connect Discovery §4.1 before it; a URL
+    /// with a path in both places names no issuer. Neither does a URL with a query: it may select the document of one
+    /// tenant, who must not speak for the whole server.
     pub(crate) fn well_known_issuer(&self) -> Option<String> {
         let (origin, path) = self.origin_and_path();
         let (before, after) = [
@@ -102,7 +102,7 @@ impl Url {
             .then(|| format!("{origin}{before}{after}"))
     }
 
-    /// Returns whether this is plain http, which is for this machine alone.
+    /// Returns whether this is plain http, which is only for this machine.
     pub(crate) fn is_plain_http(&self) -> bool {
         self.0.uri.scheme() == Some(&Scheme::HTTP)
     }
@@ -123,7 +123,7 @@ fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
 }
 
-/// The host and port alone: a query may hold an assertion.
+/// Shows only host and port: a query may hold an assertion.
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.authority())

@@ -1,10 +1,10 @@
-//! JSON that is written, in buffers that are wiped.
+//! Writes JSON into buffers that are wiped.
 
 use zeroize::Zeroizing;
 
 /// The longest escape of one byte in JSON (RFC 8259 §7).
 pub(crate) const LONGEST_ESCAPE: usize = r"\u001f".len();
-/// What surrounds a member beside its name and value: `"":"",`, or a brace in place of the comma.
+/// What surrounds a member's name and value: `"":"",`, or a brace in place of the comma.
 const AROUND_MEMBER: usize = r#""":"","#.len();
 
 /// Writes a JSON object member by member, in the order of the calls: a map would sort the names.
@@ -118,7 +118,7 @@ pub(crate) fn object(members: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     writer.finish()
 }
 
-/// Returns as many bytes as the texts take at most, where one byte becomes up to `longest`.
+/// Returns the most bytes that the texts can take, if each byte becomes up to `longest`.
 pub(crate) fn capacity<'a>(
     members: impl Iterator<Item = (&'a str, &'a str)>,
     longest: usize,

@@ -11,7 +11,7 @@ const MAX_REPORTED_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
 const MAX_RESET_IN: Duration = MAX_REPORTED_RETRY_AFTER;
 
 impl Response {
-    /// Returns how long the server asks to wait: `Retry-After` (RFC 9110 §10.2.3), else when its rate limit is reset.
+    /// Returns how long the server asks to wait: `Retry-After` (RFC 9110 §10.2.3), else until its rate limit is reset.
     pub(crate) fn retry_after(&self, now: Option<SystemTime>) -> Option<Duration> {
         // A date is compared with the server's clock, else with ours.
         let now = self.date().or(now);
@@ -26,7 +26,7 @@ impl Response {
         asked.map(|asked| asked.min(MAX_REPORTED_RETRY_AFTER))
     }
 
-    /// Returns the time until the rate limits are reset that are the reason for this response.
+    /// Returns the time until the rate limits that caused this response are reset.
     fn rate_limit_reset(&self, now: Option<SystemTime>) -> Option<Duration> {
         if !matches!(self.status, 429 | 503) {
             return None;
@@ -47,7 +47,7 @@ impl Response {
             (value("-Remaining"), value("-Reset"))
         });
         let exhausted = in_lines.chain(fields).filter(|(remaining, _)| {
-            // Where a server does not say what remains, the status says that it is nothing.
+            // If a server does not say what remains, the status says that it is nothing.
             remaining.map_or(self.status == 429, |remaining| remaining.is_zero())
         });
         // Some servers (Okta, GitHub) write a Unix time, others the seconds that are left.
@@ -76,7 +76,7 @@ fn split_unquoted(field: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the number that a parameter of a structured field has.
+/// Returns the number in a parameter of a structured field.
 fn parameter(field: &str, separator: char, name: &str) -> Option<Duration> {
     split_unquoted(field, separator).find_map(|parameter| {
         let (found, value) = parameter.split_once('=')?;
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(wait(429, &both), Some(5));
     }
 
-    /// draft-ietf-httpapi-ratelimit-headers: each policy has a quota of its own, and `r` is what is left of it.
+    /// draft-ietf-httpapi-ratelimit-headers: each policy has its own quota, and `r` is what is left of it.
     #[test]
     fn rate_limit_counts_where_a_policy_is_exhausted_and_the_longest_of_several_counts() {
         for (headers, on_429, on_503) in [
@@ -150,14 +150,14 @@ mod tests {
                 Some(60),
             ),
             (&[("RateLimit", r#""daily";r=95;t=3600"#)], None, None),
-            // Names and partition keys are quoted, and may contain what separates other things.
+            // Names and partition keys are quoted, and may contain separators.
             (
                 &[("RateLimit", r#""a,b;t=9\"";t=5;pk=:cHs9O3Q9OQ==:; r=0"#)],
                 Some(5),
                 Some(5),
             ),
             (&[("RateLimit", r#""a;r=0;t=9";r=1;t=5"#)], None, None),
-            // How long it lasts is optional, what is left is not.
+            // The reset time is optional, what is left is not.
             (&[("RateLimit", r#""burst";r=0"#)], None, None),
             (&[("RateLimit", r#""burst";t=5"#)], None, None),
             (&[("RateLimit", r#""burst";r=0;t="5""#)], None, None),

@@ -15,23 +15,23 @@ use crate::jwt::Assertion;
 use crate::message::is_header;
 use crate::signer::{Algorithm, Signer};
 
-/// Claims that have a setting of their own. RFC 7519 §4 allows no claim name twice.
+/// Claims that have their own setting. RFC 7519 §4 forbids duplicate claim names.
 const RESERVED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "iat", "jti"];
-/// Header members that have a setting of their own. RFC 7515 §4 allows no member name twice.
+/// Header members that have their own setting. RFC 7515 §4 forbids duplicate member names.
 const RESERVED_HEADER: &[&str] = &["typ", "alg", "kid"];
 /// The only parameters that a request may repeat (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: &[&str] = &["resource", "audience"];
-/// The end of the times that `nbf` may have: the year 5138. A larger number is in milliseconds.
+/// The upper limit of `nbf`, in the year 5138. A larger number is in milliseconds.
 const MAX_NBF_SECONDS: u64 = 100_000_000_000;
 
-/// 2^53: from here on a float does not tell every integer from the next.
+/// 2^53: from here on, a float cannot represent every integer.
 const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Profile {
     /// Checks everything that can be wrong before discovery and signing.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
+    /// [`Config`](crate::ErrorKind::Config) if the profile cannot work.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.check_texts()?;
         self.check_times()?;
@@ -45,7 +45,7 @@ impl Profile {
         }
     }
 
-    /// Checks that nothing is set that a profile without a request cannot send.
+    /// Checks that a self-signed profile sets nothing that only a request could carry.
     fn check_self_signed(&self) -> Result<(), Error> {
         let problem = if self.has_scope_parameter() {
             "scope would be a parameter: set its placement to a claim"
@@ -59,10 +59,10 @@ impl Profile {
         )))
     }
 
-    /// Checks that the server accepts what a key signs.
+    /// Checks that the server accepts assertions signed by this key.
     ///
     /// # Errors
-    /// [`Key`](crate::ErrorKind::Key) where it does not.
+    /// [`Key`](crate::ErrorKind::Key) if it does not.
     pub(crate) fn check_signer(&self, signer: &dyn Signer) -> Result<(), Error> {
         let has_x5c = self.header.iter().any(|(name, _)| name == "x5c");
         if self.limits.needs_key_id && signer.key_id().is_none() && !has_x5c {
@@ -75,7 +75,7 @@ impl Profile {
     /// Checks the length of a signed assertion.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) or [`Key`](crate::ErrorKind::Key) where the server refuses it.
+    /// [`Config`](crate::ErrorKind::Config) or [`Key`](crate::ErrorKind::Key) if the server refuses it.
     pub(super) fn check_length(
         &self,
         assertion: &Assertion,
@@ -112,7 +112,7 @@ impl Profile {
         )))
     }
 
-    /// Returns the issuer that the metadata must name, `None` where any will do.
+    /// Returns the issuer that the metadata must name, or `None` if any will do.
     pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
         let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(None);
@@ -129,7 +129,7 @@ impl Profile {
             Issuer::Omit => None,
             Issuer::Fixed(text) | Issuer::WithFingerprint(text) => Some(text.as_str()),
         };
-        // Several servers name a tenant in `tid`, and people paste it as they paste an issuer.
+        // Several servers name a tenant in `tid`, and people paste it just like an issuer.
         let tid = self.claim("tid").and_then(json::text);
         let texts = [
             ("issuer", issuer),
@@ -189,7 +189,7 @@ impl Profile {
         Err(Error::config(problem))
     }
 
-    /// Checks that no claim, header member or parameter has a name twice.
+    /// Checks that no claim, header member or parameter appears twice.
     fn check_names(&self) -> Result<(), Error> {
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
@@ -255,7 +255,7 @@ impl Profile {
             } else {
                 continue;
             };
-            // What is no name may be a secret, given in its place by mistake.
+            // Text that is not a valid name may be a secret, given in its place by mistake.
             let name = if is_header(name, "") { name } else { "NAME" };
             return Err(Error::config(format!("request header {name} {problem}")));
         }
@@ -298,9 +298,9 @@ fn is_inexact_integer(value: &Value) -> bool {
     float.is_some_and(|float| float.fract() == 0.0 && float.abs() >= FIRST_INEXACT)
 }
 
-/// Checks that no name is reserved and none is repeated.
+/// Checks that no name is reserved or repeated.
 ///
-/// Every assertion is checked, so that an empty list must allocate nothing.
+/// Every assertion is checked, so an empty list must not allocate.
 fn check_unique(
     what: &str,
     reserved: &[&str],

@@ -1,4 +1,4 @@
-//! Makes an assertion of a profile and a time, and the parameters that carry it.
+//! Makes an assertion from a profile and a time, and the parameters that carry it.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::placement::Parameter;
 use crate::random;
 use crate::signer::{CurrentSigner, Signer};
 
-/// Parameters whose values are not secret, and help a reader of a server's error text.
+/// Parameters whose values are not secret and help to understand a server's error text.
 const PUBLIC_PARAMETERS: &[&str] = &[
     "actor_token_type",      // RFC 8693 §2.1
     "audience",              // RFC 8693 §2.1
@@ -32,29 +32,29 @@ const PUBLIC_PARAMETERS: &[&str] = &[
     "subject_token_type",    // RFC 8693 §2.1
 ];
 
-/// Returns whether the values of a parameter are known to be no secrets.
+/// Returns whether the values of a parameter are known not to be secret.
 #[allow(unreachable_pub, reason = "the command line names this function")]
 pub fn is_public_parameter(name: &str) -> bool {
     PUBLIC_PARAMETERS.contains(&name)
 }
 
-/// Characters of the shortest part of a header's value that may be a secret: `Basic` is shorter.
+/// The shortest part of a header's value that may be a secret, in characters: `Basic` is shorter.
 const MIN_PART: usize = 8;
 
 impl Profile {
-    /// Returns a new signed assertion, and sends nothing.
+    /// Returns a new signed assertion, without sending anything.
     ///
     /// This is for a program that makes its own token request. `now` is the time that `iat` and
     /// `exp` are counted from.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work, or its audience needs
-    /// metadata that has not been read; [`Key`](crate::ErrorKind::Key) where the signer fails.
+    /// [`Config`](crate::ErrorKind::Config) if the profile cannot work, or its audience needs metadata that has not
+    /// been read; [`Key`](crate::ErrorKind::Key) if the signer fails.
     pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
         self.assertion_of(&CurrentSigner::of(signer), now)
     }
 
-    /// Signs with the signer of this assertion.
+    /// Returns a new assertion signed by `signer`.
     pub(crate) fn assertion_of(
         &self,
         signer: &CurrentSigner<'_>,
@@ -113,7 +113,7 @@ impl Profile {
         Ok(assertion.with_jti(jti))
     }
 
-    /// Returns the value of the claim `iss`, or `None` where it is left out.
+    /// Returns the value of the claim `iss`, or `None` if it is left out.
     fn iss(&self, signer: &dyn Signer) -> Result<Option<Cow<'_, str>>, Error> {
         Ok(match &self.issuer {
             Issuer::Omit => None,
@@ -127,7 +127,7 @@ impl Profile {
         })
     }
 
-    /// Returns the value of the claim `aud`, or `None` where it is left out.
+    /// Returns the value of the claim `aud`, or `None` if it is left out.
     pub(super) fn aud(&self) -> Result<Option<&str>, Error> {
         match (&self.audience, self.endpoint.kind()) {
             (Audience::Omit, _) => Ok(None),
@@ -175,8 +175,10 @@ impl Profile {
         iat.and_then(seconds_since_1970).unwrap_or_default()
     }
 
-    /// Returns what a server's words must not repeat of the request: the values of all parameters but those that are
-    /// known to be public, the texts inside those that are JSON, and the values of headers and their parts.
+    /// Returns the parts of the request that a server's text must not repeat.
+    ///
+    /// These are the values of all parameters except known public ones, the texts inside values that are JSON, and the
+    /// values of headers and their parts.
     pub(crate) fn secret_values(&self) -> Vec<Zeroizing<String>> {
         let mut secrets = self.encoded_secrets.clone();
         let parameters = self.parameters.iter();
@@ -227,7 +229,7 @@ impl Profile {
         all
     }
 
-    /// Returns the further headers of a token request.
+    /// Returns the additional headers of a token request.
     pub(crate) fn request_headers(&self, assertion: &Assertion) -> RequestHeaders {
         let mut headers = self.request_headers.clone();
         if self.assertion_placement == AssertionPlacement::Bearer {
@@ -267,7 +269,7 @@ mod tests {
         let bytes = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(n).unwrap());
         serde_json::from_slice(&bytes.unwrap()).unwrap()
     }
-    /// Compares header and claims as JSON values: the vectors have another order of members.
+    /// Compares header and claims as JSON values, since the vectors order members differently.
     #[track_caller]
     fn assert_equals_vector(ours: &Assertion, system: &str) {
         let vector = &vectors()[system];

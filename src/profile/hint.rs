@@ -2,8 +2,8 @@
 
 use crate::error::says;
 
-/// A row: the response's error code, or its status where it has no code; a part of its description
-/// in lower case; what to do.
+/// A row: the response's error code, or its status if it has no code; a part of its description in lower case; what to
+/// do.
 ///
 /// An empty code or part matches any. The first row that matches is used.
 pub(crate) type Hint = (&'static str, &'static str, &'static str);
@@ -11,14 +11,13 @@ pub(crate) type Hint = (&'static str, &'static str, &'static str);
 /// The status of a server that limits the number of requests (RFC 6585 §4).
 const LIMITED: &str = "429";
 
-/// What to do where a server limits the number of requests.
+/// What to do if a server limits the number of requests.
 pub(crate) const RATE_LIMITED: &str =
     "keep a token as long as it lives, and wait before asking for another";
 
-/// The codes of RFC 6749 §5.2, which mean the same at every server, after descriptions that say
-/// more.
+/// The codes of RFC 6749 §5.2, which mean the same on every server, after descriptions that say more.
 ///
-/// Many servers send one code for every cause, so that a guesser learns nothing.
+/// Many servers send one code for every cause, so that guessing reveals nothing.
 pub(crate) const COMMON: &[Hint] = &[
     // Authlib
     (

@@ -1,4 +1,4 @@
-//! Computes the identity of profile and key, which names one token in a store.
+//! Computes the identity of a profile and a key, which names one token in a store.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::token::TokenHeader;
 /// Identifies one token among all others.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// Everything by which two tokens differ, in JSON. Identities are compared by this text.
+    /// Everything that distinguishes two tokens, in JSON. Identities are compared by this text.
     pub(crate) text: String,
     /// The SHA-256 of the text in hexadecimal digits.
     pub(crate) name: String,
@@ -25,14 +25,13 @@ pub(crate) struct Identity {
 impl Profile {
     /// Returns the identity of the token that this profile and signer ask for.
     ///
-    /// Two requests for which a server could issue different tokens have different identities.
-    /// Returns `None` where the signer has no identity.
+    /// Two requests for which a server could issue different tokens have different identities. Returns `None` if the
+    /// signer has no identity.
     ///
-    /// A store keeps the identity beside the token, so it contains no secret: the values of claims,
-    /// header members and parameters, and the endpoint's query, are replaced by a SHA-256 of the
-    /// key's identity and the value.
+    /// A store keeps the identity next to the token, so it contains no secret: the values of claims, header members and
+    /// parameters, and the endpoint's query, are replaced by a SHA-256 of the key's identity and the value.
     pub(crate) fn identity(&self, signer: &dyn Signer) -> Option<Identity> {
-        // There is no `..`, so that adding a field means deciding whether tokens differ by it.
+        // There is no `..`: whoever adds a field must decide whether tokens differ by it.
         let Self {
             endpoint,
             issuer,
@@ -102,7 +101,7 @@ impl Profile {
         });
         let headers = request_headers.iter();
         let headers = headers.map(|(name, value)| [name.to_ascii_lowercase(), salted_hash(value)]);
-        // Where the assertion is the token, its times are the token's.
+        // If the assertion is the token, its times are the token's.
         let times = matches!(endpoint.kind(), EndpointKind::SelfSigned).then(|| {
             let seconds = |time: &Option<Duration>| time.map(|time| time.as_secs());
             let times = [assertion_lifetime, nbf_leeway, iat_leeway].map(seconds);
@@ -134,7 +133,7 @@ impl Profile {
     }
 }
 
-/// Sorts parameters or headers: servers give their order no meaning.
+/// Sorts parameters or headers, whose order means nothing to servers.
 fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort();
     rows

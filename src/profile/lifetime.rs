@@ -1,4 +1,4 @@
-//! How long a token lives, by the member of a response that says it.
+//! Reads how long a token lives from the member of a response that says it.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::json::JsonValue;
 use crate::jwt;
 
-/// The latest time that is read, in seconds, the year 5138: no token lives longer.
+/// The latest time that is read, in seconds: the year 5138. No token lives longer.
 const MAX_SECONDS: f64 = 1e11;
 
-/// How a lifetime is written. It returns what remains of it at a time, `None` where it cannot be read or has expired.
+/// How a lifetime is written.
 ///
-/// It is a function, so that a program contains the units that it names.
+/// The function returns what remains of the lifetime at a time, or `None` if it cannot be read or has expired. It is a
+/// function so that a program contains only the units that it names.
 pub(crate) type LifetimeUnit = fn(&Value, SystemTime) -> Option<Duration>;
 
 /// Seconds from now on.
@@ -24,7 +25,7 @@ pub(crate) const MILLISECONDS: LifetimeUnit = |value, _| {
     Some(lifetime).filter(|lifetime| !lifetime.is_zero())
 };
 
-/// The time of the end: a date of RFC 3339, or seconds since 1970.
+/// The expiry time: an RFC 3339 date, or seconds since 1970.
 pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
     let unix_time = || {
         // A larger number is in another unit, and is not read.
@@ -36,7 +37,7 @@ pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
     lifetime.filter(|lifetime| !lifetime.is_zero())
 };
 
-/// Returns what remains of a token that is a JWT, by its `exp`. `date` is the time of the server, if it is known.
+/// Returns the remaining lifetime of a JWT by its `exp`. `date` is the server's time, if known.
 pub(crate) fn of_jwt(token: &str, now: SystemTime, date: Option<SystemTime>) -> Option<Duration> {
     let claims = jwt::unverified_claims(token)?;
     let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
@@ -49,8 +50,8 @@ pub(crate) fn of_jwt(token: &str, now: SystemTime, date: Option<SystemTime>) -> 
     lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // no server grants an expired token
 }
 
-/// Reads seconds, which servers write as number, string or float. Zero, a negative number and
-/// anything unreadable count as missing.
+/// Reads seconds, which servers write as a number, a string or a float. Zero, a negative number and anything unreadable
+/// count as missing.
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let parse = |text: &str| {
         // JSON has no plus sign, and no zeros before a digit.
@@ -77,7 +78,7 @@ fn rfc3339(text: &str) -> Option<SystemTime> {
     let month = MONTHS
         .split(' ')
         .nth(month.parse::<usize>().ok()?.checked_sub(1)?)?;
-    // `httpdate` knows the calendar. It accepts a date with its own day of the week only.
+    // `httpdate` knows the calendar. It accepts a date only with the right day of the week.
     let local = WEEKDAYS.split(' ').find_map(|weekday| {
         let date = format!("{weekday}, {day} {month} {year} {time} GMT");
         httpdate::parse_http_date(&date).ok()

@@ -8,13 +8,12 @@ use crate::message::{Request, Response};
 use crate::redact::redact;
 
 impl Profile {
-    /// Returns the requests for the metadata, none where the token endpoint is known.
+    /// Returns the requests for the metadata; none if the token endpoint is known.
     ///
-    /// They are to be sent in this order until [`with_metadata`](Self::with_metadata) accepts a
-    /// response.
+    /// Send them in this order until [`with_metadata`](Self::with_metadata) accepts a response.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work.
+    /// [`Config`](crate::ErrorKind::Config) if the profile cannot work.
     pub fn metadata_requests(&self) -> Result<Vec<Request>, Error> {
         self.check()?;
         match self.endpoint.kind() {
@@ -23,12 +22,11 @@ impl Profile {
         }
     }
 
-    /// Returns the same profile with its token endpoint, and its issuer, known.
+    /// Returns this profile with its token endpoint and issuer filled in.
     ///
     /// # Errors
-    /// [`Protocol`](crate::ErrorKind::Protocol) where the response is no metadata, or is of another issuer,
-    /// or names no token endpoint, or one that is not safe;
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) where the server cannot answer now.
+    /// [`Protocol`](crate::ErrorKind::Protocol) if the response is not metadata, is for another issuer, or names no
+    /// token endpoint or an unsafe one; [`Unavailable`](crate::ErrorKind::Unavailable) if the server cannot answer now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
         let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(self.clone());

@@ -1,4 +1,4 @@
-//! What a response of one server means: which member is the token, its lifetime, an error's code.
+//! What a response of one server means: which member is the token, its lifetime, or an error's code.
 //!
 //! A member is a name, or a JSON Pointer (RFC 6901) if it begins with a slash.
 
@@ -18,10 +18,10 @@ use crate::token::TokenHeader;
 
 use super::lifetime::{LifetimeUnit, SECONDS};
 
-/// Members that RFC 6749 §5.1 puts beside a token.
+/// Members that RFC 6749 §5.1 puts next to a token.
 const BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
 
-/// The longest name of a member that an error shows, and the largest number of names.
+/// The longest member name that an error shows, and the largest number of names.
 const MAX_NAME: usize = 32;
 const MAX_NAMES: usize = 8;
 
@@ -38,20 +38,20 @@ pub(crate) struct ResponseMap {
     pub(crate) token_header: TokenHeader,
     pub(crate) lifetime_member: Cow<'static, str>,
     pub(crate) lifetime_unit: LifetimeUnit,
-    /// Called where the response has no lifetime; `None` where the caller did not ask for this member.
+    /// Called if the response has no lifetime; `None` if the caller did not ask for this member.
     pub(crate) warn_of_lifetime: Option<WarnOfLifetime>,
-    /// Whether the `exp` of the token itself is read where the response names no lifetime and the token is a JWT.
+    /// Whether the `exp` of the token itself is read if the response names no lifetime and the token is a JWT.
     pub(crate) reads_token_exp: bool,
     /// The lifetime of a token whose response names none.
     pub(crate) default_lifetime: Duration,
-    /// The member that says that the server refuses, with an error code.
+    /// The member with the error code, which also says that the server refuses.
     pub(crate) error_member: Cow<'static, str>,
-    /// The member with the reason; if the server has a name of its own for it, it says too that the server refuses.
+    /// The member with the reason, if the server has its own name for it. It also says that the server refuses.
     pub(crate) error_description_member: Option<Cow<'static, str>>,
     pub(crate) error_kind_rules: Cow<'static, [ErrorKindRule]>,
 }
 
-/// What an error means where its status says otherwise.
+/// What an error means if its status says otherwise.
 #[derive(Clone)]
 pub(crate) struct ErrorKindRule {
     pub(crate) code: Cow<'static, str>,
@@ -76,7 +76,7 @@ impl ErrorKindRule {
     }
 }
 
-/// RFC 6749 §4.1.2.1, which servers also use at the token endpoint, and Google's.
+/// The codes of RFC 6749 §4.1.2.1, which servers also use at the token endpoint, and Google's.
 const TEMPORARY: &[ErrorKindRule] = &[
     ErrorKindRule::unavailable("temporarily_unavailable", ""),
     ErrorKindRule::unavailable("server_error", ""),
@@ -103,7 +103,7 @@ impl Default for ResponseMap {
 }
 
 impl ResponseMap {
-    /// Returns the kind of an error by its words, `None` where only its status says it.
+    /// Returns the kind of an error by its words, or `None` if only its status says it.
     pub(crate) fn kind_of(&self, code: &str, description: &str) -> Option<ErrorKind> {
         let kinds = self.error_kind_rules.iter().chain(TEMPORARY);
         let mut kinds = kinds.filter(|row| row.code == code && says(description, &row.part));
@@ -111,9 +111,9 @@ impl ResponseMap {
     }
 }
 
-/// Reads a body that is the token itself, with or without a line end behind it.
+/// Reads a body that is the token itself, with or without a line end after it.
 ///
-/// JSON is read as what it is, such as an error. A page or another text that cannot be a token is none.
+/// JSON is read as JSON: it may be an error. Returns `None` for a page or other text that cannot be a token.
 pub(crate) fn text_body(response: &Response) -> Option<JsonObject> {
     if let Some(object) = response.json() {
         return Some(object);
@@ -127,20 +127,20 @@ pub(crate) fn text_body(response: &Response) -> Option<JsonObject> {
     Some(JsonObject::of_text(TEXT_BODY, text))
 }
 
-/// A token whose response has no lifetime that can be read.
+/// A token whose response has no readable lifetime.
 pub(crate) struct AssumedLifetime<'a> {
     pub(crate) map: &'a ResponseMap,
     pub(crate) body: &'a JsonObject,
     pub(crate) server: &'a Endpoint,
     pub(crate) signer: &'a CurrentSigner<'a>,
-    /// What the response's names of members must not repeat.
+    /// What the member names of the response must not repeat.
     pub(crate) secrets: &'a [&'a str],
     pub(crate) lifetime: Duration,
 }
 
-/// Writes a log record about a lifetime that the caller asked for by name.
+/// Logs a warning about a lifetime member that the caller named.
 ///
-/// It is a function, so that only a program that names a member contains it.
+/// It is a function so that only a program that names a member contains it.
 pub(crate) type WarnOfLifetime = fn(&AssumedLifetime<'_>);
 
 pub(crate) const NO_SECONDS: WarnOfLifetime =
@@ -169,8 +169,7 @@ impl AssumedLifetime<'_> {
     }
 }
 
-/// Returns the scope as one string (RFC 6749 §5.1). Some servers write an array; anything else is
-/// unknown.
+/// Returns the scope as one string (RFC 6749 §5.1). Some servers write an array; anything else counts as unknown.
 pub(crate) fn scope(scope: &Value) -> Option<String> {
     match scope {
         Value::String(scope) => Some(scope.clone()),
@@ -182,7 +181,7 @@ pub(crate) fn scope(scope: &Value) -> Option<String> {
     }
 }
 
-/// Says what a response has in place of the token, and what reads it.
+/// Says what a response has instead of the token, and which setting reads it.
 pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str> {
     let (mut text, has_other) = without_member(token, body);
     if has_other {
@@ -191,9 +190,9 @@ pub(crate) fn without_token(token: &str, body: &JsonObject) -> Cow<'static, str>
     text.into()
 }
 
-/// Says that a response has no `member`, and what it has. Returns also whether any of that can be the token.
+/// Says that a response has no `member`, and what it has. Also returns whether any of that can be the token.
 fn without_member(member: &str, body: &JsonObject) -> (String, bool) {
-    // Servers put a secret in the place of a value. What does not look like a name is left out all the same.
+    // Servers put secrets in values, not names. Even so, a name that does not look like one is left out.
     let is_shown = |(name, json): &(&str, &str)| {
         let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         *json != "null" && (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_word)

@@ -27,7 +27,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether many servers want it.
     pub is_common: bool,
-    /// A setting that it replaces, since both set the same thing. Of two that take pairs, those of one name do.
+    /// The setting that it replaces, since both set the same thing. Two settings that take pairs do so for the same
+    /// name.
     pub instead_of: Option<&'static str>,
     apply: fn(Profile, &str) -> Result<Profile, Refusal>,
 }
@@ -42,7 +43,7 @@ pub enum SettingPart {
     Assertion,
     /// The request that carries the assertion.
     Request,
-    /// What is read from the response, and how the token travels from there.
+    /// What is read from the response, and how the token is sent to an API.
     Response,
 }
 
@@ -61,13 +62,13 @@ pub enum SettingValue {
     },
     /// A text that this word describes. The setting may be given many times.
     List(&'static str),
-    /// Nothing: the setting is on.
+    /// No value: the setting is on.
     Flag,
 }
 
 /// Why a value is refused.
 enum Refusal {
-    /// It has not the form of the setting's values.
+    /// It does not have the form of the setting's values.
     Form,
     Other(Error),
 }
@@ -229,7 +230,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 impl SettingValue {
-    /// Returns what a value looks like, `None` for a flag.
+    /// Returns what a value looks like, or `None` for a flag.
     pub fn form(self) -> Option<&'static str> {
         match self {
             Text(form) | List(form) => Some(form),
@@ -248,8 +249,8 @@ impl Profile {
     /// Returns the same profile with one of the [`SETTINGS`] changed.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where there is no such setting, or the value does not fit. The value is
-    /// not repeated, since it may be a secret.
+    /// [`Config`](crate::ErrorKind::Config) if the setting does not exist, or the value does not fit. The error does
+    /// not repeat the value, since it may be a secret.
     pub fn with_setting(self, name: &str, value: &str) -> Result<Self, Error> {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
             return Err(Error::config(format!("there is no setting {name}")));
@@ -264,7 +265,7 @@ impl Profile {
     }
 }
 
-/// Returns the endpoint to discover: by the URL of a metadata document if that is what the text is, else by issuer.
+/// Returns an endpoint for discovery: by metadata document if the URL is that of one, else by issuer.
 pub(crate) fn discovered(url: &str) -> Result<Endpoint, Error> {
     match url.contains("/.well-known/") {
         true => Endpoint::metadata(url),
@@ -300,12 +301,12 @@ fn scope_placement(text: &str) -> Result<ScopePlacement, Refusal> {
     })
 }
 
-/// Returns a value in JSON, or a text that cannot be taken for JSON.
+/// Returns the value of JSON, or text that cannot be mistaken for JSON as a string.
 fn json_or_text(setting: &str, name: &str, text: &str) -> Result<Value, Error> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    // Ignored JSON has no range: a number that is only too large is one by its digits.
+    // `IgnoredAny` checks no range, so it accepts a number that is merely too large.
     let is_number = serde_json::from_str::<IgnoredAny>(text).is_ok();
     let problem = match text.trim_start().starts_with(['{', '[', '"']) {
         _ if is_number => "the number is too large",
@@ -325,7 +326,7 @@ fn json(setting: &str, name: &str, text: &str) -> Result<Value, Error> {
     })
 }
 
-/// Returns a name as errors show it: what may be a secret, given in its place by mistake, is not shown.
+/// Returns a name as errors show it. A text that may be a secret, given in its place by mistake, is hidden.
 fn shown(name: &str) -> &str {
     let is_name = |c: char| c.is_ascii_lowercase() || matches!(c, '-' | '_');
     match name.len() <= 32 && name.chars().all(is_name) {
@@ -383,7 +384,7 @@ mod tests {
         }
     }
 
-    /// Each method that changes a profile is a setting, but for those that take what no text can be.
+    /// Each method that changes a profile is a setting, except those whose argument cannot be text.
     #[test]
     fn every_method_is_a_setting() {
         let short = [

@@ -51,10 +51,10 @@ impl Profile {
         }
     }
 
-    /// Sets the claim `iss` to a text and the fingerprint of the key that signs, as Snowflake wants it.
+    /// Sets the claim `iss` to a text and the fingerprint of the signing key, as Snowflake wants it.
     ///
-    /// The fingerprint is the SHA-256 of the public key in DER (`SubjectPublicKeyInfo`), in base64 with padding. It
-    /// follows a key that is replaced.
+    /// The fingerprint is the SHA-256 of the public key in DER (`SubjectPublicKeyInfo`), in base64 with padding. If the
+    /// key is replaced, the fingerprint follows.
     #[must_use]
     pub fn with_issuer_and_fingerprint(self, before: impl Into<String>) -> Self {
         Self {
@@ -139,8 +139,8 @@ impl Profile {
 
     /// Adds a claim that has the same value in every assertion.
     ///
-    /// A value of `null` adds nothing. A name that is added twice, or that has a setting of its
-    /// own, makes the profile invalid.
+    /// A value of `null` adds nothing. A name that is added twice, or that has its own setting, makes the profile
+    /// invalid.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         insert_sorted(&mut self.claims, name.into(), &value.into());
@@ -176,8 +176,8 @@ impl Profile {
 
     /// Sets the algorithms that the server accepts, the best first.
     ///
-    /// A key that signs another one is refused before anything is sent. An empty list accepts all.
-    /// Defaults to what the provider documents, and to all with the generic constructors.
+    /// A key that signs with another algorithm is refused before anything is sent. An empty list accepts all. Defaults
+    /// to what the provider documents, and to all with the generic constructors.
     #[must_use]
     pub fn with_algorithms(self, algorithms: impl Into<Vec<Algorithm>>) -> Self {
         Self {
@@ -224,8 +224,8 @@ impl Profile {
     /// A string is sent as it is, anything else as its JSON; `null` adds nothing. With [`Placement::JSON`] the name
     /// may be a JSON Pointer (RFC 6901): `/site/id` is the member `id` of the object `site`.
     ///
-    /// No log, error or `Debug` output contains the value. It is also removed from a server's error
-    /// texts, unless the RFCs define the parameter as no secret.
+    /// No log, error or `Debug` output contains the value. It is also removed from a server's error texts, unless the
+    /// RFCs define the parameter as not secret.
     #[must_use]
     pub fn with_parameter(
         mut self,
@@ -245,7 +245,7 @@ impl Profile {
         self
     }
 
-    /// Leaves a parameter out that the constructor or [`with_parameter`](Self::with_parameter) has added.
+    /// Leaves out a parameter that the constructor or [`with_parameter`](Self::with_parameter) has added.
     #[must_use]
     pub fn without_parameter(mut self, name: &str) -> Self {
         self.parameters.retain(|parameter| parameter.name != name);
@@ -260,7 +260,7 @@ impl Profile {
         Self { placement, ..self }
     }
 
-    /// Adds a header to the token request, in place of the crate's own header or an added one of that name.
+    /// Adds a header to the token request, replacing the crate's own header or an added one of that name.
     ///
     /// No log, error or `Debug` output contains the value.
     #[must_use]
@@ -277,10 +277,10 @@ impl Profile {
         self
     }
 
-    /// Authenticates the client by HTTP Basic beside the assertion (RFC 6749 §2.3.1).
+    /// Authenticates the client by HTTP Basic in addition to the assertion (RFC 6749 §2.3.1).
     #[must_use]
     pub fn with_basic_auth(self, client_id: &str, client_secret: &str) -> Self {
-        // No text grows: it would leave copies behind.
+        // No string grows here, since that would leave copies behind.
         let mut pair = Zeroizing::new(String::with_capacity(
             client_id
                 .len()
@@ -309,7 +309,7 @@ impl Profile {
         })
     }
 
-    /// Reads the whole body of a successful response as the token, without a line end behind it.
+    /// Reads the whole body of a successful response as the token, without a line end after it.
     #[must_use]
     pub fn with_text_response(self) -> Self {
         self.map_response(|response| {
@@ -323,7 +323,7 @@ impl Profile {
     /// Defaults to `Authorization: Bearer {}` (RFC 6750 §2.1), or to what the provider documents.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) where the line has no `{}`, or cannot be a header.
+    /// [`Config`](ErrorKind::Config) if the line has no `{}`, or cannot be a header.
     pub fn with_token_header(self, line: &str) -> Result<Self, Error> {
         let header = TokenHeader::parse(line).ok_or_else(|| {
             Error::config("token-header: expected NAME: VALUE with {} where the token is")
@@ -333,7 +333,7 @@ impl Profile {
 
     /// Sets which member of the response has the lifetime in seconds: a name or a JSON Pointer.
     ///
-    /// Defaults to `expires_in`, or to what the provider documents. Where a member that is set here is absent, or is no
+    /// Defaults to `expires_in`, or to what the provider documents. If a member that is set here is absent, or is not a
     /// number above zero, a log record of level `warn` says so, and the token lives
     /// [as long as without one](Self::with_token_lifetime).
     #[must_use]
@@ -343,7 +343,7 @@ impl Profile {
 
     /// Sets which member of the response has the lifetime in milliseconds: a name or a JSON Pointer.
     ///
-    /// If the member is absent, or is no number above zero, a log record of level `warn` says so, as with
+    /// If the member is absent, or is not a number above zero, a log record of level `warn` says so, as with
     /// [`with_expires_in`](Self::with_expires_in).
     #[must_use]
     pub fn with_expires_in_milliseconds(self, member: impl Into<Cow<'static, str>>) -> Self {
@@ -351,8 +351,9 @@ impl Profile {
         self.with_lifetime_member(member, lifetime::MILLISECONDS, response::NO_MILLISECONDS)
     }
 
-    /// Sets which member of the response has the time when the token expires, as a date of RFC 3339 or in seconds
-    /// since 1970: a name or a JSON Pointer.
+    /// Sets which member of the response has the expiry time: a name or a JSON Pointer.
+    ///
+    /// The time is an RFC 3339 date, or seconds since 1970.
     ///
     /// If the member is absent, cannot be read, or is not in the future, a log record of level `warn` says so, as with
     /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time if the response has a `Date`.
@@ -374,8 +375,7 @@ impl Profile {
         })
     }
 
-    /// Sets whether the `exp` of the token itself is its lifetime, where the response names none and the token is a
-    /// JWT.
+    /// Sets whether a JWT's own `exp` is its lifetime if the response names none.
     ///
     /// Defaults to no (RFC 9068 §6: a client must not inspect its access token).
     #[must_use]
@@ -401,15 +401,14 @@ impl Profile {
 
     /// Sets which member of an error response has the reason: a name or a JSON Pointer.
     ///
-    /// A response of status 4xx that has this member is a refusal, whether it has a code or not. By default the
-    /// reason is found in `error_description` and a dozen other members, and none of them alone makes a response a
-    /// refusal.
+    /// A response of status 4xx that has this member is a refusal, with or without a code. By default the reason is
+    /// found in `error_description` and a dozen other members, and none of them alone makes a response a refusal.
     #[must_use]
     pub fn with_error_description_member(self, member: impl Into<Cow<'static, str>>) -> Self {
         self.map_response(|response| response.error_description_member = Some(member.into()))
     }
 
-    /// Makes an error code mean that the server cannot answer now, whatever its status: the request is repeated.
+    /// Makes an error code mean that the server cannot answer now, regardless of the status: the request is repeated.
     ///
     /// `temporarily_unavailable`, `server_error` and `internal_failure` mean this by default.
     #[must_use]
@@ -417,7 +416,7 @@ impl Profile {
         self.with_kind_of_error(code.into(), ErrorKind::Unavailable)
     }
 
-    /// Makes an error code mean that the server refuses, whatever its status: the request is not repeated.
+    /// Makes an error code mean that the server refuses, regardless of the status: the request is not repeated.
     #[must_use]
     pub fn with_denied_error(self, code: impl Into<Cow<'static, str>>) -> Self {
         self.with_kind_of_error(code.into(), ErrorKind::Denied)

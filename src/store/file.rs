@@ -1,7 +1,7 @@
-//! `FileStore`: one file per identity in a directory of the user's own, with a lock file beside it.
+//! `FileStore`: one file per identity in the user's own directory, with a lock file next to it.
 //!
-//! A token is written to a temporary file and then renamed, so that no process reads a part of it. What the operating
-//! systems differ in is in `unix_directory` and `windows_directory`.
+//! A token is written to a temporary file and then renamed, so that no process reads only a part of it. The differences
+//! between the operating systems are in `unix_directory` and `windows_directory`.
 
 use std::collections::HashSet;
 use std::io::{self, Read as _, Write as _};
@@ -23,34 +23,34 @@ const TOKEN: &str = "token";
 const LOCK: &str = "lock";
 /// A token that is being written or removed. A killed process leaves such a file behind.
 const TEMPORARY: &str = "tmp";
-/// A temporary file that is older belongs to a process that has ended.
+/// An older temporary file belongs to a process that has ended.
 const TEMPORARY_TTL: Duration = Duration::from_secs(60);
 
 /// Keeps tokens in files, for the processes of one user on one machine.
 ///
 /// Each token is a file of mode 0600 in a directory of mode 0700, which is created if it does not exist. Expired tokens
-/// and the lock files of identities without a token are deleted when another token is saved. On a network file system
-/// tokens are kept, but locks may have no effect; where it refuses to set file times, expired tokens stay 31 days.
+/// and the lock files of identities without a token are deleted when another token is saved. On a network file system,
+/// tokens are kept, but locks may have no effect; if it refuses to set file times, expired tokens stay 31 days.
 ///
-/// # Whose files these are
-/// On Unix the directory must belong to the user of this process. It may be a link, if the link belongs to this user or to
-/// root. If others can list or write to a directory in which there is nothing but files of this store, its mode is set
-/// to 0700: Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`).
-/// A directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files
-/// that belong to another user, that others can read or write, or that are links are refused.
+/// # Who owns the files
+/// On Unix the directory must belong to the user of this process. It may be a link, if the link belongs to this user or
+/// to root. If others can list or write to a directory that has only files of this store, its mode is set to 0700:
+/// Kubernetes gives rights to a group at every start (`fsGroup`), and systemd to everybody (`StateDirectory`). A
+/// directory with other files or a sticky bit is refused instead, because other programs may need its mode. Files that
+/// belong to another user, that others can read or write, or that are links are refused.
 ///
 /// # On Windows
-/// The standard library reads no access control lists: neither owners nor rights are checked, and files get those that
-/// the directory passes on. `%LOCALAPPDATA%` grants them to its user, SYSTEM and administrators; a directory elsewhere
-/// may grant them to everybody. Give one that is this user's alone. A directory or a file that is a link or a junction
-/// is refused. A file that another program has open, as virus scanners do, is tried again for a fifth of a second.
+/// The standard library cannot read access control lists: neither owners nor rights are checked, and files inherit
+/// those of the directory. `%LOCALAPPDATA%` grants rights to its user, SYSTEM and administrators; a directory elsewhere
+/// may grant them to everybody. Use a private one. A directory or a file that is a link or a junction is refused. A
+/// file that another program has open, as virus scanners do, is retried for a fifth of a second.
 ///
 /// # What others can learn
-/// Nothing is encrypted: this user and root can read the tokens. A file has the key's identity and the settings
-/// beside the token, with hashes in place of values that may be secret, which are salted with that identity. It is
-/// named after the SHA-256 of all this. Whoever can read the file can test guesses of an HMAC secret and of such
-/// values without a request to the server. Whoever sees the name alone can do so if they know the rest of the
-/// profile. A random secret of 32 bytes cannot be guessed, a password can. A private key cannot be found this way.
+/// Nothing is encrypted: this user and root can read the tokens. A file also has the key's identity and the settings,
+/// with values that may be secret replaced by hashes salted with that identity. Its name is the SHA-256 hash of
+/// identity and settings. Anyone who can read the file can test guesses of an HMAC secret and of the hashed values
+/// without a request to the server. Anyone who sees only the name can do so if they know the rest of the profile. A
+/// random secret of 32 bytes cannot be guessed, a password can. A private key cannot be found this way.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: PathBuf,
@@ -62,18 +62,18 @@ impl FileStore {
     /// A relative path is resolved now, so that a later change of the working directory does not move the store.
     ///
     /// # Errors
-    /// If the directory cannot be created or opened, or if it is not this user's alone: the text says which.
+    /// If the directory cannot be created or opened, or if it is not private to this user: the text says which.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
-        // Without a trailing slash, which makes the system follow a link whose owner is unknown.
+        // Removes a trailing slash, which would make the system follow a link whose owner is unknown.
         let directory = path::absolute(directory.into())?.components().collect();
         let store = Self { directory };
         store.open().map(|_| store)
     }
 
-    /// Deletes every token and returns their number. Locks that are taken and foreign files stay.
+    /// Deletes every token and returns their number. Locks in use and foreign files stay.
     ///
     /// # Errors
-    /// If the directory cannot be read, or if a file cannot be deleted. The other files are deleted all the same.
+    /// If the directory cannot be read, or if a file cannot be deleted. The other files are deleted anyway.
     pub fn clear(&self) -> io::Result<usize> {
         let directory = self.open()?;
         let (mut tokens, mut failed) = (0_usize, None);
@@ -94,7 +94,7 @@ impl FileStore {
         }
     }
 
-    /// Opens the directory, and creates it if it does not exist. It is this user's alone.
+    /// Opens the directory, which is private to this user, and creates it if it does not exist.
     fn open(&self) -> io::Result<Directory> {
         Directory::open(&self.directory, |name| kind_of(name).is_some())
     }
@@ -117,7 +117,7 @@ impl TokenStore for FileStore {
         let mut file = directory.create(&temporary)?;
         let saved = file.write_all(bytes).and_then(|()| {
             let now = file.metadata()?.modified()?; // by the clock of the file system
-            // `sweep` takes the modification time for the expiry of the token. A network file system may refuse to set
+            // `sweep` uses the modification time as the expiry of the token. A network file system may refuse to set
             // it: then tokens are kept for as long as any token can live.
             let marked = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
             drop(file);
@@ -173,7 +173,7 @@ fn temporary_name(name: &str) -> Result<String, BoxError> {
     Ok(file_name(&format!("{name}.{unique}"), TEMPORARY))
 }
 
-/// Returns names and kinds of the files of this store.
+/// Returns the names and kinds of this store's files.
 fn store_files(directory: &Directory) -> io::Result<Vec<(String, &'static str)>> {
     let names = directory.names()?.into_iter();
     let files = names.filter_map(|name| kind_of(&name).map(|kind| (name, kind)));
@@ -232,7 +232,7 @@ fn stem(name: &str) -> &str {
     name.split_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// Reads a file of the user's own, if there is one. Of a file above the limit it reads one byte too many.
+/// Reads a file of this user, if there is one. If the file is above the limit, it reads one byte past the limit.
 fn read(directory: &Directory, name: &str) -> io::Result<Option<Vec<u8>>> {
     let Some(file) = directory.open_file(name)? else {
         return Ok(None);

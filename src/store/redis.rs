@@ -14,19 +14,19 @@ use crate::error::{BoxError, Error};
 use crate::random;
 use crate::time_limit::TimeLimit;
 
-/// A lock expires after this time if its owner has died or never received the reply. That is later than a call of 30
-/// seconds ends: where a server is in trouble, a fetch takes all of them, and a second process that fetches meanwhile
-/// makes that worse. Others stop waiting for the lock before.
+/// A lock expires after this time if its owner has died or never received the reply. A call of 30 seconds ends before
+/// that: if a server is in trouble, a fetch takes all of the 30 seconds, and a second process that fetches meanwhile
+/// makes that worse. Others stop waiting for the lock earlier.
 const LOCK_TTL: Duration = Duration::from_secs(35);
 /// The time limit for releasing a lock, which expires anyway.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// The number of idle connections: sources that share a store seldom call it at the same time.
+/// The most idle connections that are kept: sources that share a store seldom call it at the same time.
 const MAX_IDLE: usize = 8;
 
 /// The time limit for finding out whether Redis can be a store.
 const CHECK_TIME: Duration = Duration::from_secs(1);
-/// Keys that nobody has. In a cluster they are in slots 889 to 14,521, one in each eighth of all slots, so that no
-/// node with a part of the slots has all of them.
+/// Keys that nobody uses. In a cluster they are in slots 889 to 14,521, one in each eighth of all slots, so that no
+/// node with only a part of the slots has all of them.
 const CHECK_KEYS: [&str; 8] = ["3", "10", "2", "11", "1", "12", "0", "13"];
 
 const BAD_URL: &str =
@@ -38,7 +38,7 @@ const UNKNOWN_COMMAND: &str = "Redis answered with ERR: it does not know GETRANG
     not: give the address of the primary";
 const CLUSTER: &str = "it is a node of a cluster, which this store does not support: give a Redis that is not in a \
     cluster";
-/// Sets the key to its owner if it is free or already theirs: a retry follows when the reply was lost.
+/// Sets the key to its owner if the key is free or already has this owner: a command is retried if its reply was lost.
 const LOCK: &str = "if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end \
     if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end return 0";
 /// Deletes the key if it still has this value.
@@ -47,18 +47,18 @@ const REMOVE: &str =
 
 /// Keeps tokens in Redis 2.6.12 or newer, for many machines.
 ///
-/// Redis may be behind a proxy that knows `GETRANGE`, `SET` and `EVAL`, such as twemproxy. A node of a Redis Cluster
-/// and a Sentinel are refused by [`new`](Self::new), and a replica at the first use, with an error that says so: give
-/// the address of a primary, or of a proxy or a name that leads to it.
+/// Redis may be behind a proxy that knows `GETRANGE`, `SET` and `EVAL`, such as twemproxy. [`new`](Self::new) refuses a
+/// node of a Redis Cluster and a Sentinel, and the first use refuses a replica, with an error that says so: give the
+/// address of a primary, or of a proxy or a name that leads to it.
 ///
-/// Keys are `jwt-bearer:` and 64 hexadecimal digits, with `:lock` behind them for locks. Values contain access tokens
-/// and are not encrypted: whoever can read that database can use the tokens. Give the store a password or an ACL of
-/// its own (`~jwt-bearer:* +getrange +set +get +del +eval`), and TLS if Redis is on another machine.
+/// Keys are `jwt-bearer:` and 64 hexadecimal digits, followed by `:lock` for locks. Values contain access tokens and
+/// are not encrypted: anyone who can read that database can use the tokens. Give the store its own password or ACL
+/// (`~jwt-bearer:* +getrange +set +get +del +eval`), and TLS if Redis is on another machine.
 ///
-/// A value has the key's identity and the settings beside the token, with hashes in place of values that may be
-/// secret, which are salted with that identity. The digits are the SHA-256 of all this. Whoever can read a value can
-/// test guesses of an HMAC secret and of such values against it, and whoever sees the digits alone can do so if they
-/// know the rest of the profile. So a secret should be random and at least 32 bytes long.
+/// In addition to the token, a value has the key's identity and the settings, in which values that may be secret are
+/// replaced by hashes salted with that identity. The digits are the SHA-256 hash of identity and settings. Anyone who
+/// can read a value can test guesses of an HMAC secret and of the hashed values against it, and anyone who sees only
+/// the digits can do so if they know the rest of the profile. So a secret should be random and at least 32 bytes long.
 pub struct RedisStore {
     connections: Arc<Connections>,
 }
@@ -66,8 +66,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Returns a store, and connects to see whether it can work.
     ///
-    /// That takes at most a second. If Redis is down, slow or refuses the password, the store is returned all the same
-    /// and connects again when it is used: a source gets its token without it.
+    /// That takes at most a second. If Redis is down, slow or refuses the password, the store is returned anyway and
+    /// connects again when it is used: a source gets its token without the store.
     ///
     /// `url` is `redis://[[user]:password@]host[:port][/database]`, `rediss://` over TLS with the roots of the
     /// operating system (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), or `unix:///path`. A password is
@@ -75,9 +75,9 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if `url` is not one of these, or leads to a Sentinel or to a node of a
-    /// cluster that has only a part of the keys. The error does not quote it.
+    /// cluster that has only a part of the keys. The error does not quote the URL.
     pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
-        // A fragment may turn the verification of certificates off.
+        // A fragment may turn off the verification of certificates.
         if url.as_ref().contains('#') {
             return Err(Error::config(BAD_URL));
         }
@@ -94,7 +94,7 @@ impl RedisStore {
         let refusal = TimeLimit::default().run(CHECK_TIME, move || asking.refusal());
         match refusal {
             Ok(Some(refusal)) => Err(Error::config(refusal)),
-            // What takes too long may be faster when it is needed.
+            // A Redis that is too slow now may be faster when it is needed.
             Ok(None) | Err(_) => Ok(Self { connections }),
         }
     }
@@ -107,8 +107,8 @@ struct Connections {
 }
 
 impl Connections {
-    /// Returns why this Redis can never be a store. Commands that change nothing tell: they replace keys that nobody
-    /// has.
+    /// Returns why this Redis can never be a store. It sends commands that change nothing: they replace keys that do
+    /// not exist.
     fn refusal(&self) -> Option<String> {
         let replies = CHECK_KEYS.iter().map(|key| {
             let mut replace = cmd("SET");
@@ -138,7 +138,7 @@ impl Connections {
         self.query_over(new, command, step)
     }
 
-    /// Keeps the connection if it brought a reply. After anything else its next reply could be another command's.
+    /// Sends a command, and keeps the connection if it replies. If not, its next reply could be for an earlier command.
     fn query_over<T: FromRedisValue>(
         &self,
         mut connection: Connection,
@@ -263,19 +263,19 @@ fn into_error(error: RedisError) -> BoxError {
     }
 }
 
-/// Returns whether a Sentinel, a proxy, or a Redis that renamed the command says so.
+/// Returns whether the server does not know the command: a Sentinel, a proxy, or a Redis that renamed it.
 fn is_unknown_command(error: &RedisError) -> bool {
     let text = error.detail().unwrap_or_default(); // looked at and dropped
     error.code() == Some("ERR") && text.starts_with("unknown command")
 }
 
-/// Returns whether the same Redis gives this error for ever. Everything else may pass, even a wrong password.
+/// Returns whether the same Redis gives this error forever. Everything else may pass, even a wrong password.
 fn is_permanent(error: &RedisError) -> bool {
     is_unknown_command(error) || error.code().and_then(meaning) == Some(CLUSTER)
 }
 
-/// Returns what a code of Redis means, which may be nothing more than the code. `None` is a code that Redis does not
-/// document: a server that repeats what it was sent could put a token there.
+/// Returns the meaning of a Redis error code, which may be empty. `None` is a code that Redis does not document: a
+/// server that repeats what it was sent could put a token there.
 fn meaning(code: &str) -> Option<&'static str> {
     Some(match code {
         "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" | "TRYAGAIN" => CLUSTER,

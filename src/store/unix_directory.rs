@@ -1,8 +1,8 @@
-//! A directory of the user's own, and files in it: modes, owners and links as Unix has them.
+//! The user's own directory and the files in it, on Unix: modes, owners and links.
 //!
 //! The directory is opened and checked at every call, because others may have changed it since. Files are opened
-//! relative to its descriptor and never through a link. A lock file is deleted under its own lock alone, and whoever
-//! locks a file checks that it still has its name.
+//! relative to its descriptor and never through a link. A lock file is deleted only under its own lock, and a process
+//! that locks a file checks that the file still has its name.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -31,11 +31,11 @@ const LIST_OR_WRITE: Mode = Mode::RGRP
 /// `---rwxrwx`
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
-/// An open directory that is this user's alone.
+/// An open directory that is private to this user.
 pub(super) struct Directory(OwnedFd);
 
 impl Directory {
-    /// Opens a directory, and creates it if it does not exist. `is_ours` tells whether a name is one of a store.
+    /// Opens a directory, and creates it if it does not exist. `is_ours` tells whether a file name belongs to a store.
     pub(super) fn open(path: &Path, is_ours: fn(&str) -> bool) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut path = path.to_owned();
@@ -66,13 +66,13 @@ impl Directory {
         Ok(names)
     }
 
-    /// Creates a file that does not exist.
+    /// Creates a file, which must not exist yet.
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         Ok(openat(&self.0, name, flags | OFlags::CLOEXEC, OWNER)?.into())
     }
 
-    /// Opens a file of the user's own for reading, if there is one.
+    /// Opens a file of this user for reading, if there is one.
     pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         // Without NONBLOCK, opening a pipe waits for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -89,7 +89,7 @@ impl Directory {
         Ok(Some(file.into()))
     }
 
-    /// Gives a file another name, in place of the file that has it.
+    /// Renames a file, replacing any file with the new name.
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(renameat(&self.0, from, &self.0, to)?)
     }
@@ -116,7 +116,7 @@ impl Directory {
         self.lock_with(name, OFlags::CREATE)
     }
 
-    /// Deletes a lock file under its lock. One that is taken stays.
+    /// Deletes a lock file under its lock. A lock in use stays.
     pub(super) fn delete_lock(&self, name: &str) -> io::Result<()> {
         if let Some(_lock) = self.lock_with(name, OFlags::empty())? {
             self.remove(name)?;
@@ -145,7 +145,7 @@ impl Directory {
     }
 
     /// Checks that the directory is this user's, and that others can neither list it nor write to it. Takes their
-    /// rights away if no other program can need them, and deletes the files that they made.
+    /// rights away if no other program can need them, and deletes the files that others made.
     fn make_private(&self, is_ours: fn(&str) -> bool) -> io::Result<()> {
         let stat = fstat(&self.0)?;
         check_owner(DIRECTORY, &stat)

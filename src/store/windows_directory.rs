@@ -1,4 +1,4 @@
-//! A directory of tokens, and files in it, as Windows has them.
+//! A directory of tokens and the files in it, on Windows.
 //!
 //! The directory is opened at every call, and stays open during the call without the right to share deletion, so that
 //! nobody can put another one in its place. Neither it nor a file in it may be a reparse point, which is what links and
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
 
-// Constants of the Windows API, whose names they have.
+// Constants of the Windows API, with the same names.
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x0400;
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000; // without it, no directory is opened
 const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -19,8 +19,8 @@ const FILE_SHARE_WRITE: u32 = 2;
 const ERROR_ACCESS_DENIED: i32 = 5;
 const ERROR_SHARING_VIOLATION: i32 = 32;
 
-/// Pauses before a file is tried again that another program has open, as virus scanners have every new file. Together
-/// they are less than the second that a call to a store may take.
+/// Pauses before retrying a file that another program has open, as virus scanners do with every new file. Together they
+/// are less than the second that a call to a store may take.
 const PAUSES: [Duration; 7] = [
     Duration::from_millis(1),
     Duration::from_millis(2),
@@ -32,7 +32,7 @@ const PAUSES: [Duration; 7] = [
 ];
 const DIRECTORY: &str = "the directory of the tokens";
 
-/// A directory, and a handle that keeps it in its place.
+/// A directory, and a handle that keeps it in place.
 pub(super) struct Directory {
     path: PathBuf,
     _handle: File,
@@ -79,7 +79,7 @@ impl Directory {
         fs::read_dir(&self.path)?.map(name).collect()
     }
 
-    /// Creates a file that does not exist.
+    /// Creates a file, which must not exist yet.
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -106,7 +106,7 @@ impl Directory {
         Ok(Some(file))
     }
 
-    /// Gives a file another name, in place of the file that has it.
+    /// Renames a file, replacing any file with the new name.
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         with_pauses(|| fs::rename(self.path.join(from), self.path.join(to)))
     }
@@ -150,7 +150,7 @@ impl Directory {
         }
     }
 
-    /// Deletes a lock file. One that is taken stays: it shares no deletion.
+    /// Deletes a lock file. A lock in use stays, because its handle does not share deletion.
     pub(super) fn delete_lock(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path.join(name)) {
             Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(()),
@@ -159,7 +159,7 @@ impl Directory {
     }
 }
 
-/// Tries again while another program has the file open.
+/// Retries while another program has the file open.
 fn with_pauses<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for pause in PAUSES {
         match call() {

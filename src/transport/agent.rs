@@ -18,27 +18,27 @@ use super::resolver::SystemResolver;
 use crate::error::says;
 use crate::message::{MAX_RESPONSE, Request, Response, header_value};
 
-/// Whoever answers would get the assertion, and may be anybody.
+/// Whoever answers, which could be anybody, would get the assertion.
 const UNVERIFIED: &str = "this agent does not verify certificates (disable_verification): make one that does; \
     root_certs takes a server's own root";
 
 /// Returns an agent with this configuration and this crate's connections.
 ///
-/// It is the agent to use with [`TokenSource::with_transport`](crate::TokenSource::with_transport)
-/// where a proxy or roots of your own are needed. It differs from one that ureq makes:
+/// Use it with [`TokenSource::with_transport`](crate::TokenSource::with_transport) if you need a proxy or your own
+/// roots. It differs from one that ureq makes:
 ///
-/// - Where a host has several addresses, each is tried after any failure to connect. If the first
+/// - If a host has several addresses, each is tried after any failure to connect. If the first
 ///   does not answer, the next is tried after a second, or a quarter of the timeout if that is
 ///   shorter. The other addresses share the time that is left.
-/// - Where the operating system refuses a thread, a request fails with an error. ureq's resolver
+/// - If the operating system refuses a thread, a request fails with an error, while ureq's resolver
 ///   panics. An IP address is used without starting a thread.
-/// - The TLS configuration is read once. With an agent of ureq, each connection of this crate reads
+/// - The TLS configuration is read once. With ureq's own agent, each connection of this crate reads
 ///   all roots again and resumes no session.
 /// - An illegal header line is dropped; ureq would refuse the whole response.
 /// - A SOCKS proxy is refused when a request is sent.
 ///
-/// It is for the requests of this crate and for others. What protects an assertion is set on each
-/// request, whatever the configuration says.
+/// It is for the requests of this crate and for others. What protects an assertion is set on each request, regardless
+/// of the configuration.
 ///
 /// ```
 /// use ureq::{Agent, Proxy};
@@ -50,7 +50,7 @@ pub fn agent(config: Config) -> Agent {
     with_connector(config, DefaultConnector::default())
 }
 
-/// Returns an agent as [`agent`] does, with another connector. A SOCKS proxy gets each connection as it is.
+/// Returns an agent as [`agent`] does, with another connector. With a SOCKS proxy, the connector is used as it is.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub fn agent_with_connector(
@@ -87,13 +87,12 @@ fn with_connector(config: Config, connector: impl Connector<Out = Box<dyn Connec
     Agent::with_parts(config, connector, SystemResolver::default())
 }
 
-/// The agent decides about proxy, roots and middleware. What protects an assertion is set on
-/// each request, so that no agent can weaken it: no redirect, a timeout, a bounded body. An agent
-/// that verifies no certificate is refused. Middleware sees the request with its assertion.
+/// The agent decides about proxy, roots and middleware. What protects an assertion is set on each request, so that no
+/// agent can weaken it: no redirect, a timeout, a bounded body. An agent that verifies no certificate is refused.
+/// Middleware sees the request with its assertion.
 impl Transport for Agent {
     fn send(&self, request: &Request, timeout: Duration) -> io::Result<Response> {
-        // ureq panics where its resolver gets no thread, and where a setting needs a feature that
-        // is not compiled in.
+        // ureq panics if its resolver gets no thread, or if a setting needs a feature that is not compiled in.
         let send = AssertUnwindSafe(|| send(self, request, timeout));
         panic::catch_unwind(send)
             .unwrap_or_else(|_| Err(io::Error::other("the HTTP client panicked")))
@@ -136,11 +135,10 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
     Ok(http::Response::from_parts(head, bytes.as_slice()).into())
 }
 
-/// Replaces the host `localhost` of plain http by `127.0.0.1`, and keeps the `Host` header.
+/// Replaces the host `localhost` of plain http with `127.0.0.1`, and keeps the `Host` header.
 ///
-/// A hosts file or DNS can name another machine, and a program of another user can listen on
-/// `[::1]` (RFC 8252 §8.3). An agent's resolver cannot be set on a request, but it has nothing to
-/// resolve in an address.
+/// A hosts file or DNS can name another machine, and a program of another user can listen on `[::1]` (RFC 8252 §8.3).
+/// An agent's resolver cannot be set on a request, but an address needs no resolving.
 fn replace_localhost(request: &Request, call: &mut http::Request<()>) -> Result<(), http::Error> {
     let uri = request.uri();
     let is_localhost = uri.scheme() == Some(&Scheme::HTTP) && uri.host() == Some("localhost");
@@ -167,7 +165,7 @@ fn protected(agent: &Agent, call: http::Request<()>, timeout: Duration) -> http:
     config.build()
 }
 
-/// Returns the proxy that a request goes through. Plain http goes through none.
+/// Returns the proxy that a request goes through. Plain http goes through no proxy.
 fn proxy_for<'a>(agent: &'a Agent, uri: &Uri) -> Option<&'a Proxy> {
     let proxy = agent.config().proxy()?;
     let is_https = uri.scheme() == Some(&Scheme::HTTPS);
@@ -199,7 +197,7 @@ fn to_io_error(error: Error) -> io::Error {
     }
 }
 
-/// Names the proxy in an error of reaching it, which says nothing about the server.
+/// Names the proxy in an error from connecting to it, which says nothing about the server.
 ///
 /// The kind changes too, so that the server's endpoint is not looked up again.
 fn name_proxy(proxy: Option<&Proxy>, error: io::Error) -> io::Error {
@@ -218,8 +216,8 @@ fn name_proxy(proxy: Option<&Proxy>, error: io::Error) -> io::Error {
 
 /// Texts of getaddrinfo for a host that does not exist, or that a name server will never resolve.
 ///
-/// They are those of glibc, musl, macOS and the BSDs. A program that sets a locale may get others:
-/// an unknown text is taken for a failure that passes.
+/// They are those of glibc, musl, macOS and the BSDs. A program that sets a locale may get others: an unknown text is
+/// taken for a temporary failure.
 const UNKNOWN_HOST: &[&str] = &[
     "not known",
     "does not resolve",
@@ -232,7 +230,7 @@ const UNKNOWN_HOST_CODES: &[i32] = &[11001, 11003, 11004];
 
 /// Returns whether a resolver error means that the host does not exist.
 ///
-/// The text has to tell on Unix: the standard library gives such errors a kind that is not public.
+/// On Unix only the text can tell: the standard library gives such errors a kind that is not public.
 fn is_unknown_host(error: &io::Error) -> bool {
     if let Some(code) = error.raw_os_error() {
         return UNKNOWN_HOST_CODES.contains(&code);

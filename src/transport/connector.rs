@@ -21,7 +21,7 @@ const FIRST_TRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct AgentConnector<C> {
     inner: C,
-    /// The hash of the agent's TLS settings, which have no comparison.
+    /// The hash of the agent's TLS settings, which cannot be compared.
     tls: u64,
 }
 
@@ -31,7 +31,7 @@ impl<C: Connector<Out = Box<dyn Transport>>> AgentConnector<C> {
         Self { inner, tls }
     }
 
-    /// Connects to the first address that accepts a connection, after any failure of another.
+    /// Connects to the first address that accepts a connection, trying the next after any failure.
     ///
     /// ureq's own loop ends at some errors, and gives the first of two addresses two thirds of the
     /// time.
@@ -77,9 +77,9 @@ impl<C: Connector<Out = Box<dyn Transport>>> Connector for AgentConnector<C> {
     ) -> Result<Option<Self::Out>, Error> {
         refuse_socks(details)?;
         let mut details = copy(details);
-        // ureq builds a new TLS configuration for each connection of a request with settings of
-        // its own, which reads all roots again and resumes no session. The requests of this crate
-        // set a timeout, and leave the TLS settings as they are.
+        // ureq builds a new TLS configuration for each connection of a request with its own settings, which reads all
+        // roots again and resumes no session. The requests of this crate set a timeout, and leave the TLS settings as
+        // they are.
         if details.needs_tls() && hash(details.config.tls_config()) == self.tls {
             details.request_level = false;
         }
@@ -89,7 +89,7 @@ impl<C: Connector<Out = Box<dyn Transport>>> Connector for AgentConnector<C> {
     }
 }
 
-/// Returns the failure that says more about the server; the first where both say the same.
+/// Returns the failure that says more about the server, or the first if both say the same.
 fn telling(first: Error, second: Error) -> Error {
     match rank(&second) > rank(&first) {
         true => second,
@@ -123,7 +123,7 @@ fn hash(tls: &TlsConfig) -> u64 {
     hasher.finish()
 }
 
-/// Refuses a proxy that ureq ignores where it is compiled without SOCKS.
+/// Refuses a proxy that ureq ignores if it is compiled without SOCKS.
 fn refuse_socks(details: &ConnectionDetails<'_>) -> Result<(), Error> {
     let proxy = details.config.proxy();
     let proxy = proxy.filter(|proxy| !proxy.is_no_proxy(details.uri));
@@ -136,7 +136,7 @@ fn refuse_socks(details: &ConnectionDetails<'_>) -> Result<(), Error> {
     }
 }
 
-/// Returns the details of a connection to one address, which may take this long.
+/// Returns the details of a connection to one address, limited to this time.
 fn to_one<'a>(
     details: &'a ConnectionDetails<'_>,
     address: &SocketAddr,

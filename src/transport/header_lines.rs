@@ -1,7 +1,7 @@
-//! Removes the lines from the head of a response that no rule allows.
+//! Removes illegal lines from the head of a response.
 //!
-//! Servers send a space before a colon, a warning of PHP, or a folded line (RFC 9112 §5). ureq's
-//! parser then refuses the whole response, and has no switch for it.
+//! Servers send a space before a colon, a PHP warning, or a folded line (RFC 9112 §5). ureq's parser then refuses the
+//! whole response, and has no switch for it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use ureq::Error;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use zeroize::Zeroizing;
 
-/// Every response head begins so. The records of a TLS connection through a proxy do not.
+/// Every response head begins like this. The records of a TLS connection through a proxy do not.
 const PREFIX: &[u8] = b"HTTP/";
 
 /// A connection that drops illegal lines of response heads.
@@ -35,7 +35,7 @@ impl HeaderLines {
         }
     }
 
-    /// Takes all input away from ureq, which would refuse a part of an illegal line too.
+    /// Takes all input away from ureq, which would refuse even a part of an illegal line.
     fn withhold(&mut self) {
         let buffers = self.inner.buffers();
         let input = buffers.input();
@@ -45,7 +45,7 @@ impl HeaderLines {
         buffers.input_consume(count);
     }
 
-    /// Gives ureq as much of the ready input as its buffer has space for; returns whether that is any.
+    /// Gives ureq as much of the ready input as its buffer has space for; returns whether it gave any.
     fn release(&mut self) -> bool {
         let free = self.inner.buffers().input_append_buf();
         let count = free.len().min(self.ready);
@@ -83,7 +83,7 @@ impl HeaderLines {
         self.ready = self.withheld.len();
     }
 
-    /// Drops the illegal lines of a complete head and what is before it; returns the length of the head.
+    /// Drops the illegal lines of a complete head and anything before it; returns the length of the head.
     fn drop_illegal_lines(&mut self, before: usize) -> Option<usize> {
         let text = self.withheld.get(before..).unwrap_or_default();
         let mut legal = Zeroizing::new(Vec::with_capacity(text.len()));
@@ -118,7 +118,8 @@ impl Transport for HeaderLines {
             self.find_head(); // behind an interim response
         }
         if self.ready > 0 {
-            // Without space for a part of it, ureq would ask again without a pause until its timeout.
+            // `false` if there is no space for any of it: ureq would otherwise ask again without a pause until its
+            // timeout.
             return Ok(self.release());
         }
         let has_input = self.inner.await_input(timeout)?;
@@ -166,7 +167,7 @@ fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\n")
 }
 
-/// Shows the connection and none of its text.
+/// Shows the connection, but none of its text.
 impl fmt::Debug for HeaderLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)

@@ -1,4 +1,4 @@
-//! Resolves the name of a host, without a panic where the operating system refuses a thread.
+//! Resolves the name of a host, without a panic if the operating system refuses a thread.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::vec::IntoIter;
@@ -12,15 +12,14 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::time_limit::{CallError, TimeLimit};
 
-/// Threads whose look-up has not returned: a name service that hangs must not gather one for each attempt.
+/// The most threads with unfinished look-ups: a name service that hangs must not gather one for each attempt.
 ///
 /// An agent of a busy program looks up many hosts at once.
 const MAX_UNFINISHED: usize = 64;
 
 /// Asks the operating system.
 ///
-/// ureq's own resolver panics in its caller where no thread can be started, and starts one even for
-/// an address.
+/// ureq's own resolver panics in its caller if no thread can be started, and starts one even for an address.
 #[derive(Debug)]
 pub(super) struct SystemResolver {
     time_limit: TimeLimit,
