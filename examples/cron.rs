@@ -6,7 +6,7 @@
 //!     cargo run --features file-store --example cron
 //! ```
 //!
-//! Where the API responds with 401, `call` repeats the request with a new token, once.
+//! If the API responds with 401, `call` repeats the request with a new token, once.
 
 use std::env::var;
 use std::process::ExitCode;

@@ -5,8 +5,8 @@
 //! cargo run --example openssl_signer ES256 ec-key.pem
 //! ```
 //!
-//! An HSM or a cloud's KMS is connected in the same way: it gets the message or its hash, and returns a signature. That of
-//! ECDSA comes in DER, and JWS wants another form.
+//! An HSM or a cloud's KMS is connected in the same way: it gets the message or its hash, and returns a signature. An
+//! ECDSA signature comes in DER, and JWS wants another form.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What each algorithm signs: published and foreign literals byte for byte where a signature is deterministic, and
+//! What each algorithm signs: published and foreign literals byte for byte if a signature is deterministic, and
 //! verification by `ring` and by jsonwebtoken, with public keys that OpenSSL wrote.
 #![cfg(all(feature = "rsa", feature = "ring"))]
 
@@ -126,7 +126,7 @@ fn ring_verifies_the_pss_signatures_of_rsa() {
     let info = base64::engine::general_purpose::STANDARD
         .decode(block)
         .unwrap();
-    let pkcs1 = &info[24..]; // behind the algorithm of a key with 2048 bits
+    let pkcs1 = &info[24..]; // after the algorithm of a key with 2048 bits
     for (algorithm, how) in [
         (RsaAlgorithm::PS256, &RSA_PSS_2048_8192_SHA256),
         (RsaAlgorithm::PS384, &RSA_PSS_2048_8192_SHA384),
@@ -466,7 +466,7 @@ fn ecdsa_signature_in_der_becomes_the_one_of_jws() {
     public.verify(b"header.claims", &fixed).unwrap();
 }
 
-/// RFC 3279 §2.2.3: each number is as short as it can be, and has a zero in front where it would be negative.
+/// RFC 3279 §2.2.3: each number is as short as it can be, and has a zero in front if it would be negative.
 #[test]
 fn ecdsa_numbers_are_padded_to_the_size_of_the_curve() {
     let der = b"\x30\x07\x02\x01\x01\x02\x02\x00\xff";
@@ -516,7 +516,7 @@ fn profile_refuses_a_key_whose_algorithm_its_server_does_not_accept() {
     assert!(own.assertion(&key, SystemTime::now()).is_ok());
 }
 
-/// The example signs by the command `openssl`, as a KMS would: jsonwebtoken accepts what it prints.
+/// The example signs with the command `openssl`, as a KMS would: jsonwebtoken accepts what it prints.
 #[test]
 #[ignore = "needs openssl: .ci/run has it"]
 fn assertions_of_the_example_over_openssl_verify() {

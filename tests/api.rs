@@ -373,7 +373,7 @@ fn boxed_transport_and_boxed_store_do_what_the_value_does() {
     let source = source.with_store(store).unwrap();
     assert_eq!(source.token().unwrap().secret(), "t");
     let called: Vec<_> = called.try_iter().collect();
-    // The default of `try_lock` locks nothing, so the box has to call the one of its store.
+    // The default of `try_lock` locks nothing, so the box has to call its store's own.
     for method in ["load", "try_lock", "save"] {
         assert!(called.contains(&method), "{method}: {called:?}");
     }

@@ -26,7 +26,7 @@ const UNWANTED: &str = "async-std native-tls openssl openssl-sys serde_derive sy
 /// The complete list, so that a new dependency changes this test too.
 const DIRECT: &str = "base64 getrandom hmac http httpdate log percent-encoding rsa serde_core \
     serde_json sha2 ureq zeroize";
-/// Dependencies of the features `encrypted-keys`, `sandbox`, `cli` and `redis`. That of `file-store` is for Unix alone.
+/// Dependencies of the features `encrypted-keys`, `sandbox`, `cli` and `redis`. That of `file-store` is only for Unix.
 const OPTIONAL: &str = "aes anstream cbc clap clap_complete clap_mangen des dirs httparse md-5 pem pkcs8 \
     rcgen redis ring rustls rustls-native-certs sha1 signal-hook strsim tempfile toml webpki-root-certs x509-parser";
 

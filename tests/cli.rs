@@ -122,7 +122,7 @@ fn system_error(code: i32) -> String {
     io::Error::from_raw_os_error(code).to_string()
 }
 
-/// Returns the error of a directory in place of a file. Windows opens none.
+/// Returns the error for a directory in place of a file. Windows does not open a directory.
 fn directory_as_file() -> String {
     match cfg!(windows) {
         true => format!(
@@ -160,7 +160,7 @@ fn binary(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         command.env_remove(variable);
     }
     command.env_remove("JWT_BEARER_CONFIG");
-    command.env("XDG_CONFIG_HOME", "/nonexistent"); // the connections of whoever runs the tests
+    command.env("XDG_CONFIG_HOME", "/nonexistent"); // not the connections of the user who runs the tests
     command.args(arguments);
     command
 }
@@ -425,7 +425,7 @@ fn failure_sets_exit_status_and_prints_message_and_hint() {
         fixture.run(&arguments).assert_fails(status, &format!("jwt-bearer: {err}\n"));
     }
     fixture.server.fail_next(9, Fault::Unavailable);
-    // How many attempts fit into the time is drawn.
+    // How many attempts fit into the time is random.
     let absent = fixture.run(
         "token client-credentials --client-id c --key key.pem --token-endpoint http://127.0.0.1:1/token --timeout 1",
     );
@@ -582,7 +582,7 @@ impl FixedServer {
         let response = Arc::new(Mutex::new(response.into()));
         let received = Arc::<Mutex<Vec<_>>>::default();
         let (sent, log) = (response.clone(), received.clone());
-        // Ends with the process of the test.
+        // Ends with the test process.
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut bytes = vec![0; 65536];
@@ -619,7 +619,7 @@ impl FixedServer {
     }
 }
 
-/// Closes a connection after the client has: with bytes that were not read, Windows would take the response back.
+/// Closes a connection after the client has: if bytes were left unread, Windows would discard the response.
 fn close(mut stream: TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
@@ -780,7 +780,7 @@ fn credential_file_is_enough() {
     fixture
         .run("token credentials credentials.json")
         .only_line();
-    // What is given counts in place of what the file has, and two alternatives are still too many.
+    // An option overrides the value in the file, and two alternatives are still too many.
     let other =
         "assertion marketing-cloud-intelligence --credentials credentials.json --region eu1";
     fixture.run(other).only_line();

@@ -1,6 +1,6 @@
-//! What goes wrong in other clients of this kind, or was asked of them in public, as tests.
+//! Tests for what goes wrong in other clients of this kind, or was asked of them in public.
 //!
-//! Each item of the list names the tests that hold it. A name with a file in front is in that file
+//! Each item of the list names the tests that check it. A name with a file in front is in that file
 //! of `tests/`; the others are here, where no socket is opened.
 //!
 //! Assertions
@@ -59,7 +59,7 @@
 //!     `access_token_of_any_visible_ascii_is_returned_unchanged`,
 //!     `compressed_body_is_named_and_content_encoding_alone_is_ignored`.
 //! 13. `token_type` is bearer in any case, or absent: `token_type_is_bearer_in_any_case_or_absent`.
-//! 14. `expires_in` is read as number, string or float. Where it is absent or makes no sense, the
+//! 14. `expires_in` is read as number, string or float. If it is absent or makes no sense, the
 //!     default of the profile counts, never forever, and nothing overflows:
 //!     `expires_in_is_read_in_every_form_and_absent_never_means_forever`,
 //!     `expires_at_does_not_overflow_at_the_latest_system_time`,
@@ -107,7 +107,7 @@
 //!     `text_around_a_reflected_assertion_is_kept`, `text_after_a_long_reflected_assertion_is_kept`,
 //!     `reflected_parameter_is_redacted_unless_an_rfc_calls_it_public`.
 //!
-//! Beside the list: `token_scope_is_the_granted_one_or_else_the_requested_one`.
+//! Besides the list: `token_scope_is_the_granted_one_or_else_the_requested_one`.
 
 mod support;
 

@@ -323,8 +323,8 @@ fn discovery_error_names_a_metadata_url_without_its_query() {
     source.end();
 }
 
-/// A document that is no metadata may hold anything, a token or half a page, where an issuer is
-/// expected. Only what has the form of an issuer (RFC 8414 §2) is shown, and not at any length.
+/// A document that is not metadata may have anything, a token or half a page, where an issuer is
+/// expected. Only what has the form of an issuer (RFC 8414 §2) is shown, up to a limit of length.
 #[test]
 fn discovery_error_shows_a_found_issuer_only_where_it_is_a_url() {
     let error_for = |issuer: &str| {
@@ -335,7 +335,7 @@ fn discovery_error_shows_a_found_issuer_only_where_it_is_a_url() {
     };
     let expected = "and https://as.example.com is expected (status 200)";
     for issuer in [
-        "http://as.example.com", // named by a server that does not know of the TLS proxy before it
+        "http://as.example.com", // named by a server that does not know about the TLS proxy in front of it
         "https://as.example.com:8443/tenant",
         "https://AS.example.com",
     ] {
@@ -514,7 +514,7 @@ fn given_token_endpoint_is_not_changed_by_metadata() {
     assert_eq!(exchange.request().url(), "https://as.example.com/token");
 }
 
-/// A remote server must not direct an assertion to whatever listens on this machine.
+/// A remote server must not direct an assertion to something that listens on this machine.
 #[test]
 fn https_metadata_must_not_name_plain_http_even_on_loopback() {
     let here = [

@@ -72,7 +72,7 @@ fn opens_with(name: &str, passphrase: &str) {
         false => NEEDED,
     };
     match passphrase {
-        // Nobody has to give a passphrase that is empty.
+        // An empty passphrase need not be given.
         "" => signs_as_rfc7515_a2(&RsaKey::read(&bytes).unwrap()),
         _ => is_error(&RsaKey::read(&bytes).unwrap_err(), needed, &bytes),
     }
@@ -144,7 +144,7 @@ fn pbes1_with_rc2_and_rc4_is_named_with_the_openssl_command() {
         let message = format!("this key is encrypted with {name}, which is not read: {CONVERT}");
         is_refused(&format!("pkcs8-{scheme}.pem"), &message);
     }
-    // OpenSSL 3 no longer writes those with MD2: the last number of the object identifier is changed.
+    // OpenSSL 3 no longer writes MD2: the last number of the object identifier is changed instead.
     for (number, name) in [(1, "pbeWithMD2AndDES-CBC"), (4, "pbeWithMD2AndRC2-CBC")] {
         let mut der = der(&text("pkcs8-PBE-MD5-DES.pem"));
         let oid = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x03";
@@ -279,7 +279,7 @@ fn proc_type_without_cipher_or_iv_is_named() {
 
 #[test]
 fn wrong_passphrase_of_proc_type_is_named_even_where_the_padding_fits_by_chance() {
-    // One in 256 does.
+    // The padding fits for one in 256.
     let pem = text("proc-type-aes128.pem");
     for n in 0..2000 {
         let error = RsaKey::from_encrypted_pem(&pem, format!("wrong {n}")).unwrap_err();
@@ -393,7 +393,7 @@ fn pkcs12_with_other_ciphers_and_macs_is_refused_with_the_openssl_command() {
     );
 }
 
-/// The MAC covers all that the store has, also the certificates, which are not looked at.
+/// The MAC covers everything in the store, even the certificates, which are not read.
 #[test]
 fn pkcs12_that_was_changed_is_refused() {
     let store = file("pkcs12-openssl3.p12");
@@ -406,7 +406,7 @@ fn pkcs12_that_was_changed_is_refused() {
     }
 }
 
-/// These files take one round, so that they can be opened a thousand times. An INTEGER for it is left out in the MAC.
+/// These files take one round, so that they can be opened a thousand times. The MAC omits the INTEGER for the rounds.
 #[test]
 fn damaged_files_are_an_error_or_a_key_and_never_a_panic() {
     opens("pkcs8-PBE-SHA1-3DES-one-round.pem");

@@ -138,7 +138,7 @@ fn remove_deletes_exactly_these_bytes_and_keeps_newer_ones() {
     assert_eq!(fixture.files(), [""; 0]);
 }
 
-/// As on FAT, which has no hard links at all: ext4 refuses one link above 65,000 to the same file.
+/// As on FAT, which has no hard links at all; ext4 refuses more than 65,000 links to the same file.
 #[cfg(target_os = "linux")]
 #[test]
 fn remove_keeps_newer_token_where_hard_links_are_refused() {
@@ -333,7 +333,7 @@ fn directory_with_other_files_is_refused_when_others_can_access_it() {
     FileStore::new(fixture.directory()).unwrap();
 }
 
-/// `/var/tmp` of root is one, and often empty.
+/// `/var/tmp`, which is root's, is such a directory, and often empty.
 #[cfg(unix)]
 #[test]
 fn directory_with_a_sticky_bit_keeps_its_mode_and_is_refused() {
@@ -386,7 +386,7 @@ fn directory_that_is_a_file_is_refused() {
     );
 }
 
-/// As systemd makes with `DynamicUser`, and a user whose cache is on another disk.
+/// As systemd makes it with `DynamicUser`, or a user whose cache is on another disk.
 #[cfg(unix)]
 #[test]
 fn directory_behind_a_link_of_its_owner_is_used() {
@@ -606,8 +606,8 @@ fn directory_that_cannot_be_created_is_an_error() {
     }
 }
 
-/// As CIFS, mountpoint-s3 and some FUSE file systems do. The C library sets times for the standard library. A static
-/// program has its own, and a foreign one takes no library of this machine's compiler.
+/// As CIFS, mountpoint-s3 and some FUSE file systems do. The C library, which sets times for the standard library, is
+/// replaced. That fails for a static program, which contains its own, and for one of another architecture.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 #[test]
 fn token_is_saved_and_kept_where_file_times_are_refused() {
@@ -626,7 +626,7 @@ fn token_is_saved_and_kept_where_file_times_are_refused() {
         .arg(&code);
     assert!(compiler.status().unwrap().success());
 
-    // Two tokens of which the first is from before: nobody can say whether it has expired.
+    // Two tokens, the first from an earlier run: nobody can say whether it has expired.
     let day = 24 * 3600;
     fixture.create("fe", "token", 30 * day);
     fixture.create("ff", "token", 32 * day); // no token lives so long
@@ -748,7 +748,7 @@ fn files_of_another_user_are_deleted_when_the_directory_is_closed() {
     fixture.assert_loads(b"token");
 }
 
-/// Runs the programs of another user on the store of root.
+/// Runs programs as another user on a store that belongs to root.
 #[cfg(unix)]
 #[test]
 #[ignore = "needs root, to be two users: .ci/run runs it"]
@@ -788,7 +788,7 @@ fn another_user_can_neither_read_nor_plant_tokens() {
 mod windows {
     use super::*;
 
-    /// Creating a link needs a right that not every user has. wine reports success and creates none.
+    /// Creating a link needs a right that not every user has. wine reports success and creates no link.
     fn is_link(linked: io::Result<()>, path: &Path) -> bool {
         let is_link = linked.is_ok() && path.is_symlink();
         if !is_link {
@@ -834,7 +834,7 @@ mod windows {
         fixture.assert_load_fails("a token's file is not a regular file");
     }
 
-    /// As a virus scanner has a new file.
+    /// As a virus scanner opens a new file.
     #[test]
     fn file_that_another_program_has_open_is_tried_again() {
         let fixture = Fixture::new();

@@ -457,7 +457,7 @@ fn unknown_host_is_named() {
         assert_eq!(error.kind(), Network);
         let text = error.to_string();
         assert!(text.starts_with("nonexistent.invalid: "), "{text}");
-        // Without a name server the host is not known to be unknown.
+        // Without a name server, nobody knows that the host does not exist.
         assert_eq!(
             error.is_retryable(),
             !text.ends_with("host name is unknown"),
@@ -817,7 +817,7 @@ fn failed_request_is_retried_in_the_same_call_with_a_new_assertion() {
 fn token_endpoint() -> Endpoint {
     Endpoint::token(TOKEN_URL).unwrap()
 }
-/// Makes a profile whose assertions differ in `iat` alone.
+/// Makes a profile whose assertions differ only in `iat`.
 fn without_jti(endpoint: Endpoint) -> Profile {
     let audience = Audience::Fixed("https://as.example.com".to_owned());
     Profile::jwt_bearer(endpoint, "issuer-1", audience).with_jti(Jti::Omit)

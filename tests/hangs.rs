@@ -1,6 +1,6 @@
-//! A signer, transport or clock that hangs, fails or panics ends one fetch at most, and holds its own caller alone.
+//! A signer, transport or clock that hangs, fails or panics ends at most one fetch, and blocks only its own caller.
 //!
-//! Real threads and the real clock: a call that hangs here waits for ever, and its thread is left to the end of the
+//! Real threads and the real clock: a call that hangs here waits forever, and its thread lives until the end of the
 //! process.
 
 #[path = "support/mod.rs"]
@@ -64,7 +64,7 @@ fn begin_hanging_call(source: &Arc<TokenSource>) {
     thread::sleep(Duration::from_millis(30));
 }
 
-/// Runs a call, which must not take longer than its timeout and some.
+/// Runs a call, which must not take much longer than its timeout.
 #[track_caller]
 fn in_time(call: impl FnOnce() -> Result<AccessToken, Error>) -> Result<AccessToken, Error> {
     let begun = Instant::now();
@@ -90,7 +90,7 @@ fn fetch_that_hangs_past_its_deadline_is_replaced_by_the_next_caller() {
         source(signs, response_hangs_first),
     ] {
         begin_hanging_call(&source);
-        // A caller whose time ends before the other's waits for it, and says so.
+        // A caller whose time ends first has waited for the other, and its error says so.
         let waiter = in_time(|| source.token());
         let error = match waiter {
             Ok(token) => panic!("{token:?} was fetched beside a fetch that had time left"),
@@ -98,7 +98,7 @@ fn fetch_that_hangs_past_its_deadline_is_replaced_by_the_next_caller() {
         };
         let waited_too_long = error.kind() == ErrorKind::Timeout && error.is_timeout();
         assert!(waited_too_long && error.is_retryable(), "{error:?}");
-        // From then on the fetch counts as none.
+        // From then on the hanging fetch no longer counts.
         in_time(|| source.token()).unwrap();
         in_time(|| source.token()).unwrap();
     }
@@ -220,7 +220,7 @@ fn refresh_replaces_the_token_and_token_with_lifetime_fetches_only_when_it_must(
     assert_eq!(source.token_with_lifetime(minute).unwrap().secret(), "t0");
     assert_eq!(source.refresh().unwrap().secret(), "t1");
     assert_eq!(source.token().unwrap().secret(), "t1");
-    // No token of this server lives as long: another one would not either.
+    // No token of this server lives that long, and a new one would not either.
     let hour = Duration::from_secs(3600);
     assert_eq!(source.token_with_lifetime(hour).unwrap().secret(), "t1");
     assert_eq!(source.status().exchanges, 2);

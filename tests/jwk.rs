@@ -57,7 +57,7 @@ fn is_rfc7515_a2(text: impl AsRef<[u8]>) {
     }
 }
 
-/// Checks that the text is refused with `message`, and that no text of a member is in any output.
+/// Checks that the text is refused with `message`, and that no output repeats a text of its members.
 #[track_caller]
 fn refuses(text: impl AsRef<[u8]>, message: &str) {
     let error = Key::read(&text).unwrap_err();
@@ -119,7 +119,7 @@ fn rsa_jwk_without_primes_or_without_crt_numbers_signs_the_same() {
     );
 }
 
-/// `ring` takes a key whose dP or dQ is of another key, and then cannot sign.
+/// `ring` accepts a key whose dP or dQ belongs to another key, and then cannot sign.
 #[cfg(feature = "cli")]
 #[test]
 fn rsa_jwk_signs_by_ring_where_its_exponents_match() {
@@ -570,7 +570,7 @@ fn missing_and_damaged_members_are_named() {
         with(rfc7515_a2(), "kid", 7).to_string(),
         "the kid of this JWK is not a text",
     );
-    // A damaged key is not passed over for another one.
+    // A damaged key is not skipped in favour of another one.
     let damaged = with(rfc7515_a2(), "d", "%%%%");
     refuses(
         json!({ "keys": [damaged, rfc7515_a2()] }).to_string(),

@@ -1,7 +1,7 @@
 //! Keys as they come from elsewhere: numbers that make a signature slow, encodings that other tools
-//! write, and files that are no key. `tests/data/keys/make.sh` makes the files.
+//! write, and files that are not keys. `tests/data/keys/make.sh` makes the files.
 //!
-//! What loads signs as OpenSSL does and in the usual time of its size. What does not load is named,
+//! A key that loads signs as OpenSSL does and in the usual time for its size. A file that does not load is named,
 //! and the error quotes nothing of it.
 
 use std::error::Error as _;
@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_bearer::{Error, ErrorKind, RsaKey, Signer as _};
 
-/// What OpenSSL signed beside the keys of `data/keys`.
+/// The message that OpenSSL signed with the keys of `data/keys`.
 const MESSAGE: &[u8] = b"header.claims";
 /// How many times as long as usual something may take. Other work on the machine changes the ratio.
 const LIMIT: u32 = 10;
@@ -97,7 +97,7 @@ fn is_refused(error: &Error, bytes: &[u8], message: &str) {
         for spelling in spellings {
             assert!(!printed.contains(&spelling), "{printed}");
         }
-        // A run of letters may be in the message: `openssl ` is in many.
+        // A run of letters may be in the message: many contain `openssl `.
         let is_text = run
             .iter()
             .all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
@@ -133,7 +133,7 @@ fn shortest(run: impl Fn()) -> Duration {
 
 /// No key that loads takes ten times as long as a usual key of its size, to load or to sign.
 ///
-/// A thread of its own measures, because a signature with a slow key never ends.
+/// A separate thread measures, because a signature with a slow key never ends.
 #[track_caller]
 fn is_as_fast_as(usual: &'static [u8], bytes: &'static [u8]) {
     let (sender, receiver) = mpsc::channel();
@@ -365,7 +365,7 @@ fn utf16_text_without_a_key_is_named() {
     is_refused(&error, &text, "this is a certificate");
 }
 
-/// What `from_pem` and `read` say of bytes that are no text.
+/// What `from_pem` and `read` say about bytes that are not text.
 #[track_caller]
 fn pem_and_read_refuse(bytes: &[u8], message: &str) {
     is_refused(&RsaKey::from_pem(bytes).unwrap_err(), bytes, message);
@@ -649,7 +649,7 @@ mod encrypted {
         }
     }
 
-    /// What is sealed in these files is no key, so they are opened and then found to be wrong.
+    /// These files do not contain a key, so they are decrypted and then found to be wrong.
     #[test]
     fn rounds_and_scrypt_at_the_limit_are_computed() {
         for bytes in [file!("rounds-2000000.der"), file!("scrypt-65536-8-1.der")] {

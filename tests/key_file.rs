@@ -16,7 +16,7 @@ use jwt_bearer::{
 const FIRST: &[u8] = include_bytes!("data/keys/rsa-2048.der");
 const SECOND: &[u8] = include_bytes!("data/keys/rsa-3072.der");
 
-/// A key file in a directory of its own.
+/// A key file in its own directory.
 struct Fixture {
     _directory: tempfile::TempDir,
     path: PathBuf,
@@ -104,7 +104,7 @@ fn identity_follows_the_file() {
     assert_eq!(key.identity(), identity(SECOND));
 }
 
-/// Whoever replaces a file does not always do it at once: it is missing, empty or half written for a while.
+/// A file is not always replaced at once: it may be missing, empty or half written for a while.
 #[test]
 fn former_key_signs_while_the_file_holds_none() {
     let fixture = Fixture::new();
@@ -176,7 +176,7 @@ impl jwt_bearer::TokenStore for MemoryStore {
     }
 }
 
-/// A process that starts after the replacement finds the token that one from before has stored.
+/// A process that starts after the replacement finds the token that an earlier process has stored.
 #[test]
 fn name_in_a_token_store_follows_the_file() {
     let fixture = Fixture::new();
@@ -212,7 +212,7 @@ fn name_in_a_token_store_follows_the_file() {
     );
 }
 
-/// The outcome of a slow reading of former content must not replace that of a later one.
+/// A slow read of the old content must not replace the result of a later read.
 #[test]
 fn later_content_of_the_file_wins_over_a_slow_reading() {
     let fixture = Fixture::new();
@@ -242,7 +242,7 @@ fn later_content_of_the_file_wins_over_a_slow_reading() {
     assert_eq!(key.identity(), identity(FIRST));
 }
 
-/// A token of the former key that the API rejects is removed from the store, and is not brought back by it.
+/// A token of the former key that the API rejects is removed from the store, and does not come back from it.
 #[test]
 fn invalidated_token_of_the_former_key_leaves_the_store() {
     let fixture = Fixture::new();

@@ -651,7 +651,7 @@ mod encrypted {
 
     #[test]
     fn wrong_passphrase_is_named_even_where_the_padding_fits_by_chance() {
-        // One in 256 does.
+        // The padding fits for one in 256.
         let sealed = block("one iteration");
         decrypts(sealed, PASSPHRASE);
         for n in 0..2000 {

@@ -1,6 +1,6 @@
 //! Searches the memory of a process for secrets that it used and dropped.
 //!
-//! Each scenario runs in a child process of its own, so that a secret is in its memory only because of that scenario.
+//! Each scenario runs in its own child process, so that a secret is in its memory only because of that scenario.
 //! The search looks for pieces of 16 bytes, because the allocator overwrites parts of what it frees. It looks for every
 //! form in which a library may write a secret: keys in both byte orders, an HMAC key under both pads.
 #![cfg(all(target_os = "linux", target_endian = "little", feature = "ureq"))]
@@ -285,7 +285,7 @@ fn secrets(key: &RsaPrivateKey, pem: &str) -> Vec<(&'static str, Vec<u8>)> {
 /// Returns the private members of the JWK.
 fn jwk_text() -> Vec<u8> {
     let jwk = include_str!("data/jwk/rfc7515-a2.json");
-    // Base64 of three bytes is the same wherever they stand: the text begins at a multiple of three.
+    // Base64 of three bytes is the same at any multiple of three, so the text begins at one.
     let start = jwk.find("\"d\": \"").unwrap().next_multiple_of(3);
     jwk.as_bytes()[start..].to_vec()
 }

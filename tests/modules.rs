@@ -127,7 +127,7 @@ fn library_has_no_static_items() {
     }
 }
 
-/// The command line has no order of modules, but none of them names one that names it, however far away.
+/// The modules of the command line have no order, but none names another that names it, directly or not.
 #[test]
 fn modules_of_the_command_line_have_no_circle() {
     let folder = format!("{SRC}/bin/jwt-bearer");
@@ -162,7 +162,7 @@ fn modules_of_the_command_line_have_no_circle() {
         left.len() > 40 && left["args"].contains("chosen"),
         "{left:?}"
     );
-    // Those that name none of the others that are left are below them.
+    // Modules that name none of the remaining ones are below them.
     loop {
         let names: BTreeSet<_> = left.keys().cloned().collect();
         let before = names.len();
@@ -190,7 +190,7 @@ fn files() -> BTreeMap<String, String> {
     while let Some(path) = paths.pop() {
         let name = path.strip_prefix(SRC).unwrap().with_extension("");
         match name.to_str().unwrap() {
-            "lib" | "bin" | "sandbox" => {} // no modules of the library
+            "lib" | "bin" | "sandbox" => {} // not modules of the library
             _ if path.is_dir() => paths.extend(list(&path)),
             name => {
                 let text = fs::read_to_string(path).unwrap();
@@ -209,7 +209,7 @@ fn paths(code: &str) -> Vec<String> {
     let lines = code.lines().map(|line| line.split("//").next().unwrap());
     let code = lines.collect::<Vec<_>>().join("\n").replace("self::", "");
     let code = code.replace("super::super::", "crate::");
-    let code = code.replace("use ", "use ::"); // also a crate is a path then
+    let code = code.replace("use ", "use ::"); // so that a crate is a path too
     let (mut paths, mut trees, mut path) = (Vec::new(), Vec::<String>::new(), String::new());
     for c in code.chars() {
         if c.is_alphanumeric() || "_:".contains(c) {

@@ -202,7 +202,7 @@ fn transport_fails_with_an_error_where_threads_are_refused() {
         println!("skipped: prlimit and setpriv are not installed");
         return;
     }
-    // A copy, since another user may not be allowed to read the directory of the build.
+    // A copy, since another user may not be allowed to read the build directory.
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("network");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
@@ -211,7 +211,7 @@ fn transport_fails_with_an_error_where_threads_are_refused() {
 
     let (listener, port) = listen();
     let server = serve(listener, vec![response("")]);
-    // No limit of threads holds for root. The user id must have no other process.
+    // A limit on threads does not apply to root. The user id must have no other process.
     let setpriv = [
         "setpriv",
         "--reuid=58215",
@@ -494,7 +494,7 @@ fn agent_that_verifies_no_certificate_is_refused_before_anything_is_sent() {
     assert_eq!(accepted, io::ErrorKind::WouldBlock);
 }
 
-/// The settings of a single request hold for it, and change nothing for the next request.
+/// The settings of a single request apply to it, and change nothing for the next request.
 #[test]
 fn agent_obeys_tls_settings_of_a_single_request() {
     let (root, config) = tls_server();

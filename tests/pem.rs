@@ -1054,9 +1054,9 @@ ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56\\n\
     reads(text, &[]);
     reads(format!("\u{feff}[{text}]\n"), &[]);
     reads(STANDARD.encode(text), &["the PEM was in base64 once more"]);
-    // Damage beside the escapes that JSON requires is reported.
+    // Damage other than the escapes that JSON requires is reported.
     reads(text.replace("\\n", ""), &["line ends were missing"]);
-    // A string alone is a key that somebody copied.
+    // A string on its own is a key that somebody copied.
     let (_, string) = text.split_once("Key\":").unwrap();
     reads(
         string.trim_end_matches(['\n', '}']),
@@ -1154,7 +1154,7 @@ fn text_of_one_mebibyte_is_read_and_longer_is_refused() {
     );
 }
 
-// Text that is no RSA private key
+// Text that is not an RSA private key
 
 #[test]
 fn public_key_is_named() {
@@ -1421,7 +1421,7 @@ fn pem_of_other_bytes_is_refused() {
     refuses(text, message);
 }
 
-// Text that is no PEM
+// Text that is not PEM
 
 #[test]
 fn empty_text_is_named() {

@@ -1083,7 +1083,7 @@ fn claim_header_member_or_parameter_set_twice_is_refused() {
         let text = "is set twice, is inside another parameter, or is nested too deeply";
         is_refused(json, &format!("parameter {name} {text}"));
     }
-    // A member within `scope` is in the way of a scope, and of nothing else.
+    // A member within `scope` conflicts with a scope, and with nothing else.
     let nested = client()
         .with_parameter("/scope/project", "p")
         .with_placement(Placement::JSON);

@@ -76,7 +76,7 @@ fn documents() -> Vec<(String, String)> {
     pages.into_iter().chain(docs).map(read).collect()
 }
 
-/// Whether a published package is tested, which does not have this file.
+/// Whether this file is missing because a published package is tested.
 fn is_unpublished(path: &str) -> bool {
     let unpublished = ["benches/", "dist/", "fuzz/", ".ci/"];
     here().join("Cargo.toml.orig").exists()

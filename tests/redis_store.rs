@@ -395,7 +395,7 @@ fn sentinel_is_refused_by_name() {
     assert_eq!(error.to_string(), UNKNOWN_COMMAND);
 }
 
-/// A node answers for its own part of the keys, so that a single key does not tell.
+/// A node answers for its own part of the keys, so a single key does not show that it is one.
 #[test]
 fn cluster_node_is_refused_by_name() {
     let node = Redis::with(&[
@@ -568,7 +568,7 @@ fn invalid_url_is_refused_and_not_quoted() {
         "http://:secret@redis.example.com",
         "redis.example.com",
         "redis://:secret@h:99999",
-        // The client would take this as: verify no certificate.
+        // The client would read this as "verify no certificate".
         "redis://127.0.0.1:1/#insecure",
         "rediss://:secret@127.0.0.1:1/#insecure",
     ] {

@@ -387,7 +387,7 @@ fn fail_next_injects_each_fault_once() {
         source.fetch_uncached().unwrap();
     }
     assert_eq!(server.requests(), 10);
-    // The assertion of the response that was cut off was accepted, so its jti is used.
+    // The assertion whose response was cut off was accepted, so its jti is used.
     assert_eq!(server.jtis().len(), 6);
 }
 

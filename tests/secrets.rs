@@ -676,7 +676,7 @@ fn fetch(
 
 const METADATA: Outcome = Body(200, r#"{"token_endpoint":"https://as.example.com/token"}"#);
 
-/// The name of a file may hold anything, on Unix.
+/// On Unix, the name of a file may contain anything.
 #[cfg(unix)]
 #[test]
 fn name_of_a_key_file_is_logged_without_control_characters() {
@@ -868,7 +868,7 @@ fn warning_of_a_lifetime_hides_a_token_that_looks_like_a_name() {
     assert!(!warned.contains("opaque-token-1"), "{warned}");
 }
 
-/// An element of an array has no name by which a token is found at any depth.
+/// An element of an array has no name by which a token could be found at any depth.
 #[test]
 fn denial_repeats_no_token_that_is_an_element_of_an_array() {
     let profile = generic_profile().with_token_member("/tokens/0");

@@ -325,7 +325,7 @@ fn failed_early_refresh_is_one_attempt_in_half_the_remaining_lifetime() {
     }
 }
 
-/// Half of what remains of a token can be too little time for any server.
+/// Half of a token's remaining lifetime can be too little time for any server.
 #[test]
 fn timeout_of_a_refresh_shortly_before_the_end_has_no_failure_ttl() {
     for age in [secs(290), millis(299_800)] {
@@ -344,7 +344,7 @@ fn timeout_of_a_refresh_shortly_before_the_end_has_no_failure_ttl() {
         assert_eq!(fixture.token(), "t3", "the server is asked again at once");
         assert_eq!(fixture.request_count(), 3);
     }
-    // A request that had the time of any other says something about the server.
+    // A timeout of a request that had the usual time says something about the server.
     let fixture = Fixture::with_handler(|n, timeout, clock| match n {
         1 => Ok(token_response(1)),
         _ => {
@@ -968,7 +968,7 @@ fn silent_server_for_a_whole_attempt_has_a_failure_ttl() {
     }
 }
 
-/// Only silence can be the fault of a short timeout.
+/// A short timeout can explain only silence.
 #[test]
 fn broken_connection_has_a_failure_ttl_even_after_a_short_timeout() {
     let fixture = Fixture::with_handler(|_, timeout, clock| {

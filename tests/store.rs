@@ -114,7 +114,7 @@ impl TokenStore for Store {
 struct Unlock(Store, String);
 impl Drop for Unlock {
     fn drop(&mut self) {
-        let _ = self.0.record("unlock"); // hangs or panics where that is the fault
+        let _ = self.0.record("unlock"); // hangs or panics if that is the fault
         self.0.locked.lock().unwrap().retain(|name| *name != self.1);
         self.0.unlocked.store(true, SeqCst);
     }
@@ -332,7 +332,7 @@ fn failing_store_never_fails_the_caller() {
     });
 }
 
-/// A store may quote what it was to keep.
+/// A store may quote what it was asked to save.
 #[test]
 fn error_of_a_store_shows_no_token_and_is_short() {
     struct Quoting;
@@ -372,7 +372,7 @@ fn error_of_a_store_shows_no_token_and_is_short() {
     });
 }
 
-/// The documents of the trait say so: `current` of what `current` returned is not called.
+/// As the documentation of the trait says, `current` is not called on what `current` returned.
 #[test]
 fn name_in_the_store_is_of_the_signer_that_signs() {
     struct Chain(HmacKey, Option<Arc<dyn Signer>>);

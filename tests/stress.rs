@@ -29,7 +29,7 @@ const LIFETIME: Duration = Duration::from_secs(2);
 const MIN_CACHED: Duration = Duration::from_secs(1);
 /// One in this many requests fails.
 const FAIL_EVERY: usize = 5;
-/// The number of ways in which the server fails, one after the other.
+/// The number of ways in which the server fails, in turn.
 const FAILURES: usize = 5;
 
 /// One request of a source.
@@ -67,7 +67,7 @@ impl Outcome {
             Self::Busy(429) => 1_000, // as `Retry-After` says
             // One second less a fifth of jitter: the first backoff within a call, and the first failure TTL after it.
             Self::Busy(_) | Self::Broken => 800,
-            // Only the timeout of one caller may be over: the next caller fetches at once.
+            // Perhaps only one caller ran out of time: the next caller fetches at once.
             Self::Late => 0,
         })
     }

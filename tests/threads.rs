@@ -44,7 +44,7 @@ fn assert_one_error_line(output: &Output, status: i32) {
     assert_eq!(output.status.code(), Some(status), "{errors}");
     assert!(output.stdout.is_empty());
     assert!(errors.starts_with("jwt-bearer: "), "{errors}");
-    // What follows is what to do.
+    // The rest says what to do.
     let mut others = errors.lines().skip(1);
     assert!(others.all(|line| line.starts_with("  ")), "{errors}");
 }

@@ -45,7 +45,7 @@ fn signers(pointer: &str, alg: &str) -> Vec<Box<dyn Signer>> {
     }
 }
 
-/// Returns `alg` of the header where `text` looks like a JWS: `eyJ` is `{"` in base64url.
+/// Returns `alg` of the header if `text` looks like a JWS: `eyJ` is `{"` in base64url.
 #[track_caller]
 fn alg_of(text: &str) -> Option<String> {
     let is_jws = text.starts_with("eyJ") && text.matches('.').count() == 2;

@@ -1,4 +1,4 @@
-//! Project Wycheproof's vectors for HMAC against `HmacKey`. The vectors for signatures are beside the verifier, in
+//! Project Wycheproof's vectors for HMAC against `HmacKey`. The vectors for signatures are next to the verifier, in
 //! `src/sandbox/verify.rs`.
 
 use jwt_bearer::{HmacAlgorithm, HmacKey, Signer as _};

@@ -1,4 +1,4 @@
-//! What the included modules of the command line name, in as much as they need it.
+//! Stand-ins for what the included modules of the command line name, as far as they need it.
 //!
 //! The modules with these names are not pure: they print, read files, and name most of the command line.
 
@@ -33,7 +33,7 @@ pub(crate) mod files {
     }
 }
 
-/// Which pairs may be secrets. Names of parameters that are none are private to the library.
+/// Which pairs may be secrets. The list of parameters that are not secret is private to the library.
 pub(crate) mod pairs {
     use jwt_bearer::{SETTINGS, SettingValue};
 

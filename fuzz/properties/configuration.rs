@@ -77,7 +77,7 @@ fn assert_connection(connection: &Connection, lines: &[&str]) {
     }
 }
 
-/// Panics unless a name is on a line, unless it is written there with escapes.
+/// Panics unless a name is on a line, as it is or with escapes.
 fn assert_line(name: &str, line: usize, lines: &[&str]) {
     let line = lines[line - 1];
     assert!(
@@ -117,7 +117,7 @@ fn assert_same(connection: &Connection, again: &Map<String, Value>, directory: &
         };
         assert_eq!(values.len(), expected.len());
         for (key, value) in expected {
-            // The tables of a file are in no order.
+            // The tables of a file have no order.
             let is_same = |text: &&String| {
                 let text = match may_be_secret.then(|| text.split_once("=@")).flatten() {
                     Some((name, file)) if !name.contains('=') => {
@@ -157,7 +157,7 @@ fn is_scalar(text: &str, value: &Value) -> bool {
     }
 }
 
-/// Returns whether two values are the same, and numbers among them as near as floats are.
+/// Returns whether two values are the same. Numbers may differ as much as floats do.
 fn is_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
@@ -178,7 +178,7 @@ fn is_equal(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Panics unless a message begins with the file, and with a line of it where the file is text.
+/// Panics unless a message begins with the file, and with a line of it if the file is text.
 fn assert_place(message: &str, path: &Path, text: &str) {
     let rest = message.strip_prefix(&*path.display().to_string());
     let rest = rest.and_then(|rest| rest.strip_prefix(':')).unwrap();
@@ -210,7 +210,7 @@ fn assert_hidden(message: &str, file: &[u8], again: Option<Map<String, Value>>) 
         let is_quoted = is_solid && !run.iter().all(is_name) && runs.contains(run);
         assert!(!is_quoted, "{:?} is quoted", String::from_utf8_lossy(run));
     }
-    // A name that is shown is a short one.
+    // Only short names are shown.
     let longest = message
         .as_bytes()
         .split(|b| !is_name(b))

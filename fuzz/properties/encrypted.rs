@@ -5,7 +5,7 @@ use jwt_bearer::RsaKey;
 use crate::keys::assert_same_key;
 
 const PASSPHRASE: &str = "correct horse";
-/// As many rounds take milliseconds, also in a build for fuzzing. The library computes a hundred times as many.
+/// This many rounds take milliseconds, even in a build for fuzzing. The library computes up to a hundred times as many.
 const MAX_ROUNDS: u64 = 20_000;
 
 /// Decrypts with [`RsaKey::from_encrypted_der`], or a text with [`RsaKey::from_encrypted_pem`].

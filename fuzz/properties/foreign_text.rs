@@ -1,4 +1,4 @@
-//! Text of others, made safe to print: `src/redact.rs` of the library, `messages.rs` of the command line.
+//! Foreign text, made safe to print: `src/redact.rs` of the library, `messages.rs` of the command line.
 
 use std::collections::HashSet;
 
@@ -13,8 +13,8 @@ const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UifQ.c2lnbmF0dXJlLW9mLWp
 
 /// Cleans two texts that belong together, as code and description of an error.
 ///
-/// The fields are two secrets and the two texts. In a text `~` is a third secret, and `^` the same with the character
-/// behind the `^` between its own.
+/// The fields are two secrets and the two texts. In a text, `~` is a third secret, and `^` is the same secret with the
+/// character after the `^` between its characters.
 pub fn foreign_text(input: &[u8]) {
     let mut fields = fields(input);
     let [first, second, text, other] = [(); 4].map(|()| fields.next().unwrap_or_default());
@@ -37,7 +37,7 @@ pub fn foreign_text(input: &[u8]) {
         assert!(shortened(text).chars().count() <= 103);
     }
 
-    // A secret with a bracket in it could be made of a mask and the text beside it.
+    // A secret with a bracket in it could be made of a mask and the text next to it.
     let checked: Vec<_> = secrets
         .into_iter()
         .filter(|secret| !secret.contains(['[', ']']))
@@ -48,7 +48,7 @@ pub fn foreign_text(input: &[u8]) {
     for secret in &checked {
         assert!(!is_in(&joined, secret), "{secret:?} is in {both:?}");
     }
-    // What has no secret in it keeps all its words.
+    // A text without secrets keeps all its words.
     let original = texts.concat();
     if !secrets.iter().any(|secret| is_in(&original, secret)) {
         assert_eq!(both, texts.each_ref().map(|text| visible(text)));
@@ -77,7 +77,7 @@ pub fn foreign_text(input: &[u8]) {
     assert_error_is_clean(&text, &other);
 }
 
-/// The same texts as code and description that a server sends.
+/// The same two texts, as the code and the description that a server sends.
 fn assert_error_is_clean(code: &Text, description: &Text) {
     let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
     let profile = Profile::jwt_bearer(endpoint, "issuer-1", Audience::Omit).with_jti(Jti::Omit);
@@ -99,7 +99,7 @@ fn assert_error_is_clean(code: &Text, description: &Text) {
     assert!(!error_texts(&error).contains(&assertion));
 }
 
-/// Output of the command line: the same text for a reader of JSON, and a terminal is told nothing.
+/// Output of the command line: a reader of JSON gets the same text, and a terminal gets no commands.
 fn assert_escaped(text: &str) {
     let escaped = escape_invisible(text);
     assert!(!escaped.contains(is_invisible), "{escaped:?}");
@@ -114,7 +114,7 @@ fn assert_escaped(text: &str) {
 /// A text with marks in it where a secret goes.
 struct Text(String);
 
-/// Marks that are read: each makes a text longer.
+/// How many marks are read: each makes a text longer.
 const MAX_MARKS: usize = 8;
 
 impl Text {
@@ -137,7 +137,7 @@ impl Text {
     }
 }
 
-/// A second copy of the rules for what is seen.
+/// A second copy of the rules for what is visible.
 fn visible_again(text: &str) -> String {
     let seen = without_sequences(text).into_iter().filter_map(|c| match c {
         '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
@@ -173,9 +173,9 @@ fn without_sequences(text: &str) -> Vec<char> {
     kept
 }
 
-/// Returns whether 16 bytes of a secret are in a text in a row, or all of a secret of 6 to 15. What is in no token
-/// (RFC 6749 §A.12) does not count, nor does what a terminal swallows. In a secret of another script, all that is seen
-/// counts.
+/// Returns whether a text has 16 consecutive bytes of a secret, or all of a secret of 6 to 15. Characters that no token
+/// has (RFC 6749 §A.12) do not count, nor do those that a terminal swallows. In a secret of another script, every
+/// visible character counts.
 fn is_in(text: &str, secret: &str) -> bool {
     has_run(without_sequences(text).into_iter(), secret)
 }
@@ -193,7 +193,7 @@ fn has_run(text: impl Iterator<Item = char>, secret: &str) -> bool {
     text.as_bytes().windows(run).any(|run| runs.contains(run))
 }
 
-/// Returns whether a text has, but for its masks, characters of another in their order.
+/// Returns whether a text, apart from its masks, has only characters of another text, in the same order.
 fn is_subsequence(text: &str, other: &str) -> bool {
     let mut other = other.chars();
     text.split("[..]")

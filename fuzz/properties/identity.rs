@@ -10,7 +10,7 @@ use crate::{key, now};
 pub fn identity(input: &[u8]) {
     let id = String::from_utf8_lossy(input).into_owned();
     let profile = Profile::salesforce("https://login.salesforce.com", "key", "user").unwrap();
-    let profile = profile.with_algorithms([]); // an HMAC is computed sooner than a signature of RSA
+    let profile = profile.with_algorithms([]); // an HMAC is faster to compute than an RSA signature
     let key = key();
     let exchange = Exchange::new(&profile, &key, now()).unwrap();
     let body = json!({"access_token": "t", "id": id, "instance_url": id});
@@ -29,7 +29,7 @@ pub fn identity(input: &[u8]) {
     };
     assert!(is_id(organization) && is_id(user));
     assert!(id.ends_with(&format!("/{organization}/{user}")));
-    // An id that is no URL does not come from Salesforce, so any ids in it may be returned.
+    // An id that is not a URL does not come from Salesforce, so any ids in it may be returned.
     if id.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some()) {
         assert_eq!(last_two_ids(&id), Some((organization, user)));
     }

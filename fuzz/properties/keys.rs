@@ -103,7 +103,7 @@ fn assert_same_as_ring(read: Result<RsaKey, Error>, der: &[u8]) {
 pub fn jwk(input: &[u8]) {
     let document = serde_json::from_slice::<Map<String, Value>>(input).ok();
     let is_jwk = |members: &Map<_, _>| members.get("kty").is_some_and(Value::is_string);
-    // A JWK that is not for signing is passed over for a PEM beside it.
+    // If a JWK is not for signing, a PEM next to it is read instead.
     let has_pem = input.windows(16).any(|run| run == b"PRIVATE KEY-----");
     let whole = document.filter(|members| is_jwk(members) && !has_pem);
     match [Key::read(input), Key::read(input)] {
@@ -192,7 +192,7 @@ fn assert_is_of_jwk(key: &Key, jwk: &Map<String, Value>) {
     }
 }
 
-/// Whether `ring` makes a key of a JWK that has no member but its numbers.
+/// Whether `ring` makes a key from a JWK that has no members except its numbers.
 fn ring_accepts(jwk: &Map<String, Value>) -> Option<()> {
     if ["alg", "kid", "key_ops", "oth", "use"]
         .iter()

@@ -1,8 +1,8 @@
 //! Properties that hold for any input. Fuzzing tries to break them.
 //!
-//! They use the public API, pure private code that is compiled here once more, and no fuzzer: [`TARGETS`] are plain
-//! functions, and the test below runs them over the seeds. Each function reads the input a second time, with other crates (`ring`, `time`, `form_urlencoded`, ...)
-//! or with a second copy of the rules, and compares the two results.
+//! They use the public API, pure private code that is compiled here again, and no fuzzer: [`TARGETS`] are plain
+//! functions, and the test below runs them over the seeds. Each function reads the input a second time, with other
+//! crates (`ring`, `time`, `form_urlencoded`, ...) or with a second copy of the rules, and compares the two results.
 
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error as StdError;
@@ -34,7 +34,7 @@ mod response_map;
 mod responses;
 mod settings;
 
-// Code that is pure and private. It is compiled here once more, and moved nowhere.
+// Pure private code. It is compiled here again, and stays where it is.
 #[path = "../../src/bin/jwt-bearer/connections.rs"]
 #[expect(dead_code, reason = "the command line uses it")]
 mod connections;
@@ -112,7 +112,7 @@ fn debug(value: &impl Debug) -> String {
     format!("{value:?}\n{value:#?}\n")
 }
 
-/// Everything that a logger could print of an error, without the hint, which is a fixed text of this crate.
+/// Everything that a logger could print about an error, without the hint, which is a fixed text of this crate.
 fn error_texts(error: &Error) -> String {
     let mut text = String::new();
     let mut next: Option<&dyn StdError> = Some(error);
@@ -126,7 +126,7 @@ fn error_texts(error: &Error) -> String {
     }
 }
 
-/// As many consecutive bytes of a secret are in a text only if it quotes the secret.
+/// This many consecutive bytes of a secret are in a text only if it quotes the secret.
 const QUOTE_LEN: usize = 16;
 
 /// Panics if `text` has 16 consecutive bytes of `secret`.
@@ -172,7 +172,7 @@ fn raw_members(text: &str) -> Option<BTreeMap<String, Box<RawValue>>> {
     serde_json::from_str(text).ok()
 }
 
-/// Decodes a segment of a JWT. No name is in it twice: without the copy, it would be shorter when written again.
+/// Decodes a segment of a JWT. Panics if a name is in it twice: it would then be shorter when written again.
 #[track_caller]
 fn decode_segment(segment: &str) -> Map<String, Value> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap();
@@ -195,7 +195,7 @@ fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
-/// Characters that nobody sees, and line ends, from the tables of Unicode as the crate `regex-syntax` has them.
+/// Invisible characters and line ends, from the tables of Unicode as the crate `regex-syntax` has them.
 fn invisible() -> &'static ClassUnicode {
     static INVISIBLE: OnceLock<ClassUnicode> = OnceLock::new();
     INVISIBLE.get_or_init(|| {
@@ -215,7 +215,7 @@ fn is_invisible(c: char) -> bool {
     ranges.get(n).is_some_and(|range| range.start() <= c)
 }
 
-/// Panics unless foreign words may be printed: they are short, and have nothing in them that nobody sees.
+/// Panics unless foreign words may be printed: they are short, and have nothing invisible in them.
 #[track_caller]
 fn assert_printable(words: &str) {
     assert!(words.chars().count() <= 256, "{}", words.len());

@@ -48,7 +48,7 @@ fn read(endpoint: Endpoint, document: &[u8]) -> Option<String> {
             assert_eq!(error.kind(), ErrorKind::Protocol);
             let text = error.to_string();
             assert!(text.chars().count() < 512 && !text.contains(char::is_control));
-            // Of a document only its issuer is shown, beside the one that is expected.
+            // Only the issuer of a document is shown, together with the expected one.
             if !text.contains(" issuer") {
                 assert_not_quoted(&error_texts(&error), document);
             }

@@ -19,7 +19,7 @@ use crate::{
     with_assertion,
 };
 
-/// Bytes of a body that is read.
+/// The longest body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 const MAX_LIFETIME: Duration = Duration::from_secs(31 * 24 * 3600);
 const SCOPE: &str = "read write";
@@ -95,7 +95,7 @@ pub fn response_map(input: &[u8]) {
     }
     let has_date = response.header("Date").is_some();
 
-    // A half of a surrogate pair may be a name for one reader of JSON and none for another.
+    // Half of a surrogate pair may be a name for one reader of JSON and not for another.
     if body
         .windows(3)
         .any(|three| three.eq_ignore_ascii_case(br"\ud"))
@@ -182,7 +182,7 @@ impl Default for Map {
 }
 
 impl Map {
-    /// Returns whether the value is one that the setting can have, `None` where HTTP says it.
+    /// Returns whether the setting can have the value, or `None` if the rules of HTTP decide.
     fn set(&mut self, name: &str, value: &str) -> Option<bool> {
         let text = value.to_owned();
         match name {
@@ -211,7 +211,7 @@ impl Map {
     /// Returns whether a document has an error in the member that is named for it.
     fn is_refused(&self, document: &Document) -> bool {
         match document.find(&self.error).as_deref() {
-            // Some servers number their errors, and zero is none.
+            // Some servers number their errors, and zero is not an error.
             None | Some("0") => false,
             Some(json) => {
                 let value: Option<Value> = serde_json::from_str(json).ok();
@@ -234,7 +234,7 @@ impl Map {
         is_bearer && token.is_some_and(|token| !token.is_empty() && is_visible(&token))
     }
 
-    /// Returns the kind of an error where its code, or the status alone, says it.
+    /// Returns the kind of an error if its code, or the status alone, determines it.
     fn kind(&self, status: u16, document: &Document) -> Option<ErrorKind> {
         let code = match document.value(&self.error) {
             Value::String(code) => code,
@@ -383,7 +383,7 @@ impl Document {
         Some(json)
     }
 
-    /// Returns a value, `null` where there is none that can be read.
+    /// Returns a value, or `null` if there is none that can be read.
     fn value(&self, member: &str) -> Value {
         let json = self.find(member);
         json.and_then(|json| serde_json::from_str(&json).ok())

@@ -93,13 +93,13 @@ fn profile(name: &str) -> Profile {
         "grant" => Profile::jwt_bearer(endpoint(), "issuer-1", Audience::Omit),
         _ => Profile::client_credentials(endpoint(), "client-1", Audience::TokenEndpoint),
     }
-    .with_algorithms([]) // an HMAC is computed sooner than a signature of RSA
+    .with_algorithms([]) // an HMAC is faster to compute than an RSA signature
     .with_parameter("subject_token", SUBJECT_TOKEN)
     .with_scope(SCOPE)
 }
 
 const SCOPE: &str = "read write";
-/// Bytes of a body that is read.
+/// The longest body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// A second copy of the rules that classify responses. `None` is a token.
@@ -111,7 +111,7 @@ fn expected(
 ) -> Option<ErrorKind> {
     let is_set = |name: &str| match members.and_then(|members| members.get(name)) {
         None | Some(Value::Null | Value::Bool(false)) => false,
-        // Some servers number their errors, and zero is none.
+        // Some servers number their errors, and zero is not an error.
         Some(value) if name == "error" && value.as_u64() == Some(0) => false,
         Some(value) => !["\"\"", "[]", "{}"].contains(&&*value.to_string()),
     };
@@ -130,15 +130,15 @@ fn expected(
     }
 }
 
-/// What decides about a denial, beside the body.
+/// What decides about a denial, besides the body.
 struct Denial {
     is_salesforce: bool,
     may_be_by_challenge: bool,
-    /// The error has its words without invisible characters, which count in a code.
+    /// The words of the error had invisible characters. The error omits them, but they count in a code.
     has_invisible_words: bool,
 }
 
-/// What the reason of an error changes: some codes mean "later", and a challenge denies as a body does.
+/// The kind after the error's reason is considered: some codes mean "later", and a challenge denies as a body does.
 fn corrected(error: &Error, expected: Option<ErrorKind>, denial: &Denial) -> Option<ErrorKind> {
     let description = error.description().unwrap_or_default().to_ascii_lowercase();
     let is_success = error

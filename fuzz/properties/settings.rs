@@ -137,7 +137,7 @@ fn is_secret_input(provider: &Provider, name: &str) -> bool {
     input.is_some_and(|input| matches!(input.value, InputValue::Secret(_)))
 }
 
-/// Returns whether a setting can have a value, by the form in its table; `None` where a URL or a header decides.
+/// Returns whether a setting can have a value, by the form in its table, or `None` if the rules of URLs or headers decide.
 fn is_valid(name: &str, value: &str) -> Option<bool> {
     let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
         return Some(false);
@@ -154,7 +154,7 @@ fn is_valid(name: &str, value: &str) -> Option<bool> {
                 Some((_, value)) if name == "json-param" => is_json(value),
                 Some((_, value)) if reads_json => {
                     let begins = value.trim_start().starts_with(['{', '[', '"']);
-                    // What a number too large for a float is, only the library says.
+                    // Only the library decides about a number that is too large for a float.
                     match value
                         .trim_start()
                         .starts_with(|c: char| c == '-' || c.is_ascii_digit())
@@ -184,7 +184,7 @@ fn is_valid(name: &str, value: &str) -> Option<bool> {
     })
 }
 
-/// Panics if an error quotes the value of a setting. The name of a pair is shown where it looks like one.
+/// Panics if an error quotes the value of a setting. The name of a pair is shown if it looks like a name.
 #[track_caller]
 fn assert_value_hidden(text: &str, name: &str, value: &str) {
     let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
@@ -261,7 +261,7 @@ impl<'a> Settings<'a> {
 
     /// Panics unless assertion and request have what the settings say.
     fn assert_applied(&self, profile: &Profile, inputs: &[(&str, &str)], secrets: &[&str]) {
-        let profile = profile.clone().with_algorithms([]); // an HMAC is computed sooner than a signature of RSA
+        let profile = profile.clone().with_algorithms([]); // an HMAC is faster to compute than an RSA signature
         let key = key().with_key_id("k");
         let signed = match profile.is_self_signed() {
             true => profile

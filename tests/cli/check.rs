@@ -72,7 +72,7 @@ impl Found {
         let steps = self.steps.iter().filter(|step| step["outcome"] == outcome);
         steps.map(|step| step["step"].as_str().unwrap()).collect()
     }
-    /// Checks that this step alone failed, with this status, in these words, and that it says what to do.
+    /// Checks that only this step failed, with this status, in these words, and that it says what to do.
     #[track_caller]
     fn assert_fails(&self, name: &str, status: i32, words: &str, skipped: &[&str]) {
         assert_eq!((self.status, self.err.as_str()), (status, ""), "{self:?}");
@@ -225,7 +225,7 @@ fn check_of_a_credential_file_that_is_missing_asks_nobody() {
     }
 }
 
-#[cfg(unix)] // where openssl is
+#[cfg(unix)] // needs openssl
 #[test]
 fn check_says_whether_the_passphrase_is_needed_wrong_or_right() {
     let fixture = private_fixture();
@@ -278,7 +278,7 @@ fn check_warns_of_a_private_key_that_others_can_read() {
     assert_eq!(found.step("file")["hints"][0], "chmod 600 'my key.pem'");
 }
 
-/// A pipe is nobody else's, whatever its mode.
+/// Nobody else can read a pipe, whatever its mode.
 #[cfg(unix)]
 #[test]
 fn check_does_not_warn_of_a_pipe() {
@@ -329,7 +329,7 @@ fn write_certificate(fixture: &Fixture, change: impl FnOnce(&mut CertificatePara
     set_mode(fixture, "ec.der", 0o600);
 }
 
-#[cfg(unix)] // where openssl is
+#[cfg(unix)] // needs openssl
 #[test]
 fn check_shows_the_certificate_warns_of_its_dates_and_refuses_a_foreign_one() {
     let fixture = private_fixture();
@@ -370,7 +370,7 @@ fn check_shows_the_certificate_warns_of_its_dates_and_refuses_a_foreign_one() {
     found.assert_fails("certificate", 3, words, &["assertion", "network"]);
     assert_eq!(found.step("key")["outcome"], "ok");
 
-    // Many servers take the public key alone, and do not look at the rest.
+    // Many servers use only the public key, and ignore the rest.
     let long_ago = rcgen::date_time_ymd(2020, 1, 1);
     write_certificate(&fixture, |params| params.not_after = long_ago);
     let found = check("ec.der");
@@ -425,7 +425,7 @@ fn check_refuses_an_expired_certificate_where_the_server_is_known_to() {
         hints,
         &serde_json::json!(["make a new certificate, and register it at the server"])
     );
-    // A connection is of its provider.
+    // A connection counts as its provider.
     fixture.write("config.toml", "[own]\nprovider = \"entra\"\n");
     let own = entra.replacen("entra ", "own ", 1);
     let found = fixture.check(&format!("--config config.toml {own} --offline"));
@@ -464,7 +464,7 @@ fn check_says_what_to_do_where_no_endpoint_is() {
         !hints(&found, "token").contains("no token endpoint"),
         "{found:?}"
     );
-    // An error of OAuth is that of a token endpoint, whatever its status.
+    // An OAuth error comes from a token endpoint, whatever its status.
     let refusal = FixedServer::json("404 Not Found", "", r#"{"error":"invalid_grant"}"#);
     let found = fixture.check(&format!("{client} --token-endpoint {}", refusal.url()));
     assert!(
@@ -479,7 +479,7 @@ fn check_says_what_to_do_where_no_endpoint_is() {
     );
 }
 
-/// A port that speaks the other protocol has other advice than one that speaks neither.
+/// The advice for a port that speaks the other protocol differs from that for one that speaks neither.
 #[test]
 fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
     let fixture = private_fixture();
@@ -504,11 +504,11 @@ fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
             "write https:// in place of http://"
         );
     }
-    // Some servers say in http, with status 400, that they want TLS.
+    // Some servers reply in http, with status 400, that they want TLS.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let behind = url.rsplit_once(':').unwrap().1.to_owned();
-    // Ends with the process of the test.
+    // Ends with the test process.
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut first = [0];
@@ -537,7 +537,7 @@ fn check_says_what_to_do_where_a_port_speaks_no_tls_or_tls_alone() {
     let silent = FixedServer::new("");
     let found = fixture.check(&format!("{client} --token-endpoint {}", silent.url()));
     assert_eq!(found.step("tls")["outcome"], "skip", "{found:?}");
-    // The documents that are not needed are not asked for again, where each request may take long.
+    // Documents that are not needed are not requested again, since each request may take long.
     let received = silent.received.lock().unwrap();
     let documents = received.iter().filter(|bytes| bytes.starts_with(b"GET "));
     let paths: BTreeSet<_> = documents
@@ -565,7 +565,7 @@ fn check_looks_for_metadata_below_the_audience() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/realms/x", listener.local_addr().unwrap());
     let metadata = METADATA.replace("{url}", &url);
-    // Ends with the process of the test.
+    // Ends with the test process.
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut bytes = vec![0; 65536];
@@ -711,7 +711,7 @@ fn server(offset: i64, metadata: &str, status: &'static str, token: &'static str
     };
     let date = format!("Date: {}\r\n", httpdate::fmt_http_date(time));
     let metadata = metadata.replace("{url}", &url);
-    // Ends with the process of the test.
+    // Ends with the test process.
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream?;
@@ -747,7 +747,7 @@ fn check_names_metadata_of_another_issuer() {
     assert_eq!(found.step("clock")["outcome"], "ok");
 }
 
-/// The server of the metadata is reached, and that of the token endpoint is not.
+/// The server of the metadata can be reached, and that of the token endpoint cannot.
 #[test]
 fn check_takes_the_steps_to_each_of_two_servers() {
     let metadata = r#"{"issuer":"{url}","token_endpoint":"http://127.0.0.1:1/token"}"#;
@@ -795,7 +795,7 @@ fn check_warns_where_the_metadata_does_not_offer_what_is_sent() {
     }
 }
 
-/// RFC 8414 §2: methods and algorithms are those of clients that authenticate, and a grant authenticates none.
+/// RFC 8414 §2: methods and algorithms are for clients that authenticate, and a grant does not authenticate a client.
 #[test]
 fn check_compares_a_grant_with_the_grant_types_alone() {
     let fixture = private_fixture();
@@ -817,7 +817,7 @@ fn check_compares_a_grant_with_the_grant_types_alone() {
     }
 }
 
-/// The clock of the server that issues tokens is the one that counts, and a cache has none.
+/// Only the clock of the server that issues tokens counts, and a response from a cache shows none.
 #[test]
 fn check_measures_the_clock_of_the_token_endpoint_alone() {
     let fixture = private_fixture();
@@ -854,7 +854,7 @@ fn check_measures_a_clock_that_is_ten_minutes_off() {
         let measured = found.step("clock")["offset"].as_i64().unwrap();
         assert!((measured - offset).abs() <= 2, "{measured}");
         assert_eq!(found.step("token")["status"], 5);
-        // A server that does not mind shows it by a token.
+        // A server that tolerates the difference issues a token.
         check("200 OK", TOKEN).assert_warns(&["clock"]);
     }
 }

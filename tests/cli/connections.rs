@@ -72,7 +72,7 @@ fn connection_is_named_where_a_provider_is() {
     }
 }
 
-#[cfg(unix)] // elsewhere the system has the directory, and no variable
+#[cfg(unix)] // elsewhere the system names the directory, not a variable
 #[test]
 fn configuration_file_is_the_users_or_named() {
     let fixture = Fixture::new();
@@ -84,7 +84,7 @@ fn configuration_file_is_the_users_or_named() {
     command.env("XDG_CONFIG_HOME", fixture.directory.path());
     Outcome::of(command.output().unwrap()).only_line();
 
-    // Files are beside the configuration file, wherever the command runs.
+    // Files are next to the configuration file, wherever the command runs.
     let file = fixture.directory.path().join("jwt-bearer/config.toml");
     for option in ["--config ", "--config="] {
         let command = format!("token {option}{} prod", file.display());
@@ -141,7 +141,7 @@ fn options_win_over_variables_and_variables_over_the_file() {
     );
     let option = "assertion prod --username option";
     assert_eq!(claims(&run(&fixture, option, &subject))["sub"], "option");
-    // An empty variable is none: a pipeline sets it to a secret that does not exist.
+    // An empty variable counts as unset: a pipeline sets one from a secret that does not exist.
     let empty = [("JWT_BEARER_USERNAME", "")];
     assert_eq!(
         claims(&run(&fixture, "assertion prod", &empty))["sub"],
@@ -262,8 +262,8 @@ fn variables_may_hold_keys_and_secrets_themselves() {
     for key in [pem.as_str(), &format!("\n{pem}"), "key.pem", "key.pem\r\n"] {
         run(&fixture, "token prod", &[("JWT_BEARER_KEY", key)]).only_line();
     }
-    // The usual form of a secret of a pipeline, as `base64 -w0` writes it; of a key that is shorter than a name may be;
-    // and what remains of PEM where line ends are lost.
+    // The usual form of a pipeline's secret, as `base64 -w0` writes it; the same of a key that is shorter than a name
+    // may be; and what remains of PEM when line ends are lost.
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let quoted = format!("\"{}\"", pem.replace('\n', "\\n"));
     let ed25519 = STANDARD.encode(include_str!("../data/keys/ed25519.pem"));
@@ -493,7 +493,7 @@ fn value_that_has_not_its_form_is_named_by_its_line() {
             .ends_with("jwt-bearer: the value of --lifetime is at config.toml:14\n"),
         "{outcome:?}"
     );
-    // The value that has not its form is the one on the command line.
+    // The malformed value is the one on the command line.
     configure(
         &fixture,
         &PROD.replace("scope = \"read\"", "claim = [\"a=1\"]"),
@@ -678,7 +678,7 @@ fn cache_of_a_connection_is_used_and_forgotten() {
     let variable = [("JWT_BEARER_CACHE_DIR", "tokens")];
     let outcome = run(&fixture, "forget", &variable);
     assert!(outcome.err.contains("1 token"), "{outcome:?}");
-    // A switch is off where a variable says so.
+    // A switch is off if a variable says so.
     for off in ["off", "No", "0", "false"] {
         let arguments = "token prod --cache-dir other";
         let outcome = run(&fixture, arguments, &[("JWT_BEARER_REFRESH", off)]);
@@ -912,7 +912,7 @@ fn connection_of_the_documents_is_the_command_of_the_documents() {
     assert_eq!(without_signature(&bodies[0]), without_signature(&bodies[1]));
 }
 
-/// Whatever refuses a value, the message says which line or which variable has it.
+/// The message says which line or which variable has the refused value, no matter what refuses it.
 #[test]
 fn value_that_is_refused_is_named_by_its_place() {
     let fixture = Fixture::new();
@@ -985,7 +985,7 @@ fn value_that_is_refused_is_named_by_its_place() {
         assert!(matches!(outcome.status, 2 | 3), "{outcome:?}");
         assert!(outcome.err.contains(message), "{message}: {outcome:?}");
         assert!(outcome.err.contains(place), "{place}: {outcome:?}");
-        // A machine reads it, too.
+        // The JSON error says it, too.
         let json = run(&fixture, &format!("--error-format json {command}"), &[]);
         let error: Value = serde_json::from_str(&json.err).unwrap();
         assert!(error["hint"].as_str().unwrap().contains(place), "{error}");
@@ -1025,7 +1025,7 @@ fn input_of_a_provider_that_is_refused_is_named_by_its_place() {
         ),
         "{outcome:?}"
     );
-    // An argument is where the user looks first, so that its option is enough, where the message is in other words.
+    // The user looks at the arguments first, so the option is named only if the message uses another word.
     let option = "token sf --login-url as.example.com/{";
     run(&fixture, option, &[]).assert_fails(
         3,
@@ -1062,7 +1062,7 @@ fn place_of_a_secret_is_the_variable_that_has_it() {
     assert_eq!(outcome.err, ""); // it is a variable of an option
 }
 
-/// Whoever knows gh, gcloud or git looks there, on every Unix.
+/// Users of gh, gcloud or git look there, on every Unix.
 #[cfg(unix)]
 #[test]
 fn configuration_file_is_below_the_home_directory() {
@@ -1082,7 +1082,7 @@ fn configuration_file_is_below_the_home_directory() {
     }
 }
 
-/// What the file adds goes behind the name of the connection, and not behind the same word in another place.
+/// What the file adds goes after the name of the connection, and not after the same word in another place.
 #[test]
 fn name_of_a_connection_may_be_a_value_too() {
     let fixture = Fixture::new();

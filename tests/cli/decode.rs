@@ -247,7 +247,7 @@ fn key_that_does_not_verify_fails_and_shows_the_token() {
     }
 }
 
-/// RFC 8725 §2.1: a public key is no secret.
+/// RFC 8725 §2.1: a public key is not a secret.
 #[test]
 fn mac_with_a_public_key_for_its_secret_is_not_verified() {
     let fixture = Fixture::new();
@@ -303,8 +303,8 @@ fn der_of(pem: &str) -> Vec<u8> {
         .into_contents()
 }
 
-/// A key of 1024 bits may be beside the right one, in a set without key IDs.
-#[cfg(unix)] // where openssl is
+/// A set without key IDs may have a key of 1024 bits next to the right one.
+#[cfg(unix)] // needs openssl
 #[test]
 fn weak_key_of_a_set_does_not_hide_the_right_one() {
     let fixture = Fixture::new();

@@ -5,7 +5,7 @@ use std::env;
 
 use super::*;
 
-#[cfg(unix)] // where bash is
+#[cfg(unix)] // needs bash
 #[test]
 fn completion_knows_commands_providers_connections_options_values_and_files() {
     let fixture = Fixture::new();
@@ -33,14 +33,14 @@ fn completion_knows_commands_providers_connections_options_values_and_files() {
         ("jwt-bearer exec my-own -- pri", "printenv"),
         ("jwt-bearer exec my-own -- cat pri", "!printenv"),
         ("jwt-bearer exec my-own -- jwt-b", "jwt-bearer"),
-        ("jwt-bearer exec my-own -- jwt-b", "!jwt-bearer.d"), // cargo's, and no program
+        ("jwt-bearer exec my-own -- jwt-b", "!jwt-bearer.d"), // cargo's, not a program
         ("jwt-bearer exec my-own -- ./dep", "./deploy.sh"),
         ("jwt-bearer exec my-own --env T -- cat ke", "key.pem"),
         (
             "jwt-bearer exec credentials credentials.json -- cat ke",
             "key.pem",
         ),
-        // bash makes words of a name, its = and the value.
+        // bash splits a name, its = and the value into words.
         ("jwt-bearer token salesforce --key = ke", "key.pem"),
         ("jwt-bearer token --format = h", "header"),
         ("jwt-bearer key key.pem --fingerprint = h", "hex"),
@@ -85,7 +85,7 @@ fn manual_has_a_page_for_each_command_and_each_provider() {
         page.out.contains(".TH jwt-bearer 1") && page.status == 0,
         "{page:?}"
     );
-    // Connections of the user are no part of the manual.
+    // The user's connections are not part of the manual.
     fixture.write("config.toml", "[my-own]\nprovider = \"entra\"\n");
     let mut command = fixture.command("man --dir pages/man1");
     let outcome = command.env("JWT_BEARER_CONFIG", "config.toml").output();

@@ -59,7 +59,7 @@ fn exec_ends_as_its_command_does() {
     ] {
         fixture.exec("", command).assert_ends(status, err);
     }
-    // What is too long for a name may be a script.
+    // A word that is too long for a name may be a script.
     let outcome = fixture.exec("", &[&"x".repeat(256)]);
     assert_eq!(outcome.status, 126, "{outcome:?}");
     assert!(
@@ -178,7 +178,7 @@ fn env_format_is_evaluated_by_a_shell() {
             assert_eq!(Outcome::of(run).only_line(), token, "{shell}");
         }
     }
-    // A connection has `env` for the command exec.
+    // In a connection, `env` is for the command exec.
     let command = command.replace(" --format env", "");
     let outcome = fixture.run(&format!("{command} --env GH_TOKEN"));
     assert_eq!(outcome.only_line(), token);
@@ -199,7 +199,7 @@ fn exec_hides_the_variables_that_it_read_from_its_command() {
         line.starts_with("unset kept ") && !line.ends_with(" 0"),
         "{line}"
     );
-    // A token may take the variable of its key.
+    // The token may be in the variable that had its key.
     let mut exec = fixture.command(&format!(
         "exec {command} --env DEPLOY_KEY -- printenv DEPLOY_KEY"
     ));

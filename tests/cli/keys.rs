@@ -26,7 +26,7 @@ fn openssl(directory: &std::path::Path, arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Returns the text beside a label.
+/// Returns the text next to a label.
 #[track_caller]
 fn line<'a>(outcome: &'a Outcome, label: &str) -> &'a str {
     let mut lines = outcome.out.lines();
@@ -72,7 +72,7 @@ fn fingerprint_is_written_as_servers_show_it() {
             assert_eq!(outcome.only_line(), wanted);
         }
     }
-    // As sha256sum prints it of the DER: bytes below 16 have two digits.
+    // As sha256sum prints it for the DER: bytes below 16 have two digits.
     let outcome = fixture.run(&format!(
         "key {} --fingerprint=hex",
         data("keys/ec.pub.pem")
@@ -339,8 +339,8 @@ fn file_that_is_no_key_says_what_to_do() {
     }
 }
 
-/// RFC 4055 §3.1: such a key is for PSS alone.
-#[cfg(unix)] // where openssl is
+/// RFC 4055 §3.1: such a key is for PSS only.
+#[cfg(unix)] // needs openssl
 #[test]
 fn public_key_for_pss_is_for_no_other_algorithm() {
     let fixture = Fixture::new();
@@ -351,7 +351,7 @@ fn public_key_for_pss_is_for_no_other_algorithm() {
     assert_eq!(line(&outcome, "algorithms"), "PS256, PS384, PS512");
 }
 
-#[cfg(unix)] // where openssl is
+#[cfg(unix)] // needs openssl
 #[test]
 fn public_key_that_is_compressed_or_damaged_is_named() {
     let fixture = Fixture::new();
@@ -359,7 +359,7 @@ fn public_key_that_is_compressed_or_damaged_is_named() {
     let compressed = format!("ec -in {ec} -pubout -conv_form compressed");
     let compressed = openssl(fixture.directory.path(), &compressed);
     fixture.write("compressed.pem", compressed);
-    // The last byte is left out, and the two lengths of the DER are those of what remains.
+    // The last byte is left out, and the two lengths of the DER are adjusted to what remains.
     for (file, lengths) in [("ec", [1, 24]), ("ed25519", [1, 10])] {
         let pem = fs::read(data(&format!("keys/{file}.pub.pem"))).unwrap();
         let mut der = ::pem::parse(pem).unwrap().into_contents();
@@ -441,12 +441,12 @@ fn key_of_a_set_is_chosen_by_its_id() {
         3,
         "jwt-bearer: set.json: no private key of this set has the ID of --key-id; their IDs are k1, k2\n",
     );
-    // Without IDs in the set, it is that of the registration.
+    // If no key has an ID, the option is the ID under which the key is registered.
     fixture.write("set.json", include_str!("../data/jwk/rfc7515-a2.json"));
     assert!(assertion("k3").out.starts_with("eyJ"));
 }
 
-#[cfg(unix)] // where openssl is
+#[cfg(unix)] // needs openssl
 #[test]
 fn new_key_of_each_type_is_read_by_openssl() {
     let fixture = Fixture::new();
@@ -480,7 +480,7 @@ fn new_key_of_each_type_is_read_by_openssl() {
     }
 }
 
-#[cfg(unix)] // where openssl is
+#[cfg(unix)] // needs openssl
 #[test]
 fn new_certificate_is_verified_by_openssl() {
     let fixture = Fixture::new();
@@ -527,7 +527,7 @@ fn new_certificate_is_verified_by_openssl() {
     }
 }
 
-/// The lines are for a shell, where a file name may have blanks.
+/// The lines are for a shell, and a file name may have blanks.
 #[test]
 fn commands_of_a_new_key_are_quoted_and_quiet_prints_none() {
     let fixture = Fixture::new();

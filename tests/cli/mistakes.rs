@@ -1,12 +1,12 @@
-//! Mistakes of people who do not know the command line yet: each is answered shortly, with what to write instead.
+//! Mistakes of people who do not know the command line yet: each gets a short answer that says what to write instead.
 
 use super::*;
 
-/// The commands that take a connection or a provider, and cannot do without.
+/// The commands that need a connection or a provider.
 #[cfg(unix)]
 const COMMANDS: [&str; 4] = ["token", "exec", "check", "assertion"];
 
-#[cfg(unix)] // elsewhere the system has the directory of the file
+#[cfg(unix)] // elsewhere the system names the directory of the file
 #[test]
 fn command_without_provider_names_connections_and_says_where_the_providers_are() {
     let fixture = Fixture::new();
@@ -64,7 +64,7 @@ fn command_without_provider_names_connections_and_says_where_the_providers_are()
     );
 }
 
-/// clap takes the value of such an option after = alone.
+/// clap takes the value of such an option only after =.
 #[test]
 fn optional_value_after_a_blank_is_written_after_an_equals_sign() {
     let fixture = Fixture::new();
@@ -165,7 +165,7 @@ fn option_before_the_provider_is_written_behind_its_name() {
         );
         assert!(!outcome.err.contains("S3cret"), "{outcome:?}");
     }
-    // What is misspelt, and what follows a name already, has other reasons.
+    // A misspelt option, and one that already follows a name, are refused for other reasons.
     for arguments in [
         "token --formt json",
         "token salesforce --no-such-option x",

@@ -24,7 +24,7 @@ fn https_proxy_variable_is_used() {
 
 const REFUSAL: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
-/// The proxy that a request to `https://host` goes through, of two.
+/// Which of two proxies a request to `https://host` goes through.
 #[cfg(unix)]
 fn used_proxy(fixture: &Fixture, host: &str, variables: &[(&str, &str)]) -> Option<u8> {
     let (first, second) = (FixedServer::new(REFUSAL), FixedServer::new(REFUSAL));
@@ -175,7 +175,7 @@ fn proxy_variable_that_is_unusable_is_named_without_its_value() {
             "{outcome:?}"
         );
         assert!(!outcome.err.contains("hunter2"), "{outcome:?}");
-        // A list of exceptions that has the host makes it harmless.
+        // The variable does no harm if the host is in the list of exceptions.
         for exceptions in ["*", "nowhere.invalid"] {
             let outcome = Outcome::of(command.env("NO_PROXY", exceptions).output().unwrap());
             assert_eq!(outcome.status, 4, "{outcome:?}");
@@ -240,14 +240,14 @@ fn socks_proxy_is_reached_where_threads_are_refused() {
         return;
     }
     let fixture = Fixture::new();
-    // A copy, since another user may not be allowed to read the directory of the build.
+    // A copy, since another user may not be allowed to read the build directory.
     let program = fixture.directory.path().join("jwt-bearer");
     fs::copy(env!("CARGO_BIN_EXE_jwt-bearer"), &program).unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(fixture.directory.path(), open).unwrap();
     let uid = Command::new("id").arg("-u").output().unwrap();
     let limit = ["prlimit", "--nproc=1:1", "--"];
-    // No limit of threads holds for root. The user id must have no other process.
+    // A limit on threads does not apply to root. The user id must have no other process.
     let user = [
         "setpriv",
         "--reuid=58216",
@@ -332,7 +332,7 @@ impl TlsServer {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         let config = Arc::new(config);
-        // Ends with the process of the test.
+        // Ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let _ = answer_over_tls(stream, config.clone());
@@ -487,7 +487,7 @@ fn certificate_error_names_the_cause_and_what_to_do() {
         assert!(outcome.err.contains(part), "{part} in {outcome:?}");
     }
 
-    // What many tools make by default: a certificate of its own, which says that it is a CA's.
+    // What many tools make by default: a self-signed certificate, which says that it is a CA's.
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -513,7 +513,7 @@ fn certificate_error_names_the_cause_and_what_to_do() {
     assert_eq!(server.run(&fixture, "--ca self.der").only_line(), "t0ken");
 }
 
-/// Every refused certificate is named by the names that it is for, with what to do.
+/// The error for every refused certificate lists the names that it is for, and says what to do.
 #[test]
 fn certificate_error_of_any_kind_names_the_names_of_the_certificate() {
     type Change = fn(&mut CertificateParams);
@@ -648,7 +648,7 @@ fn certificate_error_of_a_wrong_signature_says_that_another_ca_signed() {
         let server = TlsServer::with(certificate.to_vec().into(), key);
         server.run(&fixture, "--ca root.pem")
     };
-    // Another CA of the same name: the signature is not that of the trusted one.
+    // Another CA with the same name: the signature is not by the trusted one.
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &twin).unwrap();

@@ -1,4 +1,4 @@
-//! What standard error says: `--quiet`, `--error-format`, retries, and what is known of a failure.
+//! What standard error says: `--quiet`, `--error-format`, retries, and what is known about a failure.
 
 use super::*;
 
@@ -183,7 +183,7 @@ fn error_format_json_is_of_usage_keys_and_commands_too() {
             assert!(!outcome.err.contains(long_secret), "{outcome:?}");
         }
     }
-    // What follows -- is for the command.
+    // Everything after -- is for the command.
     let exec = CLIENT.replace("token client", "exec client");
     let outcome = fixture.run(&format!("{exec} --bad -- echo --error-format json"));
     assert!(outcome.err.starts_with("error: "), "{outcome:?}");
@@ -219,7 +219,7 @@ fn failure_says_where_it_went_and_how_often() {
             .ends_with(&format!("\n  sent to {url}/token, 3 attempts\n")),
         "{outcome:?}"
     );
-    // The metadata of another issuer: found and expected.
+    // Metadata of another issuer: the error shows what was found and what was expected.
     let metadata =
         format!(r#"{{"issuer":"https://other.example","token_endpoint":"{url}/token"}}"#);
     let other = FixedServer::json("200 OK", "", &metadata);
@@ -232,7 +232,7 @@ fn failure_says_where_it_went_and_how_often() {
     assert!(outcome.err.contains(&words), "{outcome:?}");
 }
 
-/// `script` of util-linux runs a command on a terminal of its own.
+/// `script` of util-linux runs a command on its own terminal.
 #[cfg(target_os = "linux")]
 #[test]
 fn retries_are_announced_on_a_terminal_alone() {
@@ -371,7 +371,7 @@ fn likeliest_mistakes_say_what_was_meant() {
         outcome.err.contains("is given with --credentials"),
         "{outcome:?}"
     );
-    // The key of such a file is one like any other at a server that is not known by name.
+    // For a server that is not known by name, the key of such a file is like any other.
     fixture
         .run(&CLIENT.replace("key.pem", "credentials.json"))
         .only_line();
@@ -391,7 +391,7 @@ fn success_is_silent_and_a_dropped_line_end_is_noted_with_a_failure() {
         outcome.status == 5 && outcome.err.starts_with(note),
         "{outcome:?}"
     );
-    // A vendor's file is what it is.
+    // A vendor's file is not the user's to repair.
     let mut file: Value = serde_json::from_str(
         &fs::read_to_string(fixture.directory.path().join("credentials.json")).unwrap(),
     )

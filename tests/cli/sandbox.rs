@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 
-/// A sandbox in a process of its own, and what it printed.
+/// A sandbox in its own process, and what it printed.
 struct Sandbox {
     child: Child,
     out: String,
@@ -13,7 +13,7 @@ struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox whose directory is below `parent`, by a shell that executes `before`.
+    /// Starts a sandbox whose directory is below `parent`, in a shell that executes `before`.
     fn start_after(before: &str, parent: &Path, options: &[&str]) -> Self {
         let mut shell = binary([""; 0]);
         let program = shell.get_program().to_owned();
@@ -205,7 +205,7 @@ fn sandbox_fails_as_its_option_says() {
     }
 }
 
-/// As `nohup`, and the `&` of a script, start it.
+/// As `nohup`, or `&` in a script, starts it.
 #[test]
 fn sandbox_honours_signals_that_were_ignored() {
     let parent = tempfile::tempdir().unwrap();

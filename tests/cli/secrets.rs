@@ -333,7 +333,7 @@ fn secret_file_in_utf16_that_is_not_ascii_is_refused() {
     );
 }
 
-/// A registered secret of bytes that are no text, and end as a line does.
+/// A registered secret of bytes that are not text, and end as a line does.
 const BINARY: &[u8] = b"\xff\x00binary-secret-of-32-bytes-\xfe\xfd\xfc\n";
 
 #[test]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An access token with curl and openssl alone: client_credentials or the jwt-bearer grant.
+# An access token with only curl and openssl: client_credentials or the jwt-bearer grant.
 #
 # The environment gives the parameters and the mistakes to make. Prints status and body.
 set -euo pipefail

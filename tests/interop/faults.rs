@@ -13,7 +13,7 @@ use jwt_bearer::{Audience, Endpoint, HmacKey, Profile, TokenSource};
 
 use crate::support::{env, record};
 
-/// A fault that concerns the first request of a fetch.
+/// A fault that affects the first request of a fetch.
 struct Row {
     proxy: &'static str,
     /// The fault as the configuration of the proxy names it.

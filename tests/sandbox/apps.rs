@@ -172,7 +172,7 @@ fn box_wants_a_secret_beside_a_short_assertion() {
             &format!("Please check the '{name}' claim."),
         )
     };
-    // A `jti` is spent by a request that is refused.
+    // A refused request uses up its `jti`, too.
     let jti = "0123456789abcdef";
     let spent = change("jti", jti.into()).claim("exp", now() + 90);
     assert_refused([

@@ -31,7 +31,7 @@ pub(crate) struct Request {
     pub(crate) key: Arc<dyn Signer>,
 }
 
-/// The value of a `jti` in place of which each request has a new one.
+/// The value of a `jti` that each request replaces with a new one.
 pub(crate) const NEW: &str = "new";
 
 pub(crate) fn now() -> u64 {
@@ -88,7 +88,7 @@ impl Request {
         }
     }
 
-    /// Sets a claim, or removes it where `value` is null. So do the others.
+    /// Sets a claim, or removes it if `value` is null. `header` and `parameter` do the same.
     pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         set(&mut self.claims, name, value.into());
         self
@@ -129,7 +129,7 @@ impl Request {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Sends the request. Returns the status and the body, which is a string where it is plain text.
+    /// Sends the request. Returns the status and the body, which is a string if it is plain text.
     pub(crate) fn send(&self) -> (u16, Value) {
         self.send_with(&super::agent())
     }

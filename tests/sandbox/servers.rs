@@ -36,7 +36,7 @@ pub(crate) fn oauth(code: &str, description: &str) -> Value {
     json!({ "error": code, "error_description": description })
 }
 
-/// Sends each request, which must be refused with the status and the body beside it.
+/// Sends each request, which must be refused with the status and the body that go with it.
 #[track_caller]
 pub(crate) fn assert_refused(cases: impl IntoIterator<Item = (Request, u16, Value)>) {
     for (n, (request, status, body)) in cases.into_iter().enumerate() {
@@ -84,7 +84,7 @@ fn servers_share_no_path_and_base_urls_names_each() {
         snowflake tableau vault yandex zitadel";
     assert_eq!(names.join(" "), all);
     assert_eq!(server.base_url("other"), None);
-    // The generic endpoint is at the end of paths that are no server's.
+    // The generic endpoint is at the end of paths that belong to no server.
     let post = |path: &str| {
         let response = agent().post(format!("{}{path}", server.url())).send_empty();
         response.unwrap().status().as_u16()

@@ -1,8 +1,8 @@
 // Vendors' clients for Node: `node clients.mjs NAME INPUTS` prints what the client got or made, as a JSON object.
 //
 // INPUTS is a JSON object, which tests/sdks/vendors.rs writes. Each function is one client. It sets what points the
-// client at the sandbox and leaves all else to the client's defaults. It returns the token that the client got, or the
-// assertion that it made, where it cannot be pointed. NODE_EXTRA_CA_CERTS names the root certificate.
+// client at the sandbox and leaves all else to the client's defaults. It returns the token that the client got, or, if
+// the client cannot be pointed there, the assertion that it made. NODE_EXTRA_CA_CERTS names the root certificate.
 
 import { mkdtempSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -45,7 +45,7 @@ const clients = {
     const sdk = new BoxSDK({
       clientID: client_id,
       clientSecret: secret,
-      appAuth: { keyID: key_id, privateKey: key, passphrase: 'any' }, // it wants one for each key, encrypted or not,
+      appAuth: { keyID: key_id, privateKey: key, passphrase: 'any' }, // it wants one for each key, encrypted or not
       apiRootURL: base,
     });
     const tokens = await sdk.getEnterpriseAppAuthTokens(enterprise);
@@ -64,7 +64,7 @@ const clients = {
     return { token: (await client.oauth.getAccessToken()).access_token };
   },
 
-  // The assertion is the token, so that no server is needed to see it.
+  // The assertion is the token, so no server is needed to see it.
   async ghost({ secret }) {
     let assertion;
     const makeRequest = async ({ headers }) => {
@@ -76,8 +76,8 @@ const clients = {
     return { assertion, at: Date.now() / 1000 };
   },
 
-  // Where its login URL refuses it, the client tries Salesforce's own servers. So a server here accepts all, and the
-  // test sends the assertion to the sandbox.
+  // If its login URL refuses it, the client tries Salesforce's own servers. So a server here accepts everything, and
+  // the test sends the assertion to the sandbox.
   async salesforce({ key_file, client_id, user }) {
     process.env.HOME = mkdtempSync(join(process.env.HOME, 'salesforce-')); // it keeps what it got in files
     process.env.SF_DISABLE_LOG_FILE = 'true';

@@ -1,8 +1,8 @@
 """Vendors' clients for Python: `clients.py NAME INPUTS` prints what the client got or made, as a JSON object.
 
 INPUTS is a JSON object, which tests/sdks/vendors.rs writes. Each function is one client. It sets what points the client
-at the sandbox and leaves all else to the client's defaults. It returns the token that the client got, or the assertion
-that it made, where it cannot be pointed. REQUESTS_CA_BUNDLE and SSL_CERT_FILE name the root certificate.
+at the sandbox and leaves all else to the client's defaults. It returns the token that the client got, or, if the client
+cannot be pointed there, the assertion that it made. REQUESTS_CA_BUNDLE and SSL_CERT_FILE name the root certificate.
 """
 
 import gzip

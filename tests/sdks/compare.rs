@@ -1,4 +1,4 @@
-//! Two assertions to what is the same in them, and what differs in kind.
+//! Compares two assertions: what is the same in them, and what differs in kind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 /// No time in seconds is greater.
 const YEAR_5138: f64 = 1e11;
 
-/// An assertion that is read, with the moment in which it was sent.
+/// A parsed assertion, with the time at which it was sent.
 pub(crate) struct Sent {
-    /// Its claims, and behind `header.` the members of its header.
+    /// Its claims, and the members of its header with the prefix `header.`.
     members: Map<String, Value>,
     /// In seconds since 1970.
     at: f64,
@@ -30,7 +30,7 @@ impl Sent {
     pub(crate) fn read(jwt: &str, at: f64, replace: &[(&str, &str)]) -> Self {
         let mut parts = jwt.split('.').map(|part| {
             let bytes = URL_SAFE_NO_PAD.decode(part).unwrap();
-            let text = String::from_utf8(bytes).unwrap_or_default(); // a signature is no text
+            let text = String::from_utf8(bytes).unwrap_or_default(); // a signature is not text
             (replace.iter()).fold(text, |text, (value, name)| text.replace(value, name))
         });
         let mut object = || serde_json::from_str::<Map<String, Value>>(&parts.next().unwrap());
@@ -51,8 +51,8 @@ impl Sent {
                     false => (seconds, ""),
                 };
                 let ahead = seconds - self.at;
-                // The client signed up to four seconds earlier, by a time without its fraction, or rounded up. The sum
-                // with zero makes zero of minus zero.
+                // The client signed up to four seconds earlier, with a time whose fraction was cut off or rounded up.
+                // Adding zero turns minus zero into zero.
                 let rounded = ((ahead - 1.0) / 5.0).ceil() * 5.0 + 0.0;
                 let fraction = if number.is_f64() {
                     ", with a fraction"

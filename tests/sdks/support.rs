@@ -69,7 +69,7 @@ impl Sandbox {
         let log = {
             let latest = latest.clone();
             move |line: &str| {
-                println!("{line}"); // shown where the test fails
+                println!("{line}"); // shown if the test fails
                 *latest.lock().unwrap() = (now(), line.to_owned());
             }
         };
@@ -167,7 +167,7 @@ impl Sandbox {
         last.unwrap_or_else(|| self.read(token.secret(), now())) // the assertion is the token
     }
 
-    /// A client gets its token. Records its assertion beside that of our profile.
+    /// A client gets its token. Records its assertion next to that of our profile.
     #[track_caller]
     pub(crate) fn compare(
         &self,
@@ -178,7 +178,7 @@ impl Sandbox {
         key: impl Signer + 'static,
     ) {
         let output = self.run(vendor, inputs);
-        let theirs = self.last().unwrap(); // before another request: the times are those of the latest
+        let theirs = self.last().unwrap(); // before another request: only the latest time is kept
         self.assert_is_token(output.text("token"));
         let ours = self.ours(profile, key);
         self.record_comparison(vendor, case, "yes", &theirs, &ours);
@@ -197,13 +197,13 @@ impl Sandbox {
         let ours = self.ours(profile, key);
         let output = self.run(vendor, inputs);
         let (base, at) = (self.base(), output.value["at"].as_f64().unwrap());
-        // Some clients have a server of their own.
+        // Some clients have their own server.
         let url = output.value["url"].as_str().unwrap_or(&base);
         let theirs = Sent::read(output.text("assertion"), at, &[(url, "{base}")]);
         self.record_comparison(vendor, case, send(self, &output), &theirs, &ours);
     }
 
-    /// A client that is given our assertion gets its token.
+    /// A client that is given our assertion gets a token for it.
     #[track_caller]
     pub(crate) fn give_ours(
         &self,

@@ -82,7 +82,7 @@ fn docusign_esign_gets_its_token() {
     let client = client("integration-key").with_user(user);
     let client = client.with_scope("signature").with_scope("impersonation");
     let sandbox = Sandbox::start("docusign", client);
-    // The profile refuses an audience that is no server of DocuSign's. The client sends the host that it is given.
+    // The profile refuses an audience that is not a DocuSign server. The client sends the host that it is given.
     let host = docusign::DEMO;
     let profile = Profile::docusign(host, "integration-key", user).unwrap();
     let profile = profile.with_endpoint(token_endpoint(&sandbox, "/oauth/token"));

@@ -66,7 +66,7 @@ fn entra_takes_ps256_before_rs256() {
     assert_eq!(decoded(signed.secret()).header["alg"], "RS256");
 }
 
-/// A key that nobody has asked for an algorithm signs what the server prefers; one that was asked keeps it.
+/// A key without a chosen algorithm signs what the server prefers; a key with one keeps it.
 #[test]
 fn entra_key_signs_ps256_unless_it_was_made_for_another_accepted_algorithm() {
     let accepted = entra(&[]).unwrap().algorithms().to_vec();
@@ -74,7 +74,7 @@ fn entra_key_signs_ps256_unless_it_was_made_for_another_accepted_algorithm() {
     let signs = |key: Key| key.with_first_of(&accepted).unwrap().algorithm();
     assert_eq!(signs(key()), Algorithm::Ps256);
     let ps512 = key().with_algorithm(Algorithm::Ps512).unwrap();
-    assert_eq!(signs(ps512), Algorithm::Ps256); // it is not accepted
+    assert_eq!(signs(ps512), Algorithm::Ps256); // the server does not accept PS512
     let ps384 = key().with_algorithm(Algorithm::Ps384).unwrap();
     let both = [Algorithm::Rs256, Algorithm::Ps384];
     assert_eq!(

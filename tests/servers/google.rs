@@ -64,7 +64,7 @@ fn google_id_token_is_read_with_its_own_lifetime() {
     let token = read(&profile, &rsa_key(), Response::new(200, body.clone())).unwrap();
     assert_eq!((token.secret(), lifetime(&token)), (id_token, 3600));
     assert_eq!(token.get("id_token"), None);
-    // Without target_audience nobody asked for it, and the error says what came.
+    // Without target_audience nobody asked for an ID token, and the error says what came.
     assert_eq!(
         refused(read(&google(), &rsa_key(), Response::new(200, body))),
         "the response has no access_token; it has id_token: the setting token-member names the member of the token \
@@ -111,7 +111,7 @@ fn google_key_file_is_enough() {
         &json!({"typ": "JWT", "alg": "RS256", "kid": "key-1"}),
         &json!({"iss": EMAIL, "aud": AUD, "exp": NOW + 3600, "iat": NOW, "jti": "uuid"}),
     );
-    // What is signed for another server is good for that server alone.
+    // An assertion for another server is good for that server only.
     let mut elsewhere = file.clone();
     elsewhere["token_uri"] = "http://127.0.0.1:8080/token".into();
     let (profile, key) = provider::credentials(elsewhere.to_string()).unwrap();

@@ -103,7 +103,7 @@ fn provider_input_counts_in_place_of_its_alternative_in_a_file() {
     assert!(text.starts_with("POST https://idp.intelligence.salesforce.com/eu1/token\n"));
 }
 
-/// A provider is its own file, its row, its test and its name in the README, and nothing else.
+/// A provider consists of its own file, its row, its test and its name in the README, and nothing else.
 #[test]
 fn provider_touches_its_file_its_row_its_test_and_the_readme() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -120,7 +120,7 @@ fn provider_touches_its_file_its_row_its_test_and_the_readme() {
         .filter(|file| !shared.contains(&file.as_str()))
         .collect();
     assert!(files.len() > 30, "{files:?}");
-    // The first three systems have tests of their own since before.
+    // The first three systems have older tests of their own.
     let older = ["cylance", "marketing_cloud_intelligence", "salesforce"];
     for file in &files {
         let test = root.join(format!("tests/servers/{file}.rs"));

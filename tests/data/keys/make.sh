@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the files beside it: keys for tests only, and what people take for keys.
+# Makes the files beside it: keys for tests only, and files that people mistake for keys.
 #
 #     apt-get install openssl openssh-client putty-tools python3 default-jre-headless
 #     bash tests/data/keys/make.sh
@@ -10,11 +10,11 @@ cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
 
-# The key of RFC 7515 §A.2, wherever one key in several clothes is wanted.
+# The key of RFC 7515 §A.2, for all files that have the same key in different formats.
 rfc=$scratch/rfc7515.pem
 python3 -c 'import json; print(json.load(open("../vectors.json"))["key"]["pkcs1_pem"], end="")' >"$rfc"
 
-# What is no private key.
+# Files that are not private keys.
 openssl req -x509 -key "$rfc" -subj /CN=jwt-bearer -days 36500 -out certificate.pem
 openssl req -new -key "$rfc" -subj /CN=jwt-bearer -out request.pem
 openssl x509 -req -in request.pem -key "$rfc" -days 36500 -out certificate-v1.pem

@@ -105,7 +105,7 @@ write("crt-zero.der", integers(*whole[:6], 0, 0, 0))
 write("crt-absent.der", integers(*whole[:6]))
 write("d-zero.der", integers(0, n, e, 0, p, q, dp, dq, qi))
 write("d-zero-primes-zero.der", integers(0, n, e, 0, 0, 0, 0, 0, 0))
-# d plus multiples of (p - 1)(q - 1): the same key to whoever uses d alone.
+# d plus multiples of (p - 1)(q - 1): the same key to software that uses only d.
 write("d-longer-than-n.der", pkcs1(p, q, d=d + ((p - 1) * (q - 1) << 64)))
 write("d-8000-bytes.der", pkcs1(p, q, d=d + ((p - 1) * (q - 1) << 61952)))
 
@@ -129,7 +129,7 @@ p, q = prime(4096), prime(4096)
 write("8192-primes-zero.der", integers(0, p * q, e, pow(e, -1, (p - 1) * (q - 1)), 0, 0, 0, 0, 0))
 
 
-# Structures under a passphrase that demand much of whoever opens them. What is sealed is no key.
+# Encrypted structures that are expensive to open. What is encrypted in them is not a key.
 OIDS = {
     "pbes2": "06092a864886f70d01050d",
     "pbkdf2": "06092a864886f70d01050c",
