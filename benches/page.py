@@ -115,13 +115,13 @@ def idle_source():
     return next(int(most) / int(count) for name, count, _, most in reversed(rows("growth.tsv")) if name == "sources")
 
 
-# At the very most: what this crate could be blamed for.
+# The most that this crate could be blamed for.
 MINE = ["this crate", "Rust's standard library", "reading the key"]
 
 # ---- targets ----
 
 def target(what, value, limit, unit="", why=""):
-    """A row of the table of targets; `why` is printed where the target is missed."""
+    """A row of the table of targets; `why` is printed if the target is missed."""
     result = "met" if value <= limit else "**missed**" + (f": {why}" if why else "")
     return [what, f"{value:.3g}{unit}", f"{limit:g}{unit}", result]
 
@@ -498,7 +498,7 @@ WHY_COLD = (
     "one signature by `rsa`"
 )
 WHY_SECOND = (
-    "the session is resumed, and agrees on a key of its own all the same; the first connection of this measurement has one "
+    "the session is resumed, but still negotiates its own key; the first connection of this measurement has one "
     "root certificate to parse, and not Mozilla's"
 )
 WHY_BUILD = (
@@ -564,8 +564,8 @@ Clean builds ran in turn too, {builds}. Go's standard library is already compile
 
 ## Inside the process
 
-A fresh token beside its yardstick, the least that it can cost: a read of an `RwLock`, a clone of an `Arc`, and a
-reading of both clocks.
+A fresh token compared with its yardstick, the least that it can cost: a read of an `RwLock`, a clone of an `Arc`, and
+a reading of both clocks.
 
 {beside}
 
@@ -589,7 +589,7 @@ This crate signs with `rsa`, blinded: pure Rust, as fast at the first signature 
 not matter. For thousands of signatures a second there is `RingRsaKey`, with the feature `ring`, which adds no
 package.
 
-Every algorithm, warm, a message of 300 bytes, keys of 2048 bits where they are of RSA:
+Every algorithm, warm, a message of 300 bytes, RSA keys of 2048 bits:
 
 {algorithms}
 

@@ -1,4 +1,4 @@
-//! Signs an assertion, exchanges it without I/O, and gets tokens from a source over a transport of its own.
+//! Signs an assertion, exchanges it without I/O, and gets tokens from a source over its own transport.
 
 use std::error::Error;
 use std::io;

@@ -13,7 +13,7 @@ use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 
 const KEY: &[u8] = include_bytes!("../../../tests/data/keys/rsa-2048.der");
-/// The key of RFC 7515 §A.2, with as many bits and the same public exponent.
+/// The key of RFC 7515 §A.2, with the same number of bits and the same public exponent.
 const OTHER: &str = include_str!("../../../fuzz/seeds/pem/pkcs8.pem");
 
 /// Signatures of a run, both classes together. At 2.5 ms each, a run takes half a minute.
@@ -36,7 +36,7 @@ fn classes(rng: &mut BenchRng) -> Vec<Class> {
 }
 
 /// Messages that are equal in one class and random in the other. All are made before the first is signed, and each
-/// has memory of its own.
+/// has its own memory.
 fn messages(rng: &mut BenchRng) -> Vec<(Class, Message)> {
     let classes = classes(rng).into_iter();
     let with_message = |class| match class {

@@ -16,7 +16,7 @@ use std::{env, fs};
 use inside::{FreeSigner, exchange, fresh_source, now, profile, time_threads};
 use jwt_bearer::{FileStore, Request, Response, Signer, TokenSource, TokenStore as _, Transport};
 
-/// The library reads no longer response.
+/// The longest response that the library reads.
 const MAX_RESPONSE: usize = 64 * 1024;
 
 fn main() {

@@ -60,7 +60,7 @@ fn accept<S: Read + Write + Send + 'static>(
         let _ = stream.set_nodelay(true);
         let (key, base) = (key.clone(), base.to_owned());
         match wrap(stream) {
-            // A client that closes the connection ends the thread of this connection alone.
+            // A client that closes the connection ends only the thread of this connection.
             Ok(stream) => drop(thread::spawn(move || serve(stream, &key, &base).is_ok())),
             Err(error) => eprintln!("{error}"),
         }
