@@ -7,14 +7,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::hint::Hint;
-use self::response::ResponseMap;
+use self::response::SharedResponseMap;
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::message::RequestHeaders;
 use crate::placement::Placement;
@@ -80,7 +79,7 @@ pub struct Profile {
     pub(crate) encoded_secrets: Vec<Zeroizing<String>>,
 
     // The response.
-    pub(crate) response: Arc<ResponseMap>,
+    pub(crate) response: SharedResponseMap,
     pub(crate) hints: &'static [Hint],
 }
 
@@ -263,7 +262,7 @@ impl Profile {
             placement: Placement::FORM,
             request_headers: Vec::new(),
             encoded_secrets: Vec::new(),
-            response: Arc::default(),
+            response: SharedResponseMap::Standard,
             hints: hint::COMMON,
         }
     }

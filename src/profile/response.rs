@@ -3,6 +3,8 @@
 //! A member is a name, or a JSON Pointer (RFC 6901) if it begins with a slash.
 
 use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
@@ -83,31 +85,70 @@ const TEMPORARY: &[ErrorKindRule] = &[
     ErrorKindRule::unavailable("internal_failure", ""),
 ];
 
-/// RFC 6749 §5.
 impl Default for ResponseMap {
     fn default() -> Self {
-        Self {
-            body: Response::json,
-            token_member: Cow::Borrowed("access_token"),
-            token_header: TokenHeader::BEARER,
-            lifetime_member: Cow::Borrowed("expires_in"),
-            lifetime_unit: SECONDS,
-            warn_of_lifetime: None, // RFC 6749 §5.1: expires_in is recommended, not required
-            reads_token_exp: false, // RFC 9068 §6: a client must not inspect its access token
-            default_lifetime: Duration::from_secs(300),
-            error_member: Cow::Borrowed("error"),
-            error_description_member: None,
-            error_kind_rules: Cow::Borrowed(&[]),
-        }
+        Self::RFC_6749
     }
 }
 
 impl ResponseMap {
+    /// RFC 6749 §5.
+    const RFC_6749: Self = Self {
+        body: Response::json,
+        token_member: Cow::Borrowed("access_token"),
+        token_header: TokenHeader::BEARER,
+        lifetime_member: Cow::Borrowed("expires_in"),
+        lifetime_unit: SECONDS,
+        warn_of_lifetime: None, // RFC 6749 §5.1: expires_in is recommended, not required
+        reads_token_exp: false, // RFC 9068 §6: a client must not inspect its access token
+        default_lifetime: Duration::from_secs(300),
+        error_member: Cow::Borrowed("error"),
+        error_description_member: None,
+        error_kind_rules: Cow::Borrowed(&[]),
+    };
+
     /// Returns the kind of an error by its words, or `None` if only its status says it.
     pub(crate) fn kind_of(&self, code: &str, description: &str) -> Option<ErrorKind> {
         let kinds = self.error_kind_rules.iter().chain(TEMPORARY);
         let mut kinds = kinds.filter(|row| row.code == code && says(description, &row.part));
         kinds.next().map(|row| row.kind)
+    }
+}
+
+/// The response map of a profile. Most servers follow the standard, and their profiles share one map.
+#[derive(Clone)]
+pub(crate) enum SharedResponseMap {
+    Standard,
+    Own(Arc<ResponseMap>),
+}
+
+impl SharedResponseMap {
+    /// Returns the map with one change. Clones of the profile keep theirs.
+    pub(crate) fn with(self, change: impl FnOnce(&mut ResponseMap)) -> Self {
+        let mut own = match self {
+            Self::Standard => Arc::new(ResponseMap::RFC_6749),
+            Self::Own(map) => map,
+        };
+        change(Arc::make_mut(&mut own));
+        Self::Own(own)
+    }
+}
+
+impl From<ResponseMap> for SharedResponseMap {
+    fn from(map: ResponseMap) -> Self {
+        Self::Own(map.into())
+    }
+}
+
+impl Deref for SharedResponseMap {
+    type Target = ResponseMap;
+
+    fn deref(&self) -> &ResponseMap {
+        static STANDARD: ResponseMap = ResponseMap::RFC_6749;
+        match self {
+            Self::Standard => &STANDARD,
+            Self::Own(map) => map,
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The methods that change a profile, in the order of an exchange.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -430,8 +429,10 @@ impl Profile {
         })
     }
 
-    pub(crate) fn map_response(mut self, change: impl FnOnce(&mut ResponseMap)) -> Self {
-        change(Arc::make_mut(&mut self.response));
-        self
+    pub(crate) fn map_response(self, change: impl FnOnce(&mut ResponseMap)) -> Self {
+        Self {
+            response: self.response.with(change),
+            ..self
+        }
     }
 }

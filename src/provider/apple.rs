@@ -11,7 +11,6 @@
 //! With the first three nothing is exchanged, so a refusal comes from the API itself.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{CredentialFile, Input, InputValue, Provider};
@@ -88,10 +87,11 @@ impl Profile {
             algorithms: Cow::Borrowed(ES256),
             assertion_lifetime: None,
             limits: &APNS_LIMITS,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 default_lifetime: MINUTE.saturating_mul(50),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             ..Self::self_signed(team_id, Audience::Omit)
         }
     }
@@ -161,11 +161,12 @@ impl Profile {
             scope_placement: ScopePlacement::ClaimWithSpaces(Cow::Borrowed("scope")),
             assertion_placement: AssertionPlacement::Bearer,
             placement: Placement::GET,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("accessToken"),
                 lifetime_member: Cow::Borrowed("expiresInSeconds"),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: MAPS_HINTS,
             ..Self::new(Endpoint::known(MAPS_TOKEN_ENDPOINT), Audience::Omit)
         }

@@ -8,7 +8,6 @@
 //! - Token: <https://docs.arcticwolf.com/en/developer-and-oem/aurora-endpoint-defense-api/restful-api/authorization/access-token>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Input, InputValue, KeyKind, Provider};
@@ -65,12 +64,13 @@ impl Profile {
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("auth_token")),
             placement: Placement::JSON,
             scope_placement: ScopePlacement::ClaimArray("scp".into()),
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 reads_token_exp: true,
                 default_lifetime: MAX_LIFETIME,
                 error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             algorithms: Cow::Borrowed(&[Algorithm::Hs256]),
             hints: HINTS,
             ..Self::new(endpoint, Audience::Omit)

@@ -5,7 +5,6 @@
 //! - The vendor's client: <https://github.com/firebase/firebase-admin-node/blob/main/src/auth/token-generator.ts>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{CredentialFile, Input, Provider};
@@ -55,11 +54,12 @@ impl Profile {
             limits: &LIMITS,
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("token")),
             placement: Placement::JSON,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("idToken"),
                 lifetime_member: Cow::Borrowed("expiresIn"),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(endpoint, Audience::Fixed(AUDIENCE.to_owned()))
         };

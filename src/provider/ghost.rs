@@ -4,7 +4,6 @@
 //! - The vendor's client: <https://github.com/TryGhost/SDK/blob/main/packages/admin-api/lib/token.js>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{KeyKind, Provider};
@@ -32,10 +31,11 @@ impl Profile {
             assertion_lifetime: Some(FIVE_MINUTES),
             algorithms: Cow::Borrowed(&[Algorithm::Hs256]),
             limits: &LIMITS,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_header: TokenHeader::new("Authorization", "Ghost "),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             ..Self::self_signed("", Audience::Fixed("/admin/".to_owned()))
         }
     }

@@ -6,7 +6,6 @@
 //! - Exchange: <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -63,14 +62,15 @@ impl Profile {
             limits: &LIMITS,
             assertion_placement: AssertionPlacement::Bearer,
             placement: Placement::JSON,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("token"),
                 lifetime_member: Cow::Borrowed("expires_at"),
                 lifetime_unit: TIMESTAMP,
                 error_description_member: Some(Cow::Borrowed("message")),
                 error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(endpoint, Audience::Omit)
         };

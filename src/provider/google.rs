@@ -5,7 +5,6 @@
 //! - Without an exchange: <https://google.aip.dev/auth/4111>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{CredentialFile, Input, InputValue, Provider};
@@ -58,11 +57,12 @@ impl Profile {
         target_audience: impl Into<String>,
     ) -> Self {
         Self {
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("id_token"),
                 reads_token_exp: true,
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             ..Self::google(client_email)
         }
         .with_claim("target_audience", target_audience.into())

@@ -6,7 +6,6 @@
 //! - Debugging: <https://www.ory.com/docs/hydra/debug>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::definition::{Input, Provider};
 use crate::endpoint::Endpoint;
@@ -53,10 +52,11 @@ impl Profile {
         Self {
             algorithms: Cow::Borrowed(ALGORITHMS),
             limits: &LIMITS,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..self
         }

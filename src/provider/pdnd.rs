@@ -4,7 +4,6 @@
 //! - The claims that are allowed, and what refusals mean: <https://developer.pagopa.it/pdnd-interoperabilita/guides/PDND-Interoperability-Operating-Manual/v1.0/technical-references/utilizzare-i-voucher/faqs>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
@@ -42,11 +41,12 @@ impl Profile {
         Ok(Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             limits: &LIMITS,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 error_member: Cow::Borrowed("/errors/0/code"),
                 error_description_member: Some(Cow::Borrowed("/errors/0/detail")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::client_credentials(endpoint, client_id, audience)
         })

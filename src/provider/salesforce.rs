@@ -7,7 +7,6 @@
 //! - Tokens that are JWTs: <https://help.salesforce.com/s/articleView?id=xcloud.jwt_access_tokens.htm>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Input, InputValue, Provider};
@@ -45,12 +44,13 @@ impl Profile {
             subject: Some(username.into()),
             iat_leeway: None, // not in the documented set
             assertion_lifetime: Some(Duration::from_secs(120)),
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 reads_token_exp: true,
                 default_lifetime: Duration::from_secs(15 * 60),
                 error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             hints: HINTS,
             ..Self::jwt_bearer(

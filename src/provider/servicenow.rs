@@ -4,7 +4,6 @@
 //! - Before the Machine Identity Console: <https://docs.servicenow.com/bundle/tokyo-platform-security/page/administer/security/task/create-jwt-endpoint.html>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::definition::{Input, InputValue, KeyKind, Provider};
 use crate::endpoint::Endpoint;
@@ -40,10 +39,11 @@ impl Profile {
             subject: Some(subject.into()),
             algorithms: Cow::Borrowed(ALGORITHMS),
             limits: &LIMITS,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 error_kind_rules: Cow::Borrowed(ERROR_KIND_RULES),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::jwt_bearer(endpoint, client_id.clone(), audience)
         };

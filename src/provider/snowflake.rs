@@ -5,7 +5,6 @@
 //! - Errors: <https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Input, InputValue, Provider};
@@ -65,11 +64,12 @@ impl Profile {
             assertion_lifetime: Some(Duration::from_secs(60)),
             parameters: vec![text_parameter("grant_type", JWT_BEARER)],
             scope: Some(service.into()),
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 error_member: Cow::Borrowed("code"),
                 error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             ..Self::snowflake(account, user)
         };
         profile

@@ -7,7 +7,6 @@
 //! - The number in an error: <https://github.com/tableau/tableau_langchain/issues/96>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Input, InputValue, KeyKind, Provider};
@@ -62,14 +61,15 @@ impl Profile {
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("/credentials/jwt")),
             parameters: vec![text_parameter("/credentials/site/contentUrl", site)],
             placement: Placement::JSON,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("/credentials/token"),
                 token_header: TokenHeader::new("X-Tableau-Auth", ""),
                 default_lifetime: Duration::from_secs(2 * 3600),
                 error_member: Cow::Borrowed("/error/code"),
                 error_description_member: Some(Cow::Borrowed("/error/detail")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(endpoint, Audience::Fixed("tableau".to_owned()))
         };

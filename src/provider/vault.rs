@@ -6,7 +6,6 @@
 //!   <https://github.com/hashicorp/cap/blob/main/jwt/jwt.go>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{ASYMMETRIC, Input, InputValue, Provider};
@@ -48,14 +47,15 @@ impl Profile {
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),
             parameters: vec![text_parameter("role", role)],
             placement: Placement::JSON,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("/auth/client_token"),
                 token_header: TokenHeader::new("X-Vault-Token", ""),
                 lifetime_member: Cow::Borrowed("/auth/lease_duration"),
                 default_lifetime: Duration::from_secs(24 * 3600),
                 error_description_member: Some(Cow::Borrowed("/errors/0")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(endpoint, Audience::Omit)
         })

@@ -6,7 +6,6 @@
 //! - <https://developer.webex.com/docs/guest-issuer>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::definition::{Input, KeyKind, Provider};
 use crate::endpoint::Endpoint;
@@ -38,12 +37,13 @@ impl Profile {
             algorithms: Cow::Borrowed(&[Algorithm::Hs256]),
             limits: &LIMITS,
             assertion_placement: AssertionPlacement::Bearer,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("token"),
                 lifetime_member: Cow::Borrowed("expiresIn"),
                 error_description_member: Some(Cow::Borrowed("message")),
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(Endpoint::known(LOGIN), Audience::Omit)
         }

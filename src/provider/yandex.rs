@@ -5,7 +5,6 @@
 //! - Key file: <https://yandex.cloud/en/docs/iam/concepts/authorization/key>
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{CredentialFile, Input, Provider};
@@ -39,13 +38,14 @@ impl Profile {
             limits: &LIMITS,
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),
             placement: Placement::JSON,
-            response: Arc::new(ResponseMap {
+            response: ResponseMap {
                 token_member: Cow::Borrowed("iamToken"),
                 lifetime_member: Cow::Borrowed("expiresAt"),
                 lifetime_unit: TIMESTAMP,
                 error_member: Cow::Borrowed("code"), // google.rpc.Status
                 ..ResponseMap::default()
-            }),
+            }
+            .into(),
             hints: HINTS,
             ..Self::new(Endpoint::known(TOKEN_ENDPOINT), audience)
         }
