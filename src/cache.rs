@@ -34,6 +34,7 @@ use std::{
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
+use crate::fetch_context::{FailureScope, FetchContext, FetchFailure, Validity};
 use crate::schedule::{self, CachedToken, Freshness, Wanted};
 use crate::token::AccessToken;
 
@@ -52,85 +53,11 @@ struct CacheState {
     is_cleared: Arc<AtomicBool>,
 }
 
-/// Says whether the outcome of a fetch counts.
-#[derive(Clone, Default)]
-pub(crate) struct Validity {
-    is_cleared: Arc<AtomicBool>,
-    is_replaced: Arc<AtomicBool>,
-}
-
-impl Validity {
-    /// Returns whether no other fetch took the place of this one, and the cache was not cleared since it began.
-    pub(crate) fn is_valid(&self) -> bool {
-        !self.is_cleared.load(Ordering::Relaxed) && !self.is_replaced.load(Ordering::Relaxed)
-    }
-}
-
 /// Why the last fetch failed, until when that is remembered, and how many failed before it.
 struct RememberedFailure {
     error: Error,
     until: Instant,
     earlier_failures: u32,
-}
-
-/// What a fetching caller may use.
-pub(crate) struct FetchContext {
-    pub(crate) deadline: Instant,
-    /// The time of the whole call. It may have passed in part.
-    pub(crate) timeout: Duration,
-    pub(crate) wanted: Wanted,
-    pub(crate) validity: Validity,
-    /// The best token known so far, even one that has expired.
-    pub(crate) best: Option<CachedToken>,
-}
-
-/// How much a fetch matters.
-#[derive(Clone, Copy)]
-pub(crate) enum Urgency {
-    /// Callers wait for it.
-    CallersWait,
-    /// A token is served meanwhile, for as long as it lives.
-    Refresh { remaining_lifetime: Duration },
-}
-
-impl FetchContext {
-    /// Returns whether the caller can use this token.
-    pub(crate) fn accepts(&self, token: &CachedToken, now: Moment) -> bool {
-        !token.has_expired(now) && self.wanted.accepts(token, now)
-    }
-
-    /// Keeps this token as the best one known, if it outlives the one known so far.
-    pub(crate) fn consider(&mut self, token: &CachedToken, now: Moment) {
-        if token.outlives(self.best.as_ref(), now) {
-            self.best = Some(token.clone());
-        }
-    }
-
-    pub(crate) fn urgency(&self, now: Moment) -> Urgency {
-        let usable = self.best.as_ref().filter(|best| self.accepts(best, now));
-        usable.map_or(Urgency::CallersWait, |best| Urgency::Refresh {
-            remaining_lifetime: best.remaining_lifetime(now),
-        })
-    }
-}
-
-/// A fetch that brought no token.
-pub(crate) struct FetchFailure {
-    pub(crate) error: Error,
-    /// Drawn from 0 to 1, for the time that the failure is remembered.
-    pub(crate) jitter: f64,
-    pub(crate) scope: FailureScope,
-    /// A token that has not expired, found on the way.
-    pub(crate) fallback: Option<CachedToken>,
-}
-
-/// Whose failure it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureScope {
-    /// Everybody would have failed: it is shared and remembered.
-    AllCallers,
-    /// The fetching caller had too little time: the others try for themselves.
-    FetchingCaller,
 }
 
 /// A fetch that one thread makes and others may wait for.
@@ -225,7 +152,7 @@ impl CacheState {
 }
 
 impl TokenCache {
-    /// Returns the cached token, the outcome of an in-flight fetch, or what `fetch` brings.
+    /// Returns the cached token, the outcome of an in-flight fetch, or the token that `fetch` returns.
     pub(crate) fn get(
         &self,
         clock: &dyn Clock,
@@ -280,14 +207,10 @@ impl TokenCache {
         let Step::Fetch = state.next_step(wanted, now) else {
             return None;
         };
-        let validity = Validity {
-            is_cleared: state.is_cleared.clone(),
-            ..Validity::default()
-        };
+        let validity = Validity::new(state.is_cleared.clone());
         let in_flight = Arc::new(InFlight::new(wanted, deadline, validity));
         if let Some(replaced) = state.in_flight.replace(in_flight.clone()) {
-            let is_replaced = &replaced.validity.is_replaced;
-            is_replaced.store(true, Ordering::Relaxed);
+            replaced.validity.set_replaced();
         }
         let guard = FetchGuard {
             cache: self,
@@ -320,10 +243,7 @@ impl TokenCache {
 
     /// Returns whether a fetch counts that begins now, beside the fetch of the cache.
     pub(crate) fn validity(&self) -> Validity {
-        Validity {
-            is_cleared: self.read().is_cleared.clone(),
-            ..Validity::default()
-        }
+        Validity::new(self.read().is_cleared.clone())
     }
 
     /// Returns the cached token, however fresh it is.
@@ -659,11 +579,9 @@ mod model {
     fn fetch_that_panics_wakes_waiters() {
         loom::model(|| {
             let world = World::new();
-            let in_flight = Arc::new(InFlight::new(
-                Wanted::ANY_TOKEN,
-                world.clock.1 + SECOND,
-                Validity::default(),
-            ));
+            let validity = Validity::new(Arc::default());
+            let in_flight = InFlight::new(Wanted::ANY_TOKEN, world.clock.1 + SECOND, validity);
+            let in_flight = Arc::new(in_flight);
             world.cache.write().in_flight = Some(in_flight.clone());
             let waits = world.clone();
             let waiter = thread::spawn(move || waits.get(new).unwrap());

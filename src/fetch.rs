@@ -6,12 +6,12 @@ use std::{io, mem};
 
 use log::{debug, warn};
 
-use crate::cache::{FailureScope, FetchContext, FetchFailure, Urgency, Validity};
 use crate::clock::{Clock, Moment};
 use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Exchange};
+use crate::fetch_context::{FailureScope, FetchContext, FetchFailure, Urgency, Validity};
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};

@@ -73,6 +73,8 @@ mod transport;
 
 mod schedule;
 
+mod fetch_context;
+
 mod cache;
 
 mod store;

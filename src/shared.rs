@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
-use crate::cache::{FetchContext, FetchFailure, Urgency, Validity};
 use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
+use crate::fetch_context::{FetchContext, FetchFailure, Urgency, Validity};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
 use crate::signer::CurrentSigner;

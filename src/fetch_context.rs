@@ -1,0 +1,96 @@
+//! What the token cache gives to a fetch, and what a fetch that fails gives back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::clock::Moment;
+use crate::error::Error;
+use crate::schedule::{CachedToken, Wanted};
+
+/// What a fetching caller may use.
+pub(crate) struct FetchContext {
+    pub(crate) deadline: Instant,
+    /// The time of the whole call. It may have passed in part.
+    pub(crate) timeout: Duration,
+    pub(crate) wanted: Wanted,
+    pub(crate) validity: Validity,
+    /// The best token known so far, even one that has expired.
+    pub(crate) best: Option<CachedToken>,
+}
+
+/// How much a fetch matters.
+#[derive(Clone, Copy)]
+pub(crate) enum Urgency {
+    /// Callers wait for it.
+    CallersWait,
+    /// A token is served meanwhile, for as long as it lives.
+    Refresh { remaining_lifetime: Duration },
+}
+
+impl FetchContext {
+    /// Returns whether the caller can use this token.
+    pub(crate) fn accepts(&self, token: &CachedToken, now: Moment) -> bool {
+        !token.has_expired(now) && self.wanted.accepts(token, now)
+    }
+
+    /// Keeps this token as the best one known, if it outlives the one known so far.
+    pub(crate) fn consider(&mut self, token: &CachedToken, now: Moment) {
+        if token.outlives(self.best.as_ref(), now) {
+            self.best = Some(token.clone());
+        }
+    }
+
+    pub(crate) fn urgency(&self, now: Moment) -> Urgency {
+        let usable = self.best.as_ref().filter(|best| self.accepts(best, now));
+        usable.map_or(Urgency::CallersWait, |best| Urgency::Refresh {
+            remaining_lifetime: best.remaining_lifetime(now),
+        })
+    }
+}
+
+/// Says whether the outcome of a fetch counts.
+#[derive(Clone, Default)]
+pub(crate) struct Validity {
+    is_cleared: Arc<AtomicBool>,
+    is_replaced: Arc<AtomicBool>,
+}
+
+impl Validity {
+    /// Returns the validity of a fetch that begins now. The cache sets `is_cleared` when it is cleared.
+    pub(crate) fn new(is_cleared: Arc<AtomicBool>) -> Self {
+        Self {
+            is_cleared,
+            is_replaced: Arc::default(),
+        }
+    }
+
+    /// Ends the validity, because another fetch takes the place of this one.
+    pub(crate) fn set_replaced(&self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether no other fetch took the place of this one, and the cache was not cleared since it began.
+    pub(crate) fn is_valid(&self) -> bool {
+        !self.is_cleared.load(Ordering::Relaxed) && !self.is_replaced.load(Ordering::Relaxed)
+    }
+}
+
+/// A fetch that brought no token.
+pub(crate) struct FetchFailure {
+    pub(crate) error: Error,
+    /// Drawn from 0 to 1, for the time that the failure is remembered.
+    pub(crate) jitter: f64,
+    pub(crate) scope: FailureScope,
+    /// A token that has not expired, found on the way.
+    pub(crate) fallback: Option<CachedToken>,
+}
+
+/// Whose failure it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureScope {
+    /// Everybody would have failed: it is shared and remembered.
+    AllCallers,
+    /// The fetching caller had too little time: the others try for themselves.
+    FetchingCaller,
+}
