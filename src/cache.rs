@@ -160,7 +160,27 @@ impl TokenCache {
         wanted: Wanted,
         fetch: impl FnOnce(FetchContext) -> Result<CachedToken, FetchFailure>,
     ) -> Result<AccessToken, Error> {
-        let mut now = Moment::now(clock);
+        let now = Moment::now(clock);
+        let step = self.read().next_step(wanted, now);
+        match step {
+            Step::Return(token) => Ok(token),
+            Step::Fail(error) => Err(error),
+            Step::WaitFor(_) | Step::Fetch => {
+                self.wait_or_fetch(clock, now, timeout, wanted, fetch)
+            }
+        }
+    }
+
+    /// Takes all steps of a call that began at `now`, but costs more than a token that is fresh.
+    #[inline(never)]
+    fn wait_or_fetch(
+        &self,
+        clock: &dyn Clock,
+        mut now: Moment,
+        timeout: Duration,
+        wanted: Wanted,
+        fetch: impl FnOnce(FetchContext) -> Result<CachedToken, FetchFailure>,
+    ) -> Result<AccessToken, Error> {
         let deadline = now.after(timeout);
         let (mut guard, cached) = loop {
             let step = self.read().next_step(wanted, now);
