@@ -197,7 +197,7 @@ fn was_reached(cause: &io::Error) -> bool {
     match cause.kind() {
         // A server may also be silent about only one of the documents.
         BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | TimedOut => true,
-        InvalidData => !is_about_certificate(cause), // else its protocol is wrong
+        InvalidData => !is_about_certificate(cause), // otherwise the server speaks another protocol
         _ => false,
     }
 }

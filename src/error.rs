@@ -239,7 +239,7 @@ impl Error {
 
 /// Returns whether an error of a connection is about the server's certificate: every TLS library uses this word.
 pub(crate) fn is_about_certificate(cause: &io::Error) -> bool {
-    says(&format!("{cause}"), "certificate") // `to_string` would bring a formatter of its own
+    says(&format!("{cause}"), "certificate") // `to_string` would add code for another formatter
 }
 
 /// Returns whether foreign words contain `part`, which is in lower case, ignoring case.

@@ -199,7 +199,9 @@ impl Response {
         httpdate::parse_http_date(self.header("Date")?.trim()).ok()
     }
 
-    /// Returns the seconds by which the server's clock is ahead of `now`, or `None` if a cache answered.
+    /// Returns the seconds by which the server's clock is ahead of `now`.
+    ///
+    /// Returns `None` if the response has no date that can be read, or comes from a cache.
     pub(crate) fn clock_offset(&self, now: SystemTime) -> Option<i64> {
         let has_aged = |age: &str| age.trim().parse() != Ok(0_u64);
         let date = self

@@ -300,11 +300,12 @@ impl Server {
     pub fn requests(&self) -> usize {
         self.shared.state().requests
     }
-    /// Returns the `jti` of every accepted assertion in order, up to the latest 10,000.
+    /// Returns every `jti` that cannot be used again, in order, up to the latest 10,000.
     ///
-    /// A `jti` that a server ignores is not included.
+    /// These are of accepted assertions and, at Box, also of assertions whose claims were refused. A `jti` that a
+    /// server ignores is not included.
     pub fn jtis(&self) -> Vec<String> {
-        self.shared.state().accepted_jtis.iter().cloned().collect()
+        self.shared.state().latest_jtis.iter().cloned().collect()
     }
     /// Returns the assertion that one of the [servers](crate::sandbox#servers) accepted last, or `None` if it accepted
     /// none.

@@ -117,11 +117,11 @@ impl<T> Drop for Handover<T> {
         let is_waited_for = matches!(*outcome, CallState::Pending);
         if is_waited_for {
             *outcome = ours;
-            self.running = None; // before the caller goes on, who may call again
+            self.running = None; // before the caller goes on, because it may call again
             drop(outcome);
             ended.notify_one();
         } else {
-            drop(outcome); // what comes too late is dropped here, without the lock, and as a part of the call
+            drop(outcome); // a late value is dropped here, as part of the call, without the lock
             drop(ours);
         }
     }

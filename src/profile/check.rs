@@ -189,7 +189,7 @@ impl Profile {
         Err(Error::config(problem))
     }
 
-    /// Checks that no claim, header member or parameter appears twice.
+    /// Checks that no claim or header member appears twice, and no parameter except those that may be repeated.
     fn check_names(&self) -> Result<(), Error> {
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);

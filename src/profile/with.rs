@@ -224,7 +224,7 @@ impl Profile {
     /// may be a JSON Pointer (RFC 6901): `/site/id` is the member `id` of the object `site`.
     ///
     /// No log, error or `Debug` output contains the value. It is also removed from a server's error texts, unless the
-    /// RFCs define the parameter as not secret.
+    /// parameter is documented as public, such as `resource`.
     #[must_use]
     pub fn with_parameter(
         mut self,

@@ -77,7 +77,7 @@ const LIMITS: Limits = Limits {
     needs_key_id: true,
     check: |profile| match &profile.scope_placement {
         ScopePlacement::ClaimArray(_) if profile.scope.is_some() => Ok(()),
-        _ if profile.claim("scope").is_some() => Ok(()), // the caller's, beside a parameter
+        _ if profile.claim("scope").is_some() => Ok(()), // the caller's, in addition to a parameter
         _ if profile.scope.is_none() => {
             Err("Autodesk wants scopes: set the scope, such as data:read")
         }

@@ -124,8 +124,8 @@ impl Provider {
     /// overrides what it has.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) if the text is not a credential file of this provider, or inputs are
-    /// missing; [`Key`](crate::ErrorKind::Key) if its key cannot be read, or has no algorithm that the server accepts.
+    /// [`Config`](crate::ErrorKind::Config) if the provider has no credential files, the text is not such a file or is
+    /// one that gets no token, or inputs are missing; [`Key`](crate::ErrorKind::Key) if its key cannot be read, or has no algorithm that the server accepts.
     /// The error quotes nothing from the file.
     pub fn credentials(
         &self,

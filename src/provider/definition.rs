@@ -236,7 +236,8 @@ impl Provider {
     /// Returns the profile for these inputs. Inputs that are not given get their defaults.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) if an input is missing or unknown, or has a value that it cannot have.
+    /// [`Config`](crate::ErrorKind::Config) if an input is missing or unknown, is given twice or together with its
+    /// alternative, or has a value that it cannot have.
     pub fn profile(&self, inputs: Inputs<'_>) -> Result<Profile, Error> {
         for (name, value) in inputs.values {
             let input = self.inputs.iter().find(|input| input.name == *name);
@@ -249,7 +250,7 @@ impl Provider {
                 .is_some_and(|other| inputs.get(other).is_some());
             if is_replaced || inputs.values.iter().filter(has_name).count() > 1 {
                 return Err(Error::config(format!(
-                    "{name} is given twice, or beside its alternative"
+                    "{name} is given twice, or together with its alternative"
                 )));
             }
             if input.value == InputValue::Flag && *value != "yes" {

@@ -18,8 +18,8 @@ impl Profile {
     /// Returns a profile for OAuth 2.0 client credentials of NetSuite.
     ///
     /// `account_id` is as the account shows it, such as `1234567_SB1`, whose host begins with `1234567-sb1`. The key
-    /// signs PS256 or one of ES256, ES384, ES512: the server refuses RS256, which is the usual algorithm of an RSA key.
-    /// The key's `kid` is the certificate id of the mapping.
+    /// signs PS256, PS384, PS512, ES256, ES384 or ES512: the server refuses RS256, which is the usual algorithm of an RSA
+    /// key. The key's `kid` is the certificate id of the mapping.
     ///
     /// [`with_scope`](Self::with_scope) is required: `restlets`, `rest_webservices`, `suite_analytics`. The scopes
     /// become a claim with commas, as in the document; some clients write an array, which is

@@ -172,11 +172,11 @@ pub(super) struct State {
     /// The interval between failing requests, and the number of requests when counting began.
     pub(super) fault_interval: (usize, usize),
     pub(super) requests: usize,
-    /// The `jti` of the latest accepted assertions, at most [`MAX_ENTRIES`].
-    pub(super) accepted_jtis: VecDeque<String>,
+    /// The latest of these without their clients, in order, at most [`MAX_ENTRIES`].
+    pub(super) latest_jtis: VecDeque<String>,
     /// The latest accepted assertion of each base.
     pub(super) accepted_assertions: BTreeMap<&'static str, String>,
-    /// Client id and `jti` of every accepted assertion that has not expired.
+    /// Client id and `jti` that an assertion has used, until that assertion expires.
     pub(super) used_jtis: ExpiringMap<(String, String), ()>,
     pub(super) random: ring::rand::SystemRandom,
     pub(super) is_stopped: bool,
@@ -192,7 +192,7 @@ impl State {
             next_faults: None,
             fault_interval: (0, 0),
             requests: 0,
-            accepted_jtis: VecDeque::new(),
+            latest_jtis: VecDeque::new(),
             accepted_assertions: BTreeMap::new(),
             used_jtis: ExpiringMap::new(),
             random: ring::rand::SystemRandom::new(),
@@ -218,7 +218,7 @@ impl State {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since_epoch.unwrap_or_default().as_secs()
     }
-    /// Records the `jti` of an accepted assertion until its `exp`. Returns false for a replay.
+    /// Records a `jti` as used until the `exp` of its assertion. Returns false for a replay.
     pub(super) fn record_jti(
         &mut self,
         client: &str,
@@ -231,10 +231,10 @@ impl State {
         let key = (client.to_owned(), jti.to_owned());
         let is_new = self.used_jtis.insert(key, (), expires_at, now);
         if is_new {
-            self.accepted_jtis.push_back(jti.to_owned());
+            self.latest_jtis.push_back(jti.to_owned());
         }
-        if self.accepted_jtis.len() > MAX_ENTRIES {
-            self.accepted_jtis.pop_front();
+        if self.latest_jtis.len() > MAX_ENTRIES {
+            self.latest_jtis.pop_front();
         }
         is_new
     }
@@ -298,7 +298,7 @@ mod tests {
         assert!(state.record_jti("other", "jti", None, at(59)));
         assert!(state.record_jti("client", "jti", Some(120), at(60)));
         assert!(!state.record_jti("other", "jti", None, at(1_000_000)));
-        assert_eq!(state.accepted_jtis, ["jti"; 3]);
+        assert_eq!(state.latest_jtis, ["jti"; 3]);
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         for n in 0..MAX_ENTRIES + 5 {
             assert!(state.record_jti("client", &n.to_string(), None, SystemTime::now()));
         }
-        assert_eq!(state.accepted_jtis.len(), MAX_ENTRIES);
-        assert_eq!(state.accepted_jtis.front().map(String::as_str), Some("5"));
+        assert_eq!(state.latest_jtis.len(), MAX_ENTRIES);
+        assert_eq!(state.latest_jtis.front().map(String::as_str), Some("5"));
     }
 }

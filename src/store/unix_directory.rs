@@ -131,7 +131,7 @@ impl Directory {
         let opened = fstat(&file)?;
         check_owner("a token's lock", &opened)?;
         if Mode::from_raw_mode(opened.st_mode).intersects(OTHERS) {
-            let _ = fchmod(&file, OWNER); // so that others cannot take it, where the file system has modes
+            let _ = fchmod(&file, OWNER); // so that others cannot take it, if the file system has modes
         }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Ok(None),

@@ -115,7 +115,7 @@ impl Transport for HeaderLines {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         if self.expects_head && self.ready == 0 && !self.withheld.is_empty() {
-            self.find_head(); // behind an interim response
+            self.find_head(); // after an interim response
         }
         if self.ready > 0 {
             // `false` if there is no space for any of it: ureq would otherwise ask again without a pause until its

@@ -55,7 +55,7 @@ fn provider_says_which_input_is_missing_or_unknown() {
     );
     assert_eq!(
         refused(intelligence(&[("region", "eu1")])),
-        "region is given twice, or beside its alternative"
+        "region is given twice, or together with its alternative"
     );
     let inputs = [
         ("tenant-id", "t"),
@@ -65,7 +65,7 @@ fn provider_says_which_input_is_missing_or_unknown() {
     ];
     assert_eq!(
         refused(profile("cylance", &inputs)),
-        "base-url is given twice, or beside its alternative"
+        "base-url is given twice, or together with its alternative"
     );
 }
 

@@ -162,7 +162,7 @@ pub(crate) enum Command {
     },
     /// Removes the tokens that --cache has stored.
     ///
-    /// With a provider and its arguments, as they are given to the command token, the token of these alone is
+    /// With a provider and its arguments, as they are given to the command token, only the token of these is
     /// removed. The server still accepts a removed token until it expires; the next run fetches a new one.
     #[command(
         subcommand_value_name = CHOSEN,
@@ -189,7 +189,7 @@ pub(crate) enum Command {
     /// Shows what is in a JWT, and checks its signature if a key is given.
     ///
     /// Standard output has header and claims as JSON. Standard error has times in words, and whether the signature was
-    /// checked. The exit status is 5 if a given key does not verify it. A token is a secret, so it is no argument.
+    /// checked. The exit status is 5 if a given key does not verify it. A token is a secret, so it is not an argument.
     #[command(after_help = "Examples:\n  \
                             jwt-bearer decode < token.txt\n  \
                             jwt-bearer assertion ... | jwt-bearer decode --key key.pem\n  \

@@ -28,7 +28,7 @@ pub(crate) struct CheckOptions {
     #[arg(long, global = true, help_heading = CHECK_OPTIONS)]
     offline: bool,
     /// Output format. With json each line is an object: step, outcome (ok, warn, fail, skip), detail, hints (a list), and
-    /// what the step found; milliseconds where it took time, and status, the exit status, where it failed.
+    /// what the step found; milliseconds if it took time, and status, the exit status, if it failed.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text, global = true, help_heading = CHECK_OPTIONS)]
     format: ReportFormat,
 }

@@ -349,7 +349,7 @@ impl From<Error> for Failure {
             message = format!("{message}: {e}");
             cause = e.source();
         }
-        let is_network = error.kind() == ErrorKind::Network; // else these words are the server's
+        let is_network = error.kind() == ErrorKind::Network; // otherwise these words are the server's
         let hints = [
             error.hint(),
             is_network

@@ -65,10 +65,10 @@ pub(crate) struct CommonOptions {
     /// The time limit for the whole command.
     #[arg(long, help_heading = "Network", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// Signs by the server's clock where the server refuses an assertion and this machine's clock differs from its own.
+    /// Signs by the server's clock if the server refuses an assertion and this machine's clock differs from the server's.
     #[arg(long, help_heading = "Assertion")]
     pub(crate) correct_clock: bool,
-    /// That of the whole command.
+    /// Copied from the options of the whole command.
     #[arg(skip)]
     pub(crate) verbose: bool,
 }

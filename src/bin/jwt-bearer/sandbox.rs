@@ -35,10 +35,10 @@ pub(crate) struct SandboxOptions {
     /// Listens with TLS, under a root certificate that is made at start.
     #[arg(long)]
     tls: bool,
-    /// A user for whom there are tokens, beside user@example.com and alice; may be repeated.
+    /// A user who gets tokens, in addition to user@example.com and alice; may be repeated.
     #[arg(long, value_name = "NAME")]
     user: Vec<String>,
-    /// A scope that the clients may ask for, beside their own; may be repeated, or be a list with blanks.
+    /// A scope that the clients may ask for, in addition to their own; may be repeated, or be a list with blanks.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
     /// The lifetime of the tokens; a Salesforce token says none, and is taken to live 900 s.

@@ -56,7 +56,7 @@ pub(super) const GRANTS: &[Grant] = &[
         algorithms: &[Algorithm::Rs256],
         header: &[HeaderRule::OneOf(&["kid"])],
         required_claims: &["sub", "iat", "exp", "jti"],
-        // Canvas wants the same one at every host.
+        // The second is the one that Canvas is said to want at every host.
         audiences: Audiences::Array(&[
             "{token_url}",
             "https://canvas.instructure.com/login/oauth2/token",

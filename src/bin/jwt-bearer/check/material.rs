@@ -57,7 +57,7 @@ pub(super) fn check(report: &mut Report, chosen: Chosen) -> Result<Material, Fai
                 None => !report.add(Step::skip("certificate", "none is given"))?,
             };
             let profile = Some(Ok(built.profile.clone()));
-            let is_usable = is_of_key || built.check_certificate().is_ok(); // an expired one may do
+            let is_usable = is_of_key || built.check_certificate().is_ok(); // an expired certificate may still be accepted
             return Ok(Material {
                 built: Some(built).filter(|_| is_usable),
                 profile,

@@ -269,7 +269,7 @@ fn look_up(host: &str, port: u16, time: Duration) -> io::Result<Vec<SocketAddr>>
     let host = host.to_owned();
     let look_up = move || {
         let addresses = (host.as_str(), port).to_socket_addrs();
-        let _ = sender.send(addresses.map(Vec::from_iter)); // nobody waits any more
+        let _ = sender.send(addresses.map(Vec::from_iter)); // fails if nobody waits any more
     };
     thread::Builder::new().spawn(look_up)?;
     let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no response in time");

@@ -106,7 +106,7 @@ fn exchange(
     network.clock_offset = network.clock_offset.or(source.status().clock_offset);
     token.map_err(|error| {
         let is_absent = matches!(error.status(), Some(404 | 405 | 410));
-        let is_other = error.kind() == ErrorKind::Protocol; // and no error of OAuth
+        let is_other = error.kind() == ErrorKind::Protocol; // not an OAuth error
         let failure = Failure::from(error).with_requests(requests);
         match is_absent && is_other {
             true => failure.with_hint(format!(
