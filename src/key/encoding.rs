@@ -1,4 +1,4 @@
-//! Decodes secrets and numbers from text to bytes: hexadecimal, base64 and base64url (RFC 4648).
+//! Decodes what key files write as text: hexadecimal, base64 and base64url (RFC 4648), UTF-16, strings of JSON.
 //!
 //! A byte order mark and white space are skipped, and padding may be left out. No copy is left in memory: each buffer
 //! is allocated once and wiped.
@@ -80,6 +80,53 @@ pub fn decode_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
     text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
     Some(text)
+}
+
+/// Decodes a JSON string (RFC 8259 §7).
+pub(crate) fn decode_json_string(json: &str) -> Option<Zeroizing<String>> {
+    let escaped = json.trim().strip_prefix('"')?.strip_suffix('"')?;
+    Some(unescape_json(escaped))
+}
+
+/// Replaces the escapes of JSON in a text. Unknown escapes are left out.
+pub(crate) fn unescape_json(text: &str) -> Zeroizing<String> {
+    // No escape is shorter than its character, so the text never grows and leaves no copies.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let mut chars = escape.chars();
+        match chars.next() {
+            Some(c @ ('"' | '\\' | '/')) => plain.push(c),
+            Some('n') => plain.push('\n'),
+            Some('r') => plain.push('\r'),
+            Some('t') => plain.push('\t'),
+            Some('u') => {
+                let (first, after) = utf16_unit(chars.as_str());
+                let (second, after_both) = after.strip_prefix("\\u").map_or((0, after), utf16_unit);
+                // A character beyond U+FFFF is a pair of escapes.
+                let pair = char::decode_utf16([first, second]).next();
+                let single = char::decode_utf16([first]).next();
+                let (c, after) = match (single, pair) {
+                    (Some(Ok(c)), _) => (c, after),
+                    (_, Some(Ok(c))) => (c, after_both),
+                    _ => (char::REPLACEMENT_CHARACTER, after),
+                };
+                plain.push(c);
+                chars = after.chars();
+            }
+            _ => {}
+        }
+        rest = chars.as_str();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// Returns the number in four hexadecimal digits, and the text after them.
+fn utf16_unit(text: &str) -> (u16, &str) {
+    let (digits, after) = text.split_at_checked(4).unwrap_or((text, ""));
+    (u16::from_str_radix(digits, 16).unwrap_or(0xfffd), after)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::str;
 use zeroize::Zeroizing;
 
 use super::der::without_leading_zeros;
-use super::encoding::{decode_either_base64, decode_utf16};
+use super::encoding::{decode_either_base64, decode_json_string, decode_utf16, unescape_json};
 use super::material::{
     Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
     OTHER_CURVE, P521, RsaParts, SECP256K1, SEVERAL_KEYS, SecretBytes,
@@ -133,7 +133,7 @@ impl JwkSearch {
         if text.starts_with(['{', '[', '"']) {
             let inner = text.trim_start_matches(|c: char| c.is_whitespace() || "{[".contains(c));
             return match inner.starts_with('\\') {
-                true => self.text(&unescaped(text), depth), // copied out of a string
+                true => self.text(&unescape_json(text), depth), // copied out of a string
                 false => self.json(text, depth),
             };
         }
@@ -170,7 +170,7 @@ impl JwkSearch {
                 self.is_json = true;
                 elements
             }
-            Some('"') => return self.text(&string(json).unwrap_or_default(), depth),
+            Some('"') => return self.text(&decode_json_string(json).unwrap_or_default(), depth),
             _ => return Ok(None),
         };
         let mut values = values.into_iter();
@@ -235,7 +235,7 @@ impl<'t> Jwk<'t> {
         (!matches!(*json, "null" | "\"\"")).then_some(*json)
     }
     pub(super) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
-        string(self.get(name)?)
+        decode_json_string(self.get(name)?)
     }
 
     /// Checks that `use` and `key_ops` allow what a key does with signatures (RFC 7517 §4.2, §4.3). Returns `refusal`
@@ -253,7 +253,8 @@ impl<'t> Jwk<'t> {
             return Ok(());
         };
         let operations = json::elements(operations).unwrap_or_default();
-        let is_named = |name: &&str| string(name).is_some_and(|name| wanted.contains(&&**name));
+        let is_named =
+            |name: &&str| decode_json_string(name).is_some_and(|name| wanted.contains(&&**name));
         match operations.iter().any(is_named) {
             true => Ok(()),
             false => Err(refusal),
@@ -379,51 +380,4 @@ impl<'t> Jwk<'t> {
         bytes.drain(..zeros);
         Ok(bytes)
     }
-}
-
-/// Returns the text of a JSON string.
-fn string(json: &str) -> Option<Zeroizing<String>> {
-    let escaped = json.trim().strip_prefix('"')?.strip_suffix('"')?;
-    Some(unescaped(escaped))
-}
-
-/// Returns the number in four hexadecimal digits, and the text after them.
-fn utf16_unit(text: &str) -> (u16, &str) {
-    let (digits, after) = text.split_at_checked(4).unwrap_or((text, ""));
-    (u16::from_str_radix(digits, 16).unwrap_or(0xfffd), after)
-}
-
-/// Returns a text with its escapes replaced (RFC 8259 §7). Unknown escapes are left out.
-fn unescaped(text: &str) -> Zeroizing<String> {
-    // No escape is shorter than its character, so the text never grows and leaves no copies.
-    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-    let mut rest = text;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let mut chars = escape.chars();
-        match chars.next() {
-            Some(c @ ('"' | '\\' | '/')) => plain.push(c),
-            Some('n') => plain.push('\n'),
-            Some('r') => plain.push('\r'),
-            Some('t') => plain.push('\t'),
-            Some('u') => {
-                let (first, after) = utf16_unit(chars.as_str());
-                let (second, after_both) = after.strip_prefix("\\u").map_or((0, after), utf16_unit);
-                // A character beyond U+FFFF is a pair of escapes.
-                let pair = char::decode_utf16([first, second]).next();
-                let single = char::decode_utf16([first]).next();
-                let (c, after) = match (single, pair) {
-                    (Some(Ok(c)), _) => (c, after),
-                    (_, Some(Ok(c))) => (c, after_both),
-                    _ => (char::REPLACEMENT_CHARACTER, after),
-                };
-                plain.push(c);
-                chars = after.chars();
-            }
-            _ => {}
-        }
-        rest = chars.as_str();
-    }
-    plain.push_str(rest);
-    plain
 }
