@@ -31,12 +31,16 @@ use self::material::{Encrypted, KeyMaterial};
 use self::material::{SEVERAL_KEYS, SecretBytes};
 use crate::error::Error;
 
-/// Reads a key in any format.
+/// Reads a key in any format. In a JWK set it is the key with this ID, or the first one that may sign.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
-pub(crate) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    if let Some(material) = jwk::find(bytes)? {
+/// Kind [`Key`](crate::ErrorKind::Key): there is no such private key. The message says what there is instead.
+pub(crate) fn read(
+    bytes: &[u8],
+    passphrase: Option<&[u8]>,
+    key_id: Option<&str>,
+) -> Result<KeyMaterial, Error> {
+    if let Some(material) = jwk::find(bytes, key_id)? {
         return Ok(material);
     }
     match pem::private_key(bytes)? {

@@ -131,7 +131,7 @@ fn rsa_jwk_signs_by_ring_where_its_exponents_match() {
             *bytes.last_mut().unwrap() ^= 2; // odd as before
             jwk[name] = URL_SAFE_NO_PAD.encode(bytes).into();
         }
-        let key = Key::read_preferring_ring(jwk.to_string().as_bytes(), None).unwrap();
+        let key = Key::read_preferring_ring(jwk.to_string().as_bytes(), None, None).unwrap();
         assert_eq!(matches!(key, Key::RingRsa(_)), is_ring, "{wrong:?}");
         assert_eq!(key.sign(MESSAGE).unwrap(), whole.sign(MESSAGE).unwrap());
     }
@@ -326,6 +326,60 @@ fn secret_in_a_jwk_signs_as_rfc_7515_prints() {
 }
 
 // Where a JWK may be
+
+#[test]
+fn key_of_a_set_is_found_by_its_id() {
+    let ed25519 = with(jwk!("rfc8037-a1"), "kid", "2026");
+    let set = json!({ "keys": [with(public(rfc7515_a2()), "kid", "2026"), rfc7515_a2(), ed25519] });
+    // As it is, in an array alone, in base64, as a text, and in UTF-16.
+    let array = set["keys"].to_string();
+    let quoted = json!({ "jwks": set.to_string() }).to_string();
+    let utf16: Vec<u8> = array.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let texts = [
+        set.to_string().into_bytes(),
+        array.clone().into_bytes(),
+        STANDARD.encode(&array).into_bytes(),
+        quoted.into_bytes(),
+        utf16,
+    ];
+    for text in texts {
+        let key = Key::read_with_id(&text, "2026").unwrap();
+        assert!(matches!(key, Key::Ed25519(_)));
+        assert_eq!(key.key_id(), Some("2026"));
+        assert_ne!(
+            key.repairs(),
+            ["there were several private keys: the first one is used"]
+        );
+        let error = Key::read_with_id(&text, "2025").unwrap_err();
+        is_key_error(
+            &error,
+            "no private key of this set has the ID 2025; their IDs are 2026",
+        );
+    }
+    // The key of RFC 7517 §A.3 that may sign has an ID, and the one before it has none.
+    let set = include_str!("data/jwk/rfc7517-a3.json");
+    let id = "HMAC key used in JWS spec Appendix A.1 example";
+    assert!(matches!(Key::read_with_id(set, id), Ok(Key::Hmac(_))));
+}
+
+#[test]
+fn id_names_a_key_that_is_not_in_a_set_or_has_no_id() {
+    let named = with(rfc7515_a2(), "kid", "2025").to_string();
+    let set = json!({ "keys": [rfc7515_a2(), jwk!("rsa-2048")] }).to_string();
+    let pem = include_str!("data/keys/ed25519.pem").to_owned();
+    for text in [named, set, pem] {
+        let key = Key::read_with_id(&text, "2026").unwrap();
+        assert_eq!(key.key_id(), Some("2026"));
+        let first = Key::read(&text).unwrap();
+        assert_eq!(key.sign(MESSAGE).unwrap(), first.sign(MESSAGE).unwrap());
+        assert_eq!(key.repairs(), first.repairs());
+    }
+    let error = Key::read_with_id(public(rfc7515_a2()).to_string(), "2026").unwrap_err();
+    is_key_error(
+        &error,
+        "this JWK is a public key: its private key has a member d",
+    );
+}
 
 #[test]
 fn first_key_of_a_set_that_may_sign_is_taken() {

@@ -44,7 +44,19 @@ impl Key {
     /// Kind [`Key`](crate::ErrorKind::Key): the bytes are not a private key that can be used. The message says what
     /// they are instead and how to convert them, and quotes nothing from them.
     pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Self::new(key::read(bytes.as_ref(), None)?)
+        Self::new(key::read(bytes.as_ref(), None, None)?)
+    }
+    /// Reads a private key as [`read`](Self::read) does, and sets its `kid`. In a JWK set, it is the key that has this
+    /// `kid` (RFC 7517 §4.5).
+    ///
+    /// If no private key of the set has a `kid`, it is the first that may sign, as in `read`.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and of the same kind: the private keys of a set have other IDs. The message lists
+    /// these.
+    pub fn read_with_id(bytes: impl AsRef<[u8]>, key_id: &str) -> Result<Self, Error> {
+        let material = key::read(bytes.as_ref(), None, Some(key_id))?;
+        Ok(Self::new(material)?.with_key_id(key_id))
     }
     /// Reads a private key of any kind and format, even with a passphrase: PKCS#8, PEM with `Proc-Type`, or the first
     /// key of a PKCS#12 store (`.p12`, `.pfx`).
@@ -61,14 +73,18 @@ impl Key {
         bytes: impl AsRef<[u8]>,
         passphrase: impl AsRef<[u8]>,
     ) -> Result<Self, Error> {
-        Self::new(key::read(bytes.as_ref(), Some(passphrase.as_ref()))?)
+        Self::new(key::read(bytes.as_ref(), Some(passphrase.as_ref()), None)?)
     }
 
-    /// Reads a key as [`read`](Self::read) does, and signs RSA with `ring` if `ring` accepts the key.
+    /// Reads a key by all readers together, and signs RSA with `ring` if `ring` accepts the key.
     #[cfg(all(feature = "cli", feature = "ring"))]
     #[doc(hidden)]
-    pub fn read_preferring_ring(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
-        let material = key::read(bytes, passphrase)?;
+    pub fn read_preferring_ring(
+        bytes: &[u8],
+        passphrase: Option<&[u8]>,
+        key_id: Option<&str>,
+    ) -> Result<Self, Error> {
+        let material = key::read(bytes, passphrase, key_id)?;
         match RingRsaKey::try_new(&material) {
             Some(key) => Ok(Self::RingRsa(key)),
             None => Self::new(material),

@@ -16,7 +16,7 @@ macro_rules! asymmetric_key {
             /// Kind [`Key`](crate::ErrorKind::Key): the bytes are not a private key of this type that can be used. The
             /// message says what they are instead and quotes nothing from them.
             pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, crate::error::Error> {
-                Self::$any(crate::key::read(bytes.as_ref(), None)?)
+                Self::$any(crate::key::read(bytes.as_ref(), None, None)?)
             }
             /// Reads a private key in any format as [`read`](Self::read) does, even with a passphrase or in a PKCS#12
             /// store.
@@ -29,7 +29,7 @@ macro_rules! asymmetric_key {
                 passphrase: impl AsRef<[u8]>,
             ) -> Result<Self, crate::error::Error> {
                 let passphrase = Some(passphrase.as_ref());
-                Self::$any(crate::key::read(bytes.as_ref(), passphrase)?)
+                Self::$any(crate::key::read(bytes.as_ref(), passphrase, None)?)
             }
             /// Reads a private key in PEM, and repairs the damage that copying does to it.
             ///

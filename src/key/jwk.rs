@@ -19,6 +19,7 @@ use super::pem;
 use super::public_key::UNCOMPRESSED;
 use crate::error::Error;
 use crate::json;
+use crate::redact::shorten;
 use crate::signer::Algorithm;
 
 /// The longest text that is searched for a JWK, in bytes. A set of a hundred 8192-bit keys is two thirds of that.
@@ -65,13 +66,15 @@ const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
 /// The members that only an RSA private key has (RFC 7518 §6.3.2).
 const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
 
-/// Returns the first private key or shared secret that may sign.
+/// Returns the first private key or shared secret that may sign. In a set it is the one with this ID, unless none of
+/// the set's private keys has an ID.
 ///
 /// Returns `None` if this is not JSON, or is JSON with a PEM in it.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign. The message says what it has.
-pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
+/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign, or a set has keys with other IDs only. The
+/// message says what it has.
+pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMaterial>, Error> {
     if bytes.len() > MAX_TEXT {
         return Ok(None);
     }
@@ -81,8 +84,19 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<KeyMaterial>, Error> {
         None => str::from_utf8(bytes).unwrap_or_default(),
     };
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
-    let mut search = JwkSearch::default();
-    if let Some(mut material) = search.text(text, MAX_DEPTH)? {
+    let mut search = JwkSearch {
+        key_id,
+        ..JwkSearch::default()
+    };
+    let mut found = search.text(text, MAX_DEPTH)?;
+    if found.is_none() && key_id.is_some() {
+        if !search.other_ids.is_empty() {
+            return Err(search.no_key_with_id());
+        }
+        search = JwkSearch::default();
+        found = search.text(text, MAX_DEPTH)?;
+    }
+    if let Some(mut material) = found {
         if utf16.is_some() {
             material.repairs.insert(0, pem::UTF_16);
         }
@@ -108,9 +122,14 @@ pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
     row.map_or(Err(OTHER_OKP_CURVE), |(_, curve)| *curve)
 }
 
-/// What a search found in addition to a key to sign with.
+/// A search for a key to sign with, and what it found on the way.
 #[derive(Default)]
-struct JwkSearch {
+struct JwkSearch<'i> {
+    /// The ID of the key to find in a set.
+    key_id: Option<&'i str>,
+    is_in_set: bool,
+    /// The IDs of the private keys that were passed over.
+    other_ids: Vec<String>,
     is_json: bool,
     has_public_key: bool,
     /// Why the first private key was not used.
@@ -119,7 +138,15 @@ struct JwkSearch {
 
 type SearchResult = Result<Option<KeyMaterial>, Error>;
 
-impl JwkSearch {
+impl JwkSearch<'_> {
+    fn no_key_with_id(&self) -> Error {
+        let ids: Vec<_> = self.other_ids.iter().map(|id| shorten(id)).collect();
+        let [id, ids] = [self.key_id.unwrap_or_default(), &*ids.join(", ")];
+        Error::key(format!(
+            "no private key of this set has the ID {id}; their IDs are {ids}"
+        ))
+    }
+
     /// Searches a text that may be JSON: as it is, with escaped quotes, or in base64.
     fn text(&mut self, text: &str, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
@@ -168,6 +195,7 @@ impl JwkSearch {
                     return Ok(None);
                 };
                 self.is_json = true;
+                self.is_in_set = true;
                 elements
             }
             Some('"') => return self.text(&decode_json_string(json).unwrap_or_default(), depth),
@@ -178,7 +206,7 @@ impl JwkSearch {
             if let Some(mut found) = self.json(value, depth)? {
                 let mut others = values.map(|other| Self::default().json(other, depth));
                 let has_other = others.any(|other| matches!(other, Ok(Some(_))));
-                if has_other && !found.repairs.contains(&SEVERAL_KEYS) {
+                if has_other && self.key_id.is_none() && !found.repairs.contains(&SEVERAL_KEYS) {
                     found.repairs.push(SEVERAL_KEYS);
                 }
                 return Ok(Some(found));
@@ -193,6 +221,13 @@ impl JwkSearch {
         if kty != "oct" && !has(&"d") && !RSA_FACTORS.iter().any(has) {
             self.has_public_key = true;
             return Ok(None);
+        }
+        if self.is_in_set && self.key_id.is_some() {
+            let key_id = jwk.key_id()?;
+            if key_id.as_deref() != self.key_id {
+                self.other_ids.extend(key_id);
+                return Ok(None);
+            }
         }
         let key_type = jwk
             .key_type(kty)

@@ -119,7 +119,7 @@ pub(crate) fn run(new: &NewKey) -> Result<(), Failure> {
         ));
     }
     let der = private_key(new.kind)?;
-    let key = Key::read_preferring_ring(&der, None)?;
+    let key = Key::read_preferring_ring(&der, None, None)?;
     let public = PublicKeyOfFile::read(key.public_pem().unwrap_or_default().as_bytes())?;
     let text = Zeroizing::new(pem_text("PRIVATE KEY", &der));
     let certificate = match &new.certificate {

@@ -145,30 +145,6 @@ pub(crate) fn keys_of_set(bytes: &[u8]) -> Option<Vec<Value>> {
     }
 }
 
-/// Returns the private key with this ID, as JSON, if the bytes are a JWK set whose keys have IDs.
-///
-/// # Errors
-/// If none of its private keys has this ID.
-pub(crate) fn key_of_set(
-    file: &Path,
-    bytes: &[u8],
-    id: &str,
-) -> Result<Option<Zeroizing<String>>, Failure> {
-    let mut keys = keys_of_set(bytes).unwrap_or_default();
-    keys.retain(|key| key.get("d").or_else(|| key.get("k")).is_some());
-    let id_of = |key: &Value| key.get("kid").and_then(Value::as_str).map(str::to_owned);
-    let ids: Vec<_> = keys.iter().filter_map(id_of).collect();
-    match keys.iter().find(|key| id_of(key).as_deref() == Some(id)) {
-        Some(key) => Ok(Some(Zeroizing::new(key.to_string()))),
-        None if ids.is_empty() => Ok(None),
-        None => Err(Failure::config(format!(
-            "{}: no private key of this set has the ID of --key-id; their IDs are {}",
-            file.display(),
-            ids.join(", ")
-        ))),
-    }
-}
-
 /// Returns the algorithm that a JWK file names. No other file names one.
 pub(crate) fn algorithm_of_jwk(bytes: &[u8]) -> Option<Algorithm> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
@@ -177,7 +153,7 @@ pub(crate) fn algorithm_of_jwk(bytes: &[u8]) -> Option<Algorithm> {
 }
 
 fn key_of(bytes: &[u8], passphrase: Option<Zeroizing<Vec<u8>>>) -> Result<KeyFile, Error> {
-    let without_passphrase = Key::read_preferring_ring(bytes, None);
+    let without_passphrase = Key::read_preferring_ring(bytes, None, None);
     let is_encrypted = without_passphrase.as_ref().is_err_and(needs_passphrase);
     let provider = provider_of_credentials(bytes).ok();
     let certificate = Certificate::read(bytes).ok();
@@ -193,7 +169,7 @@ fn key_of(bytes: &[u8], passphrase: Option<Zeroizing<Vec<u8>>>) -> Result<KeyFil
         return Ok(file(found(key)?));
     }
     let key = match passphrase.filter(|_| is_encrypted) {
-        Some(passphrase) => Key::read_preferring_ring(bytes, Some(&passphrase)),
+        Some(passphrase) => Key::read_preferring_ring(bytes, Some(&passphrase), None),
         None => without_passphrase,
     };
     match key {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::chosen::Chosen;
 use crate::failure::{Failure, Part};
 use crate::files::{read, read_encoded_secret, read_secret};
-use crate::key_source::{key_of_set, read_passphrase, unusable};
+use crate::key_source::{read_passphrase, unusable};
 use crate::messages::print_message;
 use crate::names::is_name;
 use crate::options::{CommonOptions, SecretEncoding};
@@ -296,12 +296,8 @@ fn certificate(chosen: &Chosen, key: &[u8]) -> Result<Option<Certificate>, Failu
 /// Reads a private key of any kind.
 fn read_key(file: &Path, bytes: &[u8], common: &CommonOptions) -> Result<Key, Failure> {
     let passphrase = read_passphrase(common.passphrase_file.as_deref())?;
-    let of_set = match &common.key_id {
-        Some(id) => key_of_set(file, bytes, id)?,
-        None => None,
-    };
-    let bytes = of_set.as_ref().map_or(bytes, |jwk| jwk.as_bytes());
-    let key = Key::read_preferring_ring(bytes, passphrase.as_ref().map(|text| text.as_slice()));
+    let passphrase = passphrase.as_ref().map(|text| text.as_slice());
+    let key = Key::read_preferring_ring(bytes, passphrase, common.key_id.as_deref());
     let key = key.map_err(|error| unusable(file, error).with_origin("key"))?;
     // Only the vendor can change what a credential file looks like.
     if mistakes::provider_of_credential_file(bytes).is_none() {
