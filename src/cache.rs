@@ -91,7 +91,7 @@ enum Step {
 impl CacheState {
     /// Decides by the table above.
     fn next_step(&self, wanted: Wanted, now: Moment) -> Step {
-        let failure = (self.failure.as_ref()).filter(|f| !now.until(f.until).is_zero());
+        let failure = (self.failure.as_ref()).filter(|f| !now.time_until(f.until).is_zero());
         let in_flight = (self.in_flight.as_ref()).filter(|fetch| !fetch.hangs(now));
         let cached = (self.cached.as_ref()).filter(|cached| wanted.accepts(cached, now));
         let cached = cached.map(|cached| (cached.freshness(now), &cached.token));
@@ -103,7 +103,9 @@ impl CacheState {
                 Error::config("a signer or transport asks its own source for a token"),
             ),
             (_, Some(fetch), _) => Step::WaitFor(fetch.clone()),
-            (_, None, Some(f)) => Step::Fail(f.error.clone().with_retry_in(now.until(f.until))),
+            (_, None, Some(f)) => {
+                Step::Fail(f.error.clone().with_retry_in(now.time_until(f.until)))
+            }
             (_, None, None) => Step::Fetch,
         }
     }
@@ -134,7 +136,7 @@ impl CacheState {
             let ttl = schedule::failure_ttl(&error, earlier_failures, failed.jitter);
             self.failure = Some(RememberedFailure {
                 error: error.clone(),
-                until: now.after(ttl),
+                until: now.deadline_in(ttl),
                 earlier_failures,
             });
             error = error.with_retry_in(ttl);
@@ -181,7 +183,7 @@ impl TokenCache {
         wanted: Wanted,
         fetch: impl FnOnce(FetchContext) -> Result<CachedToken, FetchFailure>,
     ) -> Result<AccessToken, Error> {
-        let deadline = now.after(timeout);
+        let deadline = now.deadline_in(timeout);
         let (mut guard, cached) = loop {
             let step = self.read().next_step(wanted, now);
             match step {
@@ -294,12 +296,12 @@ impl InFlight {
 
     /// Waits until the fetch completes or hangs, or the caller's deadline passes.
     fn wait(&self, now: Moment, deadline: Instant) -> Result<WaiterOutcome, Error> {
-        let remaining = now.until(deadline);
+        let remaining = now.time_until(deadline);
         if remaining.is_zero() {
             let message = "another caller's fetch did not end in time";
             return Err(Error::new(ErrorKind::Timeout, message));
         }
-        let limit = remaining.min(now.until(self.hangs_after));
+        let limit = remaining.min(now.time_until(self.hangs_after));
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         if let WaiterOutcome::Pending = *outcome {
             let waited = self.finished.wait_timeout(outcome, limit);
@@ -315,7 +317,7 @@ impl InFlight {
     }
 
     fn hangs(&self, now: Moment) -> bool {
-        now.until(self.hangs_after).is_zero()
+        now.time_until(self.hangs_after).is_zero()
     }
 
     /// The first outcome counts.

@@ -132,20 +132,20 @@ impl Moment {
         wall.max(self.monotonic.saturating_duration_since(earlier.monotonic))
     }
     /// Returns the moment that was `time` earlier, by both clocks.
-    pub(crate) fn ago(self, time: Duration) -> Self {
+    pub(crate) fn minus(self, time: Duration) -> Self {
         Self {
             wall: self.wall.checked_sub(time).unwrap_or(self.wall),
             monotonic: self.monotonic.checked_sub(time).unwrap_or(self.monotonic),
         }
     }
-    /// Returns the deadline of a caller that waits at most `timeout` from now.
-    pub(crate) fn after(self, timeout: Duration) -> Instant {
+    /// Returns the deadline that is `timeout` after this moment.
+    pub(crate) fn deadline_in(self, timeout: Duration) -> Instant {
         self.monotonic
             .checked_add(timeout.min(MAX_WAIT))
             .unwrap_or(self.monotonic)
     }
     /// Returns the time left until `deadline`, or zero.
-    pub(crate) fn until(self, deadline: Instant) -> Duration {
+    pub(crate) fn time_until(self, deadline: Instant) -> Duration {
         deadline.saturating_duration_since(self.monotonic)
     }
 }

@@ -190,7 +190,7 @@ impl Fetcher {
         let last = self.state().last_exchange;
         let since = last.map_or(MIN_INTERVAL, |last| now.since(last));
         let pause = MIN_INTERVAL.saturating_sub(since);
-        let pause = pause.min(now.until(deadline).mul_f64(0.5));
+        let pause = pause.min(now.time_until(deadline).mul_f64(0.5));
         if !pause.is_zero() {
             self.clock.sleep(pause);
         }
@@ -203,7 +203,8 @@ impl Fetcher {
         max_attempts: u32,
     ) -> Result<CachedToken, FetchFailure> {
         let is_short = attempt.max_time < attempt.enough_time;
-        let has_little_time = is_short || self.now().until(attempt.deadline) < attempt.enough_time;
+        let has_little_time =
+            is_short || self.now().time_until(attempt.deadline) < attempt.enough_time;
         loop {
             let error = match self.with_rediscovery(&mut attempt) {
                 Ok(cached) => {
@@ -218,7 +219,7 @@ impl Fetcher {
             let retry_after = error.retry_after().filter(|pause| !pause.is_zero());
             let retry_after = retry_after.map(|pause| pause.min(schedule::MAX_OBEYED_RETRY_AFTER));
             let pause = retry_after.unwrap_or(schedule::backoff(earlier_attempts, jitter));
-            let left = self.now().until(attempt.deadline);
+            let left = self.now().time_until(attempt.deadline);
             let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
             if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
                 let is_out_of_time = error.is_timeout() && (is_short || left.is_zero());
@@ -384,7 +385,7 @@ impl Fetcher {
     /// Returns the response, and by how many seconds the server's clock is ahead.
     fn send(&self, request: &Request, attempt: &Attempts) -> io::Result<(Response, Option<i64>)> {
         let sent = self.now();
-        let time = sent.until(attempt.deadline).min(attempt.max_time);
+        let time = sent.time_until(attempt.deadline).min(attempt.max_time);
         if time.is_zero() {
             let message = "no time was left to ask";
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
@@ -415,7 +416,7 @@ impl Fetcher {
             if profile.jti != Jti::Omit || self.state().record_iat(profile.iat_at(server_now)) {
                 return Ok((now, server_now));
             }
-            match self.now().until(deadline) {
+            match self.now().time_until(deadline) {
                 Duration::ZERO => return Err(Error::out_of_time()),
                 left => self.clock.sleep(left.min(NEXT_SECOND_POLL)),
             }

@@ -156,7 +156,7 @@ impl SharedTokens {
         }
         let fetcher = session.fetcher;
         let wait_limit = wait_limit(fetcher, context);
-        let give_up_at = fetcher.now().after(wait_limit);
+        let give_up_at = fetcher.now().deadline_in(wait_limit);
         let mut poll = FIRST_POLL;
         let mut found = None;
         loop {
@@ -171,7 +171,7 @@ impl SharedTokens {
             if let Some(cached) = found.take_if(is_wanted) {
                 return WaitOutcome::Found(cached);
             }
-            let left = now.until(give_up_at);
+            let left = now.time_until(give_up_at);
             if session.is_locked || left.is_zero() {
                 return WaitOutcome::FetchNow { fallback: found };
             }
@@ -215,7 +215,7 @@ fn wait_limit(fetcher: &Fetcher, context: &FetchContext) -> Duration {
     let now = fetcher.now();
     match context.urgency(now) {
         Urgency::CallersWait => {
-            let left = now.until(context.deadline);
+            let left = now.time_until(context.deadline);
             left.saturating_sub(MAX_ATTEMPT_TIME).max(left.mul_f64(0.5))
         }
         Urgency::Refresh { remaining_lifetime } => {
@@ -254,7 +254,7 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
-        let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
+        let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
         session.remove_each(|tokens, bytes| {
             let token = tokens.decode(bytes, fetcher.clock.now());
             token.is_ok_and(|token| self.rejected.contain(&token))
@@ -262,7 +262,7 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove(&self, fetcher: &Fetcher) -> bool {
-        let mut session = self.session(fetcher, fetcher.now().after(TIME_WITHOUT_FETCH));
+        let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
         self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
         session.remove_each(|_, _| true)
     }
@@ -310,7 +310,7 @@ impl StoreSession<'_> {
             Some(same) => same.clone(),
             None => CachedToken {
                 is_own: false,
-                ..fetcher.cached_token(token, now.ago(age), now.ago(age))
+                ..fetcher.cached_token(token, now.minus(age), now.minus(age))
             },
         };
         if cached.has_expired(now) || self.shared.rejected.contain(&cached.token) {
@@ -343,7 +343,7 @@ impl StoreSession<'_> {
     fn save(&mut self, cached: &CachedToken, validity: Validity) {
         let now = self.fetcher.now();
         let lifetime = cached.remaining_lifetime(now);
-        let least = now.after(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
+        let least = now.deadline_in(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
         self.deadline = self.deadline.max(least);
         match self.tokens.encode(&cached.token) {
             Ok(bytes) => {
@@ -415,7 +415,7 @@ impl StoreSession<'_> {
     }
 
     fn limit(&self) -> Duration {
-        let left = self.fetcher.now().until(self.deadline);
+        let left = self.fetcher.now().time_until(self.deadline);
         let part = left.checked_div(TIME_LEFT_DIVISOR).unwrap_or_default();
         part.min(MAX_CALL_TIME)
     }

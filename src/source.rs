@@ -157,7 +157,7 @@ impl TokenSource {
     /// # Errors
     /// See [`token`](Self::token).
     pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
-        let deadline = self.fetcher.now().after(self.timeout);
+        let deadline = self.fetcher.now().deadline_in(self.timeout);
         let validity = self.cache.validity();
         let cached = self.cache.cached().map(|cached| cached.token);
         self.fetcher.fetch_uncached(deadline, validity, cached)
