@@ -14,31 +14,31 @@ use crate::message;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenHeader {
     name: Cow<'static, str>,
-    before: Cow<'static, str>,
-    after: Cow<'static, str>,
+    prefix: Cow<'static, str>,
+    suffix: Cow<'static, str>,
 }
 
 impl TokenHeader {
     /// RFC 6750 §2.1.
     pub(crate) const BEARER: Self = Self::new("Authorization", "Bearer ");
 
-    pub(crate) const fn new(name: &'static str, before: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, prefix: &'static str) -> Self {
         Self {
             name: Cow::Borrowed(name),
-            before: Cow::Borrowed(before),
-            after: Cow::Borrowed(""),
+            prefix: Cow::Borrowed(prefix),
+            suffix: Cow::Borrowed(""),
         }
     }
 
     /// Parses a line such as `X-Vault-Token: {}`, where `{}` is the token.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (name, value) = line.split_once(':')?;
-        let (before, after) = value.trim().split_once("{}")?;
-        let is_whole = message::is_header(name, before) && message::is_header(name, after);
+        let (prefix, suffix) = value.trim().split_once("{}")?;
+        let is_whole = message::is_header(name, prefix) && message::is_header(name, suffix);
         is_whole.then(|| Self {
             name: name.to_owned().into(),
-            before: before.to_owned().into(),
-            after: after.to_owned().into(),
+            prefix: prefix.to_owned().into(),
+            suffix: suffix.to_owned().into(),
         })
     }
 }
@@ -64,10 +64,10 @@ struct Inner {
 impl AccessToken {
     /// Returns the token itself, a secret: whoever has it can use it.
     pub fn secret(&self) -> &str {
-        let TokenHeader { before, after, .. } = &self.0.header;
-        let value = self.authorization().strip_prefix(&**before);
+        let TokenHeader { prefix, suffix, .. } = &self.0.header;
+        let value = self.authorization().strip_prefix(&**prefix);
         value
-            .and_then(|value| value.strip_suffix(&**after))
+            .and_then(|value| value.strip_suffix(&**suffix))
             .unwrap_or_default()
     }
     /// Returns the value of the header that carries the token to an API: `Bearer` and the token (RFC 6750 §2.1),
@@ -83,7 +83,7 @@ impl AccessToken {
     ///
     /// HTTP libraries do not print such values.
     pub fn header_value(&self) -> http::HeaderValue {
-        // A usable token is visible ASCII, and the texts before and after it were checked.
+        // A usable token is visible ASCII, and prefix and suffix were checked.
         let value = http::HeaderValue::from_str(self.authorization());
         let mut value = value.unwrap_or_else(|_| http::HeaderValue::from_static(""));
         value.set_sensitive(true);
@@ -151,7 +151,7 @@ impl AccessToken {
         members: JsonObject,
     ) -> Option<Self> {
         Self::is_usable(secret).then(|| {
-            let value = Zeroizing::new([&header.before, secret, &header.after].concat());
+            let value = Zeroizing::new([&header.prefix, secret, &header.suffix].concat());
             Self(Arc::new(Inner {
                 header: header.clone(),
                 value,
