@@ -34,7 +34,7 @@ use std::{
 
 use crate::clock::{Clock, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::fetch_context::{FailureScope, FetchContext, FetchFailure, Validity};
+use crate::fetch_context::{FailureScope, FetchCancellation, FetchContext, FetchFailure};
 use crate::schedule::{self, CachedToken, Freshness, Wanted};
 use crate::token::AccessToken;
 
@@ -66,7 +66,7 @@ struct InFlight {
     wanted: Wanted,
     /// From this time on the next caller replaces the fetch.
     hangs_after: Instant,
-    validity: Validity,
+    cancellation: FetchCancellation,
     outcome: Mutex<WaiterOutcome>,
     finished: Condvar,
 }
@@ -207,7 +207,7 @@ impl TokenCache {
             deadline,
             timeout,
             wanted,
-            validity: guard.in_flight.validity.clone(),
+            cancellation: guard.in_flight.cancellation.clone(),
             best: cached,
         });
         let scope = outcome.as_ref().err().map(|failed| failed.scope);
@@ -229,10 +229,10 @@ impl TokenCache {
         let Step::Fetch = state.next_step(wanted, now) else {
             return None;
         };
-        let validity = Validity::new(state.is_cleared.clone());
-        let in_flight = Arc::new(InFlight::new(wanted, deadline, validity));
+        let cancellation = FetchCancellation::new(state.is_cleared.clone());
+        let in_flight = Arc::new(InFlight::new(wanted, deadline, cancellation));
         if let Some(replaced) = state.in_flight.replace(in_flight.clone()) {
-            replaced.validity.set_replaced();
+            replaced.cancellation.set_replaced();
         }
         let guard = FetchGuard {
             cache: self,
@@ -263,9 +263,9 @@ impl TokenCache {
         cleared.cached
     }
 
-    /// Returns whether a fetch counts that begins now, beside the fetch of the cache.
-    pub(crate) fn validity(&self) -> Validity {
-        Validity::new(self.read().is_cleared.clone())
+    /// Returns the cancellation of a fetch that begins now and is not the fetch of the cache: `clear` cancels it too.
+    pub(crate) fn cancellation(&self) -> FetchCancellation {
+        FetchCancellation::new(self.read().is_cleared.clone())
     }
 
     /// Returns the cached token, however fresh it is.
@@ -283,12 +283,12 @@ impl TokenCache {
 }
 
 impl InFlight {
-    fn new(wanted: Wanted, deadline: Instant, validity: Validity) -> Self {
+    fn new(wanted: Wanted, deadline: Instant, cancellation: FetchCancellation) -> Self {
         Self {
             thread: thread::current().id(),
             wanted,
             hangs_after: deadline.checked_add(OVERTIME).unwrap_or(deadline),
-            validity,
+            cancellation,
             outcome: Mutex::new(WaiterOutcome::Pending),
             finished: Condvar::new(),
         }
@@ -601,8 +601,8 @@ mod model {
     fn fetch_that_panics_wakes_waiters() {
         loom::model(|| {
             let world = World::new();
-            let validity = Validity::new(Arc::default());
-            let in_flight = InFlight::new(Wanted::ANY_TOKEN, world.clock.1 + SECOND, validity);
+            let cancellation = FetchCancellation::new(Arc::default());
+            let in_flight = InFlight::new(Wanted::ANY_TOKEN, world.clock.1 + SECOND, cancellation);
             let in_flight = Arc::new(in_flight);
             world.cache.write().in_flight = Some(in_flight.clone());
             let waits = world.clone();

@@ -11,7 +11,7 @@ use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Exchange};
-use crate::fetch_context::{FailureScope, FetchContext, FetchFailure, Urgency, Validity};
+use crate::fetch_context::{FailureScope, FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::jwt::Assertion;
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
@@ -100,8 +100,7 @@ impl SourceState {
 
 /// The attempts of one fetch, and what a server's text must not repeat.
 struct Attempts {
-    /// Whether the source still learns from them.
-    validity: Validity,
+    cancellation: FetchCancellation,
     purpose: &'static str,
     number: u32,
     deadline: Instant,
@@ -118,12 +117,12 @@ struct Attempts {
 impl Attempts {
     fn first(
         purpose: &'static str,
-        validity: Validity,
+        cancellation: FetchCancellation,
         deadline: Instant,
         max_time: Duration,
     ) -> Self {
         Self {
-            validity,
+            cancellation,
             purpose,
             number: 1,
             deadline,
@@ -155,8 +154,8 @@ impl Fetcher {
                 remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
             ),
         };
-        let validity = context.validity.clone();
-        let mut attempt = Attempts::first(purpose, validity, context.deadline, max_time);
+        let cancellation = context.cancellation.clone();
+        let mut attempt = Attempts::first(purpose, cancellation, context.deadline, max_time);
         attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(MAX_ATTEMPT_TIME);
         attempt.cached = context.best.as_ref().map(|best| best.token.clone());
         let outcome = self.with_retries(attempt, max_attempts);
@@ -175,10 +174,11 @@ impl Fetcher {
     pub(crate) fn fetch_uncached(
         &self,
         deadline: Instant,
-        validity: Validity,
+        cancellation: FetchCancellation,
         cached: Option<AccessToken>,
     ) -> Result<AccessToken, Error> {
-        let mut attempt = Attempts::first("uncached fetch", validity, deadline, MAX_ATTEMPT_TIME);
+        let mut attempt =
+            Attempts::first("uncached fetch", cancellation, deadline, MAX_ATTEMPT_TIME);
         attempt.cached = cached;
         let outcome = self.with_retries(attempt, MAX_ATTEMPTS);
         outcome.map(|it| it.token).map_err(|failed| failed.error)
@@ -246,7 +246,7 @@ impl Fetcher {
     }
 
     fn record(&self, error: Option<Error>, attempt: &Attempts) {
-        let earlier_error = self.learn(attempt, |state| {
+        let earlier_error = self.update_unless_cancelled(attempt, |state| {
             match error {
                 None => state.exchanges = state.exchanges.saturating_add(1),
                 Some(_) => state.failures = state.failures.saturating_add(1),
@@ -293,7 +293,7 @@ impl Fetcher {
         let found = (discovery.discover)(&search, &mut send)?;
         let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
-        self.learn(attempt, |state| state.resolved = Some(resolved.clone()));
+        self.update_unless_cancelled(attempt, |state| state.resolved = Some(resolved.clone()));
         Ok(resolved)
     }
 
@@ -312,8 +312,9 @@ impl Fetcher {
             "{:?}: its clock differs from ours by {offset:+} s: signing by it",
             profile.endpoint
         );
-        let learned = self.learn(attempt, |state| state.clock_correction = offset);
-        if learned.is_none() {
+        let updated =
+            self.update_unless_cancelled(attempt, |state| state.clock_correction = offset);
+        if updated.is_none() {
             return outcome;
         }
         self.exchange_once(profile, attempt)
@@ -361,7 +362,7 @@ impl Fetcher {
             }
         );
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
-            self.learn(attempt, |state| state.resolved = None);
+            self.update_unless_cancelled(attempt, |state| state.resolved = None);
         }
         attempt.assertions.push(assertion);
         outcome.map(|token| self.cached_token(token, issued, received))
@@ -396,7 +397,7 @@ impl Fetcher {
         let middle = middle.filter(|_| round_trip <= MAX_ROUND_TRIP);
         let offset = middle.and_then(|middle| response.clock_offset(middle));
         if offset.is_some() {
-            self.learn(attempt, |state| state.clock_offset = offset);
+            self.update_unless_cancelled(attempt, |state| state.clock_offset = offset);
         }
         Ok((response, offset))
     }
@@ -438,10 +439,15 @@ impl Fetcher {
         Moment::now(&*self.clock)
     }
 
-    /// Changes the state, unless the fetch was abandoned; then it returns `None`.
-    fn learn<T>(&self, from: &Attempts, change: impl FnOnce(&mut SourceState) -> T) -> Option<T> {
-        let mut state = self.state(); // first: `clear` ends the validity, and then clears the state
-        from.validity.is_valid().then(|| change(&mut state))
+    /// Updates the state, or returns `None` if the fetch was cancelled.
+    fn update_unless_cancelled<T>(
+        &self,
+        attempt: &Attempts,
+        update: impl FnOnce(&mut SourceState) -> T,
+    ) -> Option<T> {
+        let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
+        let is_cancelled = attempt.cancellation.is_cancelled();
+        (!is_cancelled).then(|| update(&mut state))
     }
 
     #[inline(never)] // a dozen callers would have a copy each

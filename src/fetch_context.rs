@@ -14,7 +14,7 @@ pub(crate) struct FetchContext {
     /// The time of the whole call. It may have passed in part.
     pub(crate) timeout: Duration,
     pub(crate) wanted: Wanted,
-    pub(crate) validity: Validity,
+    pub(crate) cancellation: FetchCancellation,
     /// The best token known so far, even one that has expired.
     pub(crate) best: Option<CachedToken>,
 }
@@ -49,15 +49,15 @@ impl FetchContext {
     }
 }
 
-/// Says whether the outcome of a fetch counts.
-#[derive(Clone, Default)]
-pub(crate) struct Validity {
+/// Says whether a fetch was cancelled. A cancelled fetch runs to its end, but nothing remembers its outcome.
+#[derive(Clone)]
+pub(crate) struct FetchCancellation {
     is_cleared: Arc<AtomicBool>,
     is_replaced: Arc<AtomicBool>,
 }
 
-impl Validity {
-    /// Returns the validity of a fetch that begins now. The cache sets `is_cleared` when it is cleared.
+impl FetchCancellation {
+    /// Returns the cancellation of a fetch that begins now. The cache sets `is_cleared` when it is cleared.
     pub(crate) fn new(is_cleared: Arc<AtomicBool>) -> Self {
         Self {
             is_cleared,
@@ -65,14 +65,14 @@ impl Validity {
         }
     }
 
-    /// Ends the validity, because another fetch takes the place of this one.
+    /// Cancels this fetch because another one replaces it.
     pub(crate) fn set_replaced(&self) {
         self.is_replaced.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether no other fetch took the place of this one, and the cache was not cleared since it began.
-    pub(crate) fn is_valid(&self) -> bool {
-        !self.is_cleared.load(Ordering::Relaxed) && !self.is_replaced.load(Ordering::Relaxed)
+    /// Returns whether another fetch replaced this one, or the cache was cleared since it began.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.is_cleared.load(Ordering::Relaxed) || self.is_replaced.load(Ordering::Relaxed)
     }
 }
 

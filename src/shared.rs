@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
-use crate::fetch_context::{FetchContext, FetchFailure, Urgency, Validity};
+use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
 use crate::signer::CurrentSigner;
@@ -242,9 +242,9 @@ impl SharedFetch for SharedTokens {
             fallback: fallback.filter(|found| !self.rejected.contain(&found.token)),
             ..failed
         })?;
-        if context.validity.is_valid() {
+        if !context.cancellation.is_cancelled() {
             session.tokens = self.tokens(fetcher); // the key may have been replaced meanwhile
-            session.save(&cached, context.validity);
+            session.save(&cached, context.cancellation);
         }
         Ok(cached)
     }
@@ -339,8 +339,8 @@ impl StoreSession<'_> {
         }
     }
 
-    /// Saves a token, and removes it again where the fetch was replaced or cleared meanwhile.
-    fn save(&mut self, cached: &CachedToken, validity: Validity) {
+    /// Saves a token, and removes it again if the fetch was cancelled meanwhile.
+    fn save(&mut self, cached: &CachedToken, cancellation: FetchCancellation) {
         let now = self.fetcher.now();
         let lifetime = cached.remaining_lifetime(now);
         let least = now.deadline_in(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
@@ -349,10 +349,10 @@ impl StoreSession<'_> {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
                     let saved = store.save(name, &bytes, lifetime, time);
-                    let done = saved.and_then(|()| match validity.is_valid() {
-                        true => Ok(()),
+                    let done = saved.and_then(|()| match cancellation.is_cancelled() {
                         // `clear` looked into the store before the token was there.
-                        false => store.remove(name, &bytes, time),
+                        true => store.remove(name, &bytes, time),
+                        false => Ok(()),
                     });
                     done.map_err(|error| without_token(&error, &bytes))
                 });

@@ -158,9 +158,9 @@ impl TokenSource {
     /// See [`token`](Self::token).
     pub fn fetch_uncached(&self) -> Result<AccessToken, Error> {
         let deadline = self.fetcher.now().deadline_in(self.timeout);
-        let validity = self.cache.validity();
+        let cancellation = self.cache.cancellation();
         let cached = self.cache.cached().map(|cached| cached.token);
-        self.fetcher.fetch_uncached(deadline, validity, cached)
+        self.fetcher.fetch_uncached(deadline, cancellation, cached)
     }
 
     /// Removes this very token, for instance after a 401, and takes it from the store no more.
