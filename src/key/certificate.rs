@@ -128,12 +128,11 @@ impl fmt::Debug for Certificate {
 fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static str>> {
     let text = decode_utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
     let (mut found, mut refusal) = (Vec::new(), NO_BLOCK);
-    let mut rest = text.as_str();
-    while let Some(block) = pem::Block::next(rest) {
+    for block in pem::blocks(&text) {
         let Ok(block) = block else {
             return Some(Err(DAMAGED_PEM));
         };
-        match pem::normalized(block.label).as_str() {
+        match block.label().as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
                 match pem::decode_base64(block.body) {
                     Ok(der) => found.push(der),
@@ -144,7 +143,6 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
             "PKCS7" => refusal = PKCS7_PEM,
             _ => {}
         }
-        rest = block.after;
     }
     match (found.is_empty(), text.contains(pem::BEGIN)) {
         (false, _) => Some(Ok(found)),

@@ -4,7 +4,7 @@
 //! lose their line ends. The bytes of the key are still certain, so the text is read, and everything that a strict
 //! reader (RFC 7468 §3) would refuse is reported as a repair. No error quotes any part of the text.
 
-use std::str;
+use std::{iter, str};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
@@ -206,25 +206,22 @@ pub(super) fn without_invalid_utf8(bytes: &[u8]) -> Zeroizing<String> {
 
 fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     let mut seen = Vec::new();
-    let mut rest = text;
-    while let Some(block) = Block::next(rest) {
+    let mut blocks = blocks(text);
+    while let Some(block) = blocks.next() {
         let block = block?;
-        match normalized(block.label).as_str() {
-            // The DER shows which of these it is, so a wrong label among them does no harm.
-            label if PRIVATE_LABELS.contains(&label) => {
-                let mut key = block.decode()?;
-                if has_private_key(block.after) {
-                    key.repairs.push(SEVERAL_KEYS);
-                }
-                if is_json(text) {
-                    // JSON has no other way to write text with line ends.
-                    (key.repairs).retain(|repair| ![IN_QUOTES, ESCAPED_LINE_ENDS].contains(repair));
-                }
-                return Ok(key);
-            }
-            other => seen.push(other.to_owned()),
+        if !block.is_private_key() {
+            seen.push(block.label());
+            continue;
         }
-        rest = block.after;
+        let mut key = block.decode()?;
+        if (blocks.map_while(Result::ok)).any(|other| other.is_private_key()) {
+            key.repairs.push(SEVERAL_KEYS);
+        }
+        if is_json(text) {
+            // JSON has no other way to write text with line ends.
+            (key.repairs).retain(|repair| ![IN_QUOTES, ESCAPED_LINE_ENDS].contains(repair));
+        }
+        return Ok(key);
     }
     let other = message_for(OTHER_LABELS, |label| {
         seen.iter().any(|other| other == label)
@@ -232,18 +229,6 @@ fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
     Err(Error::key(
         other.unwrap_or("there is no private key in this PEM"),
     ))
-}
-
-/// Returns whether a whole block in the text has the label of a private key.
-fn has_private_key(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(Ok(block)) = Block::next(rest) {
-        if PRIVATE_LABELS.contains(&normalized(block.label).as_str()) {
-            return true;
-        }
-        rest = block.after;
-    }
-    false
 }
 
 /// Returns whether a text is a JSON object or array, judging by its first and last characters.
@@ -307,18 +292,28 @@ fn message_for(
     row.map(|(_, message)| *message)
 }
 
+/// Returns the blocks of a text in their order. An error is the last item.
+pub(super) fn blocks(text: &str) -> impl Iterator<Item = Result<Block<'_>, Error>> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let block = Block::first(rest?)?;
+        rest = block.as_ref().ok().map(|block| block.after);
+        Some(block)
+    })
+}
+
 /// The text `-----BEGIN label-----body-----END end_label-----` and what surrounds it.
 pub(super) struct Block<'t> {
     before: Option<char>,
     whole: &'t str,
-    pub(super) label: &'t str,
+    label: &'t str,
     pub(super) body: &'t str,
     end_label: &'t str,
-    pub(super) after: &'t str,
+    after: &'t str,
 }
 
 impl<'t> Block<'t> {
-    pub(super) fn next(text: &'t str) -> Option<Result<Self, Error>> {
+    fn first(text: &'t str) -> Option<Result<Self, Error>> {
         let (before, block) = text.split_at_checked(text.find(BEGIN)?)?;
         let parts = || {
             let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
@@ -340,11 +335,22 @@ impl<'t> Block<'t> {
         Some(parts().ok_or_else(|| Error::key(CUT_OFF)))
     }
 
+    /// Returns the label with one space between its words, even if the label was wrapped.
+    pub(super) fn label(&self) -> String {
+        normalized(self.label)
+    }
+
+    /// Returns whether the label is one of private keys. The DER shows which kind it is, so a wrong label among them
+    /// does no harm.
+    fn is_private_key(&self) -> bool {
+        PRIVATE_LABELS.contains(&self.label().as_str())
+    }
+
     /// Decodes the body. White space, escapes and quotes in it are skipped, which is the repair.
     fn decode(&self) -> Result<DecodedKey, Error> {
         let (dek_info, body) = proc_type::split_headers(self.body).map_err(Error::key)?;
         let block = Self { body, ..*self };
-        if normalized(self.label) != normalized(self.end_label) {
+        if self.label() != normalized(self.end_label) {
             return Err(Error::key(
                 "the BEGIN and END lines of this key do not belong together",
             ));
@@ -403,8 +409,7 @@ fn numbered_escape(part: &str) -> Option<(char, &str)> {
     Some((c, rest))
 }
 
-/// Returns a label with one space between its words, even if the label was wrapped.
-pub(super) fn normalized(label: &str) -> String {
+fn normalized(label: &str) -> String {
     unescaped(label)
         .split_whitespace()
         .collect::<Vec<_>>()

@@ -163,15 +163,14 @@ fn algorithms(key: &PublicKey) -> &'static [Algorithm] {
 
 /// Returns the DER of the first public key or certificate among the blocks of a PEM.
 fn pem_body(text: &str) -> Option<Result<Vec<u8>, Error>> {
-    let mut rest = text;
     let mut has_block = false;
-    while let Some(block) = pem::Block::next(rest) {
+    for block in pem::blocks(text) {
         let Ok(block) = block else {
             return Some(Err(Error::key(DAMAGED)));
         };
         has_block = true;
         if matches!(
-            pem::normalized(block.label).as_str(),
+            block.label().as_str(),
             "PUBLIC KEY"
                 | "RSA PUBLIC KEY"
                 | "CERTIFICATE"
@@ -181,7 +180,6 @@ fn pem_body(text: &str) -> Option<Result<Vec<u8>, Error>> {
             let der = pem::decode_base64(block.body).map(|der| der.to_vec());
             return Some(der.map_err(|_| Error::key(DAMAGED)));
         }
-        rest = block.after;
     }
     has_block.then(|| Err(Error::key(NO_PUBLIC_KEY)))
 }
