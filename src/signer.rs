@@ -30,7 +30,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 13] = [
+    const ALL: &'static [Self] = &[
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -46,19 +46,21 @@ impl Algorithm {
         Self::Hs512,
     ];
 
+    // Parts of that list, each with the usual algorithm first.
+    pub(crate) const ASYMMETRIC: &'static [Self] = Self::ALL.split_at(10).0;
+    pub(crate) const HMAC: &'static [Self] = Self::ALL.split_at(10).1;
+    pub(crate) const RSA: &'static [Self] = Self::ALL.split_at(6).0;
+    pub(crate) const PSS: &'static [Self] = Self::RSA.split_at(3).1;
+
     /// Returns the algorithm whose `alg` is `name`, such as `RS256`, or `None` for any other text.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
+        let mut all = Self::ALL.iter().copied();
+        all.find(|algorithm| algorithm.name() == name)
     }
 
     /// Returns whether RSA keys sign with it.
     pub(crate) fn is_rsa(self) -> bool {
-        matches!(
-            self,
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512
-        )
+        Self::RSA.contains(&self)
     }
 
     /// Returns the value of `alg`, such as `RS256`.
@@ -195,5 +197,16 @@ mod tests {
     fn algorithm_display_is_the_value_of_alg() {
         assert_eq!(Algorithm::Rs256.to_string(), "RS256");
         assert_eq!(format!("[{:>6}]", Algorithm::EdDsa), "[ EdDSA]");
+    }
+
+    #[test]
+    fn algorithm_lists_are_those_of_their_keys() {
+        let names =
+            |list: &[Algorithm]| list.iter().map(|a| a.name()).collect::<Vec<_>>().join(" ");
+        assert_eq!(names(Algorithm::PSS), "PS256 PS384 PS512");
+        assert_eq!(names(Algorithm::RSA), "RS256 RS384 RS512 PS256 PS384 PS512");
+        let asymmetric = names(Algorithm::RSA) + " ES256 ES384 ES512 EdDSA";
+        assert_eq!(names(Algorithm::ASYMMETRIC), asymmetric);
+        assert_eq!(names(Algorithm::HMAC), "HS256 HS384 HS512");
     }
 }

@@ -199,7 +199,7 @@ impl Key {
             },
             #[cfg(feature = "ring")]
             Self::Ed25519(_) => &[Algorithm::EdDsa],
-            Self::Hmac(_) => &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512],
+            Self::Hmac(_) => Algorithm::HMAC,
         }
     }
     /// Returns what a strict reader of PEM and DER would have refused, one clause each.

@@ -78,16 +78,6 @@ impl RsaAlgorithm {
         self.name
     }
 
-    /// The names of all algorithms.
-    pub(super) const ALL: &'static [Algorithm] = &[
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-        Algorithm::Ps256,
-        Algorithm::Ps384,
-        Algorithm::Ps512,
-    ];
-
     /// Returns the algorithm of this name, or `None` if it is not for RSA keys.
     pub fn named(name: Algorithm) -> Option<Self> {
         let all = [
@@ -114,12 +104,12 @@ impl RsaUse {
     #[cfg(feature = "rsa")]
     pub(super) const RS256: Self = Self {
         algorithm: RsaAlgorithm::RS256,
-        allowed: RsaAlgorithm::ALL,
+        allowed: Algorithm::RSA,
     };
 
     /// Returns what a file says about its key, or RS256 if it says nothing.
     pub(super) fn of_file(material: &KeyMaterial) -> Result<Self, Error> {
-        let allowed = material.restriction.unwrap_or(RsaAlgorithm::ALL);
+        let allowed = material.restriction.unwrap_or(Algorithm::RSA);
         let name = material.algorithm.or(allowed.first().copied());
         let algorithm = name.filter(|name| allowed.contains(name));
         match algorithm.and_then(RsaAlgorithm::named) {

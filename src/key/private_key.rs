@@ -66,7 +66,6 @@ const PSS_HASHES: &[(&[u8], u8, &[Algorithm])] = &[
         &[Algorithm::Ps512],
     ),
 ];
-const ANY_PSS: &[Algorithm] = &[Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512];
 const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS does not have: it \
     wants SHA-256, -384 or -512 for hash and MGF1, and a salt as long as the hash";
 
@@ -259,7 +258,7 @@ fn other_kind(oid: &[u8]) -> &'static str {
 /// parameters, the key is not restricted to a hash.
 fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorithm]> {
     let Some(parameters) = parameters else {
-        return Some(ANY_PSS);
+        return Some(Algorithm::PSS);
     };
     let parameters = elements(parameters.value)
         .ok()

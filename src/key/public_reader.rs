@@ -21,16 +21,6 @@ const OTHER_KEY_OPS: &str = "this JWK is not for signatures: its key_ops lack ve
 const OTHER_KIND: &str =
     "this public key is of another kind than RSA, EC on P-256 or P-384, and Ed25519";
 
-const RSA_ALGORITHMS: &[Algorithm] = &[
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-];
-const PSS_ALGORITHMS: &[Algorithm] = &[Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512];
-
 /// A public key that was read from a file.
 pub struct PublicKeyOfFile {
     key: PublicKey,
@@ -152,7 +142,7 @@ fn new(key: PublicKey) -> PublicKeyOfFile {
 
 fn algorithms(key: &PublicKey) -> &'static [Algorithm] {
     match key {
-        PublicKey::Rsa { .. } => RSA_ALGORITHMS,
+        PublicKey::Rsa { .. } => Algorithm::RSA,
         PublicKey::Ec { curve, .. } => match curve {
             Curve::P256 => &[Algorithm::Es256],
             Curve::P384 => &[Algorithm::Es384],
@@ -210,7 +200,7 @@ fn from_info(info: &[u8]) -> Result<PublicKeyOfFile, &'static str> {
             };
             let mut key = new(rsa(n.value, e.value));
             if oid == RSA_PSS {
-                key.algorithms = PSS_ALGORITHMS;
+                key.algorithms = Algorithm::PSS;
             }
             Ok(key)
         }

@@ -7,18 +7,7 @@ use crate::profile::Profile;
 use crate::signer::Algorithm;
 
 /// The algorithms of a server that accepts all except those with a shared secret, the usual one first.
-pub(super) const ASYMMETRIC: &[Algorithm] = &[
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Es512,
-    Algorithm::EdDsa,
-];
+pub(super) const ASYMMETRIC: &[Algorithm] = Algorithm::ASYMMETRIC;
 
 /// A server, or a kind of server, with a named constructor.
 #[non_exhaustive]
