@@ -1,18 +1,21 @@
 //! Fetches one token over the network: retries, endpoint rediscovery, clock correction, one exchange.
 
+mod run;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use std::{io, mem};
 
 use log::{debug, warn};
 
+use self::run::FetchRun;
+pub(crate) use self::run::MAX_ATTEMPT_TIME;
 use crate::clock::{Clock, Moment};
 use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{self, Exchange};
-use crate::fetch_context::{FailureScope, FetchCancellation, FetchContext, FetchFailure, Urgency};
-use crate::jwt::Assertion;
+use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
 use crate::redact::{redact_all, shorten};
@@ -21,15 +24,6 @@ use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
-/// The longest time for one request: a token endpoint that needs longer is broken.
-pub(crate) const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(10);
-/// The shortest time for one request: with less it would only time out, and hide why the last one failed.
-const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(50);
-/// A request that has less than this part of the time of a call says nothing about the server by timing out: a caller
-/// began late, or a token was refreshed shortly before its end.
-const ENOUGH_TIME: f64 = 0.25;
-/// How often a request that did not complete is sent, each time newly signed.
-const MAX_ATTEMPTS: u32 = 3;
 /// The shortest time between two tokens: calling `invalidate` and `token` in a loop must not flood a server.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the clock is read while waiting for the next second.
@@ -98,67 +92,12 @@ impl SourceState {
     }
 }
 
-/// The attempts of one fetch, and what a server's text must not repeat.
-struct Attempts {
-    cancellation: FetchCancellation,
-    purpose: &'static str,
-    number: u32,
-    deadline: Instant,
-    /// The longest time for one request.
-    max_time: Duration,
-    /// Time in which the server would have failed everybody, if it is silent for so long.
-    enough_time: Duration,
-    /// The assertions of this fetch: a server's words may repeat any of them.
-    assertions: Vec<Arc<Assertion>>,
-    /// The cached token, which a server's words may repeat too.
-    cached: Option<AccessToken>,
-}
-
-impl Attempts {
-    fn first(
-        purpose: &'static str,
-        cancellation: FetchCancellation,
-        deadline: Instant,
-        max_time: Duration,
-    ) -> Self {
-        Self {
-            cancellation,
-            purpose,
-            number: 1,
-            deadline,
-            max_time,
-            enough_time: max_time,
-            assertions: Vec::new(),
-            cached: None,
-        }
-    }
-
-    /// Returns what a server's words must not repeat, beside what the last request carried.
-    fn secrets(&self) -> Vec<&str> {
-        let assertions = self.assertions.iter().map(|assertion| assertion.secret());
-        let cached = self.cached.iter().map(AccessToken::secret);
-        assertions.chain(cached).collect()
-    }
-}
-
 impl Fetcher {
     /// Fetches a token for the cache. While another is served there is one attempt, in half of its remaining time.
     pub(crate) fn fetch(&self, context: &FetchContext) -> Result<CachedToken, FetchFailure> {
         self.keep_interval(context.deadline);
         let urgency = context.urgency(self.now());
-        let (purpose, max_attempts, max_time) = match urgency {
-            Urgency::CallersWait => ("fetch", MAX_ATTEMPTS, MAX_ATTEMPT_TIME),
-            Urgency::Refresh { remaining_lifetime } => (
-                "refresh",
-                1,
-                remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
-            ),
-        };
-        let cancellation = context.cancellation.clone();
-        let mut attempt = Attempts::first(purpose, cancellation, context.deadline, max_time);
-        attempt.enough_time = context.timeout.mul_f64(ENOUGH_TIME).min(MAX_ATTEMPT_TIME);
-        attempt.cached = context.best.as_ref().map(|best| best.token.clone());
-        let outcome = self.with_retries(attempt, max_attempts);
+        let outcome = self.with_retries(FetchRun::for_cache(context, urgency));
         match (&outcome, urgency) {
             (Ok(cached), _) => self.state().last_exchange = Some(cached.received),
             (Err(failed), Urgency::Refresh { remaining_lifetime }) => warn!(
@@ -177,10 +116,7 @@ impl Fetcher {
         cancellation: FetchCancellation,
         cached: Option<AccessToken>,
     ) -> Result<AccessToken, Error> {
-        let mut attempt =
-            Attempts::first("uncached fetch", cancellation, deadline, MAX_ATTEMPT_TIME);
-        attempt.cached = cached;
-        let outcome = self.with_retries(attempt, MAX_ATTEMPTS);
+        let outcome = self.with_retries(FetchRun::uncached(deadline, cancellation, cached));
         outcome.map(|it| it.token).map_err(|failed| failed.error)
     }
 
@@ -197,56 +133,36 @@ impl Fetcher {
     }
 
     /// Repeats an attempt after a retryable error.
-    fn with_retries(
-        &self,
-        mut attempt: Attempts,
-        max_attempts: u32,
-    ) -> Result<CachedToken, FetchFailure> {
-        let is_short = attempt.max_time < attempt.enough_time;
-        let has_little_time =
-            is_short || self.now().time_until(attempt.deadline) < attempt.enough_time;
+    fn with_retries(&self, mut run: FetchRun) -> Result<CachedToken, FetchFailure> {
+        let time_at_start = self.now().time_until(run.deadline);
         loop {
-            let error = match self.with_rediscovery(&mut attempt) {
+            let error = match self.with_rediscovery(&mut run) {
                 Ok(cached) => {
-                    self.record(None, &attempt);
+                    self.record(None, &run);
                     return Ok(cached);
                 }
                 Err(error) => error,
             };
             let jitter = (self.jitter)();
-            let earlier_attempts = attempt.number.saturating_sub(1);
-            // A server that says zero, or a date that has passed, does not mean: at once.
-            let retry_after = error.retry_after().filter(|pause| !pause.is_zero());
-            let retry_after = retry_after.map(|pause| pause.min(schedule::MAX_OBEYED_RETRY_AFTER));
-            let pause = retry_after.unwrap_or(schedule::backoff(earlier_attempts, jitter));
-            let left = self.now().time_until(attempt.deadline);
-            let is_too_late = pause.saturating_add(MIN_ATTEMPT_TIME) >= left;
-            if !error.is_retryable() || attempt.number >= max_attempts || is_too_late {
-                let is_out_of_time = error.is_timeout() && (is_short || left.is_zero());
-                let scope = match has_little_time && earlier_attempts == 0 && is_out_of_time {
-                    true => FailureScope::FetchingCaller,
-                    false => FailureScope::AllCallers,
-                };
-                self.record(Some(error.clone()), &attempt);
+            let time_left = self.now().time_until(run.deadline);
+            let Some(pause) = run.pause_before_retry(&error, jitter, time_left) else {
+                self.record(Some(error.clone()), &run);
                 return Err(FetchFailure {
+                    scope: run.failure_scope(&error, time_at_start, time_left),
                     error,
                     jitter,
-                    scope,
                     fallback: None,
                 });
-            }
-            attempt.number = attempt.number.saturating_add(1);
-            let server = &self.profile.endpoint;
-            debug!(
-                "{server:?}: {}, attempt {} in {pause:?}",
-                attempt.purpose, attempt.number
-            );
+            };
+            run.attempt = run.attempt.saturating_add(1);
+            let (server, purpose, attempt) = (&self.profile.endpoint, run.purpose, run.attempt);
+            debug!("{server:?}: {purpose}, attempt {attempt} in {pause:?}");
             self.clock.sleep(pause);
         }
     }
 
-    fn record(&self, error: Option<Error>, attempt: &Attempts) {
-        let earlier_error = self.update_unless_cancelled(attempt, |state| {
+    fn record(&self, error: Option<Error>, run: &FetchRun) {
+        let earlier_error = self.update_unless_cancelled(run, |state| {
             match error {
                 None => state.exchanges = state.exchanges.saturating_add(1),
                 Some(_) => state.failures = state.failures.saturating_add(1),
@@ -257,26 +173,26 @@ impl Fetcher {
     }
 
     /// Repeats an exchange where the endpoint that was resolved earlier is gone.
-    fn with_rediscovery(&self, attempt: &mut Attempts) -> Result<CachedToken, Error> {
+    fn with_rediscovery(&self, run: &mut FetchRun) -> Result<CachedToken, Error> {
         let resolved = self.state().resolved.clone();
         if let Some(resolved) = resolved {
-            let outcome = self.with_clock_correction(&resolved, attempt);
+            let outcome = self.with_clock_correction(&resolved, run);
             if !outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
                 return outcome;
             }
         }
-        let resolved = self.resolve(attempt)?;
-        self.with_clock_correction(&resolved, attempt)
+        let resolved = self.resolve(run)?;
+        self.with_clock_correction(&resolved, run)
     }
 
     /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
-    fn resolve(&self, attempt: &Attempts) -> Result<Arc<Profile>, Error> {
+    fn resolve(&self, run: &FetchRun) -> Result<Arc<Profile>, Error> {
         let EndpointKind::Discovered { url, discovery } = self.profile.endpoint.kind() else {
             return Ok(self.profile.clone());
         };
-        let mut send = |request: &Request| Ok(self.send(request, attempt)?.0);
+        let mut send = |request: &Request| Ok(self.send(request, run)?.0);
         let own = self.profile.secret_values();
-        let mut secrets = attempt.secrets();
+        let mut secrets = run.secrets();
         secrets.extend(own.iter().map(|secret| secret.as_str()));
         let redact = |text: &str| {
             let words = redact_all([text, ""], &secrets);
@@ -293,7 +209,7 @@ impl Fetcher {
         let found = (discovery.discover)(&search, &mut send)?;
         let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
-        self.update_unless_cancelled(attempt, |state| state.resolved = Some(resolved.clone()));
+        self.update_unless_cancelled(run, |state| state.resolved = Some(resolved.clone()));
         Ok(resolved)
     }
 
@@ -301,9 +217,9 @@ impl Fetcher {
     fn with_clock_correction(
         &self,
         profile: &Profile,
-        attempt: &mut Attempts,
+        run: &mut FetchRun,
     ) -> Result<CachedToken, Error> {
-        let outcome = self.exchange_once(profile, attempt);
+        let outcome = self.exchange_once(profile, run);
         let error = outcome.as_ref().err();
         let Some(offset) = error.and_then(|error| self.correctable_offset(error)) else {
             return outcome;
@@ -312,12 +228,11 @@ impl Fetcher {
             "{:?}: its clock differs from ours by {offset:+} s: signing by it",
             profile.endpoint
         );
-        let updated =
-            self.update_unless_cancelled(attempt, |state| state.clock_correction = offset);
+        let updated = self.update_unless_cancelled(run, |state| state.clock_correction = offset);
         if updated.is_none() {
             return outcome;
         }
-        self.exchange_once(profile, attempt)
+        self.exchange_once(profile, run)
     }
 
     fn correctable_offset(&self, error: &Error) -> Option<i64> {
@@ -330,41 +245,37 @@ impl Fetcher {
         is_skew.then_some(offset)
     }
 
-    fn exchange_once(
-        &self,
-        profile: &Profile,
-        attempt: &mut Attempts,
-    ) -> Result<CachedToken, Error> {
-        let (server, purpose, number) = (&profile.endpoint, attempt.purpose, attempt.number);
-        let (now, server_now) = self.time_to_sign(profile, attempt.deadline)?;
+    fn exchange_once(&self, profile: &Profile, run: &mut FetchRun) -> Result<CachedToken, Error> {
+        let (server, purpose, attempt) = (&profile.endpoint, run.purpose, run.attempt);
+        let (now, server_now) = self.time_to_sign(profile, run.deadline)?;
         let issued = self.now(); // a signer may be slow
         if let Some(token) = exchange::self_signed(profile, &*self.signer, now, server_now)? {
             debug!("{server:?}: {purpose}: a token for {:?}", token.lifetime());
             return Ok(self.cached_token(token, issued, issued));
         }
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
-            .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {number}: {error}"))?;
+            .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {attempt}: {error}"))?;
         let assertion = exchange.shared_assertion();
         let kid = exchange.key_id().unwrap_or("-").to_owned();
         let issued = self.now();
-        let outcome = match self.send(exchange.request(), attempt) {
-            Ok((response, offset)) => exchange.read_with(response, offset, &attempt.secrets()),
-            Err(cause) => Err(exchange.failed(cause, &attempt.secrets())),
+        let outcome = match self.send(exchange.request(), run) {
+            Ok((response, offset)) => exchange.read_with(response, offset, &run.secrets()),
+            Err(cause) => Err(exchange.failed(cause, &run.secrets())),
         };
         let received = self.now();
         let jti = assertion.jti().unwrap_or("-");
         let took = received.since(issued);
         debug!(
-            "{server:?}: {purpose}, attempt {number}, jti {jti}, kid {kid}, took {took:?}: {}",
+            "{server:?}: {purpose}, attempt {attempt}, jti {jti}, kid {kid}, took {took:?}: {}",
             match &outcome {
                 Ok(token) => format!("a token for {:?}", token.lifetime()),
                 Err(error) => error.to_string(),
             }
         );
         if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
-            self.update_unless_cancelled(attempt, |state| state.resolved = None);
+            self.update_unless_cancelled(run, |state| state.resolved = None);
         }
-        attempt.assertions.push(assertion);
+        run.assertions.push(assertion);
         outcome.map(|token| self.cached_token(token, issued, received))
     }
 
@@ -384,9 +295,9 @@ impl Fetcher {
     }
 
     /// Returns the response, and by how many seconds the server's clock is ahead.
-    fn send(&self, request: &Request, attempt: &Attempts) -> io::Result<(Response, Option<i64>)> {
+    fn send(&self, request: &Request, run: &FetchRun) -> io::Result<(Response, Option<i64>)> {
         let sent = self.now();
-        let time = sent.time_until(attempt.deadline).min(attempt.max_time);
+        let time = sent.time_until(run.deadline).min(run.max_time);
         if time.is_zero() {
             let message = "no time was left to ask";
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
@@ -397,7 +308,7 @@ impl Fetcher {
         let middle = middle.filter(|_| round_trip <= MAX_ROUND_TRIP);
         let offset = middle.and_then(|middle| response.clock_offset(middle));
         if offset.is_some() {
-            self.update_unless_cancelled(attempt, |state| state.clock_offset = offset);
+            self.update_unless_cancelled(run, |state| state.clock_offset = offset);
         }
         Ok((response, offset))
     }
@@ -442,11 +353,11 @@ impl Fetcher {
     /// Updates the state, or returns `None` if the fetch was cancelled.
     fn update_unless_cancelled<T>(
         &self,
-        attempt: &Attempts,
+        run: &FetchRun,
         update: impl FnOnce(&mut SourceState) -> T,
     ) -> Option<T> {
         let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
-        let is_cancelled = attempt.cancellation.is_cancelled();
+        let is_cancelled = run.cancellation.is_cancelled();
         (!is_cancelled).then(|| update(&mut state))
     }
 
