@@ -167,16 +167,15 @@ impl TokenCache {
         match step {
             Step::Return(token) => Ok(token),
             Step::Fail(error) => Err(error),
-            Step::WaitFor(_) | Step::Fetch => {
-                self.wait_or_fetch(clock, now, timeout, wanted, fetch)
-            }
+            step => self.wait_or_fetch(step, clock, now, timeout, wanted, fetch),
         }
     }
 
-    /// Takes all steps of a call that began at `now`, but costs more than a token that is fresh.
-    #[inline(never)]
+    /// The slow path of [`get`](Self::get), whose first step at `now` was `step`.
+    #[inline(never)] // keeps the fast path small
     fn wait_or_fetch(
         &self,
+        mut step: Step,
         clock: &dyn Clock,
         mut now: Moment,
         timeout: Duration,
@@ -185,7 +184,6 @@ impl TokenCache {
     ) -> Result<AccessToken, Error> {
         let deadline = now.deadline_in(timeout);
         let (mut guard, cached) = loop {
-            let step = self.read().next_step(wanted, now);
             match step {
                 Step::Return(token) => return Ok(token),
                 Step::Fail(error) => return Err(error),
@@ -202,6 +200,7 @@ impl TokenCache {
                 }
             }
             now = Moment::now(clock);
+            step = self.read().next_step(wanted, now);
         };
         let outcome = fetch(FetchContext {
             deadline,
@@ -211,7 +210,7 @@ impl TokenCache {
             best: cached,
         });
         let scope = outcome.as_ref().err().map(|failed| failed.scope);
-        let result = guard.store_outcome(outcome, Moment::now(clock));
+        let result = guard.store_unless_cancelled(outcome, Moment::now(clock));
         if scope != Some(FailureScope::FetchingCaller) {
             guard.outcome = WaiterOutcome::Completed(result.clone());
         }
@@ -339,8 +338,8 @@ struct FetchGuard<'c> {
 }
 
 impl FetchGuard<'_> {
-    /// Stores the outcome in the cache, unless the fetch was replaced or cleared.
-    fn store_outcome(
+    /// Stores the outcome in the cache, unless the fetch was cancelled.
+    fn store_unless_cancelled(
         &self,
         outcome: Result<CachedToken, FetchFailure>,
         now: Moment,
