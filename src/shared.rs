@@ -17,7 +17,7 @@ use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgenc
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
 use crate::signer::CurrentSigner;
-use crate::store::{RejectedTokens, StoreLock, StoredTokens, TokenStore};
+use crate::store::{RejectedTokens, StoreEntry, StoreLock, TokenStore};
 use crate::time_limit::TimeLimit;
 use crate::token::AccessToken;
 
@@ -50,7 +50,7 @@ pub(crate) trait SharedFetch: Send + Sync {
 /// The tokens of one identity in a store.
 pub(crate) struct SharedTokens {
     store: Arc<dyn TokenStore>,
-    names: Mutex<Names>,
+    entries: Mutex<Entries>,
     rejected: RejectedTokens,
     time_limit: TimeLimit,
     /// The lock of the current fetch, and locks that no thread could be had to release. A fetch that hangs does not
@@ -60,10 +60,10 @@ pub(crate) struct SharedTokens {
     sessions: AtomicU64,
 }
 
-/// The names under which the store has tokens: of the key that signs now, and of the one that it replaced.
-struct Names {
-    current: Arc<StoredTokens>,
-    former: Option<Arc<StoredTokens>>,
+/// The entries of the key that signs now, and of the key that it replaced.
+struct Entries {
+    current: Arc<StoreEntry>,
+    former: Option<Arc<StoreEntry>>,
 }
 
 /// A lock, and the session that took it.
@@ -85,8 +85,8 @@ impl SharedTokens {
         })?;
         Ok(Box::new(Self {
             store: Arc::new(store),
-            names: Mutex::new(Names {
-                current: Arc::new(StoredTokens::new(identity)),
+            entries: Mutex::new(Entries {
+                current: Arc::new(StoreEntry::new(identity)),
                 former: None,
             }),
             rejected: RejectedTokens::default(),
@@ -99,7 +99,7 @@ impl SharedTokens {
     fn session<'s>(&'s self, fetcher: &'s Fetcher, deadline: Instant) -> StoreSession<'s> {
         StoreSession {
             shared: self,
-            tokens: self.tokens(fetcher),
+            entry: self.current_entry(fetcher),
             fetcher,
             deadline,
             is_usable: true,
@@ -108,24 +108,24 @@ impl SharedTokens {
         }
     }
 
-    /// Returns the tokens of the key that signs now. Those of a key that was replaced stay in the store until they
-    /// expire.
-    fn tokens(&self, fetcher: &Fetcher) -> Arc<StoredTokens> {
+    /// Returns the entry of the key that signs now. The token of a key that was replaced stays in the store until it
+    /// expires.
+    fn current_entry(&self, fetcher: &Fetcher) -> Arc<StoreEntry> {
         // A key that is never replaced has one identity.
         let signer = CurrentSigner::of(&*fetcher.signer);
         let identity = match signer.may_be_replaced() {
             true => fetcher.profile.identity(&*signer),
             false => None,
         };
-        let mut names = self.names();
-        if let Some(identity) = identity.filter(|identity| !names.current.are_of(identity)) {
-            let current = Arc::new(StoredTokens::new(identity));
-            names.former = Some(mem::replace(&mut names.current, current));
+        let mut entries = self.entries();
+        if let Some(identity) = identity.filter(|identity| !entries.current.is_for(identity)) {
+            let current = Arc::new(StoreEntry::new(identity));
+            entries.former = Some(mem::replace(&mut entries.current, current));
         }
-        names.current.clone()
+        entries.current.clone()
     }
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases the locks of the sessions of which `may_release` says so.
@@ -239,11 +239,11 @@ impl SharedFetch for SharedTokens {
         };
         let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
             // It may have been invalidated since.
-            fallback: fallback.filter(|found| !self.rejected.contain(&found.token)),
+            fallback: fallback.filter(|found| !self.rejected.contains(&found.token)),
             ..failed
         })?;
         if !context.cancellation.is_cancelled() {
-            session.tokens = self.tokens(fetcher); // the key may have been replaced meanwhile
+            session.entry = self.current_entry(fetcher); // the key may have been replaced meanwhile
             session.save(&cached, context.cancellation);
         }
         Ok(cached)
@@ -255,9 +255,9 @@ impl SharedFetch for SharedTokens {
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
         let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
-        session.remove_each(|tokens, bytes| {
-            let token = tokens.decode(bytes, fetcher.clock.now());
-            token.is_ok_and(|token| self.rejected.contain(&token))
+        session.remove_each(|entry, bytes| {
+            let token = entry.decode(bytes, fetcher.clock.now());
+            token.is_ok_and(|token| self.rejected.contains(&token))
         });
     }
 
@@ -278,7 +278,7 @@ impl Drop for SharedTokens {
 /// The calls to a store of one fetch, `invalidate` or `clear`. Dropping it releases the lock.
 struct StoreSession<'s> {
     shared: &'s SharedTokens,
-    tokens: Arc<StoredTokens>,
+    entry: Arc<StoreEntry>,
     fetcher: &'s Fetcher,
     deadline: Instant,
     /// False once a call timed out, panicked or got no thread: the store is not called again in this session.
@@ -291,9 +291,9 @@ impl StoreSession<'_> {
     /// Loads a token that is neither expired nor rejected. `best` is one that this process has.
     fn load(&mut self, best: Option<&CachedToken>) -> Option<CachedToken> {
         let bytes = self.load_bytes()?;
-        let (fetcher, tokens) = (self.fetcher, &self.tokens);
+        let (fetcher, entry) = (self.fetcher, &self.entry);
         let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
-        let token = match tokens.decode(&bytes, now.wall) {
+        let token = match entry.decode(&bytes, now.wall) {
             Ok(token) => token,
             Err(why) => {
                 warn!("{server:?}: token store: what it holds is ignored: {why}");
@@ -313,7 +313,7 @@ impl StoreSession<'_> {
                 ..fetcher.cached_token(token, now.minus(age), now.minus(age))
             },
         };
-        if cached.has_expired(now) || self.shared.rejected.contain(&cached.token) {
+        if cached.has_expired(now) || self.shared.rejected.contains(&cached.token) {
             return None;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
@@ -345,7 +345,7 @@ impl StoreSession<'_> {
         let lifetime = cached.remaining_lifetime(now);
         let least = now.deadline_in(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
         self.deadline = self.deadline.max(least);
-        match self.tokens.encode(&cached.token) {
+        match self.entry.encode(&cached.token) {
             Ok(bytes) => {
                 self.call("save", move |store, name, time| {
                     let saved = store.save(name, &bytes, lifetime, time);
@@ -362,12 +362,12 @@ impl StoreSession<'_> {
     }
 
     /// Removes what the store has for this key, and for the one that it replaced. Returns whether there was anything.
-    fn remove_each(&mut self, is_wanted: impl Fn(&StoredTokens, &[u8]) -> bool) -> bool {
-        let former = self.shared.names().former.clone();
+    fn remove_each(&mut self, is_wanted: impl Fn(&StoreEntry, &[u8]) -> bool) -> bool {
+        let former = self.shared.entries().former.clone();
         let mut is_removed = false;
-        for tokens in [Some(self.tokens.clone()), former].into_iter().flatten() {
-            self.tokens = tokens.clone();
-            let bytes = self.load_bytes().filter(|bytes| is_wanted(&tokens, bytes));
+        for entry in [Some(self.entry.clone()), former].into_iter().flatten() {
+            self.entry = entry.clone();
+            let bytes = self.load_bytes().filter(|bytes| is_wanted(&entry, bytes));
             is_removed |= bytes.is_some_and(|bytes| self.remove(bytes).is_some());
         }
         is_removed
@@ -390,7 +390,7 @@ impl StoreSession<'_> {
             return None;
         }
         let (limit, store) = (self.limit(), self.shared.store.clone());
-        let name = self.tokens.name().to_owned();
+        let name = self.entry.name().to_owned();
         let returned = self.shared.time_limit.run(limit, move || {
             call(&*store, &name, limit).map_err(|error| error.to_string())
         });

@@ -150,23 +150,23 @@ impl RejectedTokens {
         rejected.push(hash);
     }
 
-    pub(crate) fn contain(&self, token: &AccessToken) -> bool {
+    pub(crate) fn contains(&self, token: &AccessToken) -> bool {
         let rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rejected.contains(&hash(token))
     }
 }
 
-/// Converts tokens of one identity to bytes, and back.
-pub(crate) struct StoredTokens {
+/// The entry of one identity in a store: its name, and the conversion of its token to bytes and back.
+pub(crate) struct StoreEntry {
     identity: Identity,
 }
 
-impl StoredTokens {
+impl StoreEntry {
     pub(crate) fn new(identity: Identity) -> Self {
         Self { identity }
     }
 
-    pub(crate) fn are_of(&self, identity: &Identity) -> bool {
+    pub(crate) fn is_for(&self, identity: &Identity) -> bool {
         self.identity.text == identity.text
     }
 
@@ -270,12 +270,12 @@ mod tests {
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
-    fn tokens_of(subject: &str) -> StoredTokens {
+    fn entry_of(subject: &str) -> StoreEntry {
         let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let profile = Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint);
         let key = HmacKey::new("secret").unwrap();
         let identity = profile.with_subject(subject).identity(&key);
-        StoredTokens::new(identity.unwrap())
+        StoreEntry::new(identity.unwrap())
     }
     fn token() -> AccessToken {
         let members =
@@ -295,7 +295,7 @@ mod tests {
     }
     /// The stored form of that token, with one of its parts changed.
     fn stored_with(n: usize, part: Value) -> Vec<u8> {
-        let bytes = tokens_of("alice").encode(&token()).unwrap();
+        let bytes = entry_of("alice").encode(&token()).unwrap();
         let mut parts: Value = serde_json::from_slice(&bytes).unwrap();
         parts[n] = part;
         parts.to_string().into()
@@ -303,8 +303,8 @@ mod tests {
 
     #[test]
     fn decoded_token_has_everything_that_came_with_it() {
-        let bytes = tokens_of("alice").encode(&token()).unwrap();
-        let read = tokens_of("alice").decode(&bytes, at(NOW + 100)).unwrap();
+        let bytes = entry_of("alice").encode(&token()).unwrap();
+        let read = entry_of("alice").decode(&bytes, at(NOW + 100)).unwrap();
         assert_eq!(read.secret(), "00D!to.ken");
         assert_eq!(read.scope(), Some("read"));
         assert!(read.members().eq(token().members()));
@@ -326,16 +326,16 @@ mod tests {
                 JsonObject::default(),
             )
             .unwrap();
-            let stored = tokens_of("alice");
-            let bytes = stored.encode(&token).unwrap();
+            let entry = entry_of("alice");
+            let bytes = entry.encode(&token).unwrap();
             assert_eq!(bytes.capacity(), bytes.len(), "it grew");
-            assert!(stored.decode(&bytes, at(NOW)).is_ok());
+            assert!(entry.decode(&bytes, at(NOW)).is_ok());
         }
     }
 
     #[test]
     fn decode_refuses_what_a_store_invents() {
-        let (alice, other) = (tokens_of("alice"), tokens_of("bob").identity.text);
+        let (alice, other) = (entry_of("alice"), entry_of("bob").identity.text);
         let month = 31 * 24 * 3600 * 1000_u64;
         let rows: [(&str, Vec<u8>); 15] = [
             ("it is cut off, or something else", Vec::new()),
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn decode_takes_token_from_clock_a_minute_ahead_without_longer_lifetime() {
-        let read = tokens_of("alice").decode(&stored_with(5, json!((NOW + 60) * 1000)), at(NOW));
+        let read = entry_of("alice").decode(&stored_with(5, json!((NOW + 60) * 1000)), at(NOW));
         assert_eq!(read.unwrap().issued(), at(NOW));
     }
 
@@ -421,15 +421,15 @@ mod tests {
         };
         (0..9).for_each(|n| rejected.add(&token(n)));
         rejected.add(&token(8)); // once more is not one more
-        let found: Vec<_> = (0..10).filter(|n| rejected.contain(&token(*n))).collect();
+        let found: Vec<_> = (0..10).filter(|n| rejected.contains(&token(*n))).collect();
         assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
     fn token_is_rejected_by_its_text() {
         let rejected = RejectedTokens::default();
-        assert!(!rejected.contain(&token()));
+        assert!(!rejected.contains(&token()));
         rejected.add(&token());
-        assert!(rejected.contain(&token()));
+        assert!(rejected.contains(&token()));
     }
 }
