@@ -193,10 +193,7 @@ impl Key {
             #[cfg(feature = "ring")]
             Self::RingRsa(key) => key.algorithms(),
             #[cfg(feature = "ring")]
-            Self::Ec(key) => match key.algorithm() {
-                Algorithm::Es256 => &[Algorithm::Es256],
-                _ => &[Algorithm::Es384],
-            },
+            Self::Ec(key) => key.algorithms(),
             #[cfg(feature = "ring")]
             Self::Ed25519(_) => &[Algorithm::EdDsa],
             Self::Hmac(_) => Algorithm::HMAC,

@@ -3,7 +3,7 @@
 //! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. It accepts RSA keys of 2048, 3072
 //! or 4096 bits with an exponent of 65537 or more, and does not validate d.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPairComponents, PublicKeyComponents};
@@ -52,20 +52,20 @@ impl EcKey {
             other => return Err(another_kind(&other, "EC")),
         };
         let curve = parts.curve;
-        let (how, algorithm, length) = match curve {
-            Curve::P256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::Es256, 32_usize),
-            Curve::P384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::Es384, 48),
+        let how = match curve {
+            Curve::P256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
+            Curve::P384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
         };
-        check_algorithm(material.algorithm, algorithm)?;
+        check_algorithm(material.algorithm, *curve.algorithm())?;
         let point = parts.point.ok_or_else(|| Error::key(NO_POINT))?;
         if matches!(point.first(), Some(2 | 3)) {
             return Err(Error::key(COMPRESSED));
         }
         // Some tools leave out leading zeros of the number, some add them.
         let digits = without_leading_zeros(&parts.d);
-        let zeros = length.checked_sub(digits.len());
+        let zeros = curve.bytes().checked_sub(digits.len());
         let zeros = zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?;
-        let mut d = Zeroizing::new(Vec::with_capacity(length));
+        let mut d = Zeroizing::new(Vec::with_capacity(curve.bytes()));
         d.resize(zeros, 0);
         d.extend_from_slice(digits);
         let random = SystemRandom::new();
@@ -76,6 +76,10 @@ impl EcKey {
             key_id: material.key_id,
             repairs: material.repairs,
         })
+    }
+    /// Returns the algorithms that the key may sign.
+    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+        slice::from_ref(self.curve.algorithm())
     }
     pub(crate) fn public_key(&self) -> PublicKey {
         let point = self.key.public_key().as_ref();
@@ -92,10 +96,7 @@ impl EcKey {
 
 impl Signer for EcKey {
     fn algorithm(&self) -> Algorithm {
-        match self.curve {
-            Curve::P256 => Algorithm::Es256,
-            Curve::P384 => Algorithm::Es384,
-        }
+        *self.curve.algorithm()
     }
     fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()

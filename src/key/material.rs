@@ -175,6 +175,14 @@ impl Curve {
             Self::P384 => "P-384",
         }
     }
+    /// Returns the algorithm of its keys (RFC 7518 §3.4).
+    #[cfg(feature = "ring")]
+    pub(crate) fn algorithm(self) -> &'static Algorithm {
+        match self {
+            Self::P256 => &Algorithm::Es256,
+            Self::P384 => &Algorithm::Es384,
+        }
+    }
     /// Returns the bytes of a coordinate (RFC 7518 §6.2.1.2).
     pub(crate) fn bytes(self) -> usize {
         match self {

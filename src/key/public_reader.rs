@@ -2,6 +2,8 @@
 //!
 //! Private keys have their own reader, which returns the public key too.
 
+use std::slice;
+
 use super::certificate;
 use super::der::{BIT_STRING, INTEGER, elements, sequence, without_leading_zeros};
 use super::encoding::{decode_either_base64, decode_utf16};
@@ -143,10 +145,7 @@ fn new(key: PublicKey) -> PublicKeyOfFile {
 fn algorithms(key: &PublicKey) -> &'static [Algorithm] {
     match key {
         PublicKey::Rsa { .. } => Algorithm::RSA,
-        PublicKey::Ec { curve, .. } => match curve {
-            Curve::P256 => &[Algorithm::Es256],
-            Curve::P384 => &[Algorithm::Es384],
-        },
+        PublicKey::Ec { curve, .. } => slice::from_ref(curve.algorithm()),
         PublicKey::Ed25519 { .. } => &[Algorithm::EdDsa],
     }
 }
