@@ -21,7 +21,7 @@ use crate::profile::lifetime;
 use crate::profile::response::{self, AssumedLifetime, ResponseMap};
 use crate::profile::{MAX_TOKEN_LIFETIME, Profile};
 use crate::reason::Reason;
-use crate::redact::{redact_all, shorten};
+use crate::redact::{redact_pair, shorten};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 
@@ -354,14 +354,14 @@ impl<'p> Exchange<'p> {
         let message = match message {
             // This text names members of the response.
             Cow::Owned(text) => {
-                let [text, _] = self.signer.redact(redact_all([&text, ""], &secrets));
+                let [text, _] = self.signer.redact(redact_pair([&text, ""], &secrets));
                 text.into()
             }
             fixed => fixed,
         };
         let host = response.response.redirect_host();
         let words = host.as_deref().unwrap_or(reason.description());
-        let words = redact_all([reason.code(), words], &secrets);
+        let words = redact_pair([reason.code(), words], &secrets);
         let [code, description] = self.signer.redact(words);
         let present = |words: String| Some(shorten(&words)).filter(|words| !words.is_empty());
         let (code, description) = (present(code), present(description));

@@ -18,7 +18,7 @@ use crate::exchange::{self, Exchange};
 use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
-use crate::redact::{redact_all, shorten};
+use crate::redact::{redact_pair, shorten};
 use crate::schedule::{self, CachedToken};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
@@ -195,7 +195,7 @@ impl Fetcher {
         let mut secrets = run.secrets();
         secrets.extend(own.iter().map(|secret| secret.as_str()));
         let redact = |text: &str| {
-            let words = redact_all([text, ""], &secrets);
+            let words = redact_pair([text, ""], &secrets);
             let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
             shorten(&text)
         };

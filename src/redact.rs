@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-/// Consecutive bytes of a secret that do not occur in a sentence by chance.
-const RUN: usize = 16;
+/// The length of a window, in bytes: so many consecutive bytes of a secret do not occur in a text by chance.
+const WINDOW: usize = 16;
 /// Bytes of the shortest secret that is searched for: a shorter one occurs in any sentence.
 const SHORTEST: usize = 6;
 /// The longest text that is returned, in characters: a sentence, then the identifiers for a support case.
@@ -34,50 +34,54 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Returns whether `text` repeats a run of `secret`, however the run is spread over the text.
+/// Returns whether `text` repeats a window of `secret`, whatever insignificant characters separate its letters.
 pub(crate) fn repeats(text: &str, secret: &str) -> bool {
-    let counts = counting_in(secret);
-    let secret = counted(secret, counts);
-    let (run, runs) = runs(&secret);
+    let is_significant = significance(secret);
+    let secret = significant_chars(secret, is_significant);
+    let (length, secret_windows) = windows(&secret);
     // As it is written, and as a terminal shows it.
-    let written: String = text.chars().filter(counts).collect();
-    let shown: String = without_escapes(text.chars()).filter(counts).collect();
-    let has_run = |text: String| {
+    let written: String = text.chars().filter(is_significant).collect();
+    let shown = without_escapes(text.chars());
+    let shown: String = shown.filter(is_significant).collect();
+    let has_window = |text: String| {
         text.as_bytes()
-            .windows(run)
-            .any(|window| runs.contains(window))
+            .windows(length)
+            .any(|window| secret_windows.contains(window))
     };
-    has_run(written) || has_run(shown)
+    has_window(written) || has_window(shown)
 }
 
-/// Removes runs of `secrets` and invisible characters from a text, and shortens it in the middle.
+/// Removes windows of `secrets` and invisible characters from a text, and shortens it in the middle.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
-    let [redacted, _] = redact_all([text, ""], secrets);
+    let [redacted, _] = redact_pair([text, ""], secrets);
     shorten(&redacted)
 }
 
-/// Removes runs of `secrets` from two texts that belong together, even if a run begins in one and ends in the other.
+/// Removes windows of `secrets` from two texts that belong together, even if a window begins in one and ends in the
+/// other.
 ///
-/// The texts are not shortened here: a cut through a secret before its removal would leave a part of it.
-pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
+/// The texts are not shortened here, because the signer may redact them too: a cut through a secret before its removal
+/// would leave a part of it.
+pub(crate) fn redact_pair(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     let [text, other] = texts;
     let texts = [characters(text), characters(other)];
     let mut is_secret = vec![false; texts.iter().map(Vec::len).sum()];
     for secret in secrets {
-        let counts = counting_in(secret);
-        let secret = counted(secret, counts);
-        let (run, runs) = runs(&secret);
-        // The characters that count, of all texts one after another, and where each byte comes from.
+        let is_significant = significance(secret);
+        let secret = significant_chars(secret, is_significant);
+        let (length, secret_windows) = windows(&secret);
+        // The significant characters of both texts, one after another, and where each byte comes from.
         let (mut found, mut positions) = (String::new(), Vec::new());
         for (at, c) in texts.iter().flatten().enumerate() {
-            if counts(c) {
+            if is_significant(c) {
                 found.push(*c);
                 positions.resize(found.len(), at);
             }
         }
-        for (window, at) in found.as_bytes().windows(run).zip(positions.windows(run)) {
-            let ends = (at.first(), at.last());
-            if let (true, (Some(first), Some(last))) = (runs.contains(window), ends) {
+        let places = positions.windows(length);
+        for (window, place) in found.as_bytes().windows(length).zip(places) {
+            let ends = (place.first(), place.last());
+            if let (true, (Some(first), Some(last))) = (secret_windows.contains(window), ends) {
                 // Anything between the characters of the secret is removed too.
                 let range = is_secret.get_mut(*first..=*last);
                 range.unwrap_or_default().fill(true);
@@ -87,14 +91,14 @@ pub(crate) fn redact_all(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
     let mut is_secret = is_secret.into_iter();
     let mut without_secrets = |text: &[char]| {
         let mut kept = String::new();
-        let mut masks = false;
+        let mut is_masked = false;
         for (c, is_secret) in text.iter().zip(is_secret.by_ref()) {
             match is_secret {
                 false => kept.push(*c),
-                true if !masks => kept.push_str(MASK),
+                true if !is_masked => kept.push_str(MASK),
                 true => {}
             }
-            masks = is_secret;
+            is_masked = is_secret;
         }
         visible(&kept)
     };
@@ -171,30 +175,29 @@ fn class_of(c: char) -> CharacterClass {
     }
 }
 
-/// Returns which characters count in the search for a secret. Others may appear between them.
+/// Returns which characters are significant in the search for a secret. Others may appear between them.
 ///
 /// A token has no others (RFC 6749 §A.12, without the space). A password may have letters of any script.
-fn counting_in(secret: &str) -> fn(&char) -> bool {
+fn significance(secret: &str) -> fn(&char) -> bool {
     match secret.is_ascii() {
         true => char::is_ascii_graphic,
         false => |c| matches!(class_of(*c), CharacterClass::Visible),
     }
 }
 
-/// Returns the characters of a secret that count.
-fn counted(secret: &str, counts: fn(&char) -> bool) -> Zeroizing<String> {
+fn significant_chars(secret: &str, is_significant: fn(&char) -> bool) -> Zeroizing<String> {
     // A string that grows leaves pieces in freed memory.
     let mut characters = Zeroizing::new(String::with_capacity(secret.len()));
-    characters.extend(secret.chars().filter(counts));
+    characters.extend(secret.chars().filter(is_significant));
     characters
 }
 
-/// Returns the length of the runs of a secret that are searched for, and all of them.
-fn runs(secret: &str) -> (usize, HashSet<&[u8]>) {
-    let run = secret.len().clamp(1, RUN);
+/// Returns the length of the windows of a secret, and all of them. A secret that is too short has none.
+fn windows(secret: &str) -> (usize, HashSet<&[u8]>) {
+    let length = secret.len().clamp(1, WINDOW);
     match secret.len() < SHORTEST {
-        true => (run, HashSet::new()),
-        false => (run, secret.as_bytes().windows(run).collect()),
+        true => (length, HashSet::new()),
+        false => (length, secret.as_bytes().windows(length).collect()),
     }
 }
 
@@ -263,9 +266,9 @@ mod tests {
     }
 
     #[test]
-    fn redact_all_finds_secret_spread_over_texts() {
+    fn redact_pair_finds_secret_spread_over_texts() {
         let (front, back) = SECRET[..20].split_at(10);
-        let texts = redact_all([front, &format!("{back} and words")], &[SECRET]);
+        let texts = redact_pair([front, &format!("{back} and words")], &[SECRET]);
         assert_eq!(texts, ["[..]", "[..] and words"]);
     }
 

@@ -6,7 +6,7 @@ use jwt_bearer::{Audience, Endpoint, Exchange, Jti, Profile, Response};
 use serde_json::{Value, json};
 
 use crate::messages::{cut, escape_invisible, shortened};
-use crate::redact::{redact, redact_all, repeats, shorten, visible};
+use crate::redact::{redact, redact_pair, repeats, shorten, visible};
 use crate::{assert_printable, error_texts, fields, is_invisible, key, now};
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UifQ.c2lnbmF0dXJlLW9mLWpvZQ";
@@ -42,7 +42,7 @@ pub fn foreign_text(input: &[u8]) {
         .into_iter()
         .filter(|secret| !secret.contains(['[', ']']))
         .collect();
-    let both = redact_all(texts.each_ref().map(String::as_str), &secrets);
+    let both = redact_pair(texts.each_ref().map(String::as_str), &secrets);
     let joined: String = both.iter().flat_map(|text| text.chars()).collect();
     assert!(!both.iter().any(|text| text.contains(is_invisible)));
     for secret in &checked {

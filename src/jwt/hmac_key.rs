@@ -14,7 +14,7 @@ use crate::error::{BoxError, Error};
 use crate::key::encoding::{decode_base64, decode_base64url, decode_hex};
 use crate::key::material::{KeyMaterial, KeyParts};
 use crate::overwrite::overwrite_stack;
-use crate::redact::redact_all;
+use crate::redact::redact_pair;
 use crate::signer::{Algorithm, Signer};
 
 /// An algorithm for shared secrets (RFC 7518 §3.2).
@@ -213,7 +213,7 @@ impl Signer for HmacKey {
         let base64 = Zeroizing::new(base64.encode(&self.secret));
         let base64url = Zeroizing::new(base64url.encode(&self.secret));
         let secrets = [text, &lower, &upper, &base64, &base64url];
-        redact_all(words.each_ref().map(String::as_str), &secrets)
+        redact_pair(words.each_ref().map(String::as_str), &secrets)
     }
     /// Returns the HMAC-SHA-256 of a fixed text. A plain hash of a weak secret could be looked up.
     fn identity(&self) -> Option<[u8; 32]> {
