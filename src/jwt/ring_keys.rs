@@ -18,7 +18,7 @@ use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 #[cfg(feature = "cli")]
 use super::rsa_key::has_matching_exponents;
 use crate::error::{BoxError, Error};
-use crate::key::der::without_leading_zeros;
+use crate::key::der::{bit_length, without_leading_zeros};
 use crate::key::material::{
     Curve, EC_INCONSISTENT, INCONSISTENT, KeyMaterial, KeyParts, PSS_KEY, RsaParts,
 };
@@ -276,7 +276,7 @@ fn another_kind(found: &KeyParts, wanted: &str) -> Error {
 /// `ring` rounds a size up to whole bytes, so the size is checked here. d is not used, and each signature checks dP and
 /// dQ.
 fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
-    let bits = bits(&parts.n);
+    let bits = bit_length(&parts.n);
     if ![2048, 3072, 4096].contains(&bits) {
         return Err(Error::key(format!(
             "this RSA key has {bits} bits; ring takes 2048, 3072 and 4096"
@@ -311,12 +311,6 @@ fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
 
 /// 65537, big-endian.
 const MIN_EXPONENT: [u8; 3] = [1, 0, 1];
-
-fn bits(number: &[u8]) -> usize {
-    let zeros = number.first().map_or(0, |first| first.leading_zeros());
-    let bits = number.len().saturating_mul(8);
-    bits.saturating_sub(zeros.try_into().unwrap_or_default())
-}
 
 impl fmt::Debug for EcKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

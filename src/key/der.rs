@@ -101,6 +101,14 @@ pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
+/// Returns the length of a number in bits. It has no leading zeros.
+#[cfg(feature = "ring")]
+pub(crate) fn bit_length(number: &[u8]) -> usize {
+    let zeros = number.first().map_or(0, |first| first.leading_zeros());
+    let bits = number.len().saturating_mul(8);
+    bits.saturating_sub(zeros.try_into().unwrap_or_default())
+}
+
 /// Encodes a nonnegative INTEGER, given without leading zeros.
 pub(crate) fn encode_unsigned(number: &[u8]) -> Vec<u8> {
     match number {

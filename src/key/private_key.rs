@@ -202,7 +202,7 @@ fn pkcs8(
     others: &[Element<'_>],
 ) -> Result<KeyMaterial, &'static str> {
     let public = others.iter().find(|element| element.tag == IMPLICIT_1);
-    let public = public.copied().and_then(bits);
+    let public = public.copied().and_then(bit_string);
     let algorithm = elements(algorithm.value).map_err(|_| NO_KEY)?;
     let (oid, parameters) = match algorithm.as_slice() {
         [oid, parameters @ ..] => (oid.value, parameters.first()),
@@ -309,12 +309,12 @@ fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts
     Ok(EcParts {
         curve,
         d: d.value.to_vec().into(),
-        point: explicit(CONTEXT_1).and_then(bits),
+        point: explicit(CONTEXT_1).and_then(bit_string),
     })
 }
 
 /// Returns the bytes of a BIT STRING, whose first byte is the number of unused bits.
-fn bits(element: Element<'_>) -> Option<Vec<u8>> {
+fn bit_string(element: Element<'_>) -> Option<Vec<u8>> {
     element.value.get(1..).map(<[u8]>::to_vec)
 }
 

@@ -3,6 +3,7 @@
 //! `Proc-Type: 4,ENCRYPTED` and `DEK-Info` are those of RFC 1421 §4.6.1. The cipher's key is derived in OpenSSL's own
 //! way: MD5 over the passphrase and a salt, which is the beginning of the IV.
 
+use super::encoding::decode_hex;
 use super::material::{Cipher, DekInfo};
 #[cfg(feature = "encrypted-keys")]
 use super::{block_cipher, derivation, encrypted::WRONG_PASSPHRASE, material::SecretBytes};
@@ -57,18 +58,10 @@ pub(super) fn split_headers(body: &str) -> Result<(Option<DekInfo>, &str), Strin
     };
     let digits = cipher.block_length().saturating_mul(2);
     let (iv, base64) = rest.trim_start().split_at_checked(digits).ok_or(NO_IV)?;
-    let iv = from_hex(iv).ok_or(NO_IV)?;
+    // Spaces among the digits are skipped, and then the vector is too short.
+    let iv = decode_hex(iv.as_bytes()).filter(|iv| iv.len() == cipher.block_length());
+    let iv = iv.ok_or(NO_IV)?.to_vec();
     Ok((Some(DekInfo { cipher, iv }), base64.trim_start()))
-}
-
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<_>> = digits.chars().map(|digit| digit.to_digit(16)).collect();
-    let bytes = digits?;
-    let bytes = bytes.chunks_exact(2).map(|pair| match pair {
-        [high, low] => u8::try_from(high.saturating_mul(16).saturating_add(*low)).ok(),
-        _ => None,
-    });
-    bytes.collect()
 }
 
 /// Decrypts the body of a block.

@@ -5,7 +5,7 @@
 use std::slice;
 
 use super::certificate;
-use super::der::{BIT_STRING, INTEGER, elements, sequence, without_leading_zeros};
+use super::der::{BIT_STRING, INTEGER, bit_length, elements, sequence, without_leading_zeros};
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::jwk::{self, Jwk};
 use super::material::Curve;
@@ -91,7 +91,7 @@ impl PublicKeyOfFile {
     /// Returns the kind of the key, and its size or curve.
     pub fn kind(&self) -> String {
         match &self.key {
-            PublicKey::Rsa { n, .. } => format!("RSA, {} bits", bits(n)),
+            PublicKey::Rsa { n, .. } => format!("RSA, {} bits", bit_length(n)),
             PublicKey::Ec { curve, .. } => format!("EC, {}", curve.name()),
             PublicKey::Ed25519 { .. } => "Ed25519".to_owned(),
         }
@@ -99,7 +99,7 @@ impl PublicKeyOfFile {
     /// Returns the bits of an RSA key.
     pub fn rsa_bits(&self) -> Option<usize> {
         match &self.key {
-            PublicKey::Rsa { n, .. } => Some(bits(n)),
+            PublicKey::Rsa { n, .. } => Some(bit_length(n)),
             _ => None,
         }
     }
@@ -233,10 +233,4 @@ fn ec(curve: Curve, point: &[u8]) -> Result<PublicKey, &'static str> {
         x: x.to_vec(),
         y: y.to_vec(),
     })
-}
-
-fn bits(number: &[u8]) -> usize {
-    let zeros = number.first().map_or(0, |first| first.leading_zeros());
-    let bits = number.len().saturating_mul(8);
-    bits.saturating_sub(zeros.try_into().unwrap_or_default())
 }
