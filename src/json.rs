@@ -10,7 +10,9 @@ use serde_core::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
-pub(crate) use self::writer::{JsonWriter, LONGEST_ESCAPE, array, capacity, object, string};
+pub(crate) use self::writer::{
+    JsonWriter, LONGEST_ESCAPE, capacity, encode_array, encode_object, encode_string,
+};
 
 /// A JSON object that was parsed: names and the JSON of their values, as it was written. It is wiped when dropped.
 ///
@@ -31,7 +33,7 @@ impl JsonObject {
     /// umlaut in Latin-1 still says something.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         with_text(json, |text| {
-            Self::from_members(parts(text, '{')?.chunks_exact(2))
+            Self::from_members(split_values(text, '{')?.chunks_exact(2))
         })
     }
 
@@ -46,7 +48,7 @@ impl JsonObject {
         let mut object = Self::default();
         for member in members {
             let [name, json] = member else { return None };
-            let (name, json) = (text(name)?, Zeroizing::new((*json).to_owned()));
+            let (name, json) = (decode_string(name)?, Zeroizing::new((*json).to_owned()));
             match object
                 .0
                 .binary_search_by(|(other, _)| other.as_str().cmp(&name))
@@ -77,7 +79,7 @@ impl JsonObject {
 
     /// Makes an object of one text.
     pub(crate) fn of_text(name: &str, text: &str) -> Self {
-        let json = String::from_utf8(mem::take(&mut *string(text))); // JSON is UTF-8
+        let json = String::from_utf8(mem::take(&mut *encode_string(text))); // JSON is UTF-8
         Self(vec![(name.to_owned(), json.unwrap_or_default().into())])
     }
 
@@ -93,19 +95,19 @@ impl JsonObject {
 
     /// Returns the text that a [path](path) leads to, if it is not empty.
     pub(crate) fn find_text(&self, member: &str) -> Option<Zeroizing<String>> {
-        text(self.find(member)?).filter(|text| !text.is_empty())
+        decode_string(self.find(member)?).filter(|text| !text.is_empty())
     }
 
     /// Returns the text of a member, if it is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
-        text(self.json(name)?).filter(|text| !text.is_empty())
+        decode_string(self.json(name)?).filter(|text| !text.is_empty())
     }
 
     /// Returns the texts of members with these names, at any depth.
     pub(crate) fn texts_at_any_depth(&self, names: &[&str]) -> Vec<Zeroizing<String>> {
         let mut found = Vec::new();
         for (name, json) in self.members() {
-            if let Some(text) = text(json).filter(|_| names.contains(&name)) {
+            if let Some(text) = decode_string(json).filter(|_| names.contains(&name)) {
                 found.push(text);
             } else if json.starts_with(['{', '[']) {
                 if let Some(value) = JsonValue::parse(json) {
@@ -137,15 +139,15 @@ impl JsonObject {
     pub(crate) fn text_members(&self) -> TextMembers {
         let present = self.members().filter(|(_, json)| *json != "null");
         let texts = present.map(|(name, json)| {
-            let text = text(json).unwrap_or_else(|| json.to_owned().into());
+            let text = decode_string(json).unwrap_or_else(|| json.to_owned().into());
             (name.to_owned(), text)
         });
         texts.collect()
     }
 }
 
-/// Returns the text of a JSON string.
-pub(crate) fn text(json: &str) -> Option<Zeroizing<String>> {
+/// Decodes a JSON string; returns `None` for anything else.
+pub(crate) fn decode_string(json: &str) -> Option<Zeroizing<String>> {
     let mut value = json.starts_with('"').then(|| JsonValue::parse(json))??;
     match &mut value.0 {
         Value::String(text) => Some(mem::take(text).into()),
@@ -185,7 +187,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
     let Some((name, rest)) = path.split_first() else {
         return "null".to_owned().into();
     };
-    let (elements, members) = (parts(json, '['), parts(json, '{'));
+    let (elements, members) = (split_values(json, '['), split_values(json, '{'));
     // A string that grows would leave copies behind.
     let mut kept = Zeroizing::new(String::with_capacity(
         json.len().saturating_add("null".len()),
@@ -204,7 +206,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
         kept.push('{');
         for member in members.chunks_exact(2) {
             let [key, value] = member else { continue };
-            let is_named = text(key).is_some_and(|key| *key == **name);
+            let is_named = decode_string(key).is_some_and(|key| *key == **name);
             if is_named && rest.is_empty() {
                 continue;
             }
@@ -228,7 +230,8 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
 /// Returns whether a value says nothing: `null`, `false`, or an empty text, array or object.
 pub(crate) fn is_empty(json: &str) -> bool {
     let has_no = |bracket| {
-        json.starts_with(bracket) && parts(json, bracket).is_some_and(|parts| parts.is_empty())
+        json.starts_with(bracket)
+            && split_values(json, bracket).is_some_and(|values| values.is_empty())
     };
     matches!(json, "null" | "false" | "\"\"") || has_no('{') || has_no('[')
 }
@@ -244,11 +247,11 @@ fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     if let Some(elements) = elements(json) {
         return elements.get(index(name)?).copied();
     }
-    let members = parts(json, '{')?;
+    let members = split_values(json, '{')?;
     let is_named = |member: &&[&str]| {
         member
             .first()
-            .and_then(|json| text(json))
+            .and_then(|json| decode_string(json))
             .is_some_and(|text| *text == name)
     };
     members
@@ -259,12 +262,12 @@ fn child<'a>(json: &'a str, name: &str) -> Option<&'a str> {
         .copied()
 }
 
-/// Returns the members of an object sorted by name, their values as they are written. Members with the same name
-/// keep their order.
-pub(crate) fn members(json: &str) -> Option<Vec<(Zeroizing<String>, &str)>> {
-    let parts = parts(json, '{')?;
-    let pairs = parts.chunks_exact(2).map(|member| match member {
-        [name, json] => Some((text(name)?, *json)),
+/// Returns the members of an object sorted by name. Names are decoded, and values are as they are written. Members with
+/// the same name keep their order.
+pub(crate) fn sorted_members(json: &str) -> Option<Vec<(Zeroizing<String>, &str)>> {
+    let values = split_values(json, '{')?;
+    let pairs = values.chunks_exact(2).map(|member| match member {
+        [name, json] => Some((decode_string(name)?, *json)),
         _ => None,
     });
     let mut members: Vec<_> = pairs.collect::<Option<_>>()?;
@@ -274,25 +277,25 @@ pub(crate) fn members(json: &str) -> Option<Vec<(Zeroizing<String>, &str)>> {
 
 /// Returns the elements of an array, each as it is written.
 pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
-    parts(json, '[')
+    split_values(json, '[')
 }
 
 /// Returns the elements of an array, or the names and values of an object in turn, each as it is written.
 ///
 /// `RawValue` of serde_json would do this too. It adds 50 kB to a program: its errors can format floats.
-fn parts(json: &str, begin: char) -> Option<Vec<&str>> {
+fn split_values(json: &str, begin: char) -> Option<Vec<&str>> {
     serde_json::from_str::<IgnoredAny>(json).ok()?;
     let mut rest = json.trim_start().strip_prefix(begin)?;
-    let mut parts = Vec::new();
+    let mut values = Vec::new();
     loop {
         // The text is valid JSON, so each separator is in its place.
         rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
-        let mut values = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
-        let Some(Ok(_)) = values.next() else {
-            return Some(parts); // a bracket closes here
+        let mut stream = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        let Some(Ok(_)) = stream.next() else {
+            return Some(values); // a bracket closes here
         };
-        let (part, after) = rest.split_at_checked(values.byte_offset())?;
-        parts.push(part);
+        let (value, after) = rest.split_at_checked(stream.byte_offset())?;
+        values.push(value);
         rest = after;
     }
 }

@@ -87,11 +87,11 @@ impl Assertion {
         json.text("typ", typ);
         json.text("alg", Some(signer.algorithm().name()));
         json.text("kid", signer.key_id());
-        json.encoded(header);
-        json.take(|json| append(json, &mut jwt));
+        json.json_members(header);
+        json.finish_into(|json| append(json, &mut jwt));
         jwt.push('.');
         claims(&mut json);
-        json.take(|json| append(json, &mut jwt));
+        json.finish_into(|json| append(json, &mut jwt));
         let signature = signer
             .sign(jwt.as_bytes())
             .map_err(|error| Error::key("the signer failed").with_source(error))?;

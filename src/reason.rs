@@ -88,7 +88,7 @@ fn text_or_integer(json: &str) -> Option<Zeroizing<String>> {
     let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let text = match is_integer {
         true => Some(json.to_owned().into()),
-        false => json::text(json),
+        false => json::decode_string(json),
     };
     text.filter(|text| !text.is_empty())
 }

@@ -179,18 +179,18 @@ impl StoreEntry {
     pub(crate) fn encode(&self, token: &AccessToken) -> Result<Zeroizing<Vec<u8>>, BoxError> {
         let issued = token.issued().duration_since(SystemTime::UNIX_EPOCH)?;
         let member = |(name, json): (&str, &str)| {
-            json::array(&[json::string(name).as_slice(), json.as_bytes()])
+            json::encode_array(&[json::encode_string(name).as_slice(), json.as_bytes()])
         };
         let members: Vec<_> = token.json_members().map(member).collect();
         let number = |number: u128| Zeroizing::new(number.to_string().into_bytes());
-        Ok(json::array(&[
-            json::string(FORMAT),
-            json::string(&self.identity.text),
-            json::string(token.secret()),
+        Ok(json::encode_array(&[
+            json::encode_string(FORMAT),
+            json::encode_string(&self.identity.text),
+            json::encode_string(token.secret()),
             token
                 .scope()
-                .map_or_else(|| b"null".to_vec().into(), json::string),
-            json::array(&members),
+                .map_or_else(|| b"null".to_vec().into(), json::encode_string),
+            json::encode_array(&members),
             number(issued.as_millis()),
             number(token.lifetime().as_millis()),
         ]))
@@ -213,7 +213,7 @@ impl StoreEntry {
         let [format, identity, secret, scope, members, issued, lifetime] = *stored else {
             return Err(NOT_A_TOKEN);
         };
-        let text = |json| json::text(json).ok_or(NOT_A_TOKEN);
+        let text = |json| json::decode_string(json).ok_or(NOT_A_TOKEN);
         let milliseconds = |json: &str| {
             let number = json.parse().map_err(|_| NOT_A_TOKEN);
             number.map(Duration::from_millis)

@@ -32,7 +32,10 @@ impl JsonWriter {
     }
 
     /// Writes members whose values are JSON already.
-    pub(crate) fn encoded<'a>(&mut self, members: impl IntoIterator<Item = &'a (String, String)>) {
+    pub(crate) fn json_members<'a>(
+        &mut self,
+        members: impl IntoIterator<Item = &'a (String, String)>,
+    ) {
         for (name, json) in members {
             self.json(name, json);
         }
@@ -62,10 +65,10 @@ impl JsonWriter {
         self.0.push(b':');
     }
 
-    /// Ends the object, hands its bytes to `read`, and begins a new one in the same memory.
-    pub(crate) fn take(&mut self, read: impl FnOnce(&[u8])) {
+    /// Ends the object, hands its bytes to `receive`, and begins a new one in the same memory.
+    pub(crate) fn finish_into(&mut self, receive: impl FnOnce(&[u8])) {
         self.end();
-        read(&self.0);
+        receive(&self.0);
         self.0.clear();
     }
 
@@ -82,16 +85,16 @@ impl JsonWriter {
     }
 }
 
-/// Writes a JSON string, in a single allocation.
-pub(crate) fn string(text: &str) -> Zeroizing<Vec<u8>> {
+/// Encodes a JSON string, in a single allocation.
+pub(crate) fn encode_string(text: &str) -> Zeroizing<Vec<u8>> {
     let capacity = text.len().saturating_mul(LONGEST_ESCAPE).saturating_add(2);
     let mut json = Zeroizing::new(Vec::with_capacity(capacity));
     let _ = serde_json::to_writer(&mut *json, text); // writing to a vector cannot fail
     json
 }
 
-/// Writes an array of elements that are JSON already, in a single allocation.
-pub(crate) fn array(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
+/// Encodes an array of elements that are JSON already, in a single allocation.
+pub(crate) fn encode_array(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
     let lengths = elements
         .iter()
         .map(|json| json.as_ref().len().saturating_add(1));
@@ -108,8 +111,8 @@ pub(crate) fn array(elements: &[impl AsRef<[u8]>]) -> Zeroizing<Vec<u8>> {
     array
 }
 
-/// Writes texts as one object, in a single allocation: a vector that grows leaves copies of a secret behind.
-pub(crate) fn object(members: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+/// Encodes texts as one object, in a single allocation: a vector that grows leaves copies of a secret behind.
+pub(crate) fn encode_object(members: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let capacity = capacity(members.iter().copied(), LONGEST_ESCAPE);
     let mut writer = JsonWriter::with_capacity(capacity);
     for (name, value) in members {
@@ -140,7 +143,7 @@ mod tests {
         let long = "\u{1f}".repeat(1000);
         let escaped: &[(&str, &str)] = &[(&long, &long), ("\u{1f}", ""), ("", &long)];
         for members in [&[], short, escaped] {
-            let json = object(members);
+            let json = encode_object(members);
             let capacity = capacity(members.iter().copied(), LONGEST_ESCAPE);
             assert!(json.len() <= capacity);
             assert_eq!(json.capacity(), capacity);

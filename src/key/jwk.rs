@@ -180,7 +180,7 @@ impl JwkSearch<'_> {
         };
         let values: Vec<&str> = match json.trim_start().chars().next() {
             Some('{') => {
-                let Some(members) = json::members(json) else {
+                let Some(members) = json::sorted_members(json) else {
                     return Ok(None);
                 };
                 let object = Jwk(members);
@@ -259,7 +259,7 @@ impl<'t> Jwk<'t> {
     /// Reads the members of a JSON object.
     #[cfg(feature = "cli")]
     pub(super) fn parse(json: &'t str) -> Result<Self, Error> {
-        json::members(json)
+        json::sorted_members(json)
             .map(Self)
             .ok_or_else(|| Error::key(DAMAGED))
     }

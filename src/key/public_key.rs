@@ -86,7 +86,7 @@ impl PublicKey {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        String::from_utf8_lossy(&json::object(&members)).into_owned()
+        String::from_utf8_lossy(&json::encode_object(&members)).into_owned()
     }
 
     /// Returns the thumbprint (RFC 7638) with SHA-256, in base64url.
@@ -96,7 +96,7 @@ impl PublicKey {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        URL_SAFE_NO_PAD.encode(Sha256::digest(json::object(&members)))
+        URL_SAFE_NO_PAD.encode(Sha256::digest(json::encode_object(&members)))
     }
 
     /// Returns `SHA256:` and the SHA-256 hash of the key in DER, in base64.

@@ -130,7 +130,7 @@ impl Profile {
             Issuer::Fixed(text) | Issuer::WithFingerprint(text) => Some(text.as_str()),
         };
         // Several servers name a tenant in `tid`, and people paste it just like an issuer.
-        let tid = self.claim("tid").and_then(json::text);
+        let tid = self.claim("tid").and_then(json::decode_string);
         let texts = [
             ("issuer", issuer),
             ("subject", self.subject.as_deref()),

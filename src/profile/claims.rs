@@ -107,7 +107,7 @@ impl Profile {
             claims.number("nbf", nbf);
             claims.number("iat", iat);
             claims.text("jti", jti.as_deref());
-            claims.encoded(before.iter().chain(&scope).chain(after));
+            claims.json_members(before.iter().chain(&scope).chain(after));
         })?;
         self.check_length(&assertion, signer.algorithm())?;
         Ok(assertion.with_jti(jti))

@@ -97,7 +97,7 @@ pub(super) const PROVIDER: Provider = Provider {
 const LIMITS: Limits = Limits {
     exp_after_iat: HOUR,
     check: |profile| {
-        let uid = profile.claim("uid").and_then(json::text);
+        let uid = profile.claim("uid").and_then(json::decode_string);
         let length = uid.map_or(0, |uid| uid.encode_utf16().count()); // as JavaScript counts
         match length {
             1..=128 => Ok(()),
