@@ -15,6 +15,7 @@ pub(crate) mod encoding;
 mod encrypted;
 mod jwk;
 pub(crate) mod material;
+mod oid;
 #[cfg(feature = "encrypted-keys")]
 mod pbes1;
 mod pem;

@@ -15,9 +15,9 @@ use super::der::{
 };
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::material::SecretBytes;
+use super::oid;
 use super::pem;
-use super::private_key::{RSA, RSA_PSS};
-use super::public_key::RSA_ENCRYPTION;
+use super::public_key::RSA_ALGORITHM_ID;
 use crate::error::Error;
 use crate::signer::Signer;
 
@@ -186,7 +186,7 @@ pub(super) fn public_key_info(bytes: &[u8]) -> Option<Vec<u8>> {
 fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
     let info = key_info(certificate)?;
     let algorithm = match info.oid.value {
-        RSA | RSA_PSS => RSA_ENCRYPTION.to_vec(), // a key restricted to PSS is the same key
+        oid::RSA | oid::RSA_PSS => RSA_ALGORITHM_ID.to_vec(), // a key restricted to PSS is the same key
         _ => encode(SEQUENCE, info.algorithm.value),
     };
     let bits = encode(BIT_STRING, info.bits.value);

@@ -16,6 +16,7 @@ use super::der::{
 use super::derivation::{MAC_KEY, pkcs12, pkcs12_passphrases};
 use super::encrypted::{self, WRONG_PASSPHRASE};
 use super::material::SecretBytes;
+use super::oid;
 
 const CONVERT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
      -legacy)";
@@ -31,11 +32,8 @@ const DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
 /// `keyBag` and `pkcs8ShroudedKeyBag` (RFC 7292 §4.2).
 const KEY_BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01";
 const SHROUDED_KEY_BAG: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02";
-/// Hash functions of the MAC (RFC 3279 §2.1, RFC 5754 §2).
+/// SHA-1, 1.3.14.3.2.26 (RFC 3279 §2.1).
 const SHA_1: &[u8] = b"\x2b\x0e\x03\x02\x1a";
-const SHA_256: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01";
-const SHA_384: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x02";
-const SHA_512: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x03";
 
 /// Returns the first private key of a `PFX` (RFC 7292 §4), in DER, and whether there are several.
 ///
@@ -117,9 +115,9 @@ impl<'d> Mac<'d> {
         check_rounds(self.rounds, "the MAC of PKCS#12", CONVERT)?;
         let is_valid = match self.hash {
             SHA_1 => Self::is_valid::<Sha1>,
-            SHA_256 => Self::is_valid::<Sha256>,
-            SHA_384 => Self::is_valid::<Sha384>,
-            SHA_512 => Self::is_valid::<Sha512>,
+            oid::SHA_256 => Self::is_valid::<Sha256>,
+            oid::SHA_384 => Self::is_valid::<Sha384>,
+            oid::SHA_512 => Self::is_valid::<Sha512>,
             _ => return Err(UNKNOWN_MAC.into()),
         };
         match pkcs12_passphrases(passphrase)

@@ -14,6 +14,7 @@ use super::material::{
     KeyMaterial, KeyParts, MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY,
     RsaParts, SECP256K1, TOO_LONG,
 };
+use super::oid;
 use crate::signer::Algorithm;
 
 /// The longest DER that is read, in bytes. A key is at most 5 thousand bytes; a PKCS#12 store is longer.
@@ -23,11 +24,7 @@ const NO_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
 const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
-/// Object identifiers of key algorithms (RFC 3279 §2.3.1, RFC 4055 §1.2, RFC 5480 §2.1.1, RFC 8410 §3).
-pub(super) const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
-pub(super) const RSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
-pub(super) const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
-pub(super) const ED25519: &[u8] = b"\x2b\x65\x70";
+/// The mask of PSS, 1.2.840.113549.1.1.8 (RFC 4055 §2.2).
 const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
 
 /// Kinds of keys that cannot sign a JWT here, by object identifier (RFC 3279 §2.3.2, RFC 8410 §3).
@@ -48,23 +45,11 @@ const OTHER_KINDS: &[(&[u8], &str)] = &[
 const OTHER_KIND: &str = "this is a key of another kind: JWTs are signed with RSA, EC or Ed25519 \
     keys";
 
-/// Hashes of PSS by object identifier (RFC 4055 §2.1), with their length in bytes.
+/// Hashes of PSS (RFC 4055 §2.1), with their length in bytes.
 const PSS_HASHES: &[(&[u8], u8, &[Algorithm])] = &[
-    (
-        b"\x60\x86\x48\x01\x65\x03\x04\x02\x01",
-        32,
-        &[Algorithm::Ps256],
-    ),
-    (
-        b"\x60\x86\x48\x01\x65\x03\x04\x02\x02",
-        48,
-        &[Algorithm::Ps384],
-    ),
-    (
-        b"\x60\x86\x48\x01\x65\x03\x04\x02\x03",
-        64,
-        &[Algorithm::Ps512],
-    ),
+    (oid::SHA_256, 32, &[Algorithm::Ps256]),
+    (oid::SHA_384, 48, &[Algorithm::Ps384]),
+    (oid::SHA_512, 64, &[Algorithm::Ps512]),
 ];
 const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS does not have: it \
     wants SHA-256, -384 or -512 for hash and MGF1, and a salt as long as the hash";
@@ -204,16 +189,16 @@ fn pkcs8(
     let public = others.iter().find(|element| element.tag == IMPLICIT_1);
     let public = public.copied().and_then(bit_string);
     let algorithm = elements(algorithm.value).map_err(|_| NO_KEY)?;
-    let (oid, parameters) = match algorithm.as_slice() {
-        [oid, parameters @ ..] => (oid.value, parameters.first()),
+    let (kind, parameters) = match algorithm.as_slice() {
+        [kind, parameters @ ..] => (kind.value, parameters.first()),
         [] => return Err(NO_KEY),
     };
-    match oid {
-        RSA | RSA_PSS => {
+    match kind {
+        oid::RSA | oid::RSA_PSS => {
             let (elements, rest) = split(key.value).map_err(|_| INCONSISTENT)?;
             let mut material = pkcs1(&elements)?;
-            match (oid, parameters) {
-                (RSA_PSS, parameters) => {
+            match (kind, parameters) {
+                (oid::RSA_PSS, parameters) => {
                     material.restriction = Some(pss_algorithms(parameters).ok_or(OTHER_PSS)?);
                 }
                 // RFC 3279 §2.3.1 requires it, and early versions of the `rsa` crate did not write it.
@@ -225,7 +210,7 @@ fn pkcs8(
             }
             Ok(material)
         }
-        EC => {
+        oid::EC => {
             let elements = sequence(key.value).map_err(|_| EC_INCONSISTENT);
             let parts = elements.and_then(|elements| sec1(&elements, parameters));
             Ok(plain(KeyParts::Ec(parts.map(|parts| EcParts {
@@ -234,7 +219,7 @@ fn pkcs8(
             }))))
         }
         // RFC 8410 §7: an OCTET STRING in the OCTET STRING.
-        ED25519 => {
+        oid::ED25519 => {
             let seed = match split_first(key.value) {
                 Ok((seed, [])) if seed.tag == OCTET_STRING => seed.value,
                 _ => &[],
@@ -244,13 +229,13 @@ fn pkcs8(
                 public,
             })))
         }
-        oid => Err(other_kind(oid)),
+        _ => Err(other_kind(kind)),
     }
 }
 
 /// Names a kind of key that cannot sign a JWT here.
-fn other_kind(oid: &[u8]) -> &'static str {
-    let row = OTHER_KINDS.iter().find(|(other, _)| *other == oid);
+fn other_kind(kind: &[u8]) -> &'static str {
+    let row = OTHER_KINDS.iter().find(|(other, _)| *other == kind);
     row.map_or(OTHER_KIND, |(_, name)| name)
 }
 
@@ -269,7 +254,7 @@ fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorith
     let mask = sequence(field(CONTEXT_1)?.value).ok()?;
     let mask_hash = elements(mask.get(1)?.value).ok()?;
     let (hash, mask_hash) = (hash.first()?.value, mask_hash.first()?.value);
-    let (_, length, algorithms) = PSS_HASHES.iter().find(|(oid, ..)| *oid == hash)?;
+    let (_, length, algorithms) = PSS_HASHES.iter().find(|(other, ..)| *other == hash)?;
     let salt = field(CONTEXT_2)
         .map(|salt| split_first(salt.value))
         .transpose()

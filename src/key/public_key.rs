@@ -11,15 +11,16 @@ use crate::json;
 use crate::signer::Algorithm;
 
 /// The algorithm of an RSA key, 1.2.840.113549.1.1.1 with NULL for parameters (RFC 3279 §2.3.1).
-pub(super) const RSA_ENCRYPTION: &[u8] =
+pub(super) const RSA_ALGORITHM_ID: &[u8] =
     b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 /// The algorithm of a key on P-256 (RFC 5480 §2.1.1).
-const EC_P256: &[u8] =
+const P256_ALGORITHM_ID: &[u8] =
     b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 /// The algorithm of a key on P-384 (RFC 5480 §2.1.1).
-const EC_P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
+const P384_ALGORITHM_ID: &[u8] =
+    b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
 /// The algorithm of an Ed25519 key (RFC 8410 §4).
-const ED25519: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70";
+const ED25519_ALGORITHM_ID: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70";
 
 /// The numbers of a public key, big-endian.
 pub(crate) enum PublicKey {
@@ -46,16 +47,16 @@ impl PublicKey {
         let (algorithm, key) = match self {
             Self::Rsa { n, e } => {
                 let numbers = [encode_unsigned(n), encode_unsigned(e)].concat();
-                (RSA_ENCRYPTION, encode(SEQUENCE, &numbers))
+                (RSA_ALGORITHM_ID, encode(SEQUENCE, &numbers))
             }
             Self::Ec { curve, x, y } => {
                 let algorithm = match curve {
-                    Curve::P256 => EC_P256,
-                    Curve::P384 => EC_P384,
+                    Curve::P256 => P256_ALGORITHM_ID,
+                    Curve::P384 => P384_ALGORITHM_ID,
                 };
                 (algorithm, [&[UNCOMPRESSED], &**x, y].concat())
             }
-            Self::Ed25519 { x } => (ED25519, x.clone()),
+            Self::Ed25519 { x } => (ED25519_ALGORITHM_ID, x.clone()),
         };
         let bits = encode(BIT_STRING, &[&[0], &*key].concat()); // 0 bits of the last byte are unused
         encode(SEQUENCE, &[algorithm, &bits].concat())

@@ -9,8 +9,9 @@ use super::der::{BIT_STRING, INTEGER, bit_length, elements, sequence, without_le
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::jwk::{self, Jwk};
 use super::material::Curve;
+use super::oid;
 use super::pem;
-use super::private_key::{CURVES, EC, ED25519, RSA, RSA_PSS};
+use super::private_key::CURVES;
 use super::public_key::{PublicKey, UNCOMPRESSED};
 use crate::error::Error;
 use crate::signer::Algorithm;
@@ -190,27 +191,27 @@ fn from_info(info: &[u8]) -> Result<PublicKeyOfFile, &'static str> {
     };
     let key = bits.value.get(1..).ok_or(DAMAGED)?; // the first byte counts the unused bits
     let algorithm = elements(algorithm.value).map_err(|_| DAMAGED)?;
-    let oid = algorithm.first().ok_or(DAMAGED)?.value;
-    match oid {
-        RSA | RSA_PSS => {
+    let kind = algorithm.first().ok_or(DAMAGED)?.value;
+    match kind {
+        oid::RSA | oid::RSA_PSS => {
             let numbers = sequence(key).map_err(|_| DAMAGED)?;
             let [n, e] = numbers.as_slice() else {
                 return Err(DAMAGED);
             };
             let mut key = new(rsa(n.value, e.value));
-            if oid == RSA_PSS {
+            if kind == oid::RSA_PSS {
                 key.algorithms = Algorithm::PSS;
             }
             Ok(key)
         }
-        EC => {
+        oid::EC => {
             let name = algorithm.get(1).map_or(&[][..], |name| name.value);
             let row = CURVES.iter().find(|(curve, _)| *curve == name);
             let curve = row.map_or(Err(OTHER_KIND), |(_, curve)| *curve)?;
             ec(curve, key).map(new)
         }
-        ED25519 if key.len() == 32 => Ok(new(PublicKey::Ed25519 { x: key.to_vec() })),
-        ED25519 => Err(DAMAGED),
+        oid::ED25519 if key.len() == 32 => Ok(new(PublicKey::Ed25519 { x: key.to_vec() })),
+        oid::ED25519 => Err(DAMAGED),
         _ => Err(OTHER_KIND),
     }
 }
