@@ -144,9 +144,9 @@ impl Deref for SharedResponseMap {
     type Target = ResponseMap;
 
     fn deref(&self) -> &ResponseMap {
-        static STANDARD: ResponseMap = ResponseMap::RFC_6749;
+        const STANDARD: &ResponseMap = &ResponseMap::RFC_6749;
         match self {
-            Self::Standard => &STANDARD,
+            Self::Standard => STANDARD,
             Self::Own(map) => map,
         }
     }
