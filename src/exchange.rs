@@ -79,32 +79,29 @@ impl<'p> Exchange<'p> {
         now: SystemTime,
         server_now: SystemTime,
     ) -> Result<Self, Error> {
-        let problem = match profile.endpoint.kind() {
-            EndpointKind::Token { url, .. } => {
-                let signer = CurrentSigner::of(signer);
-                let assertion = profile.assertion_of(&signer, server_now)?;
-                let request = profile
-                    .placement
-                    .write(url, &profile.parameters(&assertion));
-                let request = request.map_err(|problem| {
-                    Error::config(format!("the URL with its parameters {problem}"))
-                })?;
-                return Ok(Self {
-                    profile,
-                    request: request.with_headers(profile.request_headers(&assertion)),
-                    signer,
-                    assertion: assertion.into(),
-                    now,
-                });
-            }
+        let url = match profile.endpoint.kind() {
+            EndpointKind::Token { url, .. } => Ok(url),
             EndpointKind::SelfSigned => {
-                "there is no token endpoint: the assertion itself is the access token"
+                Err("there is no token endpoint: the assertion itself is the access token")
             }
             EndpointKind::Discovered { .. } => {
-                "the token endpoint is known by discovery only: read the metadata first"
+                Err("the token endpoint is known by discovery only: read the metadata first")
             }
         };
-        Err(Error::config(problem))
+        let url = url.map_err(Error::config)?;
+        let signer = CurrentSigner::of(signer);
+        let assertion = profile.assertion_of(&signer, server_now)?;
+        let parameters = profile.parameters(&assertion);
+        let request = profile.placement.write(url, &parameters);
+        let request = request
+            .map_err(|problem| Error::config(format!("the URL with its parameters {problem}")))?;
+        Ok(Self {
+            profile,
+            request: request.with_headers(profile.request_headers(&assertion)),
+            signer,
+            assertion: assertion.into(),
+            now,
+        })
     }
 
     /// Returns the assertion that the request carries.
@@ -242,7 +239,11 @@ impl<'p> Exchange<'p> {
             Some(kind) => kind == Unavailable,
             None => response.is_unavailable(),
         };
-        let is_denied = has_error || map.error_description_member.as_deref().is_some_and(has);
+        let has_description = map.error_description_member.as_deref().is_some_and(has);
+        let has_challenge = response.status() == 401 && body.is_none() && reason.code.is_some();
+        let is_denied = kind_by_words == Some(Denied)
+            || matches!(response.status(), 400..=499)
+                && (has_error || has_description || has_challenge);
         let (kind, message) = match response.status() {
             _ if is_unavailable => (Unavailable, "the authorization server cannot answer now"),
             _ if response.is_too_long() => (Protocol, "the response is longer than 64 KiB"),
@@ -251,11 +252,7 @@ impl<'p> Exchange<'p> {
                 Protocol,
                 "the token endpoint redirects, and no assertion is sent there",
             ),
-            400..=499 if is_denied => (Denied, "the authorization server refused"),
-            _ if kind_by_words == Some(Denied) => (Denied, "the authorization server refused"),
-            401 if response.body().is_empty() && reason.code.is_some() => {
-                (Denied, "the authorization server refused")
-            }
+            _ if is_denied => (Denied, "the authorization server refused"),
             // A server was seen to refuse without a reason.
             400 | 401 | 403 if response.body().is_empty() => (
                 Denied,
@@ -274,9 +271,6 @@ impl<'p> Exchange<'p> {
                     kind: Protocol,
                     message,
                 });
-            }
-            401 if body.is_none() && reason.code.is_some() => {
-                (Denied, "the authorization server refused")
             }
             _ => (
                 Protocol,
