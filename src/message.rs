@@ -218,10 +218,12 @@ impl Response {
     pub(crate) fn redirect_host(&self) -> Option<String> {
         let is_redirect = matches!(self.status, 300..=399);
         let location = self.header("Location").filter(|_| is_redirect)?;
+        let uri = match location.strip_prefix("//") {
+            Some(rest) => Uri::try_from(format!("https://{rest}")), // a host without a scheme (RFC 3986 §4.2)
+            None => Uri::try_from(location),
+        };
         // A bare word would pass for a host.
-        let uri = Uri::try_from(location)
-            .ok()
-            .filter(|uri| uri.scheme().is_some());
+        let uri = uri.ok().filter(|uri| uri.scheme().is_some());
         let host = uri.as_ref().and_then(Uri::host);
         Some(host.unwrap_or("another path").to_owned())
     }
