@@ -883,6 +883,15 @@ fn redirect_error_names_the_host_of_location_only() {
     }
 }
 
+/// RFC 3986 §4.2 calls it a network-path reference.
+#[test]
+fn redirect_to_a_host_without_a_scheme_names_the_host() {
+    let response = Response::new(302, "").with_header("Location", "//elsewhere.example/s3cr3t");
+    let text = error_from(&client(), response).to_string();
+    assert!(text.contains("elsewhere.example"), "{text}");
+    assert!(!text.contains("s3cr3t"), "{text}");
+}
+
 #[test]
 fn redirect_with_relative_or_unusable_location_is_an_error() {
     for location in [
@@ -1220,6 +1229,25 @@ fn control_characters_do_not_hide_a_reflected_assertion() {
             assert!(description.ends_with(" (clock?)"), "{description}");
         }
     }
+}
+
+/// RFC 6749 §2.3.1 encodes the secret before it becomes base64.
+#[test]
+fn reflected_secret_of_basic_auth_is_redacted_plain_and_encoded() {
+    let profile = client().with_basic_auth("client-1", "p@ss/w0rd!");
+    for quoted in ["p@ss/w0rd!", "p%40ss%2Fw0rd%21"] {
+        let words = format!("the secret {quoted} is wrong");
+        let body = json!({"error": "invalid_client", "error_description": words});
+        let error = error_from(&profile, json(401, &body));
+        assert_eq!(error.description(), Some("the secret [..] is wrong"));
+    }
+}
+
+#[test]
+fn setting_of_a_scope_claim_needs_a_name() {
+    assert!(grant().with_setting("scope-placement", "scp=array").is_ok());
+    let error = grant().with_setting("scope-placement", "=array");
+    assert_eq!(error.unwrap_err().kind(), Config);
 }
 
 #[test]

@@ -294,6 +294,7 @@ fn scope_placement(text: &str) -> Result<ScopePlacement, Refusal> {
     let claim = |claim: &str| claim.to_owned().into();
     Ok(match text.split_once('=') {
         None if text == "parameter" => ScopePlacement::Parameter,
+        Some(("", _)) => return Err(Refusal::Form),
         Some((name, "array")) => ScopePlacement::ClaimArray(claim(name)),
         Some((name, "commas")) => ScopePlacement::ClaimWithCommas(claim(name)),
         Some((name, "spaces")) => ScopePlacement::ClaimWithSpaces(claim(name)),

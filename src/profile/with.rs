@@ -289,10 +289,15 @@ impl Profile {
         ));
         pair.extend(placement::form_encoded(client_id));
         pair.push(':');
+        let secret_start = pair.len();
         pair.extend(placement::form_encoded(client_secret));
+        let encoded_secret = pair.get(secret_start..).unwrap_or_default().to_owned();
         let pair = Zeroizing::new(STANDARD.encode(&*pair));
         let mut profile = self.with_request_header("Authorization", ["Basic ", &pair].concat());
-        profile.encoded_secrets = vec![Zeroizing::new(client_secret.to_owned())];
+        // A server may quote the secret as it was sent, or decoded.
+        profile.encoded_secrets = [encoded_secret, client_secret.to_owned()]
+            .map(Zeroizing::new)
+            .into();
         profile
     }
 
