@@ -1,5 +1,6 @@
 //! Computes the identity of a profile and a key, which names one token in a store.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -107,26 +108,28 @@ impl Profile {
             let times = [assertion_lifetime, nbf_leeway, iat_leeway].map(seconds);
             json!([times, format!("{jti:?}")])
         });
-        let text = json!({
-            "endpoint": json!([kind, url, query]),
-            "key": [signer.algorithm().name(), hex(key)],
-            "kid": signer.key_id(),
-            "iss": issuer,
-            "sub": subject,
-            "aud": audience,
-            "claims": members(claims),
-            "typ": typ,
-            "header": members(header),
-            "parameters": sorted(parameters.collect()),
-            "assertion": assertion,
-            "placement": placement.name(),
-            "request headers": sorted(headers.collect()),
-            "token": response.token_member,
-            "times": times,
-            "scope": scope,
-            "scope placement": scope_placement,
-        });
-        let text = text.to_string();
+        // In the order of the names in every program: serde_json's own objects have another one if its feature
+        // `preserve_order` is on.
+        let members = BTreeMap::from([
+            ("endpoint", json!([kind, url, query])),
+            ("key", json!([signer.algorithm().name(), hex(key)])),
+            ("kid", json!(signer.key_id())),
+            ("iss", issuer),
+            ("sub", json!(subject)),
+            ("aud", audience),
+            ("claims", json!(members(claims))),
+            ("typ", json!(typ)),
+            ("header", json!(members(header))),
+            ("parameters", json!(sorted(parameters.collect()))),
+            ("assertion", assertion),
+            ("placement", json!(placement.name())),
+            ("request headers", json!(sorted(headers.collect()))),
+            ("token", json!(response.token_member)),
+            ("times", json!(times)),
+            ("scope", json!(scope)),
+            ("scope placement", json!(scope_placement)),
+        ]);
+        let text = serde_json::to_string(&members).unwrap_or_default();
         let name = hex(jwt::sha256(text.as_bytes()));
         let header = response.token_header.clone();
         Some(Identity { text, name, header })
