@@ -36,12 +36,14 @@ impl Profile {
         self.check_texts()?;
         self.check_times()?;
         self.check_names()?;
+        self.check_parameters()?;
+        self.check_numbers()?;
         self.check_headers()?;
         (self.limits.check)(self).map_err(Error::config)?;
-        match (&self.audience, self.endpoint.kind()) {
-            (Audience::Issuer, EndpointKind::Token { .. }) => self.aud().map(drop),
-            (_, EndpointKind::SelfSigned) => self.check_self_signed(),
-            _ => self.expected_issuer().map(drop),
+        match self.endpoint.kind() {
+            EndpointKind::Token { .. } => self.aud().map(drop),
+            EndpointKind::Discovered { .. } => self.expected_issuer().map(drop),
+            EndpointKind::SelfSigned => self.check_self_signed(),
         }
     }
 
@@ -189,32 +191,42 @@ impl Profile {
         Err(Error::config(problem))
     }
 
-    /// Checks that no claim or header member appears twice, and no parameter except those that may be repeated.
+    /// Checks that no claim and no header member appears twice.
     fn check_names(&self) -> Result<(), Error> {
         let scope_claim = self.scope_claim().map(|(name, _)| name);
         let claims = self.claims.iter().map(|(name, _)| name).chain(&scope_claim);
-        check_unique("claim", RESERVED_CLAIMS, &mut claims.map(String::as_str))?;
+        let nbf = self.nbf_leeway.map(|_| "nbf");
+        let mut claims = claims.map(String::as_str).chain(nbf);
+        check_unique("claim", RESERVED_CLAIMS, &mut claims)?;
         let mut header = self.header.iter().map(|(name, _)| name.as_str());
-        check_unique("header member", RESERVED_HEADER, &mut header)?;
+        check_unique("header member", RESERVED_HEADER, &mut header)
+    }
+
+    /// Checks that no parameter appears twice, except those that may be repeated.
+    fn check_parameters(&self) -> Result<(), Error> {
         let assertion = match &self.assertion_placement {
             AssertionPlacement::Parameter(name) => Some(&**name),
             AssertionPlacement::Bearer => None,
         };
         let names = self.parameters.iter().map(|parameter| &*parameter.name);
         let mut once = names.clone().filter(|name| !REPEATABLE.contains(name));
-        check_unique(
-            "parameter",
-            &["scope", assertion.unwrap_or("scope")],
-            &mut once,
-        )?;
-        let scope =
-            Some("scope").filter(|_| self.has_scope_parameter() && assertion != Some("scope"));
-        let mut names = names.chain(assertion).chain(scope);
-        if let Some(name) = self.placement.conflict(&mut names) {
-            return Err(Error::config(format!(
+        let reserved = ["scope", assertion.unwrap_or("scope")];
+        check_unique("parameter", &reserved, &mut once)?;
+        let has_scope = self.has_scope_parameter() && assertion != Some("scope");
+        let scope = has_scope.then_some("scope");
+        match self
+            .placement
+            .conflict(&mut names.chain(assertion).chain(scope))
+        {
+            None => Ok(()),
+            Some(name) => Err(Error::config(format!(
                 "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
-            )));
+            ))),
         }
+    }
+
+    /// Checks that no number has lost digits, and that `nbf` is a time.
+    fn check_numbers(&self) -> Result<(), Error> {
         check_digits(
             "claim",
             self.claims.iter().map(|(name, json)| (&**name, &**json)),
@@ -229,15 +241,12 @@ impl Profile {
             parameters.map(|parameter| (&*parameter.name, &**parameter.value)),
         )?;
         let is_time = |json: &str| json.parse::<u64>().is_ok_and(|s| s < MAX_NBF_SECONDS);
-        let problem = match self.claim("nbf") {
-            Some(_) if self.nbf_leeway.is_some() => "claim nbf is set twice",
-            None if self.nbf_leeway.is_some() && scope_claim.as_deref() == Some("nbf") => {
-                "claim nbf is set twice"
+        match self.claim("nbf") {
+            Some(nbf) if !is_time(nbf) => {
+                Err(Error::config("claim nbf is not a whole number of seconds"))
             }
-            Some(nbf) if !is_time(nbf) => "claim nbf is not a whole number of seconds",
-            _ => return Ok(()),
-        };
-        Err(Error::config(problem))
+            _ => Ok(()),
+        }
     }
 
     fn has_scope_parameter(&self) -> bool {
