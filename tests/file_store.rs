@@ -138,6 +138,16 @@ fn remove_deletes_exactly_these_bytes_and_keeps_newer_ones() {
     assert_eq!(fixture.files(), [""; 0]);
 }
 
+#[test]
+fn remove_keeps_what_it_cannot_read_in_its_place() {
+    let fixture = Fixture::new();
+    fixture.save(b"token"); // creates the directory
+    fs::remove_file(fixture.path("token")).unwrap();
+    fs::create_dir(fixture.path("token")).unwrap();
+    fixture.store.remove(NAME, b"token", TIME).unwrap_err();
+    assert_eq!(fixture.files(), [format!("{NAME}.token")]);
+}
+
 /// As on FAT, which has no hard links at all; ext4 refuses more than 65,000 links to the same file.
 #[cfg(target_os = "linux")]
 #[test]

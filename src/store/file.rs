@@ -145,17 +145,23 @@ impl TokenStore for FileStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         }
-        let moved = read(&directory, &temporary).unwrap_or_default();
-        let moved = moved.map(Zeroizing::new);
-        if moved.is_some_and(|moved| *moved != bytes) {
+        let moved = read(&directory, &temporary).map(|moved| moved.map(Zeroizing::new));
+        let is_this_token =
+            |moved: &Option<Zeroizing<_>>| moved.as_deref().is_none_or(|moved| *moved == bytes);
+        // A token that cannot be read may be a newer one.
+        if !moved.as_ref().is_ok_and(is_this_token) {
             match directory.link(&temporary, &token) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // a still newer token was saved
                 // A file system without hard links. A token saved since is replaced by one that is newer than `bytes`.
-                Err(_) => return Ok(directory.rename(&temporary, &token)?),
+                Err(_) => {
+                    directory.rename(&temporary, &token)?;
+                    return Ok(moved.map(drop)?);
+                }
             }
         }
-        Ok(directory.remove(&temporary)?)
+        directory.remove(&temporary)?;
+        Ok(moved.map(drop)?)
     }
 
     fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
