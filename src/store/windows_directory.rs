@@ -139,10 +139,14 @@ impl Directory {
             .truncate(false)
             .share_mode(0)
             .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
-        let file = match options.open(self.path.join(name)) {
-            // A file that is being deleted denies access until it is gone.
-            Err(error) if is_in_use(&error) => return Ok(None),
-            other => other?,
+        let path = self.path.join(name);
+        let open = || match options.open(&path) {
+            Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
+            other => other.map(Some),
+        };
+        // A file that is being deleted denies access until it is gone.
+        let Some(file) = with_pauses(open)? else {
+            return Ok(None);
         };
         match file.metadata()?.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT {
             0 => Ok(Some(file)),
