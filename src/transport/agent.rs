@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::Transport;
 use super::connector::AgentConnector;
 use super::resolver::SystemResolver;
-use crate::error::says;
+use crate::error::{BoxError, says};
 use crate::message::{MAX_RESPONSE, Request, Response, header_value};
 
 /// Whoever answers, which could be anybody, would get the assertion.
@@ -102,17 +102,16 @@ impl Transport for Agent {
 fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Response> {
     let is_https = request.uri().scheme() == Some(&Scheme::HTTPS);
     if is_https && agent.config().tls_config().disable_verification() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, UNVERIFIED));
+        return Err(invalid(UNVERIFIED));
     }
     let mut call = http::Request::new(());
     *call.uri_mut() = request.uri().clone();
     for (name, value) in request.headers() {
-        let value = header_value(name, value).ok_or_else(|| io::Error::other("illegal header"))?;
-        let name = HeaderName::try_from(name).map_err(io::Error::other)?;
+        let name = HeaderName::try_from(name).map_err(invalid)?;
+        let value = header_value(name.as_str(), value).ok_or_else(|| invalid("illegal header"))?;
         call.headers_mut().append(name, value);
     }
-    replace_localhost(request, &mut call)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    replace_localhost(request, &mut call).map_err(invalid)?;
     let mut call = protected(agent, call, timeout);
     // A GET has no `content-length`; a POST has one even without a body.
     let result = match request.method() {
@@ -133,6 +132,10 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
     let read = body.into_reader().take(limit).read_to_end(&mut bytes);
     read.map_err(|error| to_io_error(Error::from(error)))?;
     Ok(http::Response::from_parts(head, bytes.as_slice()).into())
+}
+
+fn invalid(problem: impl Into<BoxError>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
 /// Replaces the host `localhost` of plain http with `127.0.0.1`, and keeps the `Host` header.
