@@ -1,6 +1,6 @@
-//! What every asymmetric key type can do: be read from a file, and show its public key.
+//! What every asymmetric key type can do: be read from a file, show its public key, and name itself to a server.
 
-/// Implements the readers and the public key of a key type.
+/// Implements the readers, the public key and `Debug` of a key type.
 ///
 /// The type has the fields `key_id` and `repairs`, `public_key(&self) -> PublicKey`, and two
 /// constructors that take a [`KeyMaterial`](crate::key::material::KeyMaterial): `$any` follows the
@@ -127,7 +127,30 @@ macro_rules! asymmetric_key {
                 self.public_key().fingerprint()
             }
         }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type))
+                    .field("algorithm", &self.algorithm())
+                    .field("key_id", &self.key_id)
+                    .field("repairs", &self.repairs)
+                    .finish_non_exhaustive()
+            }
+        }
     };
 }
 
-pub(super) use asymmetric_key;
+/// Implements the methods of [`Signer`](crate::signer::Signer) that say which key signed.
+macro_rules! key_id_and_identity {
+    () => {
+        fn key_id(&self) -> Option<&str> {
+            self.key_id.as_deref()
+        }
+        /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
+        fn identity(&self) -> Option<[u8; 32]> {
+            Some(self.public_key().identity())
+        }
+    };
+}
+
+pub(super) use {asymmetric_key, key_id_and_identity};

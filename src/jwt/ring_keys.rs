@@ -3,7 +3,7 @@
 //! `ring` wipes nothing: its copy of a key stays in memory after the key is dropped. It accepts RSA keys of 2048, 3072
 //! or 4096 bits with an exponent of 65537 or more, and does not validate d.
 
-use std::{fmt, slice};
+use std::slice;
 
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPairComponents, PublicKeyComponents};
@@ -13,7 +13,7 @@ use ring::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::asymmetric_key::asymmetric_key;
+use super::asymmetric_key::{asymmetric_key, key_id_and_identity};
 use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 #[cfg(feature = "cli")]
 use super::rsa_key::has_matching_exponents;
@@ -98,17 +98,11 @@ impl Signer for EcKey {
     fn algorithm(&self) -> Algorithm {
         *self.curve.algorithm()
     }
-    fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         let signature = self.key.sign(&SystemRandom::new(), message);
         Ok(signature.map_err(|_| RING_FAILED)?.as_ref().to_vec())
     }
-    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
-    fn identity(&self) -> Option<[u8; 32]> {
-        Some(self.public_key().identity())
-    }
+    key_id_and_identity!();
 }
 
 /// An Ed25519 private key, which signs EdDSA (RFC 8037 §3.1) with `ring`.
@@ -150,16 +144,10 @@ impl Signer for Ed25519Key {
     fn algorithm(&self) -> Algorithm {
         Algorithm::EdDsa
     }
-    fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         Ok(self.key.sign(message).as_ref().to_vec())
     }
-    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
-    fn identity(&self) -> Option<[u8; 32]> {
-        Some(self.public_key().identity())
-    }
+    key_id_and_identity!();
 }
 
 /// An RSA private key of 2048, 3072 or 4096 bits that signs with `ring`.
@@ -233,9 +221,6 @@ impl Signer for RingRsaKey {
     fn algorithm(&self) -> Algorithm {
         self.usage.algorithm.name()
     }
-    fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         let encoding = self.usage.check()?.encoding;
         let mut signature = vec![0; self.key.public().modulus_len()];
@@ -243,10 +228,7 @@ impl Signer for RingRsaKey {
         signed.map_err(|_| RING_FAILED)?;
         Ok(signature)
     }
-    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
-    fn identity(&self) -> Option<[u8; 32]> {
-        Some(self.public_key().identity())
-    }
+    key_id_and_identity!();
 }
 
 /// `ring` gives no reason: the system has no random numbers, or the numbers of the key are wrong.
@@ -311,34 +293,3 @@ fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
 
 /// 65537, big-endian.
 const MIN_EXPONENT: [u8; 3] = [1, 0, 1];
-
-impl fmt::Debug for EcKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "EcKey", self, &self.repairs)
-    }
-}
-
-impl fmt::Debug for Ed25519Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "Ed25519Key", self, &self.repairs)
-    }
-}
-
-impl fmt::Debug for RingRsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "RingRsaKey", self, &self.repairs)
-    }
-}
-
-fn debug(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    key: &dyn Signer,
-    repairs: &[&str],
-) -> fmt::Result {
-    f.debug_struct(name)
-        .field("algorithm", &key.algorithm())
-        .field("key_id", &key.key_id())
-        .field("repairs", &repairs)
-        .finish_non_exhaustive()
-}

@@ -2,7 +2,6 @@
 //!
 //! The numbers in a file are checked before they are used, so that every key that is read signs in the usual time.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 #[cfg(all(feature = "cli", feature = "ring"))]
 use std::ops::{Mul as _, Rem as _};
@@ -12,7 +11,7 @@ use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 #[cfg(all(feature = "cli", feature = "ring"))]
 use zeroize::Zeroizing;
 
-use super::asymmetric_key::asymmetric_key;
+use super::asymmetric_key::{asymmetric_key, key_id_and_identity};
 use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
 use crate::error::{BoxError, Error};
 #[cfg(all(feature = "cli", feature = "ring"))]
@@ -188,24 +187,8 @@ impl Signer for RsaKey {
     fn algorithm(&self) -> Algorithm {
         self.usage.algorithm.name()
     }
-    fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
         Ok((self.usage.check()?.sign)(&self.key, message)?)
     }
-    /// Returns the SHA-256 hash of the public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
-    fn identity(&self) -> Option<[u8; 32]> {
-        Some(self.public_key().identity())
-    }
-}
-
-impl fmt::Debug for RsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RsaKey")
-            .field("algorithm", &self.algorithm())
-            .field("key_id", &self.key_id)
-            .field("repairs", &self.repairs)
-            .finish_non_exhaustive()
-    }
+    key_id_and_identity!();
 }
