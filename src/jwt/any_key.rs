@@ -37,6 +37,23 @@ pub enum Key {
     Hmac(HmacKey),
 }
 
+/// A `match` that has one arm for the asymmetric keys and one for a secret.
+macro_rules! match_key {
+    ($key:expr, $asymmetric:ident => $first:expr, $secret:pat => $second:expr) => {
+        match $key {
+            #[cfg(feature = "rsa")]
+            Self::Rsa($asymmetric) => $first,
+            #[cfg(feature = "ring")]
+            Self::RingRsa($asymmetric) => $first,
+            #[cfg(feature = "ring")]
+            Self::Ec($asymmetric) => $first,
+            #[cfg(feature = "ring")]
+            Self::Ed25519($asymmetric) => $first,
+            Self::Hmac($secret) => $second,
+        }
+    };
+}
+
 impl Key {
     /// Reads a private key of any kind and format: PEM, DER or JWK.
     ///
@@ -122,17 +139,7 @@ impl Key {
     /// Defaults to the `kid` of a JWK, and to none for other files.
     #[must_use]
     pub fn with_key_id(self, key_id: impl Into<String>) -> Self {
-        match self {
-            #[cfg(feature = "rsa")]
-            Self::Rsa(key) => Self::Rsa(key.with_key_id(key_id)),
-            #[cfg(feature = "ring")]
-            Self::RingRsa(key) => Self::RingRsa(key.with_key_id(key_id)),
-            #[cfg(feature = "ring")]
-            Self::Ec(key) => Self::Ec(key.with_key_id(key_id)),
-            #[cfg(feature = "ring")]
-            Self::Ed25519(key) => Self::Ed25519(key.with_key_id(key_id)),
-            Self::Hmac(key) => Self::Hmac(key.with_key_id(key_id)),
-        }
+        match_key!(self, key => key.with_key_id(key_id).into(), key => key.with_key_id(key_id).into())
     }
     /// Sets the first of these algorithms that fits the key, unless the key was made for another of them, as a JWK may
     /// say. RS256 and HS256 are the defaults of a key, so they do not count as a choice.
@@ -166,52 +173,29 @@ impl Key {
                 "this key does not sign {algorithm}; it signs {fitting}"
             )));
         }
+        // The one of the two that fits the key; the other one is empty.
+        #[cfg(any(feature = "rsa", feature = "ring"))]
+        let rsa_algorithm = RsaAlgorithm::named(algorithm).into_iter();
+        let hmac_algorithm = HmacAlgorithm::named(algorithm).into_iter();
         Ok(match self {
             #[cfg(feature = "rsa")]
-            Self::Rsa(key) => Self::Rsa(match RsaAlgorithm::named(algorithm) {
-                Some(algorithm) => key.with_algorithm(algorithm),
-                None => key,
-            }),
+            Self::Rsa(key) => Self::Rsa(rsa_algorithm.fold(key, RsaKey::with_algorithm)),
             #[cfg(feature = "ring")]
-            Self::RingRsa(key) => Self::RingRsa(match RsaAlgorithm::named(algorithm) {
-                Some(algorithm) => key.with_algorithm(algorithm),
-                None => key,
-            }),
+            Self::RingRsa(key) => {
+                Self::RingRsa(rsa_algorithm.fold(key, RingRsaKey::with_algorithm))
+            }
             #[cfg(feature = "ring")]
             Self::Ec(_) | Self::Ed25519(_) => self, // they have one algorithm
-            Self::Hmac(key) => Self::Hmac(match HmacAlgorithm::named(algorithm) {
-                Some(algorithm) => key.with_algorithm(algorithm),
-                None => key,
-            }),
+            Self::Hmac(key) => Self::Hmac(hmac_algorithm.fold(key, HmacKey::with_algorithm)),
         })
     }
     /// Returns the algorithms that this key can sign, the usual one first.
     pub fn algorithms(&self) -> &'static [Algorithm] {
-        match self {
-            #[cfg(feature = "rsa")]
-            Self::Rsa(key) => key.algorithms(),
-            #[cfg(feature = "ring")]
-            Self::RingRsa(key) => key.algorithms(),
-            #[cfg(feature = "ring")]
-            Self::Ec(key) => key.algorithms(),
-            #[cfg(feature = "ring")]
-            Self::Ed25519(_) => &[Algorithm::EdDsa],
-            Self::Hmac(_) => Algorithm::HMAC,
-        }
+        match_key!(self, key => key.algorithms(), _ => Algorithm::HMAC)
     }
     /// Returns what a strict reader of PEM and DER would have refused, one clause each.
     pub fn repairs(&self) -> &[&'static str] {
-        match self {
-            #[cfg(feature = "rsa")]
-            Self::Rsa(key) => key.repairs(),
-            #[cfg(feature = "ring")]
-            Self::RingRsa(key) => key.repairs(),
-            #[cfg(feature = "ring")]
-            Self::Ec(key) => key.repairs(),
-            #[cfg(feature = "ring")]
-            Self::Ed25519(key) => key.repairs(),
-            Self::Hmac(_) => &[],
-        }
+        match_key!(self, key => key.repairs(), _ => &[])
     }
 
     /// Returns the public key in PEM, or `None` for a secret: see [`RsaKey::public_pem`].
@@ -235,30 +219,10 @@ impl Key {
     }
 
     fn public_key(&self) -> Option<PublicKey> {
-        match self {
-            #[cfg(feature = "rsa")]
-            Self::Rsa(key) => Some(key.public_key()),
-            #[cfg(feature = "ring")]
-            Self::RingRsa(key) => Some(key.public_key()),
-            #[cfg(feature = "ring")]
-            Self::Ec(key) => Some(key.public_key()),
-            #[cfg(feature = "ring")]
-            Self::Ed25519(key) => Some(key.public_key()),
-            Self::Hmac(_) => None,
-        }
+        match_key!(self, key => Some(key.public_key()), _ => None)
     }
     fn signer(&self) -> &dyn Signer {
-        match self {
-            #[cfg(feature = "rsa")]
-            Self::Rsa(key) => key,
-            #[cfg(feature = "ring")]
-            Self::RingRsa(key) => key,
-            #[cfg(feature = "ring")]
-            Self::Ec(key) => key,
-            #[cfg(feature = "ring")]
-            Self::Ed25519(key) => key,
-            Self::Hmac(key) => key,
-        }
+        match_key!(self, key => key, key => key)
     }
 }
 

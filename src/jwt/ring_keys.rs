@@ -133,6 +133,10 @@ impl Ed25519Key {
             repairs: material.repairs,
         })
     }
+    /// Returns the algorithms that the key may sign.
+    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+        &[Algorithm::EdDsa]
+    }
     pub(crate) fn public_key(&self) -> PublicKey {
         PublicKey::Ed25519 {
             x: self.key.public_key().as_ref().to_vec(),
