@@ -27,9 +27,11 @@ pub(crate) mod public_key;
 #[cfg(feature = "cli")]
 pub(crate) mod public_reader;
 
-use self::material::{Encrypted, KeyMaterial};
 #[cfg(feature = "encrypted-keys")]
-use self::material::{SEVERAL_KEYS, SecretBytes};
+use self::encrypted::WRONG_PASSPHRASE;
+#[cfg(feature = "encrypted-keys")]
+use self::material::SEVERAL_KEYS;
+use self::material::{Encrypted, KeyMaterial};
 use crate::error::Error;
 
 /// Reads a key in any format. In a JWK set it is the key with this ID, or the first one that may sign.
@@ -83,33 +85,24 @@ fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyM
 
 #[cfg(feature = "encrypted-keys")]
 fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    let Some(passphrase) = passphrase else {
+    let only = |key| (key, false);
+    let decrypted = match (encrypted, passphrase) {
         // Stores are often exported without a passphrase, which means an empty one.
-        let key = match encrypted {
-            Encrypted::Pkcs12(store) => pkcs12::private_key(store, b"").ok(),
-            Encrypted::Pkcs8(_) | Encrypted::Pem(..) => None,
-        };
-        return match key {
-            Some(key) => from_store(&key),
-            None => Err(Error::key(encrypted.without_passphrase())),
-        };
-    };
-    let key = match encrypted {
-        Encrypted::Pkcs8(info) => encrypted::decrypt(info, passphrase, encrypted::CONVERT),
-        Encrypted::Pkcs12(store) => {
-            let key = pkcs12::private_key(store, passphrase).map_err(Error::key)?;
-            return from_store(&key);
+        (Encrypted::Pkcs12(store), _) => pkcs12::private_key(store, passphrase.unwrap_or_default()),
+        (Encrypted::Pkcs8(info), Some(passphrase)) => {
+            encrypted::decrypt(info, passphrase, encrypted::CONVERT).map(only)
         }
-        Encrypted::Pem(body, dek_info) => proc_type::decrypt(body, dek_info, passphrase),
+        (Encrypted::Pem(body, dek_info), Some(passphrase)) => {
+            proc_type::decrypt(body, dek_info, passphrase).map(only)
+        }
+        (_, None) => Err(encrypted.without_passphrase().into()),
     };
-    from_der(&key.map_err(Error::key)?, None)
-}
-
-/// Reads the first key of a PKCS#12 store, and reports if there are more.
-#[cfg(feature = "encrypted-keys")]
-fn from_store((key, has_others): &(SecretBytes, bool)) -> Result<KeyMaterial, Error> {
-    let mut material = from_der(key, None)?;
-    if *has_others {
+    let (key, has_others) = decrypted.map_err(|message| match passphrase {
+        None if message == WRONG_PASSPHRASE => Error::key(encrypted.without_passphrase()),
+        _ => Error::key(message),
+    })?;
+    let mut material = from_der(&key, None)?;
+    if has_others {
         material.repairs.push(SEVERAL_KEYS);
     }
     Ok(material)

@@ -382,6 +382,33 @@ fn pkcs12_without_a_key_is_named() {
     is_refused("pkcs12-truststore.p12", message);
 }
 
+/// A passphrase is needed only if the empty one is wrong.
+#[test]
+fn pkcs12_read_without_a_passphrase_names_what_else_is_wrong() {
+    for (name, message) in [
+        (
+            "certificate-empty",
+            "there is no private key in this PKCS#12 store",
+        ),
+        (
+            "sha224",
+            "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256",
+        ),
+        (
+            "slow",
+            "this key's passphrase takes 2000001 rounds of the MAC of PKCS#12",
+        ),
+    ] {
+        let store = file(&format!("pkcs12-{name}.p12"));
+        for key in [RsaKey::read(&store), RsaKey::from_der(&store)] {
+            let text = key.unwrap_err().to_string();
+            assert!(text.starts_with(message), "{name}: {text}");
+        }
+    }
+    let store = file("pkcs12-certificate.p12");
+    is_error(&RsaKey::read(&store).unwrap_err(), STORE_NEEDS, &store);
+}
+
 #[test]
 fn pkcs12_with_other_ciphers_and_macs_is_refused_with_the_openssl_command() {
     let rc2 = "this key is encrypted with pbeWithSHA1And40BitRC2-CBC, which is not read: ";

@@ -88,6 +88,7 @@ pfx slow-key 'correct horse' -iter 2000001 -keypbe PBE-SHA1-3DES -certpbe NONE -
 openssl req -x509 -key ../ec-pkcs8.pem -subj /CN=jwt-bearer -days 36500 -out "$scratch/ec-certificate.pem"
 key=../ec-pkcs8.pem certificate=$scratch/ec-certificate.pem pfx ec 'correct horse'
 openssl pkcs12 -export -nokeys -in ../certificate.pem -passout "$pass" -out pkcs12-certificate.p12
+openssl pkcs12 -export -nokeys -in ../certificate.pem -passout pass: -out pkcs12-certificate-empty.p12
 # A null pointer in place of a passphrase.
 python3 no_passphrase.py "$scratch/rfc7515.der" pkcs12-no-passphrase.p12
 
