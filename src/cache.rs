@@ -166,7 +166,6 @@ impl TokenCache {
         let step = self.read().next_step(wanted, now);
         match step {
             Step::Return(token) => Ok(token),
-            Step::Fail(error) => Err(error),
             step => self.wait_or_fetch(step, clock, now, timeout, wanted, fetch),
         }
     }
