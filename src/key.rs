@@ -46,7 +46,7 @@ pub(crate) fn read(
     if let Some(material) = jwk::find(bytes, key_id)? {
         return Ok(material);
     }
-    match pem::private_key(bytes)? {
+    match pem::decode_first_key(bytes)? {
         Some(found) => from_block(&found, passphrase),
         None => from_der(bytes, passphrase),
     }
@@ -57,7 +57,7 @@ pub(crate) fn read(
 /// # Errors
 /// Those of [`read`].
 pub(crate) fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    let found = pem::private_key(text)?;
+    let found = pem::decode_first_key(text)?;
     let found = found.ok_or_else(|| Error::key(private_key::instead_of_pem(text)))?;
     from_block(&found, passphrase)
 }
@@ -67,9 +67,9 @@ pub(crate) fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMate
 /// # Errors
 /// Those of [`read`].
 pub(crate) fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
-    match private_key::private_key(der).map_err(Error::key)? {
-        private_key::PrivateKey::Plain(material) => Ok(*material),
-        private_key::PrivateKey::Encrypted(encrypted) => decrypt(encrypted, passphrase),
+    match private_key::parse(der).map_err(Error::key)? {
+        private_key::ParsedKey::Plain(material) => Ok(*material),
+        private_key::ParsedKey::Encrypted(encrypted) => decrypt(encrypted, passphrase),
     }
 }
 
@@ -88,7 +88,9 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
     let only = |key| (key, false);
     let decrypted = match (encrypted, passphrase) {
         // Stores are often exported without a passphrase, which means an empty one.
-        (Encrypted::Pkcs12(store), _) => pkcs12::private_key(store, passphrase.unwrap_or_default()),
+        (Encrypted::Pkcs12(store), _) => {
+            pkcs12::decrypt_first_key(store, passphrase.unwrap_or_default())
+        }
         (Encrypted::Pkcs8(info), Some(passphrase)) => {
             encrypted::decrypt(info, passphrase, encrypted::CONVERT).map(only)
         }

@@ -37,7 +37,7 @@ pub(super) fn decrypt(
 
 /// A scheme older than PBES2, the salt and the number of rounds, and the encrypted key.
 struct OldScheme<'d> {
-    scheme: pbes1::Scheme,
+    scheme: pbes1::KnownScheme,
     salt: &'d [u8],
     rounds: u64,
     ciphertext: &'d [u8],

@@ -16,14 +16,14 @@ pub(super) enum Derivation {
 }
 
 /// A scheme that is supported, or the name of one that is not.
-pub(super) type Scheme = Result<(Derivation, Cipher), &'static str>;
+pub(super) type KnownScheme = Result<(Derivation, Cipher), &'static str>;
 
 /// The object identifiers of all schemes, without the last number: pkcs-5 and pkcs-12PbeIds.
 const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
 const PKCS12: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
 
 /// RFC 8018 §A.3 and RFC 7292 §C. RC2 and RC4 would be two more packages for keys that are rare.
-const SCHEMES: &[(&[u8], u8, Scheme)] = &[
+const SCHEMES: &[(&[u8], u8, KnownScheme)] = &[
     (PKCS5, 1, Err("pbeWithMD2AndDES-CBC")),
     (PKCS5, 3, Ok((Derivation::Pbkdf1Md5, Cipher::Des))),
     (PKCS5, 4, Err("pbeWithMD2AndRC2-CBC")),
@@ -43,7 +43,7 @@ const SCHEMES: &[(&[u8], u8, Scheme)] = &[
 ];
 
 /// Returns the scheme with this object identifier, or `None` if the identifier is unknown.
-pub(super) fn scheme(oid: &[u8]) -> Option<Scheme> {
+pub(super) fn scheme(oid: &[u8]) -> Option<KnownScheme> {
     let (last, family) = oid.split_last()?;
     let mut rows = SCHEMES.iter();
     let row = rows.find(|(prefix, number, _)| *prefix == family && number == last);

@@ -143,7 +143,7 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
 ///
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
-pub(crate) fn private_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
+pub(crate) fn decode_first_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
     if bytes.len() > MAX_TEXT {
         return Err(Error::key(TOO_LONG));
     }
@@ -186,7 +186,7 @@ pub(crate) fn encode(label: &str, der: &[u8]) -> String {
 
 fn decode_text(text: &str) -> Result<DecodedKey, Error> {
     match text.contains(BEGIN) {
-        true => decode_first_key(text),
+        true => decode_with_markers(text),
         false => decode_without_markers(text),
     }
 }
@@ -204,7 +204,7 @@ pub(super) fn without_invalid_utf8(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-fn decode_first_key(text: &str) -> Result<DecodedKey, Error> {
+fn decode_with_markers(text: &str) -> Result<DecodedKey, Error> {
     let mut seen = Vec::new();
     let mut blocks = blocks(text);
     while let Some(block) = blocks.next() {
@@ -246,7 +246,7 @@ fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
         .ok()
         .filter(|inner| inner.contains(BEGIN));
     let key = match (inner, decoded.first()) {
-        (Some(inner), _) => Some(decode_first_key(inner)?),
+        (Some(inner), _) => Some(decode_with_markers(inner)?),
         // The first bytes of DER, of Java key stores and of gzip.
         (None, Some(0x30 | 0xfe | 0xce | 0x1f)) => Some(DecodedKey {
             der: decoded.clone(),

@@ -39,7 +39,10 @@ const SHA_1: &[u8] = b"\x2b\x0e\x03\x02\x1a";
 ///
 /// # Errors
 /// A message: the passphrase is wrong or costs too much, there is no key, or its encryption is not supported.
-pub(super) fn private_key(store: &[u8], passphrase: &[u8]) -> Result<(SecretBytes, bool), String> {
+pub(super) fn decrypt_first_key(
+    store: &[u8],
+    passphrase: &[u8],
+) -> Result<(SecretBytes, bool), String> {
     let store = sequence(store).map_err(|_| INCONSISTENT)?;
     let [_version, contents, mac @ ..] = store.as_slice() else {
         return Err(INCONSISTENT.into());

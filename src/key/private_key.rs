@@ -108,7 +108,7 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
 ];
 
 /// A private key in DER.
-pub(crate) enum PrivateKey<'d> {
+pub(crate) enum ParsedKey<'d> {
     Plain(Box<KeyMaterial>),
     Encrypted(Encrypted<'d>),
 }
@@ -117,7 +117,7 @@ pub(crate) enum PrivateKey<'d> {
 ///
 /// # Errors
 /// A message that says what the bytes are instead.
-pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
     if bytes.len() > MAX_DER {
         return Err(TOO_LONG);
     }
@@ -134,11 +134,11 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> 
         ([INTEGER, INTEGER, ..], elements) => pkcs1(elements)?,
         // RFC 7292 §4
         ([INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE], _) => {
-            return Ok(PrivateKey::Encrypted(Encrypted::Pkcs12(whole)));
+            return Ok(ParsedKey::Encrypted(Encrypted::Pkcs12(whole)));
         }
         ([SEQUENCE, BIT_STRING], _) => return Err(PUBLIC_KEY), // RFC 5280 §4.1.2.7
         ([SEQUENCE, OCTET_STRING], _) => {
-            return Ok(PrivateKey::Encrypted(Encrypted::Pkcs8(whole)));
+            return Ok(ParsedKey::Encrypted(Encrypted::Pkcs8(whole)));
         }
         ([SEQUENCE, SEQUENCE, ..], [first, ..]) => return Err(certificate_or_request(first)),
         _ => return Err(NO_KEY),
@@ -146,7 +146,7 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey<'_>, &'static str> 
     if !rest.is_empty() {
         material.repairs.push(TRAILING_BYTES);
     }
-    Ok(PrivateKey::Plain(material.into()))
+    Ok(ParsedKey::Plain(material.into()))
 }
 
 /// Returns the elements of the first SEQUENCE, and the bytes after it.
@@ -169,8 +169,8 @@ fn plain(parts: KeyParts) -> KeyMaterial {
 
 /// Returns the message for bytes that are not text although PEM was expected.
 pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
-    match private_key(bytes) {
-        Ok(PrivateKey::Encrypted(Encrypted::Pkcs12(_))) => match cfg!(feature = "encrypted-keys") {
+    match parse(bytes) {
+        Ok(ParsedKey::Encrypted(Encrypted::Pkcs12(_))) => match cfg!(feature = "encrypted-keys") {
             true => "this is a PKCS#12 store, not PEM text",
             false => PKCS12,
         },
