@@ -14,7 +14,7 @@ use ring::signature::{
 use zeroize::Zeroizing;
 
 use super::asymmetric_key::{asymmetric_key, key_id_and_identity};
-use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
+use super::rsa_algorithm::{RsaAlgorithm, RsaPolicy};
 #[cfg(feature = "cli")]
 use super::rsa_key::has_matching_exponents;
 use crate::error::{BoxError, Error};
@@ -161,7 +161,7 @@ impl Signer for Ed25519Key {
 /// the numbers after them must be in the file, d is not validated, and `ring` does not wipe its copy of the key.
 pub struct RingRsaKey {
     key: RsaKeyPair,
-    usage: RsaUse,
+    policy: RsaPolicy,
     key_id: Option<String>,
     repairs: Vec<&'static str>,
 }
@@ -172,17 +172,17 @@ impl RingRsaKey {
     /// Sets the algorithm, and with it `alg`. Defaults to RS256.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: RsaAlgorithm) -> Self {
-        self.usage.algorithm = algorithm;
+        self.policy.algorithm = algorithm;
         self
     }
 
     /// Makes a key that signs with the algorithm that its file names, or with RS256.
     pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
-        let usage = RsaUse::of_file(&material)?;
+        let policy = RsaPolicy::from_material(&material)?;
         let parts = material.parts.rsa().map_err(Error::key)?;
         Ok(Self {
             key: key_pair(&parts)?,
-            usage,
+            policy,
             key_id: material.key_id,
             repairs: material.repairs,
         })
@@ -195,7 +195,7 @@ impl RingRsaKey {
         };
         let key = Self {
             key: key_pair(parts).ok()?,
-            usage: RsaUse::of_file(material).ok()?,
+            policy: RsaPolicy::from_material(material).ok()?,
             key_id: material.key_id.clone(),
             repairs: material.repairs.clone(),
         };
@@ -210,7 +210,7 @@ impl RingRsaKey {
     }
     /// Returns the algorithms that the key may sign, the usual one first.
     pub(super) fn algorithms(&self) -> &'static [Algorithm] {
-        self.usage.allowed
+        self.policy.allowed
     }
     pub(crate) fn public_key(&self) -> PublicKey {
         let public = PublicKeyComponents::<Vec<u8>>::from(self.key.public());
@@ -223,10 +223,10 @@ impl RingRsaKey {
 
 impl Signer for RingRsaKey {
     fn algorithm(&self) -> Algorithm {
-        self.usage.algorithm.name()
+        self.policy.algorithm.name()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let encoding = self.usage.check()?.encoding;
+        let encoding = self.policy.check()?.encoding;
         let mut signature = vec![0; self.key.public().modulus_len()];
         let signed = (self.key).sign(encoding, &SystemRandom::new(), message, &mut signature);
         signed.map_err(|_| RING_FAILED)?;

@@ -94,12 +94,12 @@ impl RsaAlgorithm {
 
 /// How an RSA key signs: the algorithm that its file or its caller chose, and the algorithms that it may use.
 #[derive(Clone, Copy)]
-pub(super) struct RsaUse {
+pub(super) struct RsaPolicy {
     pub(super) algorithm: RsaAlgorithm,
     pub(super) allowed: &'static [Algorithm],
 }
 
-impl RsaUse {
+impl RsaPolicy {
     /// RS256, and any other algorithm that the caller chooses.
     #[cfg(feature = "rsa")]
     pub(super) const RS256: Self = Self {
@@ -108,7 +108,7 @@ impl RsaUse {
     };
 
     /// Returns what a file says about its key, or RS256 if it says nothing.
-    pub(super) fn of_file(material: &KeyMaterial) -> Result<Self, Error> {
+    pub(super) fn from_material(material: &KeyMaterial) -> Result<Self, Error> {
         let allowed = material.restriction.unwrap_or(Algorithm::RSA);
         let name = material.algorithm.or(allowed.first().copied());
         let algorithm = name.filter(|name| allowed.contains(name));

@@ -12,7 +12,7 @@ use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 use zeroize::Zeroizing;
 
 use super::asymmetric_key::{asymmetric_key, key_id_and_identity};
-use super::rsa_algorithm::{RsaAlgorithm, RsaUse};
+use super::rsa_algorithm::{RsaAlgorithm, RsaPolicy};
 use crate::error::{BoxError, Error};
 #[cfg(all(feature = "cli", feature = "ring"))]
 use crate::key::material::SecretBytes;
@@ -43,7 +43,7 @@ const NO_PRIMES: &str = "the primes of this RSA key are missing and do not follo
 /// dropped.
 pub struct RsaKey {
     key: RsaPrivateKey,
-    usage: RsaUse,
+    policy: RsaPolicy,
     key_id: Option<String>,
     repairs: Vec<&'static str>,
 }
@@ -52,7 +52,7 @@ impl RsaKey {
     /// Sets the algorithm, and with it `alg`. Defaults to RS256.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: RsaAlgorithm) -> Self {
-        self.usage.algorithm = algorithm;
+        self.policy.algorithm = algorithm;
         self
     }
     pub(crate) fn public_key(&self) -> PublicKey {
@@ -64,28 +64,28 @@ impl RsaKey {
 
     /// Makes a key that signs with the algorithm that its file names, or with RS256.
     pub(super) fn new(material: KeyMaterial) -> Result<Self, Error> {
-        let usage = RsaUse::of_file(&material)?;
-        Self::with_use(material, usage)
+        let policy = RsaPolicy::from_material(&material)?;
+        Self::with_policy(material, policy)
     }
     /// Makes a key that signs RS256, so that a program does not contain the other algorithms.
     fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {
         match material.restriction {
-            None => Self::with_use(material, RsaUse::RS256),
+            None => Self::with_policy(material, RsaPolicy::RS256),
             Some(_) => Err(Error::key(PSS_KEY)),
         }
     }
-    fn with_use(material: KeyMaterial, usage: RsaUse) -> Result<Self, Error> {
+    fn with_policy(material: KeyMaterial, policy: RsaPolicy) -> Result<Self, Error> {
         let parts = material.parts.rsa().map_err(Error::key)?;
         Ok(Self {
             key: from_parts(&parts)?,
-            usage,
+            policy,
             key_id: material.key_id,
             repairs: material.repairs,
         })
     }
     /// Returns the algorithms that the key may sign, the usual one first.
     pub(super) fn algorithms(&self) -> &'static [Algorithm] {
-        self.usage.allowed
+        self.policy.allowed
     }
 }
 
@@ -185,10 +185,10 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
 
 impl Signer for RsaKey {
     fn algorithm(&self) -> Algorithm {
-        self.usage.algorithm.name()
+        self.policy.algorithm.name()
     }
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok((self.usage.check()?.sign)(&self.key, message)?)
+        Ok((self.policy.check()?.sign)(&self.key, message)?)
     }
     key_id_and_identity!();
 }
