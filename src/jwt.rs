@@ -2,19 +2,25 @@
 //!
 //! The keys are [`Signer`]s, and the key itself decides `alg`. [`Assertion`] is the compact serialization of RFC 7515
 //! §7.1: header and claims as JSON in a fixed order, base64url without padding, and one signature over exactly the
-//! bytes that are sent. Nothing here reads a clock or sends anything.
+//! bytes that are sent. Nothing here reads a clock or sends anything. Each module names only those above it.
 
-mod any_key;
-#[cfg(any(feature = "rsa", feature = "ring"))]
-mod asymmetric_key;
 mod ecdsa;
+
 mod hmac_key;
-#[cfg(feature = "ring")]
-mod ring_keys;
+
 #[cfg(any(feature = "rsa", feature = "ring"))]
 mod rsa_algorithm;
+
+#[cfg(any(feature = "rsa", feature = "ring"))]
+mod asymmetric_key;
+
 #[cfg(feature = "rsa")]
 mod rsa_key;
+
+#[cfg(feature = "ring")]
+mod ring_keys;
+
+mod any_key;
 
 use std::fmt;
 

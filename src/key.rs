@@ -1,29 +1,45 @@
 //! Reads the parts of a key from the bytes of a file in any format, or says what the bytes are instead.
 //!
-//! Whether the parts belong together is checked when a key is made from them.
+//! Whether the parts belong together is checked when a key is made from them. Each module names only those above it.
+
+pub(crate) mod material;
+
+pub(crate) mod der;
+
+mod oid;
+
+pub(crate) mod encoding;
+
+#[cfg(feature = "encrypted-keys")]
+mod cost;
+
+#[cfg(feature = "encrypted-keys")]
+mod derivation;
 
 #[cfg(feature = "encrypted-keys")]
 mod block_cipher;
-pub(crate) mod certificate;
-#[cfg(feature = "encrypted-keys")]
-mod cost;
-pub(crate) mod der;
-#[cfg(feature = "encrypted-keys")]
-mod derivation;
-pub(crate) mod encoding;
-#[cfg(feature = "encrypted-keys")]
-mod encrypted;
-mod jwk;
-pub(crate) mod material;
-mod oid;
+
 #[cfg(feature = "encrypted-keys")]
 mod pbes1;
-mod pem;
+
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
+
 #[cfg(feature = "encrypted-keys")]
 mod pkcs12;
-mod private_key;
+
 mod proc_type;
+
+mod pem;
+
+mod private_key;
+
 pub(crate) mod public_key;
+
+mod jwk;
+
+pub(crate) mod certificate;
+
 #[cfg(feature = "cli")]
 pub(crate) mod public_reader;
 
