@@ -13,8 +13,23 @@
 //!
 //! A cached token that a caller does not [want](Wanted) counts as none for this caller.
 //!
-//! A fetch that goes on after its time is replaced by the next caller's. From then on its outcome changes nothing here;
-//! until then it still counts. No lock is held while a fetch runs or a clock is read.
+//! # How a fetch ends
+//!
+//! - The **deadline** is that of the fetching caller. A fetch gives a transport and a store no more time than that.
+//! - A fetch that still runs [`OVERTIME`] after its deadline **hangs**: a signer or a transport took longer. The next
+//!   caller that needs a token replaces it. Until then its outcome is used, if there is one.
+//! - A fetch is **cancelled** when another one replaces it or the cache is cleared; its [`FetchCancellation`] says so.
+//!   It runs to its end, and its own caller gets the outcome, but no other caller does.
+//!
+//! | state | written by | removed by |
+//! |---|---|---|
+//! | cached token, remembered failure | fetch in flight | `clear`, and `invalidate` if it is this very token |
+//! | what a source remembers (`fetch`) | any fetch that is not cancelled | `clear` |
+//! | used `iat`, time of the last token (`fetch`) | any fetch, for the server's sake | nothing |
+//! | stored token (`shared`) | fetch in flight, which removes it if cancelled meanwhile | `clear`, `invalidate` |
+//! | lock in the store (`shared`) | fetch in flight | its end, the fetch that replaces it, or `clear` |
+//!
+//! No lock of the cache is held while a fetch runs or a clock is read.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +64,7 @@ struct CacheState {
     cached: Option<CachedToken>,
     failure: Option<RememberedFailure>,
     in_flight: Option<Arc<InFlight>>,
-    /// Set when the cache is cleared; another flag takes its place then.
+    /// Shared with all fetches that have begun since the last `clear`. The next `clear` sets it and begins a new one.
     is_cleared: Arc<AtomicBool>,
 }
 
@@ -71,12 +86,12 @@ struct InFlight {
     finished: Condvar,
 }
 
-/// What those who wait for a fetch get.
+/// What the waiters of a fetch get.
 #[derive(Clone)]
 enum WaiterOutcome {
     Pending,
     Completed(Result<AccessToken, Error>),
-    /// The fetch panicked, was cleared, or failed for its caller alone: decide again.
+    /// The fetch panicked, was cancelled by `clear`, or failed for its caller alone: the waiter decides again.
     Retry,
 }
 
@@ -249,7 +264,7 @@ impl TokenCache {
         removed.is_some()
     }
 
-    /// Removes the token, which is returned, and the remembered failure. No fetch that has begun counts any more.
+    /// Removes the remembered failure and the cached token, which is returned, and cancels all fetches.
     pub(crate) fn clear(&self) -> Option<CachedToken> {
         let mut state = self.write();
         let cleared = mem::take(&mut *state);
@@ -261,7 +276,7 @@ impl TokenCache {
         cleared.cached
     }
 
-    /// Returns the cancellation of a fetch that begins now and is not the fetch of the cache: `clear` cancels it too.
+    /// Returns the cancellation of a fetch that is not for the cache and begins now. `clear` cancels it too.
     pub(crate) fn cancellation(&self) -> FetchCancellation {
         FetchCancellation::new(self.read().is_cleared.clone())
     }
@@ -271,7 +286,7 @@ impl TokenCache {
         self.read().cached.clone()
     }
 
-    // The state is whole at every unlock.
+    // A panic while the lock was held does not matter: the state is complete at every unlock.
     fn read(&self) -> RwLockReadGuard<'_, CacheState> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,8 +323,10 @@ impl InFlight {
         Ok(outcome.clone())
     }
 
-    /// Returns whether the outcome is one for a caller who wants this. One who wanted less than the fetching caller may
-    /// use a token that was too short for the other.
+    /// Returns whether a waiter that wants this may share the outcome.
+    ///
+    /// A waiter that wants less than the fetching caller shares the token, but not the failure: the cached token may be
+    /// enough for this waiter.
     fn serves(&self, wanted: Wanted, outcome: &Result<AccessToken, Error>) -> bool {
         self.wanted == wanted || (self.wanted > wanted && outcome.is_ok())
     }
@@ -318,7 +335,7 @@ impl InFlight {
         now.time_until(self.hangs_after).is_zero()
     }
 
-    /// The first outcome counts.
+    /// Hands the outcome to the waiters, unless they have one already.
     fn finish(&self, with: WaiterOutcome) {
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         if let WaiterOutcome::Pending = *outcome {
@@ -329,7 +346,7 @@ impl InFlight {
     }
 }
 
-/// The fetch of this thread. Dropping it ends the fetch for those who wait.
+/// The fetch of this thread. Dropping it ends the fetch for its waiters.
 struct FetchGuard<'c> {
     cache: &'c TokenCache,
     in_flight: Arc<InFlight>,
@@ -371,8 +388,9 @@ impl Drop for FetchGuard<'_> {
     }
 }
 
-/// Every interleaving of a few callers, for ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest:
-/// `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib cache`.
+/// Every interleaving of a few callers: `RUSTFLAGS="--cfg loom" cargo test --no-default-features --lib cache`.
+///
+/// This takes ten minutes; `LOOM_MAX_PREEMPTIONS=4` leaves out the rarest interleavings.
 ///
 /// The model has no time: deadlines of waiters are tested with real waits in `tests/source.rs`.
 #[cfg(test)]

@@ -8,10 +8,10 @@ use crate::clock::Moment;
 use crate::error::Error;
 use crate::schedule::{CachedToken, Wanted};
 
-/// What a fetching caller may use.
+/// What a fetch may use.
 pub(crate) struct FetchContext {
     pub(crate) deadline: Instant,
-    /// The time of the whole call. It may have passed in part.
+    /// The timeout of the whole call, a part of which may have passed.
     pub(crate) timeout: Duration,
     pub(crate) wanted: Wanted,
     pub(crate) cancellation: FetchCancellation,
@@ -19,12 +19,12 @@ pub(crate) struct FetchContext {
     pub(crate) best: Option<CachedToken>,
 }
 
-/// How much a fetch matters.
+/// Whether callers wait for a fetch.
 #[derive(Clone, Copy)]
 pub(crate) enum Urgency {
-    /// Callers wait for it.
+    /// Callers wait for the token.
     CallersWait,
-    /// A token is served meanwhile, for as long as it lives.
+    /// Callers get the cached token meanwhile.
     Refresh { remaining_lifetime: Duration },
 }
 
@@ -49,7 +49,7 @@ impl FetchContext {
     }
 }
 
-/// Says whether a fetch was cancelled. A cancelled fetch runs to its end, but nothing remembers its outcome.
+/// Says whether a fetch was cancelled; the documentation of the module `cache` says what that means.
 #[derive(Clone)]
 pub(crate) struct FetchCancellation {
     is_cleared: Arc<AtomicBool>,
@@ -79,18 +79,18 @@ impl FetchCancellation {
 /// A fetch that brought no token.
 pub(crate) struct FetchFailure {
     pub(crate) error: Error,
-    /// Drawn from 0 to 1, for the time that the failure is remembered.
+    /// A random number from 0 to 1, which varies how long the failure is remembered.
     pub(crate) jitter: f64,
     pub(crate) scope: FailureScope,
-    /// A token that has not expired, found on the way.
+    /// A token that the fetch found in a store and that has not expired.
     pub(crate) fallback: Option<CachedToken>,
 }
 
 /// Whose failure it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureScope {
-    /// Everybody would have failed: it is shared and remembered.
+    /// Every caller would have failed: the failure is shared and remembered.
     AllCallers,
-    /// The fetching caller had too little time: the others try for themselves.
+    /// The fetching caller had too little time: the waiters fetch for themselves.
     FetchingCaller,
 }
