@@ -24,14 +24,16 @@ use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
 use crate::transport::Transport;
 
-/// The shortest time between two tokens: calling `invalidate` and `token` in a loop must not flood a server.
+/// The shortest time between two tokens: calling `invalidate` and `token` in a loop must not flood a server. A caller
+/// with less than twice this time waits for half of its time only.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the clock is read while waiting for the next second.
 const NEXT_SECOND_POLL: Duration = Duration::from_millis(100);
-/// A `Date` that took longer to arrive says too little about the server's clock: it may be wrong by half of this, and by
-/// a second of its own, and a server may tolerate as little as ten.
+/// The longest round trip after which a `Date` is used. The server may have written it at any time of the round trip,
+/// so it is wrong by up to half of that. It has whole seconds, so it is wrong by up to another second. Some servers
+/// tolerate a difference of only ten seconds.
 const MAX_ROUND_TRIP: Duration = Duration::from_secs(4);
-/// Seconds: so much is not skew but a wrong clock.
+/// The clock difference, in seconds, from which no correction is made: that clock is not skewed but wrong.
 const UNCORRECTABLE_SKEW: u64 = 24 * 3600;
 
 /// Fetches tokens for one profile and one key.
@@ -42,7 +44,7 @@ pub(crate) struct Fetcher {
     pub(crate) clock: Box<dyn Clock>,
     /// Seconds by which our clock may be wrong before assertions are signed by the server's; `None` for never.
     pub(crate) clock_tolerance: Option<u64>,
-    /// Draws from 0 to 1.
+    /// Returns a random number from 0 to 1.
     pub(crate) jitter: fn() -> f64,
     pub(crate) state: Mutex<SourceState>,
 }
@@ -52,8 +54,8 @@ pub(crate) struct Fetcher {
 pub(crate) struct SourceState {
     /// The profile with the endpoint that discovery found.
     resolved: Option<Arc<Profile>>,
-    /// Every `iat` of an assertion without `jti`, in seconds, sorted: a megabyte for a year of a token every five
-    /// minutes.
+    /// The `iat` of every assertion without `jti`, in seconds, sorted. A token every five minutes takes a megabyte a
+    /// year.
     used_iat: Vec<u64>,
     /// When the last token for the cache came.
     last_exchange: Option<Moment>,
@@ -70,7 +72,8 @@ pub(crate) struct SourceState {
 
 impl SourceState {
     /// Forgets everything but what protects the server: no assertion is sent twice, and tokens are a second apart.
-    /// Returns what it forgets, to be dropped without the lock: the source of an error is foreign code.
+    ///
+    /// Returns the forgotten state, to be dropped without the lock: the source of an error is foreign code.
     pub(crate) fn clear(&mut self) -> Self {
         let kept = Self {
             used_iat: mem::take(&mut self.used_iat),
@@ -93,7 +96,7 @@ impl SourceState {
 }
 
 impl Fetcher {
-    /// Fetches a token for the cache. While another is served there is one attempt, in half of its remaining time.
+    /// Fetches a token for the cache.
     pub(crate) fn fetch(&self, context: &FetchContext) -> Result<CachedToken, FetchFailure> {
         self.keep_interval(context.deadline);
         let urgency = context.urgency(self.now());
@@ -120,7 +123,7 @@ impl Fetcher {
         outcome.map(|it| it.token).map_err(|failed| failed.error)
     }
 
-    /// Waits where the last token came a moment ago, for at most half of the time that the caller has.
+    /// Waits if the last token came less than [`MIN_INTERVAL`] ago, for at most half of the caller's remaining time.
     fn keep_interval(&self, deadline: Instant) {
         let now = self.now();
         let last = self.state().last_exchange;
@@ -172,7 +175,7 @@ impl Fetcher {
         drop(earlier_error); // without the lock: its source is foreign code
     }
 
-    /// Repeats an exchange where the endpoint that was resolved earlier is gone.
+    /// Exchanges at the endpoint that was resolved earlier; if it is gone, resolves it again and repeats the exchange.
     fn with_rediscovery(&self, run: &mut FetchRun) -> Result<CachedToken, Error> {
         let resolved = self.state().resolved.clone();
         if let Some(resolved) = resolved {
@@ -185,7 +188,7 @@ impl Fetcher {
         self.with_clock_correction(&resolved, run)
     }
 
-    /// Returns the profile with its token endpoint known. An endpoint that had to be discovered is kept.
+    /// Returns the profile with a known token endpoint. An endpoint that had to be discovered is remembered.
     fn resolve(&self, run: &FetchRun) -> Result<Arc<Profile>, Error> {
         let EndpointKind::Discovered { url, discovery } = self.profile.endpoint.kind() else {
             return Ok(self.profile.clone());
@@ -213,7 +216,7 @@ impl Fetcher {
         Ok(resolved)
     }
 
-    /// Repeats an exchange by the server's clock where ours was the cause of a denial.
+    /// Exchanges once, and once more by the server's clock if ours was the cause of a denial.
     fn with_clock_correction(
         &self,
         profile: &Profile,
@@ -315,8 +318,8 @@ impl Fetcher {
 
     /// Returns the time by our clock and by the server's.
     ///
-    /// Without `jti` it waits for a second in which no assertion was signed: PKCS#1 v1.5 is deterministic, and no
-    /// assertion is sent twice.
+    /// No assertion is sent twice. Without `jti`, two assertions of one second are equal, because PKCS#1 v1.5 is
+    /// deterministic: this waits for a second in which none was signed.
     fn time_to_sign(
         &self,
         profile: &Profile,
@@ -335,7 +338,7 @@ impl Fetcher {
         }
     }
 
-    /// Returns `now` by the server's clock, as far as that is corrected. A token's age never goes by it.
+    /// Returns `now` by the server's clock, if that is corrected. The age of a token is never computed from it.
     fn server_time(&self, now: SystemTime) -> SystemTime {
         let correction = self.state().clock_correction;
         let by = Duration::from_secs(correction.unsigned_abs());
@@ -363,6 +366,6 @@ impl Fetcher {
 
     #[inline(never)] // a dozen callers would have a copy each
     pub(crate) fn state(&self) -> MutexGuard<'_, SourceState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner) // whole at every unlock
+        self.state.lock().unwrap_or_else(PoisonError::into_inner) // complete at every unlock
     }
 }

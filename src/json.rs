@@ -43,7 +43,7 @@ impl JsonObject {
         Self::parse(json).or_else(|| with_text(json, first))
     }
 
-    /// Takes pairs of a name and a value, both JSON. If two members have the same name, the last counts.
+    /// Returns an object of pairs of a name and a value, both JSON. If two members have the same name, the last counts.
     pub(crate) fn from_members<'a>(members: impl Iterator<Item = &'a [&'a str]>) -> Option<Self> {
         let mut object = Self::default();
         for member in members {
@@ -77,7 +77,7 @@ impl JsonObject {
         JsonValue::parse(self.json(name)?)
     }
 
-    /// Makes an object of one text.
+    /// Returns an object with one member, which is a text.
     pub(crate) fn of_text(name: &str, text: &str) -> Self {
         let json = String::from_utf8(mem::take(&mut *encode_string(text))); // JSON is UTF-8
         Self(vec![(name.to_owned(), json.unwrap_or_default().into())])
@@ -227,7 +227,7 @@ fn without(json: &str, path: &[Cow<'_, str>]) -> Zeroizing<String> {
     kept
 }
 
-/// Returns whether a value says nothing: `null`, `false`, or an empty text, array or object.
+/// Returns whether a value is empty: `null`, `false`, or an empty text, array or object.
 pub(crate) fn is_empty(json: &str) -> bool {
     let has_no = |bracket| {
         json.starts_with(bracket)

@@ -64,7 +64,7 @@ impl CachedToken {
         self.freshness(now) == Freshness::Expired
     }
 
-    /// Returns whether the token came a moment ago.
+    /// Returns whether the token was received less than [`RECENT`] ago.
     pub(crate) fn is_recent(&self, now: Moment) -> bool {
         now.since(self.received) < RECENT
     }
@@ -82,8 +82,8 @@ impl CachedToken {
 /// What a caller wants, from less to more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
-    /// A token that lives at least this long, or one that this source fetched a moment ago, since the server grants
-    /// none that lives longer.
+    /// A token that lives at least this long. One that this source fetched less than [`RECENT`] ago is accepted too,
+    /// because the server grants none that lives longer.
     Lifetime(Duration),
     /// A token that is fetched for this call, or for another call that wants a new token.
     NewToken,

@@ -1,7 +1,7 @@
 //! A fetch through a token store: what another process fetched, else one exchange for all of them.
 //!
-//! A store never costs a token. Its failures are logged, and so is what it invents; a call that takes too long is
-//! not waited for; and whoever waits for another process goes on without it in time for an exchange.
+//! A store that fails never prevents a token. Its failures are logged, and so are tokens that it cannot have got from
+//! this crate. A call that takes too long is abandoned. A wait for another process ends in time for an exchange.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +39,7 @@ const MAX_POLL: Duration = Duration::from_millis(250);
 pub(crate) trait SharedFetch: Send + Sync {
     /// Returns what another process fetched, else fetches.
     fn fetch(&self, fetcher: &Fetcher, context: FetchContext) -> Result<CachedToken, FetchFailure>;
-    /// Never again accepts this token from the store, not even in a fetch that has loaded it.
+    /// Rejects this token from now on, even in a fetch that has already loaded it.
     fn reject(&self, token: &AccessToken);
     /// Removes a rejected token from the store.
     fn remove_rejected(&self, fetcher: &Fetcher);
@@ -53,8 +53,8 @@ pub(crate) struct SharedTokens {
     entries: Mutex<Entries>,
     rejected: RejectedTokens,
     time_limit: TimeLimit,
-    /// The lock of the current fetch, and locks that no thread could be had to release. A fetch that hangs does not
-    /// keep its lock from the one that replaces it.
+    /// The lock of the current fetch. Also locks of hung fetches, and locks for whose release no thread could be started:
+    /// the next fetch releases those.
     locks: Mutex<Vec<HeldLock>>,
     /// Counts sessions, to tell them apart.
     sessions: AtomicU64,
@@ -128,10 +128,10 @@ impl SharedTokens {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Releases the locks of the sessions of which `may_release` says so.
+    /// Releases the locks of the sessions for which `may_release` is true.
     ///
-    /// A release that takes longer than `limit` continues on its thread. A lock for which there is no thread is kept
-    /// until the next call: dropping it here could hang.
+    /// A release that takes longer than `limit` continues on its thread. A lock for whose release no thread can be
+    /// started is kept until the next call: dropping it here could hang.
     fn release(&self, limit: Duration, may_release: impl Fn(u64) -> bool) {
         let mut locks = self.locks();
         let (released, kept): (Vec<_>, Vec<_>) = mem::take(&mut *locks)
@@ -202,7 +202,7 @@ enum WaitOutcome {
     FetchNow { fallback: Option<CachedToken> },
 }
 
-/// Where the lock is.
+/// Who has the lock.
 enum LockState {
     Ours,
     OtherProcess,
@@ -231,14 +231,14 @@ impl SharedFetch for SharedTokens {
         mut context: FetchContext,
     ) -> Result<CachedToken, FetchFailure> {
         let mut session = self.session(fetcher, context.deadline);
-        // There is one current fetch: a lock that is still held is one of a fetch that hangs, or without a thread.
+        // No other fetch is current, so all these locks are left over.
         self.release(session.limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
             WaitOutcome::Found(cached) => return Ok(cached),
             WaitOutcome::FetchNow { fallback } => fallback,
         };
         let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
-            // It may have been invalidated since.
+            // The fallback may have been invalidated meanwhile.
             fallback: fallback.filter(|found| !self.rejected.contains(&found.token)),
             ..failed
         })?;
@@ -263,7 +263,7 @@ impl SharedFetch for SharedTokens {
 
     fn remove(&self, fetcher: &Fetcher) -> bool {
         let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
-        self.release(session.limit(), |_| true); // of a fetch that `clear` abandoned
+        self.release(session.limit(), |_| true); // of a fetch that `clear` cancelled
         session.remove_each(|_, _| true)
     }
 }
@@ -271,7 +271,7 @@ impl SharedFetch for SharedTokens {
 impl Drop for SharedTokens {
     fn drop(&mut self) {
         self.release(MAX_CALL_TIME, |_| true);
-        mem::forget(mem::take(&mut *self.locks())); // without a thread: dropping a lock could hang
+        mem::forget(mem::take(&mut *self.locks())); // dropping a lock on this thread could hang
     }
 }
 
@@ -288,7 +288,7 @@ struct StoreSession<'s> {
 }
 
 impl StoreSession<'_> {
-    /// Loads a token that is neither expired nor rejected. `best` is one that this process has.
+    /// Loads a token that is neither expired nor rejected. `best` is the best token of this process.
     fn load(&mut self, best: Option<&CachedToken>) -> Option<CachedToken> {
         let bytes = self.load_bytes()?;
         let (fetcher, entry) = (self.fetcher, &self.entry);
@@ -300,7 +300,7 @@ impl StoreSession<'_> {
                 return None;
             }
         };
-        // Only the other process's wall clock dates it.
+        // The wall clock dates it: a monotonic clock means nothing to another process.
         let age = now.wall.duration_since(token.issued()).unwrap_or_default();
         // A token that this process already has keeps its own times and jitter.
         let same = best.filter(|best| {
@@ -350,7 +350,7 @@ impl StoreSession<'_> {
                 self.call("save", move |store, name, time| {
                     let saved = store.save(name, &bytes, lifetime, time);
                     let done = saved.and_then(|()| match cancellation.is_cancelled() {
-                        // `clear` looked into the store before the token was there.
+                        // `clear` looked into the store before the token was saved.
                         true => store.remove(name, &bytes, time),
                         false => Ok(()),
                     });
@@ -380,7 +380,7 @@ impl StoreSession<'_> {
         })
     }
 
-    /// Calls the store within a time limit. A failure is recorded, and that is all that comes of it.
+    /// Calls the store within a time limit. A failure is only recorded.
     fn call<T: Send + 'static>(
         &mut self,
         what: &str,
@@ -421,7 +421,7 @@ impl StoreSession<'_> {
     }
 }
 
-/// Returns an error of a store without what the store was to keep.
+/// Returns an error of a store without the bytes that were stored.
 fn without_token(error: &BoxError, bytes: &[u8]) -> BoxError {
     let stored = std::str::from_utf8(bytes).unwrap_or_default();
     redact::redact(&error.to_string(), &[stored]).into()

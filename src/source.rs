@@ -19,7 +19,7 @@ use crate::transport::Transport;
 
 /// The default limit of a call, for waiting, retries and pauses together: a person still waits that long.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Seconds by which clocks may differ at a server of which nothing else is known: most servers tolerate that.
+/// The clock difference in seconds that most servers tolerate, for a profile that has no other limit.
 const CLOCK_TOLERANCE: u64 = 30;
 
 /// Returns a valid token for one profile and one key, and fetches only when it must.
@@ -38,8 +38,8 @@ impl TokenSource {
     /// Makes a source with an agent of its own, which reads no proxy from the environment.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the profile cannot work;
-    /// [`Key`](crate::ErrorKind::Key) where the server does not accept what the key signs.
+    /// [`Config`](crate::ErrorKind::Config) if the profile cannot work;
+    /// [`Key`](crate::ErrorKind::Key) if the server does not accept what the key signs.
     #[cfg(feature = "ureq")]
     pub fn new(profile: Profile, signer: impl Signer + 'static) -> Result<Self, Error> {
         Self::with_transport(crate::transport::agent::default_agent(), profile, signer)
@@ -87,13 +87,13 @@ impl TokenSource {
         Self { timeout, ..self }
     }
 
-    /// Signs by the server's clock where ours is wrong. Defaults to no, except at servers whose limits demand it (Box,
+    /// Signs by the server's clock if ours is wrong. Defaults to no, except for servers whose limits demand it (Box,
     /// Maskinporten).
     ///
-    /// Where an assertion is denied and the `Date` of the response differs from our clock by more than 30 seconds (13
-    /// at Box, 8 at Maskinporten) and less than a day, another is signed by the server's time, and so are those that
-    /// follow. Only `iat` and `exp` go by it, never the age of a token. The server at the endpoint can then choose the
-    /// time of an assertion.
+    /// If an assertion is denied, and the `Date` of the response differs from our clock by more than 30 seconds (13 at
+    /// Box, 8 at Maskinporten) and less than a day, another assertion is signed with the server's time, and so are all
+    /// later ones. Only `iat` and `exp` are corrected; the age of a token is always measured by our clock. The server
+    /// at the endpoint can then choose the time of an assertion.
     #[must_use]
     pub fn with_clock_correction(mut self) -> Self {
         let tolerance = &mut self.fetcher.clock_tolerance;
@@ -103,16 +103,16 @@ impl TokenSource {
 
     /// Shares the token with other processes: it is loaded from `store` before an exchange and saved after one.
     ///
-    /// The store is never in the way of a token: its failures are logged, and what it brings is checked.
+    /// A store that fails never prevents a token: its failures are logged, and what it returns is checked.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) where the signer has no [identity](Signer::identity).
+    /// [`Config`](crate::ErrorKind::Config) if the signer has no [identity](Signer::identity).
     pub fn with_store(mut self, store: impl TokenStore + 'static) -> Result<Self, Error> {
         self.shared = Some(SharedTokens::boxed(&self.fetcher, store)?);
         Ok(self)
     }
 
-    /// Returns the cached token, or fetches one. Of many callers one fetches.
+    /// Returns the cached token, or fetches one. If many callers need one, only one of them fetches.
     ///
     /// # Errors
     /// All kinds of [`ErrorKind`](crate::ErrorKind). [`Error::is_retryable`] says whether asking again may help, and
@@ -133,12 +133,12 @@ impl TokenSource {
         self.get(Wanted::Lifetime(min_lifetime))
     }
 
-    /// Fetches a token, and puts it in place of the cached and the stored one.
+    /// Fetches a token, which replaces the cached and the stored one.
     ///
     /// Threads that refresh at the same time share one fetch, and a remembered failure is returned without another.
     ///
     /// # Errors
-    /// See [`token`](Self::token). The cached token stays then.
+    /// See [`token`](Self::token). The cached token then stays.
     pub fn refresh(&self) -> Result<AccessToken, Error> {
         self.get(Wanted::NewToken)
     }
@@ -163,9 +163,9 @@ impl TokenSource {
         self.fetcher.fetch_uncached(deadline, cancellation, cached)
     }
 
-    /// Removes this very token, for instance after a 401, and takes it from the store no more.
+    /// Removes this very token, for instance after a 401, and never accepts it from the store again.
     ///
-    /// A newer token stays, and so does a remembered failure: a user who was deactivated must not cost an exchange a
+    /// A newer token stays, and so does a remembered failure: a deactivated user must not cost an exchange with each
     /// call.
     pub fn invalidate(&self, token: &AccessToken) {
         let Some(shared) = &self.shared else {
@@ -181,9 +181,10 @@ impl TokenSource {
     /// Removes the token (from the store too), the remembered failure, the discovered endpoint, the clock correction
     /// and the counters of [`status`](Self::status).
     ///
-    /// Returns whether there was a token, be it expired. A fetch that hangs is abandoned: the next caller fetches anew.
+    /// Returns whether there was a token, even an expired one. A fetch that is under way is abandoned: the next caller
+    /// begins another.
     pub fn clear(&self) -> bool {
-        let cached = self.cache.clear(); // first: no fetch that has begun changes the state from here on
+        let cached = self.cache.clear(); // first: it cancels all fetches, so that none changes the state from here on
         let forgotten = self.fetcher.state().clear();
         drop(forgotten);
         let was_stored = self.shared.as_ref().is_some_and(|shared| {
@@ -195,9 +196,9 @@ impl TokenSource {
         was_stored || cached.is_some()
     }
 
-    /// Makes a request with a token, and once more with another token where the response is 401 (RFC 6750 §3.1).
+    /// Makes a request with a token, and once more with another token if the response is 401 (RFC 6750 §3.1).
     ///
-    /// `is_unauthorized` says which response that is, in the words of your HTTP client. A second 401 is returned as it
+    /// `is_unauthorized` says whether a response of your HTTP client is one. A second 401 is returned as it
     /// is. So is one for a token younger than 10 seconds: an API that always says 401 costs at most one exchange in
     /// that time.
     ///
@@ -210,7 +211,7 @@ impl TokenSource {
     /// ```
     ///
     /// # Errors
-    /// See [`token`](Self::token): where there is no token.
+    /// See [`token`](Self::token).
     pub fn call<R>(
         &self,
         mut request: impl FnMut(&AccessToken) -> R,
@@ -315,7 +316,7 @@ mod simulation {
     use crate::message::{Request, Response};
     use crate::{Audience, Endpoint, HmacKey};
 
-    /// Sources; fewer in a build that is not optimised, where the whole fleet takes over a minute.
+    /// Sources; fewer in a build that is not optimised, in which the whole fleet takes over a minute.
     const FLEET: usize = if cfg!(debug_assertions) { 500 } else { 2_000 };
     /// Seconds: two hours, in which all ask every other second, and ten minutes of them without a server.
     const END: u64 = 7_200;

@@ -36,12 +36,12 @@ mod unix_directory;
 )]
 mod windows_directory;
 
-/// The longest stored token, in bytes: a response of 64 KiB, all of it escaped, parts of it twice, and an identity. A
-/// store need not read more.
+/// The longest stored token, in bytes. It is enough for an identity and a response of 64 KiB that is escaped as a whole
+/// and stored twice in part. A store need not read more.
 pub(crate) const MAX_STORED: usize = 1024 * 1024;
 /// The clocks of two machines may differ by this much; a store that claims more is not trusted.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
-/// A token lives for minutes: once this many newer ones have been invalidated, an older one has expired.
+/// How many rejected tokens are remembered. A token lives for minutes, so eight invalidations later it has expired.
 const MAX_REJECTED: usize = 8;
 /// The name of the format, with its version: anything else is not a token.
 const FORMAT: &str = "jwt-bearer token, format 2";
@@ -139,7 +139,7 @@ forward_token_store!(Box);
 pub(crate) struct RejectedTokens(Mutex<Vec<[u8; 32]>>);
 
 impl RejectedTokens {
-    /// Never again accepts this token from the store.
+    /// Rejects this token from now on.
     pub(crate) fn add(&self, token: &AccessToken) {
         let hash = hash(token);
         let mut rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +196,7 @@ impl StoreEntry {
         ]))
     }
 
-    /// Returns the stored token, by a clock that says `now`.
+    /// Returns the stored token. `now` is the time by our clock.
     ///
     /// # Errors
     /// Why the bytes are rejected.
@@ -246,7 +246,7 @@ impl StoreEntry {
         {
             return Err("it claims to come from the future");
         }
-        // The clock that dated the token may be ahead by an unknown time; the token lives longer by that much.
+        // The clock that dated the token may be ahead of ours: a token from the future counts as issued now.
         let header = &self.identity.header;
         AccessToken::new(&secret, header, issued.min(now), lifetime, scope, members)
             .ok_or("it is empty or holds something other than visible ASCII")

@@ -1,4 +1,9 @@
-//! Foreign code with a time limit. It runs on its own thread, since nothing else ends it in time.
+//! Foreign code with a time limit. It runs on its own thread, because nothing else makes the caller free in time.
+//!
+//! - If the call returns within the limit, its thread hands the value to the caller.
+//! - If not, the caller goes on without a value, and the call takes its time.
+//! - When such a call returns, its own thread drops the value: that may hang too, if it is a lock for instance. Until
+//!   the value is dropped, the call counts as unfinished.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use std::{mem, thread};
 
-/// The most threads with unfinished calls: code that hangs for good must not gather them forever.
+/// The most unfinished calls, each of which has a thread: code that hangs must not accumulate threads.
 const MAX_UNFINISHED: usize = 8;
 
 /// Runs calls, each with a time limit.
@@ -25,7 +30,7 @@ impl Default for TimeLimit {
 /// Why a call returned nothing.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// The call goes on. It still takes effect when it returns, and its result is then dropped.
+    /// The call continues. It still takes effect when it returns, and its value is then dropped.
     TimedOut,
     Panicked,
     /// Too many earlier calls are still running.

@@ -91,7 +91,7 @@ impl AccessToken {
     }
     /// Returns when the token expires by the source's clock.
     ///
-    /// The lifetime is the server's, or the profile's default where the server sent none.
+    /// The lifetime is the server's, or the profile's default if the server sent none.
     pub fn expires_at(&self) -> SystemTime {
         self.0
             .issued
@@ -141,7 +141,7 @@ impl AccessToken {
         !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_graphic())
     }
 
-    /// Returns `None` where the token is not [usable](Self::is_usable).
+    /// Returns `None` if the token is not [usable](Self::is_usable).
     pub(crate) fn new(
         secret: &str,
         header: &TokenHeader,

@@ -14,9 +14,9 @@ use crate::error::{BoxError, Error};
 use crate::random;
 use crate::time_limit::TimeLimit;
 
-/// A lock expires after this time if its owner has died or never received the reply. A call of 30 seconds ends before
-/// that: if a server is in trouble, a fetch takes all of the 30 seconds, and a second process that fetches meanwhile
-/// makes that worse. Others stop waiting for the lock earlier.
+/// A lock expires after this time if its owner has died or never received the reply. It is longer than the default call
+/// (30 s), so that the lock outlives the fetch that it protects. Other processes stop waiting earlier (`wait_limit`).
+/// The lock of a call with a longer timeout may expire during its fetch.
 const LOCK_TTL: Duration = Duration::from_secs(35);
 /// The time limit for releasing a lock, which expires anyway.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -265,11 +265,11 @@ fn into_error(error: RedisError) -> BoxError {
 
 /// Returns whether the server does not know the command: a Sentinel, a proxy, or a Redis that renamed it.
 fn is_unknown_command(error: &RedisError) -> bool {
-    let text = error.detail().unwrap_or_default(); // looked at and dropped
+    let text = error.detail().unwrap_or_default(); // never shown
     error.code() == Some("ERR") && text.starts_with("unknown command")
 }
 
-/// Returns whether the same Redis gives this error forever. Everything else may pass, even a wrong password.
+/// Returns whether the same Redis gives this error forever. Any other error may be temporary, even a wrong password.
 fn is_permanent(error: &RedisError) -> bool {
     is_unknown_command(error) || error.code().and_then(meaning) == Some(CLUSTER)
 }
