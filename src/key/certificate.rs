@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::der::{
     BIT_STRING, CONTEXT_0, Element, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode,
-    sequence, split_first,
+    sequence, split_sequence,
 };
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::material::SecretBytes;
@@ -156,17 +156,17 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
 /// # Errors
 /// The message that says what the bytes are instead.
 fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
-    let (first, rest) = split_first(bytes).map_err(|_| NO_CERTIFICATE)?;
-    let parts = elements(first.value).map_err(|_| NO_CERTIFICATE)?;
+    let (parts, rest) = split_sequence(bytes).map_err(|_| NO_CERTIFICATE)?;
     let tags: Vec<_> = parts.iter().map(|element| element.tag).collect();
     let length = bytes.len().saturating_sub(rest.len());
     let whole = bytes.get(..length).unwrap_or(bytes);
-    match (first.tag, tags.as_slice()) {
-        (SEQUENCE, [SEQUENCE, SEQUENCE, BIT_STRING]) if public_key(whole).is_some() => Ok(whole),
+    match tags.as_slice() {
+        [SEQUENCE, SEQUENCE, BIT_STRING] if public_key(whole).is_some() => Ok(whole),
         // A request has no issuer and no times (RFC 2986 §4.1).
-        (SEQUENCE, [SEQUENCE, SEQUENCE, BIT_STRING]) => Err(REQUEST),
-        (SEQUENCE, [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE]) => Err(PKCS12), // RFC 7292 §4
-        (SEQUENCE, [OBJECT_IDENTIFIER, CONTEXT_0]) => Err(PKCS7), // RFC 2315 §7
+        [SEQUENCE, SEQUENCE, BIT_STRING] => Err(REQUEST),
+        // RFC 7292 §4 and RFC 2315 §7.
+        [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE] => Err(PKCS12),
+        [OBJECT_IDENTIFIER, CONTEXT_0] => Err(PKCS7),
         _ => Err(NO_CERTIFICATE),
     }
 }

@@ -69,10 +69,18 @@ pub(crate) fn elements(mut bytes: &[u8]) -> Result<Vec<Element<'_>>> {
     Ok(elements)
 }
 
-/// Returns the elements of a SEQUENCE.
-pub(crate) fn sequence(bytes: &[u8]) -> Result<Vec<Element<'_>>> {
+/// Returns the elements of a SEQUENCE, and the bytes after it.
+pub(crate) fn split_sequence(bytes: &[u8]) -> Result<(Vec<Element<'_>>, &[u8])> {
     match split_first(bytes)? {
-        (element, []) if element.tag == SEQUENCE => elements(element.value),
+        (first, rest) if first.tag == SEQUENCE => Ok((elements(first.value)?, rest)),
+        _ => Err(DerError::Malformed),
+    }
+}
+
+/// Returns the elements of a SEQUENCE that has no bytes after it.
+pub(crate) fn sequence(bytes: &[u8]) -> Result<Vec<Element<'_>>> {
+    match split_sequence(bytes)? {
+        (elements, []) => Ok(elements),
         _ => Err(DerError::Malformed),
     }
 }

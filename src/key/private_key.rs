@@ -7,7 +7,7 @@
 
 use super::der::{
     BIT_STRING, CONTEXT_0, CONTEXT_1, CONTEXT_2, DerError, Element, IMPLICIT_1, INTEGER, NULL,
-    OCTET_STRING, SEQUENCE, elements, sequence, split_first, without_leading_zeros,
+    OCTET_STRING, SEQUENCE, elements, sequence, split_first, split_sequence, without_leading_zeros,
 };
 use super::material::{
     CUT_OFF, Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, Encrypted, INCONSISTENT,
@@ -121,7 +121,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
     if bytes.len() > MAX_DER {
         return Err(TOO_LONG);
     }
-    let (elements, rest) = split(bytes).map_err(|error| name_of_other_file(bytes, error))?;
+    let (elements, rest) =
+        split_sequence(bytes).map_err(|error| name_of_other_file(bytes, error))?;
     let whole = bytes.get(..bytes.len().saturating_sub(rest.len()));
     let whole = whole.unwrap_or(bytes);
     let tags: Vec<_> = elements.iter().map(|element| element.tag).collect();
@@ -147,14 +148,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
         material.repairs.push(TRAILING_BYTES);
     }
     Ok(ParsedKey::Plain(material.into()))
-}
-
-/// Returns the elements of the first SEQUENCE, and the bytes after it.
-fn split(bytes: &[u8]) -> Result<(Vec<Element<'_>>, &[u8]), DerError> {
-    match split_first(bytes)? {
-        (first, rest) if first.tag == SEQUENCE => Ok((elements(first.value)?, rest)),
-        _ => Err(DerError::Malformed),
-    }
 }
 
 fn plain(parts: KeyParts) -> KeyMaterial {
@@ -195,7 +188,7 @@ fn pkcs8(
     };
     match kind {
         oid::RSA | oid::RSA_PSS => {
-            let (elements, rest) = split(key.value).map_err(|_| INCONSISTENT)?;
+            let (elements, rest) = split_sequence(key.value).map_err(|_| INCONSISTENT)?;
             let mut material = pkcs1(&elements)?;
             match (kind, parameters) {
                 (oid::RSA_PSS, parameters) => {
