@@ -70,23 +70,15 @@ impl PublicKey {
     /// Returns the key as a JWK (RFC 7517 §4). Its `kid` is the thumbprint if `key_id` is `None`.
     pub(crate) fn jwk(&self, algorithm: Algorithm, key_id: Option<&str>) -> String {
         let thumbprint = self.thumbprint();
-        let own = self.members();
-        let kty = own.iter().filter(|(name, _)| *name == "kty");
-        let others = own.iter().filter(|(name, _)| *name != "kty");
         let common = [
             ("use", "sig"),
             ("alg", algorithm.name()),
             ("kid", key_id.unwrap_or(&thumbprint)),
         ];
-        let text = |(name, value): &'_ (&'static str, String)| (*name, value.clone());
-        let members: Vec<_> = (kty.map(text))
-            .chain(common.map(|(name, value)| (name, value.to_owned())))
-            .chain(others.map(text))
-            .collect();
-        let members: Vec<_> = members
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let members = self.members();
+        let members = members.iter().map(|(name, value)| (*name, value.as_str()));
+        let (kty, others): (Vec<_>, Vec<_>) = members.partition(|(name, _)| *name == "kty");
+        let members = [&kty[..], &common, &others].concat();
         String::from_utf8_lossy(&json::encode_object(&members)).into_owned()
     }
 
