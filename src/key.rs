@@ -89,7 +89,7 @@ pub(crate) fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyMater
     }
 }
 
-/// Lists the repairs of the text before those of the DER in it.
+/// Reads the key in a block of PEM. The repairs of the text come before those of its DER.
 fn from_block(found: &pem::DecodedKey, passphrase: Option<&[u8]>) -> Result<KeyMaterial, Error> {
     let mut material = match &found.dek_info {
         Some(dek_info) => decrypt(Encrypted::Pem(&found.der, dek_info), passphrase)?,

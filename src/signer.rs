@@ -110,7 +110,7 @@ pub trait Signer: Send + Sync {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
     /// Removes the key itself from a server's error code and description.
     ///
-    /// Defaults to the unchanged words, which is right for every key that the server does not have.
+    /// Defaults to the unchanged words, which is right for asymmetric keys: the server never has the private key.
     fn redact(&self, words: [String; 2]) -> [String; 2] {
         words
     }
