@@ -53,8 +53,8 @@ pub(crate) struct SharedTokens {
     entries: Mutex<Entries>,
     rejected: RejectedTokens,
     time_limit: TimeLimit,
-    /// The lock of the current fetch. Also locks of hung fetches, and locks for whose release no thread could be started:
-    /// the next fetch releases those.
+    /// The lock of the current fetch, and left-over locks, which the next fetch releases: those of hung fetches, and
+    /// those for whose release no thread could be started.
     locks: Mutex<Vec<HeldLock>>,
     /// Counts sessions, to tell them apart.
     sessions: AtomicU64,
