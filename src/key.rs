@@ -46,7 +46,7 @@ pub(crate) mod public_reader;
 #[cfg(feature = "encrypted-keys")]
 use self::encrypted::WRONG_PASSPHRASE;
 #[cfg(feature = "encrypted-keys")]
-use self::material::SEVERAL_KEYS;
+use self::material::{CONVERT, SEVERAL_KEYS};
 use self::material::{Encrypted, KeyMaterial};
 use crate::error::Error;
 
@@ -108,7 +108,7 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
             pkcs12::decrypt_first_key(store, passphrase.unwrap_or_default())
         }
         (Encrypted::Pkcs8(info), Some(passphrase)) => {
-            encrypted::decrypt(info, passphrase, encrypted::CONVERT).map(only)
+            encrypted::decrypt(info, passphrase, CONVERT).map(only)
         }
         (Encrypted::Pem(body, dek_info), Some(passphrase)) => {
             proc_type::decrypt(body, dek_info, passphrase).map(only)

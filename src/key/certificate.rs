@@ -14,7 +14,7 @@ use super::der::{
     sequence, split_sequence,
 };
 use super::encoding::{decode_either_base64, decode_utf16};
-use super::material::SecretBytes;
+use super::material::{CERTIFICATE_REQUEST, SecretBytes};
 use super::oid;
 use super::pem;
 use super::public_key::RSA_ALGORITHM_ID;
@@ -30,7 +30,6 @@ const NO_BLOCK: &str = "there is no certificate in this PEM";
 const DAMAGED_PEM: &str = "this PEM is cut off or damaged";
 const PKCS7_PEM: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs -in FILE -out \
      NEW";
-const REQUEST: &str = "this is a certificate request";
 const PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -in FILE \
     -nokeys -clcerts -out NEW (an old store also needs -legacy)";
 const PKCS7: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs \
@@ -139,7 +138,7 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
                     Err(_) => return Some(Err(DAMAGED_PEM)),
                 }
             }
-            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => refusal = REQUEST,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => refusal = CERTIFICATE_REQUEST,
             "PKCS7" => refusal = PKCS7_PEM,
             _ => {}
         }
@@ -163,7 +162,7 @@ fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
     match tags.as_slice() {
         [SEQUENCE, SEQUENCE, BIT_STRING] if public_key(whole).is_some() => Ok(whole),
         // A request has no issuer and no times (RFC 2986 §4.1).
-        [SEQUENCE, SEQUENCE, BIT_STRING] => Err(REQUEST),
+        [SEQUENCE, SEQUENCE, BIT_STRING] => Err(CERTIFICATE_REQUEST),
         // RFC 7292 §4 and RFC 2315 §7.
         [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE] => Err(PKCS12),
         [OBJECT_IDENTIFIER, CONTEXT_0] => Err(PKCS7),

@@ -8,9 +8,6 @@ use super::material::SecretBytes;
 use super::pbes1;
 
 pub(super) const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
-/// What to do about a key whose encryption is not supported.
-pub(super) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
-    -out NEW (an old cipher also needs -provider legacy -provider default)";
 const UNKNOWN_ENCRYPTION: &str = "this key's encryption is not PBES2 with AES-CBC or 3DES-CBC and \
     PBKDF2 (HMAC-SHA-1 or HMAC-SHA-2) or scrypt";
 

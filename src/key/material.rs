@@ -11,7 +11,10 @@ pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
 pub(crate) const ED25519_KEY: &str = "this is an Ed25519 key; RS256 needs RSA";
 pub(crate) const PSS_KEY: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
 pub(crate) const ED448_KEY: &str = "this key is on the curve Ed448; Ed25519 is supported";
+pub(crate) const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
 pub(crate) const PUBLIC_KEY: &str = "this is a public key";
+pub(crate) const CERTIFICATE: &str = "this is a certificate";
+pub(crate) const CERTIFICATE_REQUEST: &str = "this is a certificate request";
 /// A repair: nothing says which key was meant.
 pub(crate) const SEVERAL_KEYS: &str = "there were several private keys: the first one is used";
 pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
@@ -28,6 +31,9 @@ pub(crate) const SECP256K1: &str =
 pub(crate) const OTHER_CURVE: &str =
     "this EC key is on another curve; P-256 and P-384 are supported";
 pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
+/// What to do about a key whose encryption is not supported.
+pub(crate) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
+    -out NEW (an old cipher also needs -provider legacy -provider default)";
 
 pub(crate) const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -in \
     FILE -nocerts -nodes -out NEW (an old store also needs -legacy)";

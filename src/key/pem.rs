@@ -11,7 +11,10 @@ use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
 use super::encoding::decode_utf16;
-use super::material::{CUT_OFF, DekInfo, OPENSSH_KEY, PUBLIC_KEY, SEVERAL_KEYS, TOO_LONG};
+use super::material::{
+    CERTIFICATE, CERTIFICATE_REQUEST, CUT_OFF, DSA_KEY, DekInfo, OPENSSH_KEY, PUBLIC_KEY,
+    SEVERAL_KEYS, TOO_LONG,
+};
 use super::proc_type;
 use crate::error::Error;
 
@@ -50,10 +53,7 @@ const OTHER_LABELS: &[(&str, &str)] = &[
         "these are the parameters of an EC key without the key: the block EC PRIVATE KEY is \
          missing",
     ),
-    (
-        "DSA PRIVATE KEY",
-        "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys",
-    ),
+    ("DSA PRIVATE KEY", DSA_KEY),
     ("OPENSSH PRIVATE KEY", OPENSSH_KEY),
     (
         "PGP PRIVATE KEY BLOCK",
@@ -61,11 +61,11 @@ const OTHER_LABELS: &[(&str, &str)] = &[
     ),
     ("PUBLIC KEY", PUBLIC_KEY),
     ("RSA PUBLIC KEY", PUBLIC_KEY),
-    ("CERTIFICATE", "this is a certificate"),
-    ("X509 CERTIFICATE", "this is a certificate"),
-    ("TRUSTED CERTIFICATE", "this is a certificate"),
-    ("CERTIFICATE REQUEST", "this is a certificate request"),
-    ("NEW CERTIFICATE REQUEST", "this is a certificate request"),
+    ("CERTIFICATE", CERTIFICATE),
+    ("X509 CERTIFICATE", CERTIFICATE),
+    ("TRUSTED CERTIFICATE", CERTIFICATE),
+    ("CERTIFICATE REQUEST", CERTIFICATE_REQUEST),
+    ("NEW CERTIFICATE REQUEST", CERTIFICATE_REQUEST),
 ];
 
 /// Messages for text without any PEM block, by its first characters.

@@ -10,9 +10,9 @@ use super::der::{
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, split_sequence, without_leading_zeros,
 };
 use super::material::{
-    CUT_OFF, Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, Encrypted, INCONSISTENT,
-    KeyMaterial, KeyParts, MULTI_PRIME, OPENSSH_KEY, OTHER_CURVE, P521, PKCS12, PUBLIC_KEY,
-    RsaParts, SECP256K1, TOO_LONG,
+    CERTIFICATE, CERTIFICATE_REQUEST, CUT_OFF, Curve, DSA_KEY, EC_INCONSISTENT, ED448_KEY, EcParts,
+    Ed25519Parts, Encrypted, INCONSISTENT, KeyMaterial, KeyParts, MULTI_PRIME, OPENSSH_KEY,
+    OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
 };
 use super::oid;
 use crate::signer::Algorithm;
@@ -21,7 +21,6 @@ use crate::signer::Algorithm;
 const MAX_DER: usize = 1024 * 1024;
 
 const NO_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
-const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// The mask of PSS, 1.2.840.113549.1.1.8 (RFC 4055 §2.2).
@@ -341,8 +340,8 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
 /// §4.1), a certificate six or more (RFC 5280 §4.1).
 fn certificate_or_request(first: &Element<'_>) -> &'static str {
     match elements(first.value) {
-        Ok(elements) if elements.len() <= 4 => "this is a certificate request",
-        _ => "this is a certificate",
+        Ok(elements) if elements.len() <= 4 => CERTIFICATE_REQUEST,
+        _ => CERTIFICATE,
     }
 }
 

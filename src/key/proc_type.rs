@@ -4,7 +4,7 @@
 //! way: MD5 over the passphrase and a salt, which is the beginning of the IV.
 
 use super::encoding::decode_hex;
-use super::material::{Cipher, DekInfo};
+use super::material::{CONVERT, Cipher, DekInfo};
 #[cfg(feature = "encrypted-keys")]
 use super::{block_cipher, derivation, encrypted::WRONG_PASSPHRASE, material::SecretBytes};
 
@@ -24,9 +24,6 @@ const CIPHERS: &[(&str, Option<Cipher>)] = &[
     ("CAMELLIA-192-CBC", None),
     ("CAMELLIA-256-CBC", None),
 ];
-const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW (an \
-    old cipher also \
-    needs -provider legacy -provider default)";
 const NO_IV: &str = "the DEK-Info line of this encrypted key has no initialization vector";
 
 /// The length of the salt in bytes (`PKCS5_SALT_LEN` of OpenSSL).
