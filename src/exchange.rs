@@ -347,10 +347,7 @@ impl<'p> Exchange<'p> {
         let secrets = all(&secrets, other_secrets);
         let message = match message {
             // This text names members of the response.
-            Cow::Owned(text) => {
-                let [text, _] = self.signer.redact(redact_pair([&text, ""], &secrets));
-                text.into()
-            }
+            Cow::Owned(text) => self.signer.redact_text(&text, &secrets).into(),
             fixed => fixed,
         };
         let host = response.response.redirect_host();

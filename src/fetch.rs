@@ -18,7 +18,7 @@ use crate::exchange::{self, Exchange};
 use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::message::{Request, Response};
 use crate::profile::{Jti, Profile};
-use crate::redact::{redact_pair, shorten};
+use crate::redact::shorten;
 use crate::schedule::{self, CachedToken};
 use crate::signer::{CurrentSigner, Signer};
 use crate::token::AccessToken;
@@ -197,11 +197,8 @@ impl Fetcher {
         let own = self.profile.secret_values();
         let mut secrets = run.secrets();
         secrets.extend(own.iter().map(|secret| secret.as_str()));
-        let redact = |text: &str| {
-            let words = redact_pair([text, ""], &secrets);
-            let [text, _] = CurrentSigner::of(&*self.signer).redact(words);
-            shorten(&text)
-        };
+        let redact =
+            |text: &str| shorten(&CurrentSigner::of(&*self.signer).redact_text(text, &secrets));
         let search = EndpointSearch {
             discovery,
             url,

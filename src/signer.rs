@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::BoxError;
+use crate::redact::redact_pair;
 
 /// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1, as the `alg` header names it.
 ///
@@ -147,6 +148,12 @@ impl<'s> CurrentSigner<'s> {
     /// Returns whether the key may be replaced.
     pub(crate) fn may_be_replaced(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// Removes `secrets` and the key itself from one text of a server. The text is not shortened.
+    pub(crate) fn redact_text(&self, text: &str, secrets: &[&str]) -> String {
+        let [text, _] = self.redact(redact_pair([text, ""], secrets));
+        text
     }
 }
 

@@ -14,7 +14,6 @@ use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, says};
 use crate::json::JsonObject;
 use crate::message::Response;
-use crate::redact::redact_pair;
 use crate::signer::CurrentSigner;
 use crate::token::TokenHeader;
 
@@ -202,9 +201,7 @@ impl AssumedLifetime<'_> {
             None | Some("null") => without_member(member, self.body).0,
             Some(_) => format!("the {member} of the response is {what_it_is}"),
         };
-        let [problem, _] = self
-            .signer
-            .redact(redact_pair([&problem, ""], self.secrets));
+        let problem = self.signer.redact_text(&problem, self.secrets);
         let (server, lifetime) = (self.server, self.lifetime.as_secs());
         warn!(
             "{server:?}: {problem}: the token is taken to live {lifetime} s (setting token-lifetime)"
