@@ -48,7 +48,7 @@ pub use self::rsa_key::RsaKey;
 const USUAL_MESSAGE: usize = 1024;
 
 #[inline(never)] // so that its buffer is in the part of the stack that is overwritten
-fn append(bytes: &[u8], jwt: &mut String) {
+fn push_base64url(bytes: &[u8], jwt: &mut String) {
     URL_SAFE_NO_PAD.encode_string(bytes, jwt);
 }
 
@@ -94,10 +94,10 @@ impl Assertion {
         json.text("alg", Some(signer.algorithm().name()));
         json.text("kid", signer.key_id());
         json.json_members(header);
-        json.finish_into(|json| append(json, &mut jwt));
+        json.finish_into(|json| push_base64url(json, &mut jwt));
         jwt.push('.');
         claims(&mut json);
-        json.finish_into(|json| append(json, &mut jwt));
+        json.finish_into(|json| push_base64url(json, &mut jwt));
         let signature = signer
             .sign(jwt.as_bytes())
             .map_err(|error| Error::key("the signer failed").with_source(error))?;
@@ -106,7 +106,7 @@ impl Assertion {
         // once, because a string that grows step by step leaves copies behind.
         jwt.reserve_exact(signature.len().saturating_mul(2).saturating_add(1));
         jwt.push('.');
-        append(&signature, &mut jwt);
+        push_base64url(&signature, &mut jwt);
         overwrite_stack::<2048>(); // `base64` leaves its buffer there
         Ok(Self {
             jwt,

@@ -113,7 +113,7 @@ pub(crate) struct KeyMaterial {
 
 pub(crate) enum KeyParts {
     Rsa(RsaParts),
-    /// Or why this EC key cannot be used.
+    /// Or why this EC key cannot be used, so that `RsaKey` calls it an EC key whatever its curve is.
     Ec(Result<EcParts, &'static str>),
     Ed25519(Ed25519Parts),
     /// The secret of an HMAC.
