@@ -312,7 +312,7 @@ impl<'p> Exchange<'p> {
         let requested = || self.profile.scope.clone();
         let now = date.unwrap_or(self.now);
         let lifetime =
-            value(&map.lifetime_member).and_then(|value| (map.lifetime_unit)(&value, now));
+            value(&map.lifetime_member).and_then(|value| (map.lifetime_unit.read)(&value, now));
         Ok(TokenResponse {
             scope: value("scope").map_or_else(requested, |scope| response::scope(&scope)),
             lifetime: self.lifetime(lifetime, secret, date),

@@ -125,6 +125,15 @@ impl Profile {
             ("placement", json!(placement.name())),
             ("request headers", json!(sorted(headers.collect()))),
             ("token", json!(response.token_member)),
+            (
+                "lifetime", // else a wrong setting would outlive its correction
+                json!([
+                    response.lifetime_member,
+                    response.lifetime_unit.name,
+                    response.reads_token_exp,
+                    response.default_lifetime.as_secs(),
+                ]),
+            ),
             ("times", json!(times)),
             ("scope", json!(scope)),
             ("scope placement", json!(scope_placement)),
@@ -227,6 +236,11 @@ mod tests {
             |p| p.with_request_header("Accept", "text/plain"),
             |p| p.with_request_header("Accept", "*/*"),
             |p| p.with_token_member("id_token"),
+            // How long the token lives: a wrong setting must not outlive its correction.
+            |p| p.with_expires_in("ttl"),
+            |p| p.with_expires_in_milliseconds("ttl"),
+            |p| p.with_expires_at("ttl"),
+            |p| p.with_token_lifetime(Duration::from_secs(7)),
             |p| p.without_issuer(),
             |p| p.with_issuer("issuer2"),
             |p| p.with_issuer_and_fingerprint("issuer"),
@@ -260,8 +274,7 @@ mod tests {
             .with_claim("a", 1)
             .with_iat_leeway(Duration::from_secs(30))
             .with_assertion_lifetime(Duration::from_secs(90))
-            .with_jti(Jti::Hex)
-            .with_token_lifetime(Duration::from_secs(7));
+            .with_jti(Jti::Hex);
         assert_eq!(identity_text(&one), identity_text(&other));
     }
 

@@ -11,30 +11,42 @@ use crate::jwt;
 const MAX_SECONDS: f64 = 1e11;
 
 /// How a lifetime is written.
-///
-/// The function returns what remains of the lifetime at a time, or `None` if it cannot be read or has expired. It is a
-/// function so that a program contains only the units that it names.
-pub(crate) type LifetimeUnit = fn(&Value, SystemTime) -> Option<Duration>;
+#[derive(Clone)]
+pub(crate) struct LifetimeUnit {
+    pub(crate) name: &'static str,
+    /// Returns what remains of the lifetime at a time, or `None` if it cannot be read or has expired. It is a function
+    /// so that a program contains only the units that it names.
+    pub(crate) read: fn(&Value, SystemTime) -> Option<Duration>,
+}
 
 /// Seconds from now on.
-pub(crate) const SECONDS: LifetimeUnit = |value, _| seconds(value);
+pub(crate) const SECONDS: LifetimeUnit = LifetimeUnit {
+    name: "seconds",
+    read: |value, _| seconds(value),
+};
 
 /// Milliseconds from now on.
-pub(crate) const MILLISECONDS: LifetimeUnit = |value, _| {
-    let lifetime = seconds(value)?.checked_div(1000)?;
-    Some(lifetime).filter(|lifetime| !lifetime.is_zero())
+pub(crate) const MILLISECONDS: LifetimeUnit = LifetimeUnit {
+    name: "milliseconds",
+    read: |value, _| {
+        let lifetime = seconds(value)?.checked_div(1000)?;
+        Some(lifetime).filter(|lifetime| !lifetime.is_zero())
+    },
 };
 
 /// The expiry time: an RFC 3339 date, or seconds since 1970.
-pub(crate) const TIMESTAMP: LifetimeUnit = |value, now| {
-    let unix_time = || {
-        // A larger number is in another unit, and is not read.
-        let seconds = seconds(value).filter(|seconds| seconds.as_secs_f64() < MAX_SECONDS);
-        SystemTime::UNIX_EPOCH.checked_add(seconds?)
-    };
-    let end = value.as_str().and_then(rfc3339).or_else(unix_time)?;
-    let lifetime = end.duration_since(now).ok();
-    lifetime.filter(|lifetime| !lifetime.is_zero())
+pub(crate) const TIMESTAMP: LifetimeUnit = LifetimeUnit {
+    name: "timestamp",
+    read: |value, now| {
+        let unix_time = || {
+            // A larger number is in another unit, and is not read.
+            let seconds = seconds(value).filter(|seconds| seconds.as_secs_f64() < MAX_SECONDS);
+            SystemTime::UNIX_EPOCH.checked_add(seconds?)
+        };
+        let end = value.as_str().and_then(rfc3339).or_else(unix_time)?;
+        let lifetime = end.duration_since(now).ok();
+        lifetime.filter(|lifetime| !lifetime.is_zero())
+    },
 };
 
 /// Returns the remaining lifetime of a JWT by its `exp`. `date` is the server's time, if known.
@@ -107,7 +119,7 @@ mod tests {
     fn lifetime(unit: LifetimeUnit, value: &Value) -> Option<u64> {
         // date -u -d 2016-07-11T22:00:00Z +%s
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_468_274_400);
-        unit(value, now).map(|lifetime| lifetime.as_secs())
+        (unit.read)(value, now).map(|lifetime| lifetime.as_secs())
     }
 
     #[test]
