@@ -154,9 +154,14 @@ impl Directory {
             return Ok(());
         }
         let is_shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX); // as /tmp is, even while it is empty
-        if is_shared || !self.names()?.iter().all(|name| is_ours(name)) {
+        let advice = match is_shared {
+            true => Some("give one of its own"),
+            false if self.names()?.iter().all(|name| is_ours(name)) => None,
+            false => Some("give one of its own, or chmod 700 this one"),
+        };
+        if let Some(advice) = advice {
             return Err(permission_denied(&format!(
-                "{DIRECTORY} is open to others and not for tokens alone: give one of its own, or chmod 700 this one"
+                "{DIRECTORY} is open to others and not for tokens alone: {advice}"
             )));
         }
         // Some file systems report success and keep the mode.
