@@ -120,8 +120,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::ErrorKind::{Config, Denied, Protocol, Unavailable};
 use jwt_bearer::{
-    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, Jti, Profile, Response,
-    ScopePlacement, Signer,
+    Algorithm, Audience, BoxError, Endpoint, Error, ErrorKind, Exchange, HmacKey, Jti, Profile,
+    Response, ScopePlacement, Signer,
 };
 use serde_json::{Value, json};
 
@@ -1241,6 +1241,18 @@ fn reflected_secret_of_basic_auth_is_redacted_plain_and_encoded() {
         let error = error_from(&profile, json(401, &body));
         assert_eq!(error.description(), Some("the secret [..] is wrong"));
     }
+}
+
+#[test]
+fn empty_kid_and_typ_are_refused() {
+    let key = HmacKey::new([7; 32]).unwrap().with_key_id("");
+    let error = Exchange::new(&client(), &key, now()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Key);
+    assert!(error.to_string().contains("empty kid"), "{error}");
+    let profile = client().with_typ("");
+    let key = HmacKey::new([7; 32]).unwrap();
+    let error = Exchange::new(&profile, &key, now()).unwrap_err();
+    assert_eq!(error.to_string(), "typ is empty");
 }
 
 #[test]

@@ -1179,7 +1179,7 @@ fn scope_is_names_separated_by_single_spaces() {
 fn profile_that_cannot_work_is_refused_before_signing() {
     let nothing_new = "an assertion needs jti or iat: without both, two of them are the same";
     let no_issuer =
-        "the audience is to be the issuer, and no metadata named one: give Audience::Fixed";
+        "the audience is to be the issuer, and no metadata named one: give the audience as a text";
     let exp = "exp lies less than a second ahead";
     for (profile, text) in [
         (client().with_audience(Audience::Issuer), no_issuer),

@@ -33,8 +33,7 @@ impl Profile {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if the profile cannot work.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.check_texts()?;
-        self.check_times()?;
+        self.check_values()?;
         self.check_names()?;
         self.check_parameters()?;
         self.check_numbers()?;
@@ -67,11 +66,27 @@ impl Profile {
     /// [`Key`](crate::ErrorKind::Key) if it does not.
     pub(crate) fn check_signer(&self, signer: &dyn Signer) -> Result<(), Error> {
         let has_x5c = self.header.iter().any(|(name, _)| name == "x5c");
-        if self.limits.needs_key_id && signer.key_id().is_none() && !has_x5c {
-            let message = "this server finds the key by kid, and the key has none: set the key id";
-            return Err(Error::key(message));
+        let problem = match signer.key_id() {
+            Some("") => "the key has an empty kid: set the key id, or none",
+            None if self.limits.needs_key_id && !has_x5c => {
+                "this server finds the key by kid, and the key has none: set the key id"
+            }
+            _ => return self.check_algorithm(signer.algorithm()),
+        };
+        Err(Error::key(problem))
+    }
+
+    fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), Error> {
+        let accepted = self.algorithms();
+        if accepted.is_empty() || accepted.contains(&algorithm) {
+            return Ok(());
         }
-        self.check_algorithm(signer.algorithm())
+        let accepted: Vec<_> = accepted.iter().map(|accepted| accepted.name()).collect();
+        Err(Error::key(format!(
+            "this server accepts {}, and the key signs {algorithm}: choose another algorithm of the \
+             key, or another key",
+            accepted.join(", ")
+        )))
     }
 
     /// Checks the length of a signed assertion.
@@ -101,25 +116,22 @@ impl Profile {
         }
     }
 
-    fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), Error> {
-        let accepted = self.algorithms();
-        if accepted.is_empty() || accepted.contains(&algorithm) {
-            return Ok(());
-        }
-        let accepted: Vec<_> = accepted.iter().map(|accepted| accepted.name()).collect();
-        Err(Error::key(format!(
-            "this server accepts {}, and the key signs {algorithm}: choose another algorithm of the \
-             key, or another key",
-            accepted.join(", ")
-        )))
-    }
-
     /// Returns the issuer that the metadata must name, or `None` if any will do.
     pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
         let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(None);
         };
         (discovery.expected_issuer)(url, self.audience == Audience::Issuer)
+    }
+
+    /// Checks the values that a caller chose, each by itself.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) if one cannot be right.
+    #[doc(hidden)]
+    pub fn check_values(&self) -> Result<(), Error> {
+        self.check_texts()?;
+        self.check_times()
     }
 
     fn check_texts(&self) -> Result<(), Error> {
@@ -138,6 +150,7 @@ impl Profile {
             ("subject", self.subject.as_deref()),
             ("audience", aud.map(String::as_str)),
             ("claim tid", tid.as_deref().map(String::as_str)),
+            ("typ", self.typ.as_deref()),
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };

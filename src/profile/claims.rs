@@ -141,10 +141,10 @@ impl Profile {
                 },
             ) => Ok(Some(issuer)),
             (Audience::Issuer, EndpointKind::Token { issuer: None, .. }) => Err(Error::config(
-                "the audience is to be the issuer, and no metadata named one: give Audience::Fixed",
+                "the audience is to be the issuer, and no metadata named one: give the audience as a text",
             )),
             (_, EndpointKind::SelfSigned) => Err(Error::config(
-                "without a token endpoint the audience is fixed or left out: give Audience::Fixed",
+                "without a token endpoint the audience is a fixed text or left out",
             )),
             (_, EndpointKind::Discovered { .. }) => Err(Error::config(
                 "the audience is known by discovery only: read the metadata first",

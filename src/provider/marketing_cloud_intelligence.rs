@@ -158,6 +158,6 @@ const HINTS: &[Hint] = &[
     (
         "invalid_request",
         "",
-        "if the server finds no parameters, try Placement::QUERY, as its document shows it",
+        "if the server finds no parameters, send them in the query (placement), as its document shows it",
     ),
 ];
