@@ -974,6 +974,24 @@ fn value_that_is_refused_is_named_by_its_place() {
             "the value of --discover is at config.toml:6",
         ),
         (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\nscope = \"a,  b\"\n",
+            "assertion own",
+            "scope is not a list of names with one space between them",
+            "the value of --scope is at config.toml:6",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\nsubject = \"user \"\n",
+            "assertion own --audience a",
+            "subject begins or ends with white space",
+            "the value of --subject is at config.toml:6",
+        ),
+        (
+            "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\nlifetime = 0\n",
+            "assertion own",
+            "exp lies less than a second ahead",
+            "the value of --lifetime is at config.toml:6",
+        ),
+        (
             "key = \"key.pem\"\ntoken-endpoint = \"https://as.example.com/t\"\nparam = [\"pin=@none.txt\"]\n",
             "assertion own",
             "--param pin: ",
@@ -1038,6 +1056,16 @@ fn input_of_a_provider_that_is_refused_is_named_by_its_place() {
     );
     let outcome = run(&fixture, "token sf --login-url {url} --claim n={", &[]);
     assert!(!outcome.err.contains("config.toml"), "{outcome:?}");
+    // These are refused by the check of the whole profile.
+    let variable = [("JWT_BEARER_CLIENT_ID", "c ")];
+    let assertion = "assertion sf --login-url https://as.example.com";
+    run(&fixture, assertion, &variable).assert_fails(
+        3,
+        "jwt-bearer: issuer begins or ends with white space, or holds a control character\n  \
+         the value of --client-id is that of the variable JWT_BEARER_CLIENT_ID\n",
+    );
+    run(&fixture, &format!("{assertion} --client-id="), &[])
+        .assert_fails(3, "jwt-bearer: issuer is empty\n  see --client-id\n");
 }
 
 /// `JWT_BEARER_PASSPHRASE` is the variable of `--passphrase-file`, too.

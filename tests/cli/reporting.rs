@@ -413,10 +413,7 @@ fn unusable_key_comes_with_what_to_do() {
     fixture.write("public.pem", public);
     for (file, words) in [
         ("cut.pem", "copy the whole file again"),
-        (
-            "empty.pem",
-            "the key was not written to this file: copy it again",
-        ),
+        ("empty.pem", "nothing was written there: copy the key again"),
         ("public.pem", "signing needs its private key"),
     ] {
         let outcome = fixture.run(&CLIENT.replace("key.pem", file));

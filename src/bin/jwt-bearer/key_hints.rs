@@ -35,7 +35,7 @@ const HINTS: &[(&str, &str)] = &[
     ),
     (
         "this is empty",
-        "the key was not written to this file: copy it again",
+        "nothing was written there: copy the key again",
     ),
     ("no initialization vector", COPY),
     ("are missing and do not follow", COPY),

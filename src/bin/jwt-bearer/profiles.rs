@@ -88,11 +88,8 @@ fn profile_without_key(chosen: &Chosen, provider: &Provider) -> Result<Profile, 
         values: &values,
         certificate: certificate.as_ref(),
     };
-    let mut settings = chosen.settings();
     let profile = refused_input::profile(provider, inputs)?;
-    settings.try_fold(profile, |profile, setting| {
-        with_setting(profile, setting, &SharedSecrets::default())
-    })
+    with_settings(profile, chosen, &SharedSecrets::default())
 }
 
 /// Returns only the private key, or `None` if it is not in a separate file.
@@ -149,11 +146,7 @@ fn build_with(chosen: Chosen, more: &[(&str, &str)]) -> Result<ProfileAndSigner,
         (Some(provider), None) => from_key(&chosen, provider, more, &secrets)?,
         (None, None) => return Err(Failure::usage("a credential file is needed")),
     };
-    let mut settings = chosen.settings();
-    let profile = settings.try_fold(profile, |profile, setting| {
-        with_setting(profile, setting, &secrets)
-    })?;
-    drop(settings);
+    let profile = with_settings(profile, &chosen, &secrets)?;
     let (certificate, secret_length) = (key.certificate.clone(), key.secret_length);
     let signer = signer(key, &profile, &chosen.common).map_err(|f| f.in_part(Part::Key))?;
     Ok(ProfileAndSigner {
@@ -319,6 +312,30 @@ fn signer(
     };
     let key = key.map_err(|error| Failure::in_file(file, error).with_origin("alg"))?;
     Ok(Box::new(common.key_id.iter().fold(key, Key::with_key_id)))
+}
+
+/// Applies all settings.
+///
+/// # Errors
+/// If a setting is refused, or is the first after which the profile has a value that cannot be right.
+fn with_settings(
+    mut profile: Profile,
+    chosen: &Chosen,
+    secrets: &SharedSecrets,
+) -> Result<Profile, Failure> {
+    let mut suspect = None;
+    for setting in chosen.settings() {
+        profile = with_setting(profile, setting, secrets)?;
+        if suspect.is_none() && profile.check_values().is_err() {
+            suspect = Some(setting);
+        }
+    }
+    match (profile.check_values(), suspect) {
+        (Err(error), Some((setting, text))) => {
+            Err(Failure::from(error).with_value(setting.name, text))
+        }
+        _ => Ok(profile),
+    }
 }
 
 fn with_setting(

@@ -1,8 +1,8 @@
 //! Finds the input that a provider's constructor refuses: the library's error uses the words of the server, and the
 //! user knows options.
 
-use jwt_bearer::Profile;
 use jwt_bearer::provider::{Inputs, Provider};
+use jwt_bearer::{Error, Profile};
 
 use crate::failure::Failure;
 
@@ -14,7 +14,7 @@ const PLACEHOLDERS: [&str; 4] = ["https://host.invalid", "host.invalid", "name",
 /// # Errors
 /// If an input is refused. The failure says where its value comes from.
 pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile, Failure> {
-    provider.profile(inputs).map_err(|error| {
+    checked(provider, inputs).map_err(|error| {
         let refused = refused(provider, inputs);
         let failure = Failure::from(error);
         match refused {
@@ -22,6 +22,11 @@ pub(crate) fn profile(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile
             None => failure,
         }
     })
+}
+
+fn checked(provider: &Provider, inputs: Inputs<'_>) -> Result<Profile, Error> {
+    let profile = provider.profile(inputs)?;
+    profile.check_values().map(|()| profile)
 }
 
 /// Returns the input that would cause no error if it had another value.
@@ -44,6 +49,6 @@ fn is_cause(provider: &Provider, inputs: Inputs<'_>, cause: &str) -> bool {
             values: &values,
             ..inputs
         };
-        provider.profile(inputs).is_ok()
+        checked(provider, inputs).is_ok()
     })
 }
