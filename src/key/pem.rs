@@ -388,7 +388,7 @@ pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeErro
 /// Returns `text` with the escapes `\n` and `\r` of JSON and shell strings as line ends, and JSON's numeric escapes as
 /// their characters: some writers escape `+` and `=` (RFC 8259 §7).
 ///
-/// Any other backslash stays: `unescape_json` would drop it with the next character, which may be a digit of the base64.
+/// Any other backslash stays: `unescape_json` would drop it with the next character, perhaps a digit of the base64.
 fn unescaped(text: &str) -> Zeroizing<String> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     let mut parts = text.split('\\');
