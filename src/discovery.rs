@@ -112,10 +112,17 @@ impl EndpointSearch<'_> {
                     }
                     error
                 }
-                Ok(response) => match self.read(&response) {
-                    Ok(found) => return Ok(found),
-                    Err(error) => error.with_context(&format!("{location}: ")),
-                },
+                Ok(response) => {
+                    let error = match self.read(&response) {
+                        Ok(found) => return Ok(found),
+                        Err(error) => error.with_context(&format!("{location}: ")),
+                    };
+                    // A server that asks for a pause gets no other request before it.
+                    if failed.is_none() && error.retry_after().is_some() {
+                        return Err(error);
+                    }
+                    error
+                }
             };
             failed = Some(match failed {
                 None => error,

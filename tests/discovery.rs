@@ -592,9 +592,14 @@ fn unavailable_metadata_is_retryable() {
         let source = Scripted::new(by_metadata(), [(METADATA, busy())]);
         is_unavailable(&source.fails());
         source.end();
-        // An issuer with one document, which is unavailable: the missing other one does not count.
-        let source = Scripted::new(by_issuer(), [(RFC_8414, busy()), (OPENID, status(404, ""))]);
+        // A server that asks for a pause gets no other request before it.
+        let source = Scripted::new(by_issuer(), [(RFC_8414, busy())]);
         is_unavailable(&source.fails());
+        source.end();
+        // An issuer with one document, which is unavailable: the missing other one does not count.
+        let first = status(code, "<html></html>");
+        let source = Scripted::new(by_issuer(), [(RFC_8414, first), (OPENID, status(404, ""))]);
+        assert_eq!(source.fails().status(), Some(code));
         source.end();
         let source = Scripted::new(by_issuer(), [(RFC_8414, status(404, "")), (OPENID, busy())]);
         is_unavailable(&source.fails());
