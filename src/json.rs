@@ -45,19 +45,21 @@ impl JsonObject {
 
     /// Returns an object of pairs of a name and a value, both JSON. If two members have the same name, the last counts.
     pub(crate) fn from_members<'a>(members: impl Iterator<Item = &'a [&'a str]>) -> Option<Self> {
-        let mut object = Self::default();
-        for member in members {
+        let members = members.map(|member| {
             let [name, json] = member else { return None };
-            let (name, json) = (decode_string(name)?, Zeroizing::new((*json).to_owned()));
-            match object
-                .0
-                .binary_search_by(|(other, _)| other.as_str().cmp(&name))
-            {
-                Ok(at) => object.0.get_mut(at)?.1 = json,
-                Err(at) => object.0.insert(at, (name.to_string(), json)),
+            let json = Zeroizing::new((*json).to_owned());
+            Some((decode_string(name)?.to_string(), json))
+        });
+        let mut members: Vec<_> = members.collect::<Option<_>>()?;
+        members.sort_by(|(one, _), (other, _)| one.cmp(other)); // stable
+        members.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                mem::swap(later, earlier);
             }
-        }
-        Some(object)
+            is_same
+        });
+        Some(Self(members))
     }
 
     /// Returns names and the JSON of their values.
