@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
+use crate::clock::Moment;
 use crate::error::{BoxError, Error};
 use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
 use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
@@ -155,8 +156,7 @@ impl SharedTokens {
             return WaitOutcome::FetchNow { fallback: None };
         }
         let fetcher = session.fetcher;
-        let wait_limit = wait_limit(fetcher, context);
-        let give_up_at = fetcher.now().deadline_in(wait_limit);
+        let mut give_up_at = context.deadline;
         let mut poll = FIRST_POLL;
         let mut found = None;
         loop {
@@ -165,6 +165,8 @@ impl SharedTokens {
                 found = Some(loaded);
             }
             let now = fetcher.now();
+            // Shorter once there is a token that is only to be refreshed.
+            give_up_at = give_up_at.min(now.deadline_in(wait_limit(now, context)));
             let is_wanted = |found: &mut CachedToken| {
                 found.freshness(now) == Freshness::Fresh && context.accepts(found, now)
             };
@@ -181,9 +183,7 @@ impl SharedTokens {
                 LockState::OtherProcess => {
                     if poll == FIRST_POLL {
                         let server = &fetcher.profile.endpoint;
-                        debug!(
-                            "{server:?}: token store: another process fetches, {wait_limit:?} for it"
-                        );
+                        debug!("{server:?}: token store: another process fetches, {left:?} for it");
                     }
                     fetcher.clock.sleep(poll.min(left));
                     poll = poll.saturating_mul(2).min(MAX_POLL);
@@ -211,8 +211,7 @@ enum LockState {
 
 /// Returns how long to wait for another process: the time left minus one exchange, but at least half of it. In a
 /// refresh it is half of the cached token's remaining lifetime, at most 10 seconds.
-fn wait_limit(fetcher: &Fetcher, context: &FetchContext) -> Duration {
-    let now = fetcher.now();
+fn wait_limit(now: Moment, context: &FetchContext) -> Duration {
     match context.urgency(now) {
         Urgency::CallersWait => {
             let left = now.time_until(context.deadline);
@@ -234,7 +233,11 @@ impl SharedFetch for SharedTokens {
         // No other fetch is current, so all these locks are left over.
         self.release(session.limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
-            WaitOutcome::Found(cached) => return Ok(cached),
+            WaitOutcome::Found(cached) => {
+                let earlier_error = fetcher.state().last_error.take();
+                drop(earlier_error); // without the lock: its source is foreign code
+                return Ok(cached);
+            }
             WaitOutcome::FetchNow { fallback } => fallback,
         };
         let cached = fetcher.fetch(&context).map_err(|failed| FetchFailure {
@@ -242,8 +245,9 @@ impl SharedFetch for SharedTokens {
             fallback: fallback.filter(|found| !self.rejected.contains(&found.token)),
             ..failed
         })?;
-        if !context.cancellation.is_cancelled() {
-            session.entry = self.current_entry(fetcher); // the key may have been replaced meanwhile
+        // If the key was replaced meanwhile, it is not known which of the two signed.
+        let is_same_key = Arc::ptr_eq(&session.entry, &self.current_entry(fetcher));
+        if is_same_key && !context.cancellation.is_cancelled() {
             session.save(&cached, context.cancellation);
         }
         Ok(cached)

@@ -212,6 +212,27 @@ fn name_in_a_token_store_follows_the_file() {
     );
 }
 
+/// The token is of the former key, and must not be found by a process that has only the new one.
+#[test]
+fn token_is_not_stored_if_the_file_is_replaced_during_the_request() {
+    let fixture = Fixture::new();
+    let store = MemoryStore::default();
+    let path = fixture.path.clone();
+    let issue = move |_: &Request, _: Duration| {
+        fs::write(&path, SECOND)?;
+        Ok(Response::new(
+            200,
+            r#"{"access_token":"t","expires_in":3600}"#,
+        ))
+    };
+    let source = TokenSource::with_transport(issue, profile(), fixture.key()).unwrap();
+    let source = source.with_store(store.clone()).unwrap();
+    assert_eq!(source.token().unwrap().secret(), "t");
+    assert_eq!(store.0.lock().unwrap().len(), 0);
+    source.refresh().unwrap(); // with the new key
+    assert_eq!(store.0.lock().unwrap().len(), 1);
+}
+
 /// A slow read of the old content must not replace the result of a later read.
 #[test]
 fn later_content_of_the_file_wins_over_a_slow_reading() {

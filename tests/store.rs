@@ -872,6 +872,25 @@ fn refreshable_token_limits_the_lock_wait_to_an_attempt_or_half_its_lifetime() {
     assert_eq!(fixture.elapsed(), secs(295));
 }
 
+/// As a cron job that starts while another one hangs.
+#[test]
+fn refreshable_token_of_the_store_limits_the_lock_wait_of_a_new_process() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    fixture.clock.advance(secs(260));
+    fixture.store.lock_all();
+    assert_eq!(get_token(&fixture.process()), "t2");
+    assert_eq!(fixture.elapsed(), secs(270));
+
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    fixture.clock.advance(secs(281));
+    fixture.store.lock_all();
+    *fixture.silent.lock().unwrap() = true;
+    assert_eq!(get_token(&fixture.process()), "t1");
+    assert!(fixture.elapsed() < secs(300));
+}
+
 #[test]
 fn refreshable_token_is_returned_when_the_lock_is_taken_and_the_server_is_silent() {
     let fixture = Fixture::new();
@@ -1009,6 +1028,49 @@ fn stored_token_that_is_foreign_endless_or_expired_is_ignored_and_replaced() {
         );
         assert_eq!(fixture.request_count(), 2, "{what}");
     }
+}
+
+/// The clock of the machine that saved it may be ahead of ours.
+#[test]
+fn stored_token_from_the_future_has_the_same_end_at_each_load() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    let mut parts: Value = serde_json::from_slice(&fixture.store.only_entry()).unwrap();
+    parts[5] = ((NOW + 50) * 1000).into();
+    parts[6] = 60_000.into();
+    fixture.store.overwrite(parts.to_string().as_bytes());
+    let process = fixture.process();
+    let token = process.token().unwrap();
+    assert_eq!(token.secret(), "t1");
+    fixture.clock.advance(secs(45));
+    fixture.store.lock_all(); // so that nobody replaces it
+    *fixture.silent.lock().unwrap() = true;
+    let same = process.token().unwrap();
+    assert_eq!(same.secret(), "t1");
+    assert_eq!(same.expires_at(), token.expires_at());
+    fixture.clock.advance(secs(15));
+    assert_eq!(process.status().state, TokenState::Expired);
+    assert_eq!(
+        fixture.process().token().unwrap().expires_at(),
+        token.expires_at()
+    );
+}
+
+/// Whoever can write to the store can make it slow to read, but not as slow as an exchange.
+#[test]
+fn stored_token_with_very_many_members_is_read_quickly() {
+    let fixture = Fixture::new();
+    get_token(&fixture.process());
+    let mut parts: Value = serde_json::from_slice(&fixture.store.only_entry()).unwrap();
+    let members = (0..80_000)
+        .rev()
+        .map(|n| serde_json::json!([format!("{n:05}"), 0]));
+    parts[4] = members.collect();
+    fixture.store.overwrite(parts.to_string().as_bytes());
+    let begun = Instant::now();
+    assert_eq!(get_token(&fixture.process()), "t1");
+    // Quadratic time took 7 seconds with optimisation.
+    assert!(begun.elapsed() < secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]
