@@ -1244,6 +1244,20 @@ fn refresh_replaces_the_stored_token() {
 }
 
 #[test]
+fn token_of_another_process_ends_the_last_error() {
+    let fixture = Fixture::new();
+    let process = fixture.process();
+    fixture.respond_with(503, "");
+    process.token().unwrap_err();
+    assert!(process.status().last_error.is_some());
+    fixture.respond_with(200, r#"{"access_token":"t","expires_in":300}"#);
+    get_token(&fixture.process());
+    fixture.clock.advance(secs(60));
+    assert_eq!(get_token(&process), "t");
+    assert!(process.status().last_error.is_none());
+}
+
+#[test]
 fn stored_token_that_expires_too_soon_is_replaced() {
     let fixture = Fixture::new();
     get_token(&fixture.process());
