@@ -19,15 +19,23 @@ use crate::message::RequestHeaders;
 use crate::placement::Placement;
 use crate::signer::Algorithm;
 
-mod check;
-pub(crate) mod claims;
 pub(crate) mod hint;
-pub(crate) mod identity;
+
 pub(crate) mod lifetime;
-mod metadata;
+
 pub(crate) mod response;
-pub(crate) mod setting;
+
+mod check;
+
+pub(crate) mod claims;
+
 mod with;
+
+pub(crate) mod setting;
+
+pub(crate) mod identity;
+
+mod metadata;
 
 /// RFC 7523 §2.1.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";

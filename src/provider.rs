@@ -5,8 +5,10 @@
 //! [`Profile::salesforce`](crate::Profile::salesforce). A program that learns it at run time finds it in
 //! [`PROVIDERS`].
 
-mod credential_file;
 mod definition;
+
+mod credential_file;
+
 mod generic;
 
 pub mod apple;

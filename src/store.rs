@@ -17,10 +17,6 @@ use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::Identity;
 use crate::token::AccessToken;
 
-#[cfg(all(feature = "file-store", any(unix, windows)))]
-pub(crate) mod file;
-#[cfg(feature = "redis")]
-pub(crate) mod redis;
 #[cfg(all(feature = "file-store", unix))]
 #[expect(
     clippy::disallowed_methods,
@@ -28,6 +24,7 @@ pub(crate) mod redis;
     reason = "a token store in files"
 )]
 mod unix_directory;
+
 #[cfg(all(feature = "file-store", windows))]
 #[expect(
     clippy::disallowed_methods,
@@ -35,6 +32,12 @@ mod unix_directory;
     reason = "a token store in files"
 )]
 mod windows_directory;
+
+#[cfg(all(feature = "file-store", any(unix, windows)))]
+pub(crate) mod file;
+
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 
 /// The longest stored token, in bytes. It is enough for an identity and a response of 64 KiB that is escaped as a whole
 /// and stored twice in part. A store need not read more.

@@ -7,13 +7,16 @@ use std::time::Duration;
 use crate::message::{Request, Response};
 
 #[cfg(feature = "ureq")]
-pub(crate) mod agent;
-#[cfg(feature = "ureq")]
-mod connector;
-#[cfg(feature = "ureq")]
 mod header_lines;
+
 #[cfg(feature = "ureq")]
 mod resolver;
+
+#[cfg(feature = "ureq")]
+mod connector;
+
+#[cfg(feature = "ureq")]
+pub(crate) mod agent;
 
 /// Sends requests: a `ureq::Agent`, a closure, or any other HTTP client.
 ///
