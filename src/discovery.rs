@@ -12,23 +12,31 @@ use crate::error::{Error, ErrorKind, ErrorResponse, is_about_certificate};
 use crate::message::{Request, Response};
 use crate::url::Url;
 
-/// A way to discover a token endpoint. Its functions are values, so that a program that knows its token endpoint
-/// contains none of them.
+/// A way to discover a token endpoint: what differs between an issuer and a metadata document.
+///
+/// An endpoint refers to it only if it is to be discovered, and reaches [`discover`] only through it. So a program that
+/// knows its token endpoint contains none of these functions.
 pub(crate) struct Discovery {
+    /// The name in the identity of a profile, by which stored tokens are found.
     pub(crate) name: &'static str,
     /// Returns the requests for the metadata, to be sent in this order until one document works.
     pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
     /// Returns the issuer that the metadata must name, or `None` if any will do. The flag says whether the issuer
     /// becomes the audience.
-    pub(crate) expected_issuer: fn(&Url, bool) -> ExpectedIssuer<'_>,
-    /// Compares the issuer of a document with the expected one.
-    is_expected: fn(found: &str, expected: &str) -> bool,
-    pub(crate) discover:
-        fn(&EndpointSearch<'_>, &mut SendRequest<'_>) -> Result<FoundEndpoint, Error>,
-    pub(crate) read: fn(&EndpointSearch<'_>, &Response) -> Result<FoundEndpoint, Error>,
+    pub(crate) expected_issuer: fn(&Url, bool) -> Result<Option<ExpectedIssuer<'_>>, Error>,
+    /// Always [`discover`].
+    pub(crate) discover: Discover,
 }
 
-type ExpectedIssuer<'a> = Result<Option<Cow<'a, str>>, Error>;
+type Discover =
+    fn(&EndpointSearch<'_>, Vec<Request>, &mut SendRequest<'_>) -> Result<FoundEndpoint, Error>;
+
+/// The issuer that a document must name.
+pub(crate) struct ExpectedIssuer<'a> {
+    text: Cow<'a, str>,
+    /// Whether the document's issuer may have a slash after this text.
+    allows_slash: bool,
+}
 
 /// Sends a request.
 pub(crate) type SendRequest<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
@@ -36,13 +44,11 @@ pub(crate) type SendRequest<'a> = dyn FnMut(&Request) -> io::Result<Response> + 
 /// A token endpoint, and the issuer that its metadata names.
 pub(crate) type FoundEndpoint = (Url, Option<String>);
 
-/// One search for a token endpoint.
+/// What one search for a token endpoint knows beside its requests.
 pub(crate) struct EndpointSearch<'a> {
-    /// How the document is found and read.
-    pub(crate) discovery: &'static Discovery,
     /// The issuer, or the URL of the document.
     pub(crate) url: &'a Url,
-    pub(crate) expected_issuer: Option<Cow<'a, str>>,
+    pub(crate) expected_issuer: Option<ExpectedIssuer<'a>>,
     /// What an error must not repeat.
     pub(crate) secrets: &'a [&'a str],
     /// Removes secrets from a text of the response.
@@ -53,11 +59,14 @@ impl Discovery {
     /// By the issuer (RFC 8414 §3, OpenID Connect Discovery §4).
     pub(crate) const BY_ISSUER: Self = Self {
         name: "issuer",
-        requests: |issuer| well_known(issuer).map(Vec::from),
-        expected_issuer: |issuer, _| Ok(Some(issuer.as_str().into())),
-        is_expected: |found, expected| found == expected,
-        discover: |search, send| search.discover(send),
-        read: |search, response| search.read(response),
+        requests: well_known,
+        expected_issuer: |issuer, _| {
+            Ok(Some(ExpectedIssuer {
+                text: issuer.as_str().into(),
+                allows_slash: false,
+            }))
+        },
+        discover,
     };
 
     /// By the URL of a metadata document.
@@ -70,71 +79,73 @@ impl Discovery {
         expected_issuer: |url, is_audience| match is_audience {
             false => Ok(None),
             true => match url.well_known_issuer() {
-                Some(issuer) => Ok(Some(issuer.into())),
+                Some(issuer) => Ok(Some(ExpectedIssuer {
+                    text: issuer.into(),
+                    allows_slash: true, // an issuer with and without it has its metadata at the same URL
+                })),
                 None => Err(Error::config(
                     "the audience is to be the issuer, which this metadata URL does not name: \
                     give Endpoint::issuer, or Audience::Fixed",
                 )),
             },
         },
-        // An issuer with and without a trailing slash has its metadata at the same URL.
-        is_expected: |found, expected| {
-            found == expected || found.strip_suffix('/') == Some(expected)
-        },
-        discover: |search, send| search.discover(send),
-        read: |search, response| search.read(response),
+        discover,
     };
 }
 
-impl EndpointSearch<'_> {
-    /// Sends the requests for the metadata until one document works.
-    ///
-    /// A server with one of the two documents may answer the request for the other one with anything: a page, an error
-    /// in JSON with status 200, a closed connection. The error names every URL that was tried, is retryable if one of
-    /// the failures is, and repeats no secret.
-    fn discover(&self, send: &mut SendRequest<'_>) -> Result<FoundEndpoint, Error> {
-        let mut failed: Option<Error> = None;
-        for request in (self.discovery.requests)(self.url)? {
-            let location = format!("{}{}", request.authority(), request.uri().path());
-            let error = match send(&request) {
-                Err(cause) => {
-                    let (_, query) = request.url().split_once('?').unwrap_or_default();
-                    // A server that was not reached will not serve the other document either.
-                    let is_unreached = failed.is_none() && !was_reached(&cause);
-                    let place = match is_unreached {
-                        true => request.authority(),
-                        false => &location,
-                    };
-                    let error = Error::network(place, cause);
-                    let error = error.without_secrets(&[self.secrets, &[query]].concat());
-                    if is_unreached {
-                        return Err(error);
-                    }
-                    error
+/// Sends the requests for the metadata until one document works.
+///
+/// A server with one of the two documents may answer the request for the other one with anything: a page, an error
+/// in JSON with status 200, a closed connection. The error names every URL that was tried, is retryable if one of
+/// the failures is, and repeats no secret.
+fn discover(
+    search: &EndpointSearch<'_>,
+    requests: Vec<Request>,
+    send: &mut SendRequest<'_>,
+) -> Result<FoundEndpoint, Error> {
+    let mut failed: Option<Error> = None;
+    for request in requests {
+        let location = format!("{}{}", request.authority(), request.uri().path());
+        let error = match send(&request) {
+            Err(cause) => {
+                let (_, query) = request.url().split_once('?').unwrap_or_default();
+                // A server that was not reached will not serve the other document either.
+                let is_unreached = failed.is_none() && !was_reached(&cause);
+                let place = match is_unreached {
+                    true => request.authority(),
+                    false => &location,
+                };
+                let error = Error::network(place, cause);
+                let error = error.without_secrets(&[search.secrets, &[query]].concat());
+                if is_unreached {
+                    return Err(error);
                 }
-                Ok(response) => {
-                    let error = match self.read(&response) {
-                        Ok(found) => return Ok(found),
-                        Err(error) => error.with_context(&format!("{location}: ")),
-                    };
-                    // A server that asks for a pause gets no other request before it.
-                    if failed.is_none() && error.retry_after().is_some() {
-                        return Err(error);
-                    }
-                    error
+                error
+            }
+            Ok(response) => {
+                let error = match search.read(&response) {
+                    Ok(found) => return Ok(found),
+                    Err(error) => error.with_context(&format!("{location}: ")),
+                };
+                // A server that asks for a pause gets no other request before it.
+                if failed.is_none() && error.retry_after().is_some() {
+                    return Err(error);
                 }
-            };
-            failed = Some(match failed {
-                None => error,
-                Some(first) => joined(first, error),
-            });
-        }
-        let none = || Error::config("there is no metadata document to read"); // never: each way has one
-        Err(failed.unwrap_or_else(none))
+                error
+            }
+        };
+        failed = Some(match failed {
+            None => error,
+            Some(first) => joined(first, error),
+        });
     }
+    let none = || Error::config("there is no metadata document to read"); // never: each way has one
+    Err(failed.unwrap_or_else(none))
+}
 
+impl EndpointSearch<'_> {
     /// Reads a metadata document.
-    fn read(&self, response: &Response) -> Result<FoundEndpoint, Error> {
+    pub(crate) fn read(&self, response: &Response) -> Result<FoundEndpoint, Error> {
         self.token_endpoint(response)
             .map_err(|error| error.with_response(ErrorResponse::new(response.clone(), None)))
     }
@@ -184,15 +195,26 @@ impl EndpointSearch<'_> {
     /// Compares the issuer of a document with the one that the caller named. RFC 8414 §3.3 requires them to be
     /// identical: the audience must never be chosen by somebody else's document, or they would get an assertion for
     /// another server (CVE-2025-27370).
-    fn check_issuer(&self, found: Option<&str>, expected: &str) -> Result<(), Error> {
+    fn check_issuer(
+        &self,
+        found: Option<&str>,
+        expected: &ExpectedIssuer<'_>,
+    ) -> Result<(), Error> {
         let found = match found {
-            Some(found) if (self.discovery.is_expected)(found, expected) => return Ok(()),
+            Some(found) if expected.is(found) => return Ok(()),
             Some(found) if may_be_shown(found) => format!("the issuer {}", (self.redact)(found)),
             Some(_) => "an issuer that is no URL".to_owned(),
             None => "no issuer".to_owned(),
         };
-        let message = format!("metadata is of {found}, and {expected} is expected");
+        let message = format!("metadata is of {found}, and {} is expected", expected.text);
         Err(Error::protocol(message))
+    }
+}
+
+impl ExpectedIssuer<'_> {
+    fn is(&self, found: &str) -> bool {
+        let without_slash = found.strip_suffix('/').filter(|_| self.allows_slash);
+        found == self.text || without_slash == Some(&*self.text)
     }
 }
 
@@ -228,13 +250,13 @@ fn joined(first: Error, second: Error) -> Error {
 
 /// Returns the requests for an issuer's two documents. RFC 8414 §3.1 puts the well-known part between host and path,
 /// OpenID Connect Discovery §4.1 after the path.
-fn well_known(issuer: &Url) -> Result<[Request; 2], Error> {
+fn well_known(issuer: &Url) -> Result<Vec<Request>, Error> {
     let (origin, path) = issuer.origin_and_path();
     let get = |url| match Url::parse(url) {
         Ok(url) => Ok(Request::get(url)),
         Err(problem) => Err(Error::config(format!("issuer {problem}"))),
     };
-    Ok([
+    Ok(vec![
         get(format!(
             "{origin}/.well-known/oauth-authorization-server{path}"
         ))?,

@@ -200,13 +200,12 @@ impl Fetcher {
         let redact =
             |text: &str| shorten(&CurrentSigner::of(&*self.signer).redact_text(text, &secrets));
         let search = EndpointSearch {
-            discovery,
             url,
             expected_issuer: self.profile.expected_issuer()?,
             secrets: &secrets,
             redact: &redact,
         };
-        let found = (discovery.discover)(&search, &mut send)?;
+        let found = (discovery.discover)(&search, (discovery.requests)(url)?, &mut send)?;
         let resolved = Arc::new(self.profile.with_found(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
         self.update_unless_cancelled(run, |state| state.resolved = Some(resolved.clone()));

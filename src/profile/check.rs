@@ -1,6 +1,5 @@
 //! Checks of a profile before anything is signed.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,6 +7,7 @@ use serde_json::Value;
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, MAX_TOKEN_LIFETIME, Profile, ScopePlacement,
 };
+use crate::discovery::ExpectedIssuer;
 use crate::endpoint::EndpointKind;
 use crate::error::Error;
 use crate::json::{self, JsonValue};
@@ -117,7 +117,7 @@ impl Profile {
     }
 
     /// Returns the issuer that the metadata must name, or `None` if any will do.
-    pub(crate) fn expected_issuer(&self) -> Result<Option<Cow<'_, str>>, Error> {
+    pub(crate) fn expected_issuer(&self) -> Result<Option<ExpectedIssuer<'_>>, Error> {
         let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
             return Ok(None);
         };

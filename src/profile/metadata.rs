@@ -28,17 +28,16 @@ impl Profile {
     /// [`Protocol`](crate::ErrorKind::Protocol) if the response is not metadata, is for another issuer, or names no
     /// token endpoint or an unsafe one; [`Unavailable`](crate::ErrorKind::Unavailable) if the server cannot answer now.
     pub fn with_metadata(&self, response: &Response) -> Result<Self, Error> {
-        let EndpointKind::Discovered { url, discovery } = self.endpoint.kind() else {
+        let EndpointKind::Discovered { url, .. } = self.endpoint.kind() else {
             return Ok(self.clone());
         };
         let search = EndpointSearch {
-            discovery,
             url,
             expected_issuer: self.expected_issuer()?,
             secrets: &[],
             redact: &|text| redact(text, &[]),
         };
-        self.with_found((discovery.read)(&search, response)?)
+        self.with_found(search.read(response)?)
     }
 
     /// Returns the same profile with the token endpoint that discovery found.
