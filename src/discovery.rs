@@ -19,6 +19,8 @@ use crate::url::Url;
 pub(crate) struct Discovery {
     /// The name in the identity of a profile, by which stored tokens are found.
     pub(crate) name: &'static str,
+    /// The name that `Debug` shows.
+    pub(crate) debug_name: &'static str,
     /// Returns the requests for the metadata, to be sent in this order until one document works.
     pub(crate) requests: fn(&Url) -> Result<Vec<Request>, Error>,
     /// Returns the issuer that the metadata must name, or `None` if any will do. The flag says whether the issuer
@@ -59,6 +61,7 @@ impl Discovery {
     /// By the issuer (RFC 8414 §3, OpenID Connect Discovery §4).
     pub(crate) const BY_ISSUER: Self = Self {
         name: "issuer",
+        debug_name: "Issuer",
         requests: well_known,
         expected_issuer: |issuer, _| {
             Ok(Some(ExpectedIssuer {
@@ -75,6 +78,7 @@ impl Discovery {
     /// audience: the issuers of Entra and Azure AD B2C differ from their addresses.
     pub(crate) const BY_METADATA: Self = Self {
         name: "metadata",
+        debug_name: "Metadata",
         requests: |url| Ok(vec![Request::get(url.clone())]),
         expected_issuer: |url, is_audience| match is_audience {
             false => Ok(None),

@@ -72,6 +72,16 @@ impl Endpoint {
         Self(EndpointKind::SelfSigned)
     }
 
+    /// Returns the URL of the token endpoint, if it is known.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    pub fn token_url(&self) -> Option<&str> {
+        match self.kind() {
+            EndpointKind::Token { url, .. } => Some(url.as_str()),
+            EndpointKind::Discovered { .. } | EndpointKind::SelfSigned => None,
+        }
+    }
+
     /// Returns the token endpoint at `path` below a base URL, which people copy with and without a trailing slash.
     pub(crate) fn below(what: &str, base: &str, path: &str) -> Result<Self, Error> {
         let base = base.trim_end_matches('/');
@@ -94,27 +104,17 @@ impl Endpoint {
         }
     }
 
-    fn discovered(url: Url, discovery: &'static Discovery) -> Self {
-        Self(EndpointKind::Discovered { url, discovery })
-    }
-
     /// Returns the endpoint of a metadata URL that a provider documents.
     pub(crate) fn known_metadata(url: &'static str) -> Self {
         Self::metadata(url).unwrap_or_else(|_| Self::none()) // never: each provider's test reads that document
     }
 
-    pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
-        Self(EndpointKind::Token { url, issuer })
+    fn discovered(url: Url, discovery: &'static Discovery) -> Self {
+        Self(EndpointKind::Discovered { url, discovery })
     }
 
-    /// Returns the URL of the token endpoint, if it is known.
-    #[cfg(feature = "cli")]
-    #[doc(hidden)]
-    pub fn token_url(&self) -> Option<&str> {
-        match self.kind() {
-            EndpointKind::Token { url, .. } => Some(url.as_str()),
-            EndpointKind::Discovered { .. } | EndpointKind::SelfSigned => None,
-        }
+    pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
+        Self(EndpointKind::Token { url, issuer })
     }
 
     pub(crate) fn kind(&self) -> &EndpointKind {
@@ -130,10 +130,7 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, url) = match &self.0 {
             EndpointKind::Token { url, .. } => ("Token", url),
-            EndpointKind::Discovered { url, discovery } if discovery.name == "issuer" => {
-                ("Issuer", url)
-            }
-            EndpointKind::Discovered { url, .. } => ("Metadata", url),
+            EndpointKind::Discovered { url, discovery } => (discovery.debug_name, url),
             EndpointKind::SelfSigned => return f.write_str("SelfSigned"),
         };
         f.debug_tuple(name).field(url).finish()
