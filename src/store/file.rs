@@ -19,10 +19,6 @@ use crate::error::BoxError;
 use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::random;
 
-const TOKEN: &str = "token";
-const LOCK: &str = "lock";
-/// A token that is being written or removed. A killed process leaves such a file behind.
-const TEMPORARY: &str = "tmp";
 /// An older temporary file belongs to a process that has ended.
 const TEMPORARY_TTL: Duration = Duration::from_secs(60);
 
@@ -79,11 +75,11 @@ impl FileStore {
         let (mut tokens, mut failed) = (0_usize, None);
         for (name, kind) in store_files(&directory)? {
             let deleted = match kind {
-                LOCK => directory.delete_lock(&name),
-                _ => directory.remove(&name),
+                FileKind::Lock => directory.delete_lock(&name),
+                FileKind::Token | FileKind::Temporary => directory.remove(&name),
             };
             match deleted {
-                Ok(()) => tokens = tokens.saturating_add(usize::from(kind == TOKEN)),
+                Ok(()) => tokens = tokens.saturating_add(usize::from(kind == FileKind::Token)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {} // another process deleted it
                 Err(error) => failed = failed.or(Some((name, error))),
             }
@@ -96,13 +92,13 @@ impl FileStore {
 
     /// Opens the directory, which is private to this user, and creates it if it does not exist.
     fn open(&self) -> io::Result<Directory> {
-        Directory::open(&self.directory, |name| kind_of(name).is_some())
+        Directory::open(&self.directory, |name| FileKind::of(name).is_some())
     }
 }
 
 impl TokenStore for FileStore {
     fn load(&self, name: &str, _: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-        Ok(read(&self.open()?, &file_name(name, TOKEN))?)
+        Ok(read(&self.open()?, &FileKind::Token.file_name(name))?)
     }
 
     fn save(
@@ -121,7 +117,7 @@ impl TokenStore for FileStore {
             // it: then tokens are kept for as long as any token can live.
             let marked = file.set_modified(now.checked_add(lifetime).unwrap_or(now));
             drop(file);
-            directory.rename(&temporary, &file_name(name, TOKEN))?;
+            directory.rename(&temporary, &FileKind::Token.file_name(name))?;
             Ok((now, marked.is_ok()))
         });
         if saved.is_err() {
@@ -140,7 +136,7 @@ impl TokenStore for FileStore {
     fn remove(&self, name: &str, bytes: &[u8], _: Duration) -> Result<(), BoxError> {
         // The token is moved away before it is compared, so that a newer token saved in the meantime stays.
         let directory = self.open()?;
-        let (token, temporary) = (file_name(name, TOKEN), temporary_name(name)?);
+        let (token, temporary) = (FileKind::Token.file_name(name), temporary_name(name)?);
         match directory.rename(&token, &temporary) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
@@ -165,39 +161,60 @@ impl TokenStore for FileStore {
     }
 
     fn try_lock(&self, name: &str, _: Duration) -> Result<Option<StoreLock>, BoxError> {
-        let lock = self.open()?.lock(&file_name(name, LOCK))?;
+        let lock = self.open()?.lock(&FileKind::Lock.file_name(name))?;
         Ok(lock.map(|lock| -> StoreLock { Box::new(lock) }))
     }
 }
 
-fn file_name(name: &str, kind: &str) -> String {
-    format!("{name}.{kind}")
+/// What a file of this store is. Its name is 64 hexadecimal digits, 32 more if temporary, and the suffix of its kind.
+#[derive(Clone, Copy, PartialEq)]
+enum FileKind {
+    Token,
+    Lock,
+    /// A token that is being written or removed. A killed process leaves such a file behind.
+    Temporary,
+}
+
+impl FileKind {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Lock => "lock",
+            Self::Temporary => "tmp",
+        }
+    }
+
+    fn file_name(self, stem: &str) -> String {
+        format!("{stem}.{}", self.suffix())
+    }
+
+    /// Returns the kind of a file, or `None` if it is not of this store.
+    fn of(name: &str) -> Option<Self> {
+        let (stem, suffix) = name.rsplit_once('.')?;
+        let mut kinds = [Self::Token, Self::Lock, Self::Temporary].into_iter();
+        let kind = kinds.find(|kind| kind.suffix() == suffix)?;
+        let lengths: &[usize] = match kind {
+            Self::Token | Self::Lock => &[64],
+            Self::Temporary => &[64, 32],
+        };
+        let parts = stem.split('.').map(|part| {
+            let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            if digits { part.len() } else { 0 }
+        });
+        parts.eq(lengths.iter().copied()).then_some(kind)
+    }
 }
 
 fn temporary_name(name: &str) -> Result<String, BoxError> {
     let unique = random::uuid(false)?;
-    Ok(file_name(&format!("{name}.{unique}"), TEMPORARY))
+    Ok(FileKind::Temporary.file_name(&format!("{name}.{unique}")))
 }
 
 /// Returns the names and kinds of this store's files.
-fn store_files(directory: &Directory) -> io::Result<Vec<(String, &'static str)>> {
+fn store_files(directory: &Directory) -> io::Result<Vec<(String, FileKind)>> {
     let names = directory.names()?.into_iter();
-    let files = names.filter_map(|name| kind_of(&name).map(|kind| (name, kind)));
+    let files = names.filter_map(|name| FileKind::of(&name).map(|kind| (name, kind)));
     Ok(files.collect())
-}
-
-/// Returns the kind of a file of this store. Its name is 64 hexadecimal digits, 32 more if temporary, and the kind.
-fn kind_of(name: &str) -> Option<&'static str> {
-    let (stem, kind) = name.rsplit_once('.')?;
-    let kind = [TOKEN, LOCK, TEMPORARY]
-        .into_iter()
-        .find(|known| *known == kind)?;
-    let lengths: &[usize] = if kind == TEMPORARY { &[64, 32] } else { &[64] };
-    let parts = stem.split('.').map(|part| {
-        let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if digits { part.len() } else { 0 }
-    });
-    parts.eq(lengths.iter().copied()).then_some(kind)
 }
 
 /// Deletes expired tokens, the temporary files of killed processes, and the locks of identities without a token. A file
@@ -209,25 +226,23 @@ fn sweep(directory: &Directory, now: SystemTime, token_ttl: Duration) {
         let modified = directory.modified(name);
         modified.is_ok_and(|modified| modified.saturating_add(ttl.as_secs()) < now)
     };
-    let (locks, others): (Vec<_>, Vec<_>) = store_files(directory)
-        .unwrap_or_default()
-        .into_iter()
-        .partition(|(_, kind)| *kind == LOCK);
+    let files = store_files(directory).unwrap_or_default();
     let mut tokens = HashSet::new();
-    for (name, kind) in &others {
-        let ttl = if *kind == TOKEN {
-            token_ttl
-        } else {
-            TEMPORARY_TTL
+    for (name, kind) in &files {
+        let ttl = match kind {
+            FileKind::Lock => continue,
+            FileKind::Token => token_ttl,
+            FileKind::Temporary => TEMPORARY_TTL,
         };
         if has_expired(name, ttl) {
             let _ = directory.remove(name);
-        } else if *kind == TOKEN {
+        } else if *kind == FileKind::Token {
             tokens.insert(stem(name));
         }
     }
     // A new lock may belong to a fetch that has saved no token yet.
-    for (name, _) in &locks {
+    let locks = files.iter().filter(|(_, kind)| *kind == FileKind::Lock);
+    for (name, _) in locks {
         if !tokens.contains(stem(name)) && has_expired(name, TEMPORARY_TTL) {
             let _ = directory.delete_lock(name);
         }
