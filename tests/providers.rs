@@ -619,7 +619,7 @@ fn salesforce_error_is_verbatim_and_has_a_matching_hint() {
 fn mci_error_has_a_hint() {
     for (code, hint) in [
         ("invalid_client", "serviceAccountId"),
-        ("invalid_request", "Placement::QUERY"),
+        ("invalid_request", "in the query (placement)"),
     ] {
         let body = json!({ "error": code }).to_string();
         let error = read(&marketing(), Response::new(400, body)).unwrap_err();
