@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,17 +49,24 @@ pub struct KeyFile {
 /// Makes a key from the bytes of its file.
 type ReadKey = dyn Fn(&[u8]) -> Result<Arc<dyn Signer>, Error> + Send + Sync;
 
+/// What a read has found in the file.
+#[derive(Clone)]
+struct Content {
+    hash: [u8; 32],
+    /// The key, or why the content is none.
+    key: Result<Arc<dyn Signer>, String>,
+}
+
 struct FileState {
     /// The last key that could be read.
     signer: Arc<dyn Signer>,
-    /// The hash of the content that was read last, and why it is not a key.
-    hash: [u8; 32],
-    content_problem: Option<String>,
-    /// Why the file cannot be used now. Each reason is logged once.
+    /// What was read last.
+    content: Content,
+    /// Why the former key signs. Each reason is logged once.
     problem: Option<String>,
-    /// Counts reads of the file. A read that ends after a later one is out of date.
-    begun: u64,
-    applied: u64,
+    /// Reads are numbered as they begin. One that ends after a later one is out of date.
+    last_begun: u64,
+    last_applied: u64,
 }
 
 impl KeyFile {
@@ -77,13 +85,17 @@ impl KeyFile {
         let name = visible(&path.display().to_string());
         let named = |error: Error| error.with_context(&format!("{name}: "));
         let bytes = read_file(&path).map_err(named)?;
-        let state = FileState {
-            signer: Arc::new(read(&bytes).map_err(named)?),
+        let signer: Arc<dyn Signer> = Arc::new(read(&bytes).map_err(named)?);
+        let content = Content {
             hash: sha256(&bytes),
-            content_problem: None,
+            key: Ok(signer.clone()),
+        };
+        let state = FileState {
+            signer,
+            content,
             problem: None,
-            begun: 0,
-            applied: 0,
+            last_begun: 0,
+            last_applied: 0,
         };
         Ok(Self {
             path,
@@ -94,42 +106,15 @@ impl KeyFile {
 
     /// Returns the key that is in the file now, or the former one if that fails.
     fn signer(&self) -> Arc<dyn Signer> {
-        let (number, former_hash) = {
+        let (number, known) = {
             let mut state = self.state();
-            state.begun = state.begun.saturating_add(1);
-            (state.begun, state.hash)
+            state.last_begun = state.last_begun.saturating_add(1);
+            (state.last_begun, state.content.clone())
         };
-        // No lock is held while the file is read and parsed. Known content is not parsed again.
-        let read = read_file(&self.path).map(|bytes| {
-            let hash = sha256(&bytes);
-            let signer = (hash != former_hash).then(|| (self.read)(&bytes));
-            (hash, signer)
-        });
-        let mut state = self.state();
-        if number < state.applied {
-            return state.signer.clone();
-        }
-        state.applied = number;
-        let problem = match read {
-            Err(error) => Some(with_cause(&error)),
-            Ok((_, None)) => state.content_problem.clone(),
-            Ok((hash, Some(outcome))) => {
-                state.hash = hash;
-                state.content_problem = match outcome {
-                    Ok(signer) => {
-                        state.signer = signer;
-                        None
-                    }
-                    Err(error) => Some(with_cause(&error)),
-                };
-                state.content_problem.clone()
-            }
-        };
-        let is_new = problem.is_some() && problem != state.problem;
-        state.problem = problem.clone();
-        let signer = state.signer.clone();
-        drop(state); // a logger is foreign code
-        if let Some(problem) = problem.filter(|_| is_new) {
+        // No lock is held while the file is read and parsed, nor while a logger, which is foreign code, is called.
+        let read = self.read_content(known);
+        let (signer, problem) = self.state().apply(number, read);
+        if let Some(problem) = problem {
             let path = self.path.display().to_string();
             warn!(
                 "{}",
@@ -138,13 +123,56 @@ impl KeyFile {
         }
         signer
     }
+
+    /// Reads the file. Known content is not parsed again.
+    fn read_content(&self, known: Content) -> Result<Content, String> {
+        let bytes = read_file(&self.path).map_err(with_cause)?;
+        let hash = sha256(&bytes);
+        if hash == known.hash {
+            return Ok(known);
+        }
+        let key = (self.read)(&bytes).map_err(with_cause);
+        Ok(Content { hash, key })
+    }
+
     fn state(&self) -> MutexGuard<'_, FileState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn with_cause(error: &Error) -> String {
-    match std::error::Error::source(error) {
+impl FileState {
+    /// Applies the outcome of a read, unless a later one was applied. Returns the key that signs, and a problem that is
+    /// to be logged.
+    fn apply(
+        &mut self,
+        number: u64,
+        read: Result<Content, String>,
+    ) -> (Arc<dyn Signer>, Option<String>) {
+        if number < self.last_applied {
+            return (self.signer.clone(), None);
+        }
+        self.last_applied = number;
+        let key = read.and_then(|content| {
+            self.content = content;
+            self.content.key.clone()
+        });
+        let problem = match key {
+            Ok(key) => {
+                self.signer = key;
+                None
+            }
+            Err(problem) => Some(problem),
+        };
+        let former = mem::replace(&mut self.problem, problem.clone());
+        (
+            self.signer.clone(),
+            problem.filter(|problem| former.as_ref() != Some(problem)),
+        )
+    }
+}
+
+fn with_cause(error: Error) -> String {
+    match std::error::Error::source(&error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }
@@ -197,5 +225,37 @@ impl Signer for KeyFile {
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KeyFile").field(&self.path).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::HmacKey;
+
+    fn content(secret: &str) -> (Content, Arc<dyn Signer>) {
+        let key: Arc<dyn Signer> = Arc::new(HmacKey::new(secret).unwrap());
+        let content = Content {
+            hash: sha256(secret.as_bytes()),
+            key: Ok(key.clone()),
+        };
+        (content, key)
+    }
+
+    /// A read may see known content although another one, which began before it, has seen a replacement since.
+    #[test]
+    fn known_content_signs_with_its_own_key() {
+        let ((first, first_key), (second, second_key)) = (content("first"), content("second"));
+        let mut state = FileState {
+            signer: first_key.clone(),
+            content: first.clone(),
+            problem: None,
+            last_begun: 2,
+            last_applied: 0,
+        };
+        for (number, content, expected) in [(1, second, second_key), (2, first, first_key)] {
+            let (key, problem) = state.apply(number, Ok(content));
+            assert_eq!((key.identity(), problem), (expected.identity(), None));
+        }
     }
 }
