@@ -4,21 +4,28 @@ use std::fmt::Write as _;
 
 use crate::error::Error;
 
-/// Returns a random UUID, version 4 (RFC 9562 §5.4), as hexadecimal digits with or without hyphens.
+/// Returns a random UUID, version 4 (RFC 9562 §5.4).
 ///
 /// # Errors
 /// The operating system has no random numbers.
-pub(crate) fn uuid(hyphens: bool) -> Result<String, Error> {
+pub(crate) fn uuid() -> Result<String, Error> {
+    let mut text = uuid_hex()?;
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    Ok(text)
+}
+
+/// Returns a random UUID as 32 hexadecimal digits, without hyphens.
+///
+/// # Errors
+/// The operating system has no random numbers.
+pub(crate) fn uuid_hex() -> Result<String, Error> {
     let bits = bits()
         .map_err(|error| Error::config("the system has no random numbers").with_source(error))?;
     let version_4 = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = String::with_capacity(36);
+    let mut text = String::with_capacity(36); // hyphens included
     let _ = write!(text, "{version_4:032x}"); // writing to a `String` cannot fail
-    if hyphens {
-        [20, 16, 12, 8]
-            .into_iter()
-            .for_each(|at| text.insert(at, '-'));
-    }
     Ok(text)
 }
 

@@ -62,8 +62,8 @@ impl Profile {
     ) -> Result<Assertion, Error> {
         let jti = match self.jti {
             Jti::Omit => None,
-            Jti::Uuid => Some(random::uuid(true)?),
-            Jti::Hex => Some(random::uuid(false)?),
+            Jti::Uuid => Some(random::uuid()?),
+            Jti::Hex => Some(random::uuid_hex()?),
         };
         self.assertion_at(&**signer, now, jti)
     }

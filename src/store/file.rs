@@ -206,7 +206,7 @@ impl FileKind {
 }
 
 fn temporary_name(name: &str) -> Result<String, BoxError> {
-    let unique = random::uuid(false)?;
+    let unique = random::uuid_hex()?;
     Ok(FileKind::Temporary.file_name(&format!("{name}.{unique}")))
 }
 

@@ -193,7 +193,7 @@ impl TokenStore for RedisStore {
     }
 
     fn try_lock(&self, name: &str, timeout: Duration) -> Result<Option<StoreLock>, BoxError> {
-        let (key, owner) = (format!("{}:lock", key(name)), random::uuid(true)?);
+        let (key, owner) = (format!("{}:lock", key(name)), random::uuid()?);
         let mut take = cmd("EVAL");
         take.arg(LOCK)
             .arg(1)
