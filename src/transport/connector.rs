@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::time::{Duration as Limit, Instant};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport as Connection, time};
 use ureq::{Error, Proxy, ProxyProtocol};
 
 use super::header_lines::HeaderLines;
@@ -25,7 +24,7 @@ pub(super) struct AgentConnector<C> {
     tls: u64,
 }
 
-impl<C: Connector<Out = Box<dyn Transport>>> AgentConnector<C> {
+impl<C: Connector<Out = Box<dyn Connection>>> AgentConnector<C> {
     pub(super) fn new(inner: C, tls: &TlsConfig) -> Self {
         let tls = hash(tls);
         Self { inner, tls }
@@ -38,7 +37,7 @@ impl<C: Connector<Out = Box<dyn Transport>>> AgentConnector<C> {
     fn connect_to_any(
         &self,
         details: &ConnectionDetails<'_>,
-    ) -> Result<Option<Box<dyn Transport>>, Error> {
+    ) -> Result<Option<Box<dyn Connection>>, Error> {
         let (first, others) = match &*details.addrs {
             [first, others @ ..] if !others.is_empty() => (first, others),
             _ => return self.inner.connect(details, None),
@@ -67,7 +66,7 @@ impl<C: Connector<Out = Box<dyn Transport>>> AgentConnector<C> {
     }
 }
 
-impl<C: Connector<Out = Box<dyn Transport>>> Connector for AgentConnector<C> {
+impl<C: Connector<Out = Box<dyn Connection>>> Connector for AgentConnector<C> {
     type Out = HeaderLines;
 
     fn connect(
@@ -84,8 +83,8 @@ impl<C: Connector<Out = Box<dyn Transport>>> Connector for AgentConnector<C> {
             details.request_level = false;
         }
         let max_head = details.config.max_response_header_size();
-        let transport = self.connect_to_any(&details)?;
-        Ok(transport.map(|transport| HeaderLines::new(transport, max_head)))
+        let connection = self.connect_to_any(&details)?;
+        Ok(connection.map(|connection| HeaderLines::new(connection, max_head)))
     }
 }
 
@@ -146,14 +145,16 @@ fn to_one<'a>(
     one.addrs = details.resolver.empty();
     one.addrs.push(*address);
     one.now = (details.current_time)();
-    one.timeout.after = Limit::Exact(limit);
+    one.timeout.after = time::Duration::Exact(limit);
     one
 }
 
 /// Returns how much of the timeout has passed.
 fn elapsed(details: &ConnectionDetails<'_>) -> Duration {
     match (details.now, (details.current_time)()) {
-        (Instant::Exact(start), Instant::Exact(now)) => now.saturating_duration_since(start),
+        (time::Instant::Exact(start), time::Instant::Exact(now)) => {
+            now.saturating_duration_since(start)
+        }
         _ => Duration::ZERO,
     }
 }

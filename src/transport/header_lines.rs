@@ -6,7 +6,7 @@
 use std::fmt;
 
 use ureq::Error;
-use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport as Connection};
 use zeroize::Zeroizing;
 
 /// Every response head begins like this. The records of a TLS connection through a proxy do not.
@@ -14,7 +14,7 @@ const PREFIX: &[u8] = b"HTTP/";
 
 /// A connection that drops illegal lines of response heads.
 pub(super) struct HeaderLines {
-    inner: Box<dyn Transport>,
+    inner: Box<dyn Connection>,
     /// The longest head that is waited for, in bytes.
     max_head: usize,
     expects_head: bool,
@@ -25,7 +25,7 @@ pub(super) struct HeaderLines {
 }
 
 impl HeaderLines {
-    pub(super) fn new(inner: Box<dyn Transport>, max_head: usize) -> Self {
+    pub(super) fn new(inner: Box<dyn Connection>, max_head: usize) -> Self {
         Self {
             inner,
             max_head,
@@ -103,7 +103,7 @@ impl HeaderLines {
     }
 }
 
-impl Transport for HeaderLines {
+impl Connection for HeaderLines {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }
