@@ -3,7 +3,7 @@
 //! Servers send a space before a colon, a PHP warning, or a folded line (RFC 9112 §5). ureq's parser then refuses the
 //! whole response, and has no switch for it.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport as Connection};
@@ -18,10 +18,10 @@ pub(super) struct HeaderLines {
     /// The longest head that is waited for, in bytes.
     max_head: usize,
     expects_head: bool,
-    /// Input that ureq does not see yet: an incomplete head, or what its buffer had no space for.
-    withheld: Zeroizing<Vec<u8>>,
-    /// How many of these bytes ureq may see as soon as its buffer has space.
-    ready: usize,
+    /// A head that is not complete, or what follows an interim response. It is empty unless a head is expected.
+    incomplete: Zeroizing<Vec<u8>>,
+    /// What ureq may see as soon as its buffer has space.
+    ready: Zeroizing<Vec<u8>>,
 }
 
 impl HeaderLines {
@@ -30,8 +30,8 @@ impl HeaderLines {
             inner,
             max_head,
             expects_head: false,
-            withheld: Zeroizing::default(),
-            ready: 0,
+            incomplete: Zeroizing::default(),
+            ready: Zeroizing::default(),
         }
     }
 
@@ -41,66 +41,64 @@ impl HeaderLines {
         let input = buffers.input();
         let count = input.len();
         // A vector that grows would leave parts of a token in freed memory.
-        self.withheld = Zeroizing::new([&self.withheld, input].concat());
+        self.incomplete = Zeroizing::new([&self.incomplete, input].concat());
         buffers.input_consume(count);
     }
 
     /// Gives ureq as much of the ready input as its buffer has space for; returns whether it gave any.
     fn release(&mut self) -> bool {
         let free = self.inner.buffers().input_append_buf();
-        let count = free.len().min(self.ready);
-        let (now, later) = self.withheld.split_at_checked(count).unwrap_or_default();
-        for (to, from) in free.iter_mut().zip(now) {
-            *to = *from;
+        let count = free.len().min(self.ready.len());
+        for (to, from) in free.iter_mut().zip(self.ready.drain(..count)) {
+            *to = from;
         }
-        let count = now.len();
-        self.withheld = Zeroizing::new(later.to_vec());
-        self.ready = self.ready.saturating_sub(count);
         self.inner.buffers().input_appended(count);
         count > 0
     }
 
-    /// Looks for a complete head without its illegal lines, and sets what is ready.
+    /// Looks for a complete head, and makes it ready without its illegal lines.
     fn find_head(&mut self) {
         // Before a head, empty lines are ignored (RFC 9112 §2.2).
         let is_line_end = |b: &&u8| matches!(b, b'\r' | b'\n');
-        let empty = self.withheld.iter().take_while(is_line_end).count();
-        let text = self.withheld.get(empty..).unwrap_or_default();
+        let empty = self.incomplete.iter().take_while(is_line_end).count();
+        let text = self.incomplete.get(empty..).unwrap_or_default();
         let length = text.len().min(PREFIX.len());
         let is_head = text.get(..length) == PREFIX.get(..length);
-        let head = is_head.then(|| self.drop_illegal_lines(empty)).flatten();
-        match head {
+        match is_head.then(|| drop_illegal_lines(text)).flatten() {
             // Further heads follow an interim response. It is passed on at once, since a client may wait for it.
-            Some(length) if is_interim(&self.withheld) => self.ready = length,
-            None if is_head && self.withheld.len() <= self.max_head => {}
-            _ => self.release_all(),
+            Some((mut text, end)) if is_interim(&text) => {
+                self.incomplete = text.split_off(end).into();
+                self.ready = text;
+            }
+            Some((text, _)) => {
+                self.incomplete = text;
+                self.release_all();
+            }
+            None if is_head && self.incomplete.len() <= self.max_head => {}
+            None => self.release_all(),
         }
     }
 
     /// Makes everything ready: no head is expected any more.
     fn release_all(&mut self) {
         self.expects_head = false;
-        self.ready = self.withheld.len();
+        self.ready = mem::take(&mut self.incomplete);
     }
+}
 
-    /// Drops the illegal lines of a complete head and anything before it; returns the length of the head.
-    fn drop_illegal_lines(&mut self, before: usize) -> Option<usize> {
-        let text = self.withheld.get(before..).unwrap_or_default();
-        let mut legal = Zeroizing::new(Vec::with_capacity(text.len()));
-        let mut end = None;
-        for (n, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
-            if end.is_some() || n == 0 || is_legal(line) {
-                legal.extend_from_slice(line);
-            }
-            if is_blank(line) {
-                end = end.or(Some(legal.len()));
-            }
+/// Drops the illegal lines of a head. Returns the text and the end of the head, or `None` if the head is not complete.
+fn drop_illegal_lines(text: &[u8]) -> Option<(Zeroizing<Vec<u8>>, usize)> {
+    let mut legal = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut end = None;
+    for (n, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+        if end.is_some() || n == 0 || is_legal(line) {
+            legal.extend_from_slice(line);
         }
-        if end.is_some() {
-            self.withheld = legal;
+        if is_blank(line) {
+            end = end.or(Some(legal.len()));
         }
-        end
     }
+    end.map(|end| (legal, end))
 }
 
 impl Connection for HeaderLines {
@@ -114,10 +112,10 @@ impl Connection for HeaderLines {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        if self.expects_head && self.ready == 0 && !self.withheld.is_empty() {
+        if self.ready.is_empty() && !self.incomplete.is_empty() {
             self.find_head(); // after an interim response
         }
-        if self.ready > 0 {
+        if !self.ready.is_empty() {
             // `false` if there is no space for any of it: ureq would otherwise ask again without a pause until its
             // timeout.
             return Ok(self.release());
@@ -135,7 +133,7 @@ impl Connection for HeaderLines {
     }
 
     fn is_open(&mut self) -> bool {
-        self.withheld.is_empty() && self.inner.is_open()
+        self.ready.is_empty() && self.incomplete.is_empty() && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
