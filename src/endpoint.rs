@@ -35,7 +35,7 @@ impl Endpoint {
     /// [`Config`](crate::ErrorKind::Config) if the URL may not carry an assertion.
     pub fn token(url: impl Into<String>) -> Result<Self, Error> {
         let url = parse("token endpoint", url.into())?;
-        Ok(Self::found(url, None))
+        Ok(Self::resolved(url, None))
     }
 
     /// Makes an endpoint from an issuer, whose metadata names the token endpoint.
@@ -83,7 +83,7 @@ impl Endpoint {
     }
 
     /// Returns the token endpoint at `path` below a base URL, which people copy with and without a trailing slash.
-    pub(crate) fn below(what: &str, base: &str, path: &str) -> Result<Self, Error> {
+    pub(crate) fn at_path(what: &str, base: &str, path: &str) -> Result<Self, Error> {
         let base = base.trim_end_matches('/');
         if parse(what, base.to_owned())?.has_query() || base.ends_with(path) {
             let message = format!("{what} is wanted without {path} and without a query");
@@ -92,20 +92,20 @@ impl Endpoint {
         let url = parse(what, format!("{base}{path}"))?;
         match url.has_query() {
             true => Err(Error::config(format!("{what} with its path has a query"))),
-            false => Ok(Self::found(url, None)),
+            false => Ok(Self::resolved(url, None)),
         }
     }
 
     /// Returns the endpoint of a URL that a provider documents.
-    pub(crate) fn known(url: &'static str) -> Self {
+    pub(crate) fn documented(url: &'static str) -> Self {
         match Url::parse(url.to_owned()) {
-            Ok(url) => Self::found(url, None),
+            Ok(url) => Self::resolved(url, None),
             Err(_) => Self::none(), // never: each provider's test sends a request there
         }
     }
 
     /// Returns the endpoint of a metadata URL that a provider documents.
-    pub(crate) fn known_metadata(url: &'static str) -> Self {
+    pub(crate) fn documented_metadata(url: &'static str) -> Self {
         Self::metadata(url).unwrap_or_else(|_| Self::none()) // never: each provider's test reads that document
     }
 
@@ -113,7 +113,8 @@ impl Endpoint {
         Self(EndpointKind::Discovered { url, discovery })
     }
 
-    pub(crate) fn found(url: Url, issuer: Option<String>) -> Self {
+    /// Returns the endpoint of a known URL, with the issuer that its metadata names.
+    pub(crate) fn resolved(url: Url, issuer: Option<String>) -> Self {
         Self(EndpointKind::Token { url, issuer })
     }
 

@@ -43,7 +43,7 @@ impl Profile {
     /// Returns the same profile with the token endpoint that discovery found.
     pub(crate) fn with_found(&self, (url, issuer): FoundEndpoint) -> Result<Self, Error> {
         let resolved = Self {
-            endpoint: Endpoint::found(url, issuer),
+            endpoint: Endpoint::resolved(url, issuer),
             ..self.clone()
         };
         resolved.check().map(|()| resolved)

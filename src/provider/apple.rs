@@ -116,7 +116,7 @@ impl Profile {
             ],
             hints: OAUTH_HINTS,
             ..Self::new(
-                Endpoint::known(ADS_TOKEN_ENDPOINT),
+                Endpoint::documented(ADS_TOKEN_ENDPOINT),
                 Audience::Fixed(ADS_AUDIENCE.to_owned()),
             )
         }
@@ -138,7 +138,7 @@ impl Profile {
             scope: Some(scope.to_owned()),
             hints: OAUTH_HINTS,
             ..Self::client_credentials(
-                Endpoint::known(BUSINESS_TOKEN_ENDPOINT),
+                Endpoint::documented(BUSINESS_TOKEN_ENDPOINT),
                 client_id,
                 Audience::Fixed(BUSINESS_AUDIENCE.to_owned()),
             )
@@ -168,7 +168,7 @@ impl Profile {
             }
             .into(),
             hints: MAPS_HINTS,
-            ..Self::new(Endpoint::known(MAPS_TOKEN_ENDPOINT), Audience::Omit)
+            ..Self::new(Endpoint::documented(MAPS_TOKEN_ENDPOINT), Audience::Omit)
         }
     }
 }

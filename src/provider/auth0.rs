@@ -32,7 +32,7 @@ impl Profile {
         api_identifier: impl Into<String>,
     ) -> Result<Self, Error> {
         let base = base_url(domain.as_ref());
-        let endpoint = Endpoint::below("domain", &base, "/oauth/token")?;
+        let endpoint = Endpoint::at_path("domain", &base, "/oauth/token")?;
         let profile = Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Ps256]),
             limits: &LIMITS,

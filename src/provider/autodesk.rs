@@ -32,7 +32,7 @@ impl Profile {
         service_account_id: impl Into<String>,
     ) -> Self {
         let client_id = client_id.into();
-        let endpoint = Endpoint::known(TOKEN_ENDPOINT);
+        let endpoint = Endpoint::documented(TOKEN_ENDPOINT);
         Self {
             subject: Some(service_account_id.into()),
             assertion_lifetime: Some(FIVE_MINUTES),

@@ -56,7 +56,7 @@ fn box_subject(client_id: String, client_secret: String, subject: String) -> Pro
         limits: &LIMITS,
         hints: HINTS,
         ..Profile::jwt_bearer(
-            Endpoint::known(TOKEN_ENDPOINT),
+            Endpoint::documented(TOKEN_ENDPOINT),
             client_id.as_str(),
             audience,
         )

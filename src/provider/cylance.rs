@@ -55,7 +55,7 @@ impl Profile {
         tenant_id: impl Into<String>,
         application_id: impl Into<String>,
     ) -> Result<Self, Error> {
-        let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/auth/v2/token")?;
+        let endpoint = Endpoint::at_path("base URL", base_url.as_ref(), "/auth/v2/token")?;
         let profile = Self {
             issuer: Issuer::Fixed("http://cylance.com".to_owned()),
             subject: Some(application_id.into()),

@@ -39,7 +39,7 @@ impl Profile {
         let base = base_url(host.as_ref());
         let (_, host) = base.split_once("://").unwrap_or_default();
         let audience = Audience::Fixed(host.to_owned());
-        let endpoint = Endpoint::below("host", &base, "/oauth/token")?;
+        let endpoint = Endpoint::at_path("host", &base, "/oauth/token")?;
         Ok(Self {
             subject: Some(user_id.into()),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),

@@ -57,7 +57,7 @@ impl Profile {
             return Err(Error::config(message));
         }
         let path = format!("/{tenant}/oauth2/v2.0/token");
-        let endpoint = Endpoint::below("authority", authority.as_ref(), &path)?;
+        let endpoint = Endpoint::at_path("authority", authority.as_ref(), &path)?;
         let profile = Self {
             assertion_lifetime: Some(Duration::from_secs(300)),
             algorithms: Cow::Borrowed(&[Algorithm::Ps256, Algorithm::Rs256]),

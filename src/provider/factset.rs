@@ -24,7 +24,7 @@ impl Profile {
     /// The metadata names the token endpoint, and the issuer, which is the audience. `nbf` is five seconds back, as in
     /// the vendor's clients. The document does not describe the server's errors.
     pub fn factset(client_id: impl Into<String>) -> Self {
-        let endpoint = Endpoint::known_metadata(WELL_KNOWN_URI);
+        let endpoint = Endpoint::documented_metadata(WELL_KNOWN_URI);
         Self {
             assertion_lifetime: Some(FIVE_MINUTES),
             nbf_leeway: Some(Duration::from_secs(5)),

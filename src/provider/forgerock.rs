@@ -31,7 +31,7 @@ impl Profile {
         service_account_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let tenant_url = tenant_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("tenant URL", tenant_url, PATH)?;
+        let endpoint = Endpoint::at_path("tenant URL", tenant_url, PATH)?;
         let audience = Audience::Fixed(with_port(&format!("{tenant_url}{PATH}")));
         let id = service_account_id.into();
         let mut profile = Self {

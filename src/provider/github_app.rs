@@ -52,7 +52,7 @@ impl Profile {
             return Err(Error::config(message));
         }
         let path = format!("/app/installations/{id}/access_tokens");
-        let endpoint = Endpoint::below("API", api.as_ref(), &path)?;
+        let endpoint = Endpoint::at_path("API", api.as_ref(), &path)?;
         let profile = Self {
             issuer: Issuer::Fixed(client_id.into()),
             assertion_lifetime: Some(Duration::from_secs(540)),

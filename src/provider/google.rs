@@ -36,7 +36,7 @@ impl Profile {
     /// Google accepts.
     pub fn google(client_email: impl Into<String>) -> Self {
         let audience = Audience::Fixed(TOKEN_ENDPOINT.to_owned());
-        let endpoint = Endpoint::known(TOKEN_ENDPOINT);
+        let endpoint = Endpoint::documented(TOKEN_ENDPOINT);
         Self {
             assertion_lifetime: Some(HOUR),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),

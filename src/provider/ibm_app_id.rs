@@ -32,7 +32,7 @@ impl Profile {
         user_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let url = oauth_server_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("OAuth server URL", url, "/token")?;
+        let endpoint = Endpoint::at_path("OAuth server URL", url, "/token")?;
         let profile = Self {
             subject: Some(user_id.into()),
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),

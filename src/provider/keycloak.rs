@@ -38,7 +38,7 @@ impl Profile {
             limits: &LIMITS,
             hints: HINTS,
             ..Self::client_credentials(
-                Endpoint::below("realm", &realm, path)?,
+                Endpoint::at_path("realm", &realm, path)?,
                 client_id,
                 Audience::Fixed(realm),
             )

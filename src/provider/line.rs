@@ -33,7 +33,7 @@ impl Profile {
             limits: &LIMITS,
             hints: HINTS,
             ..Self::client_credentials(
-                Endpoint::known(STATELESS),
+                Endpoint::documented(STATELESS),
                 channel_id,
                 Audience::Fixed(AUDIENCE.to_owned()),
             )
@@ -47,7 +47,7 @@ impl Profile {
     /// processes use them up, unless they share one through a token store.
     pub fn line_v2_1(channel_id: impl Into<String>, token_exp: Duration) -> Self {
         Self::line(channel_id)
-            .with_endpoint(Endpoint::known(V2_1))
+            .with_endpoint(Endpoint::documented(V2_1))
             .with_claim("token_exp", token_exp.as_secs())
     }
 }

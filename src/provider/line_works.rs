@@ -32,7 +32,7 @@ impl Profile {
             limits: &LIMITS,
             hints: HINTS,
             ..Self::jwt_bearer(
-                Endpoint::known(TOKEN_ENDPOINT),
+                Endpoint::documented(TOKEN_ENDPOINT),
                 client_id.clone(),
                 Audience::Omit,
             )

@@ -90,15 +90,15 @@ pub(super) const PROVIDER: Provider = Provider {
     construct: |inputs| {
         let mut audience = Audience::TokenEndpoint;
         let endpoint = if let Some(url) = inputs.get("canvas-url") {
-            Endpoint::below("address of Canvas", url, CANVAS_PATH)?
+            Endpoint::at_path("address of Canvas", url, CANVAS_PATH)?
         } else if let Some(url) = inputs.get("moodle-url") {
-            Endpoint::below("address of Moodle", url, MOODLE_PATH)?
+            Endpoint::at_path("address of Moodle", url, MOODLE_PATH)?
         } else {
             match inputs.text("platform") {
-                "blackboard" => Endpoint::known(BLACKBOARD),
+                "blackboard" => Endpoint::documented(BLACKBOARD),
                 "brightspace" => {
                     audience = Audience::Fixed(BRIGHTSPACE_AUDIENCE.to_owned());
-                    Endpoint::known(BRIGHTSPACE)
+                    Endpoint::documented(BRIGHTSPACE)
                 }
                 _ => Endpoint::token(inputs.text("token-endpoint"))?,
             }

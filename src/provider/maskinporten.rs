@@ -38,7 +38,7 @@ impl Profile {
         client_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let issuer = issuer.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("issuer", issuer, "/token")?;
+        let endpoint = Endpoint::at_path("issuer", issuer, "/token")?;
         let audience = Audience::Fixed(format!("{issuer}/"));
         Ok(Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512]),

@@ -34,7 +34,7 @@ impl Profile {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if the base URL may not carry an assertion.
     pub fn nhs(base_url: impl AsRef<str>, api_key: impl Into<String>) -> Result<Self, Error> {
-        let endpoint = Endpoint::below("base URL", base_url.as_ref(), "/oauth2/token")?;
+        let endpoint = Endpoint::at_path("base URL", base_url.as_ref(), "/oauth2/token")?;
         let profile = Self::client_credentials(endpoint, api_key, Audience::TokenEndpoint);
         Ok(Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs512]),

@@ -54,7 +54,7 @@ impl Profile {
             true => "/v1/token",
             false => OF_ORGANIZATION,
         };
-        let endpoint = Endpoint::below("issuer", &issuer, path)?;
+        let endpoint = Endpoint::at_path("issuer", &issuer, path)?;
         let algorithms = match is_of_organization(&endpoint) {
             true => OF_ORGANIZATION_ALGORITHMS,
             false => ALGORITHMS,

@@ -33,7 +33,7 @@ impl Profile {
     ) -> Result<Self, Error> {
         let domain_url = domain_url.as_ref().trim_end_matches('/');
         let domain_url = domain_url.trim_end_matches(":443");
-        let endpoint = Endpoint::below("domain URL", domain_url, "/oauth2/v1/token")?;
+        let endpoint = Endpoint::at_path("domain URL", domain_url, "/oauth2/v1/token")?;
         Ok(Self {
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),
             limits: &LIMITS,

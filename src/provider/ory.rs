@@ -27,7 +27,7 @@ impl Profile {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if the URL may not carry an assertion.
     pub fn ory(url: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
-        let endpoint = Endpoint::below("URL", url.as_ref(), PATH)?;
+        let endpoint = Endpoint::at_path("URL", url.as_ref(), PATH)?;
         Ok(Self::client_credentials(endpoint, client_id, Audience::TokenEndpoint).of_ory())
     }
 
@@ -43,7 +43,7 @@ impl Profile {
         issuer: impl Into<String>,
         subject: impl Into<String>,
     ) -> Result<Self, Error> {
-        let endpoint = Endpoint::below("URL", url.as_ref(), PATH)?;
+        let endpoint = Endpoint::at_path("URL", url.as_ref(), PATH)?;
         let profile = Self::jwt_bearer(endpoint, issuer, Audience::TokenEndpoint);
         Ok(profile.with_subject(subject).of_ory())
     }

@@ -35,7 +35,7 @@ impl Profile {
     /// [`Config`](crate::ErrorKind::Config) if the server may not get an assertion.
     pub fn pdnd(server: impl AsRef<str>, client_id: impl Into<String>) -> Result<Self, Error> {
         let server = server.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("server", server, "/token.oauth2")?;
+        let endpoint = Endpoint::at_path("server", server, "/token.oauth2")?;
         let (_scheme, name) = server.split_once("://").unwrap_or(("", server));
         let audience = Audience::Fixed(format!("{name}/client-assertion"));
         Ok(Self {

@@ -39,7 +39,7 @@ impl Profile {
         username: impl Into<String>,
     ) -> Result<Self, Error> {
         let login_url = login_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("login URL", login_url, "/services/oauth2/token")?;
+        let endpoint = Endpoint::at_path("login URL", login_url, "/services/oauth2/token")?;
         Ok(Self {
             subject: Some(username.into()),
             iat_leeway: None, // not in the documented set

@@ -19,7 +19,7 @@ impl Profile {
     ///
     /// [`with_scope`](Self::with_scope) sets what an API wants, such as `SALESFORCE_COMMERCE_API:tenant_id`.
     pub fn salesforce_b2c(client_id: impl Into<String>) -> Self {
-        let endpoint = Endpoint::known(TOKEN_ENDPOINT);
+        let endpoint = Endpoint::documented(TOKEN_ENDPOINT);
         Self {
             iat_leeway: None, // the vendor's client sends none
             algorithms: Cow::Borrowed(&[Algorithm::Rs256]),

@@ -30,7 +30,7 @@ impl Profile {
         subject: impl Into<String>,
     ) -> Result<Self, Error> {
         let tenant_url = tenant_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("tenant URL", tenant_url, "/oauth2/token")?;
+        let endpoint = Endpoint::at_path("tenant URL", tenant_url, "/oauth2/token")?;
         Ok(Self {
             issuer: Issuer::Fixed(issuer.into()),
             subject: Some(subject.into()),

@@ -32,7 +32,7 @@ impl Profile {
         client_id: impl Into<String>,
         subject: impl Into<String>,
     ) -> Result<Self, Error> {
-        let endpoint = Endpoint::below("instance URL", instance_url.as_ref(), "/oauth_token.do")?;
+        let endpoint = Endpoint::at_path("instance URL", instance_url.as_ref(), "/oauth_token.do")?;
         let client_id = client_id.into();
         let audience = Audience::Fixed(client_id.clone());
         let profile = Self {

@@ -31,7 +31,7 @@ impl Profile {
     ) -> Result<Self, Error> {
         let base = fhir_base_url.as_ref();
         // Refuses anything that is not a plain base URL, and says what is wanted.
-        Endpoint::below("FHIR base URL", base, WELL_KNOWN)?;
+        Endpoint::at_path("FHIR base URL", base, WELL_KNOWN)?;
         let metadata = [base.trim_end_matches('/'), WELL_KNOWN].concat();
         Ok(Self::smart_at(Endpoint::metadata(metadata)?, client_id))
     }

@@ -60,7 +60,7 @@ impl Profile {
         let host = account.as_ref().to_lowercase().replace('_', "-"); // no host name has an underscore
         let url = format!("https://{host}.snowflakecomputing.com");
         let profile = Self {
-            endpoint: Endpoint::below("account", &url, "/oauth/token")?,
+            endpoint: Endpoint::at_path("account", &url, "/oauth/token")?,
             assertion_lifetime: Some(Duration::from_secs(60)),
             parameters: vec![text_parameter("grant_type", JWT_BEARER)],
             scope: Some(service.into()),

@@ -50,7 +50,7 @@ impl Profile {
         username: impl Into<String>,
     ) -> Result<Self, Error> {
         let path = format!("/api/{}/auth/signin", api_version.as_ref());
-        let endpoint = Endpoint::below("server URL", server_url.as_ref(), &path)?;
+        let endpoint = Endpoint::at_path("server URL", server_url.as_ref(), &path)?;
         let client_id = client_id.into();
         let profile = Self {
             issuer: Issuer::Fixed(client_id.clone()),

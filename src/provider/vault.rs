@@ -41,7 +41,7 @@ impl Profile {
         role: impl Into<String>,
     ) -> Result<Self, Error> {
         let path = format!("/v1/auth/{}/login", mount.as_ref().trim_matches('/'));
-        let endpoint = Endpoint::below("address", address.as_ref(), &path)?;
+        let endpoint = Endpoint::at_path("address", address.as_ref(), &path)?;
         Ok(Self {
             algorithms: Cow::Borrowed(ASYMMETRIC),
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),

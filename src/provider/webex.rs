@@ -45,7 +45,7 @@ impl Profile {
             }
             .into(),
             hints: HINTS,
-            ..Self::new(Endpoint::known(LOGIN), Audience::Omit)
+            ..Self::new(Endpoint::documented(LOGIN), Audience::Omit)
         }
         .with_claim("name", display_name.into())
     }

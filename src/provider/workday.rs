@@ -35,7 +35,7 @@ impl Profile {
         username: impl Into<String>,
     ) -> Result<Self, Error> {
         let path = format!("/ccx/oauth2/{}/token", tenant.as_ref());
-        let endpoint = Endpoint::below("host URL", host_url.as_ref(), &path)?;
+        let endpoint = Endpoint::at_path("host URL", host_url.as_ref(), &path)?;
         Ok(Self {
             subject: Some(username.into()),
             assertion_lifetime: Some(Duration::from_secs(300)),

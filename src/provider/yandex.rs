@@ -47,7 +47,7 @@ impl Profile {
             }
             .into(),
             hints: HINTS,
-            ..Self::new(Endpoint::known(TOKEN_ENDPOINT), audience)
+            ..Self::new(Endpoint::documented(TOKEN_ENDPOINT), audience)
         }
     }
 }

@@ -31,7 +31,7 @@ impl Profile {
         user_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let instance = instance_url.as_ref().trim_end_matches('/');
-        let endpoint = Endpoint::below("instance URL", instance, "/oauth/v2/token")?;
+        let endpoint = Endpoint::at_path("instance URL", instance, "/oauth/v2/token")?;
         let user_id = user_id.into();
         Ok(Self {
             subject: Some(user_id.clone()),
