@@ -171,15 +171,15 @@ fn write_members(writer: &mut JsonWriter, members: &[(&[Cow<'_, str>], &Paramete
         let Some((name, rest)) = path.split_first() else {
             continue;
         };
-        let is_of_it = |(path, _): &&(&[Cow<'_, str>], &Parameter<'_>)| path.first() == Some(name);
-        if members.iter().take(n).any(|member| is_of_it(&member)) {
+        let is_named = |(path, _): &&(&[Cow<'_, str>], &Parameter<'_>)| path.first() == Some(name);
+        if members.iter().take(n).any(|member| is_named(&member)) {
             continue; // it is in an object that is written
         }
         match (rest.is_empty(), parameter.is_json) {
             (true, true) => writer.json(name, parameter.value),
             (true, false) => writer.text(name, Some(parameter.value)),
             (false, _) => {
-                let inner = members.iter().filter(is_of_it);
+                let inner = members.iter().filter(is_named);
                 let inner: Vec<_> = inner
                     .map(|(path, parameter)| (path.get(1..).unwrap_or_default(), *parameter))
                     .collect();

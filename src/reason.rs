@@ -55,7 +55,7 @@ impl Reason {
         let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
         let challenges = response.headers().filter(|(name, _)| is_challenge(name));
         let challenges: Vec<_> = challenges.map(|(_, value)| value).collect();
-        let challenge = |name| challenges.iter().find_map(|text| parameter(text, name));
+        let challenge = |name| challenges.iter().find_map(|text| auth_param(text, name));
         let first =
             |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.find_text(pointer));
         let own = |member: &str| body?.find(member).and_then(text_or_integer);
@@ -93,8 +93,8 @@ fn text_or_integer(json: &str) -> Option<Zeroizing<String>> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Returns a parameter of the challenges in a field: a token or a quoted text (RFC 9110 §11.2).
-fn parameter(field: &str, name: &str) -> Option<Zeroizing<String>> {
+/// Returns a parameter (`auth-param`) of the challenges in a field: a token or a quoted text (RFC 9110 §11.2).
+fn auth_param(field: &str, name: &str) -> Option<Zeroizing<String>> {
     let mut rest = field;
     while let Some((before, after)) = rest.split_once('=') {
         let (value, next) = match after.trim_start().strip_prefix('"') {

@@ -36,10 +36,10 @@ impl Response {
         let in_lines = lines.flat_map(|(_, line)| {
             // draft-ietf-httpapi-ratelimit-headers lists policies and what remains of each: `"day";r=0;t=30`.
             let policies = split_unquoted(line, ',');
-            let policies = policies.map(|p| (parameter(p, ';', "r"), parameter(p, ';', "t")));
+            let policies = policies.map(|p| (number(p, ';', "r"), number(p, ';', "t")));
             let policies = policies.filter(|(remaining, _)| remaining.is_some());
             // Its older versions have one policy: `limit=9, remaining=0, reset=30`, or a field for each of these.
-            let value = |name| parameter(line, ',', name);
+            let value = |name| number(line, ',', name);
             policies.chain([(value("remaining"), value("reset"))])
         });
         let fields = ["RateLimit", "X-RateLimit", "X-Rate-Limit"].map(|name| {
@@ -76,8 +76,8 @@ fn split_unquoted(field: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the number in a parameter of a structured field.
-fn parameter(field: &str, separator: char, name: &str) -> Option<Duration> {
+/// Returns the number in the parameter `name` of a structured field.
+fn number(field: &str, separator: char, name: &str) -> Option<Duration> {
     split_unquoted(field, separator).find_map(|parameter| {
         let (found, value) = parameter.split_once('=')?;
         (found.trim() == name).then(|| seconds(value.trim()))?

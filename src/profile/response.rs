@@ -20,7 +20,7 @@ use crate::token::TokenHeader;
 use super::lifetime::{LifetimeUnit, SECONDS};
 
 /// Members that RFC 6749 §5.1 puts next to a token.
-const BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
+const MEMBERS_BESIDE_TOKEN: &[&str] = &["expires_in", "scope", "token_type"];
 
 /// The longest member name that an error shows, and the largest number of names.
 const MAX_NAME: usize = 32;
@@ -243,7 +243,7 @@ fn without_member(member: &str, body: &JsonObject) -> (String, bool) {
         if names < MAX_NAMES {
             text.push_str(if names == 0 { "; it has " } else { ", " });
             parts.iter().for_each(|part| text.push_str(part));
-            has_other |= !BESIDE_TOKEN.contains(&parts.concat().as_str());
+            has_other |= !MEMBERS_BESIDE_TOKEN.contains(&parts.concat().as_str());
         }
         names = names.saturating_add(1);
     };
