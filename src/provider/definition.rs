@@ -4,10 +4,6 @@ use crate::error::Error;
 use crate::jwt::HmacKey;
 use crate::key::certificate::Certificate;
 use crate::profile::Profile;
-use crate::signer::Algorithm;
-
-/// The algorithms of a server that accepts all except those with a shared secret, the usual one first.
-pub(super) const ASYMMETRIC: &[Algorithm] = Algorithm::ASYMMETRIC;
 
 /// A server, or a kind of server, with a named constructor.
 #[non_exhaustive]

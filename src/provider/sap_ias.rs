@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 
-use super::definition::{ASYMMETRIC, Input, Provider};
+use super::definition::{Input, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::profile::hint::Hint;
 use crate::profile::{Audience, Issuer, Limits, Profile};
+use crate::signer::Algorithm;
 
 impl Profile {
     /// Returns a profile for an application of SAP Cloud Identity Services that authenticates with a JWT.
@@ -34,7 +35,7 @@ impl Profile {
         Ok(Self {
             issuer: Issuer::Fixed(issuer.into()),
             subject: Some(subject.into()),
-            algorithms: Cow::Borrowed(ASYMMETRIC),
+            algorithms: Cow::Borrowed(Algorithm::ASYMMETRIC),
             limits: &LIMITS,
             hints: HINTS,
             ..Self::client_credentials(endpoint, client_id, Audience::Fixed(tenant_url.to_owned()))

@@ -8,13 +8,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::definition::{ASYMMETRIC, Input, InputValue, Provider};
+use super::definition::{Input, InputValue, Provider};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::placement::Placement;
 use crate::profile::hint::{Hint, RATE_LIMITED};
 use crate::profile::response::ResponseMap;
 use crate::profile::{AssertionPlacement, Audience, Profile, text_parameter};
+use crate::signer::Algorithm;
 use crate::token::TokenHeader;
 
 impl Profile {
@@ -43,7 +44,7 @@ impl Profile {
         let path = format!("/v1/auth/{}/login", mount.as_ref().trim_matches('/'));
         let endpoint = Endpoint::at_path("address", address.as_ref(), &path)?;
         Ok(Self {
-            algorithms: Cow::Borrowed(ASYMMETRIC),
+            algorithms: Cow::Borrowed(Algorithm::ASYMMETRIC),
             assertion_placement: AssertionPlacement::Parameter(Cow::Borrowed("jwt")),
             parameters: vec![text_parameter("role", role)],
             placement: Placement::JSON,
