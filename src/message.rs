@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use zeroize::Zeroizing;
 
 use crate::json::JsonObject;
@@ -99,6 +99,25 @@ impl Request {
     /// Adds headers, each replacing our own of that name.
     pub(crate) fn with_headers(self, headers: RequestHeaders) -> Self {
         Self { headers, ..self }
+    }
+
+    /// Returns the request without its body, in the form of the `http` crate.
+    pub(crate) fn head(&self) -> http::Request<()> {
+        let mut head = http::Request::new(());
+        *head.method_mut() = match self.method {
+            "GET" => Method::GET,
+            _ => Method::POST,
+        };
+        *head.uri_mut() = self.uri().clone();
+        for (name, value) in self.headers() {
+            let (name, value) = (HeaderName::try_from(name), HeaderValue::try_from(value));
+            // Always so: a profile with a header that fails `is_header` is refused.
+            if let (Ok(name), Ok(mut value)) = (name, value) {
+                value.set_sensitive(!is_public_header(name.as_str())); // HTTP libraries do not print it then
+                head.headers_mut().append(name, value);
+            }
+        }
+        head
     }
 }
 
@@ -237,30 +256,11 @@ pub(crate) fn is_public_header(name: &str) -> bool {
         .any(|public| name.eq_ignore_ascii_case(public))
 }
 
-/// Returns a header value for HTTP libraries, which do not print one that may be secret.
-pub(crate) fn header_value(name: &str, value: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(value).ok()?;
-    value.set_sensitive(!is_public_header(name));
-    Some(value)
-}
-
 /// Converts a request to one of the `http` crate, for clients that take that form. The `Content-Length` is left to the
 /// client.
 impl From<&Request> for http::Request<Vec<u8>> {
     fn from(request: &Request) -> Self {
-        let mut converted = Self::new(request.body().to_vec());
-        *converted.method_mut() = match request.method {
-            "GET" => http::Method::GET,
-            _ => http::Method::POST,
-        };
-        *converted.uri_mut() = request.uri().clone();
-        for (name, value) in request.headers() {
-            if let (Ok(name), Some(value)) = (HeaderName::try_from(name), header_value(name, value))
-            {
-                converted.headers_mut().insert(name, value);
-            }
-        }
-        converted
+        request.head().map(|()| request.body().to_vec())
     }
 }
 

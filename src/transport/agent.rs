@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use ureq::config::Config;
 use ureq::unversioned::transport::{Connector, DefaultConnector, Transport as Connection};
 use ureq::{Agent, Error, Proxy};
@@ -16,7 +16,7 @@ use super::Transport;
 use super::connector::AgentConnector;
 use super::resolver::SystemResolver;
 use crate::error::{BoxError, says};
-use crate::message::{MAX_RESPONSE, Request, Response, header_value};
+use crate::message::{MAX_RESPONSE, Request, Response};
 
 /// Whoever answers, which could be anybody, would get the assertion.
 const UNVERIFIED: &str = "this agent does not verify certificates (disable_verification): make one that does; \
@@ -104,22 +104,13 @@ fn send(agent: &Agent, request: &Request, timeout: Duration) -> io::Result<Respo
     if is_https && agent.config().tls_config().disable_verification() {
         return Err(invalid(UNVERIFIED));
     }
-    let mut call = http::Request::new(());
-    *call.uri_mut() = request.uri().clone();
-    for (name, value) in request.headers() {
-        let name = HeaderName::try_from(name).map_err(invalid)?;
-        let value = header_value(name.as_str(), value).ok_or_else(|| invalid("illegal header"))?;
-        call.headers_mut().append(name, value);
-    }
+    let mut call = request.head();
     replace_localhost(request, &mut call).map_err(invalid)?;
-    let mut call = protected(agent, call, timeout);
+    let call = protected(agent, call, timeout);
     // A GET has no `content-length`; a POST has one even without a body.
-    let result = match request.method() {
-        "GET" => agent.run(call),
-        _ => {
-            *call.method_mut() = Method::POST;
-            agent.run(call.map(|()| request.body()))
-        }
+    let result = match *call.method() {
+        Method::GET => agent.run(call),
+        _ => agent.run(call.map(|()| request.body())),
     };
     let (head, body) = result
         .map_err(|error| name_proxy(proxy_for(agent, request.uri()), to_io_error(error)))?
