@@ -17,12 +17,15 @@ pub(crate) struct LifetimeUnit {
     /// Returns what remains of the lifetime at a time, or `None` if it cannot be read or has expired. It is a function
     /// so that a program contains only the units that it names.
     pub(crate) read: fn(&Value, SystemTime) -> Option<Duration>,
+    /// Says what a value is that cannot be read.
+    pub(crate) problem: &'static str,
 }
 
 /// Seconds from now on.
 pub(crate) const SECONDS: LifetimeUnit = LifetimeUnit {
     name: "seconds",
     read: |value, _| seconds(value),
+    problem: "no number of seconds above zero",
 };
 
 /// Milliseconds from now on.
@@ -32,6 +35,7 @@ pub(crate) const MILLISECONDS: LifetimeUnit = LifetimeUnit {
         let lifetime = seconds(value)?.checked_div(1000)?;
         Some(lifetime).filter(|lifetime| !lifetime.is_zero())
     },
+    problem: "no number of milliseconds above zero",
 };
 
 /// The expiry time: an RFC 3339 date, or seconds since 1970.
@@ -47,6 +51,7 @@ pub(crate) const TIMESTAMP: LifetimeUnit = LifetimeUnit {
         let lifetime = end.duration_since(now).ok();
         lifetime.filter(|lifetime| !lifetime.is_zero())
     },
+    problem: "no time in the future, as a date of RFC 3339 or in seconds since 1970",
 };
 
 /// Returns the remaining lifetime of a JWT by its `exp`. `date` is the server's time, if known.

@@ -39,8 +39,9 @@ pub(crate) struct ResponseMap {
     pub(crate) token_header: TokenHeader,
     pub(crate) lifetime_member: Cow<'static, str>,
     pub(crate) lifetime_unit: LifetimeUnit,
-    /// Called if the response has no lifetime; `None` if the caller did not ask for this member.
-    pub(crate) warn_of_lifetime: Option<WarnOfLifetime>,
+    /// [`warn_of_lifetime`] if the caller named the lifetime member, whose absence is then a mistake. It is a function so
+    /// that only a program that names one contains it.
+    pub(crate) warn_of_lifetime: Option<fn(&AssumedLifetime<'_>)>,
     /// Whether the `exp` of the token itself is read if the response names no lifetime and the token is a JWT.
     pub(crate) reads_token_exp: bool,
     /// The lifetime of a token whose response names none.
@@ -178,35 +179,22 @@ pub(crate) struct AssumedLifetime<'a> {
     pub(crate) lifetime: Duration,
 }
 
-/// Logs a warning about a lifetime member that the caller named.
-///
-/// It is a function so that only a program that names a member contains it.
-pub(crate) type WarnOfLifetime = fn(&AssumedLifetime<'_>);
-
-pub(crate) const NO_SECONDS: WarnOfLifetime =
-    |assumed| assumed.warn("no number of seconds above zero");
-
-pub(crate) const NO_MILLISECONDS: WarnOfLifetime =
-    |assumed| assumed.warn("no number of milliseconds above zero");
-
-pub(crate) const NO_TIMESTAMP: WarnOfLifetime = |assumed| {
-    assumed.warn("no time in the future, as a date of RFC 3339 or in seconds since 1970");
-};
-
-impl AssumedLifetime<'_> {
-    /// Quotes no value: a member that was named by mistake may be the token.
-    fn warn(&self, what_it_is: &str) {
-        let member = &self.map.lifetime_member;
-        let problem = match self.body.find(member) {
-            None | Some("null") => without_member(member, self.body).0,
-            Some(_) => format!("the {member} of the response is {what_it_is}"),
-        };
-        let problem = self.signer.redact_text(&problem, self.secrets);
-        let (server, lifetime) = (self.server, self.lifetime.as_secs());
-        warn!(
-            "{server:?}: {problem}: the token is taken to live {lifetime} s (setting token-lifetime)"
-        );
-    }
+/// Logs that the lifetime member is absent or cannot be read. Quotes no value: a member that was named by mistake may be
+/// the token.
+pub(crate) fn warn_of_lifetime(assumed: &AssumedLifetime<'_>) {
+    let member = &assumed.map.lifetime_member;
+    let problem = match assumed.body.find(member) {
+        None | Some("null") => without_member(member, assumed.body).0,
+        Some(_) => {
+            let problem = assumed.map.lifetime_unit.problem;
+            format!("the {member} of the response is {problem}")
+        }
+    };
+    let problem = assumed.signer.redact_text(&problem, assumed.secrets);
+    let (server, lifetime) = (assumed.server, assumed.lifetime.as_secs());
+    warn!(
+        "{server:?}: {problem}: the token is taken to live {lifetime} s (setting token-lifetime)"
+    );
 }
 
 /// Returns the scope as one string (RFC 6749 §5.1). Some servers write an array; anything else counts as unknown.

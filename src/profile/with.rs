@@ -9,7 +9,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::lifetime::{self, LifetimeUnit};
-use super::response::{self, ErrorKindRule, ResponseMap, WarnOfLifetime};
+use super::response::{self, ErrorKindRule, ResponseMap};
 use super::{
     AssertionPlacement, Audience, Issuer, Jti, OwnedParameter, Profile, ScopePlacement,
     insert_sorted,
@@ -342,7 +342,7 @@ impl Profile {
     /// [as long as without one](Self::with_token_lifetime).
     #[must_use]
     pub fn with_expires_in(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.with_lifetime_member(member.into(), lifetime::SECONDS, response::NO_SECONDS)
+        self.with_lifetime_member(member.into(), lifetime::SECONDS)
     }
 
     /// Sets which member of the response has the lifetime in milliseconds: a name or a JSON Pointer.
@@ -351,8 +351,7 @@ impl Profile {
     /// [`with_expires_in`](Self::with_expires_in).
     #[must_use]
     pub fn with_expires_in_milliseconds(self, member: impl Into<Cow<'static, str>>) -> Self {
-        let member = member.into();
-        self.with_lifetime_member(member, lifetime::MILLISECONDS, response::NO_MILLISECONDS)
+        self.with_lifetime_member(member.into(), lifetime::MILLISECONDS)
     }
 
     /// Sets which member of the response has the expiry time: a name or a JSON Pointer.
@@ -363,19 +362,14 @@ impl Profile {
     /// [`with_expires_in`](Self::with_expires_in). "Now" is the server's time if the response has a `Date`.
     #[must_use]
     pub fn with_expires_at(self, member: impl Into<Cow<'static, str>>) -> Self {
-        self.with_lifetime_member(member.into(), lifetime::TIMESTAMP, response::NO_TIMESTAMP)
+        self.with_lifetime_member(member.into(), lifetime::TIMESTAMP)
     }
 
-    fn with_lifetime_member(
-        self,
-        member: Cow<'static, str>,
-        unit: LifetimeUnit,
-        warn: WarnOfLifetime,
-    ) -> Self {
+    fn with_lifetime_member(self, member: Cow<'static, str>, unit: LifetimeUnit) -> Self {
         self.map_response(|response| {
             response.lifetime_member = member;
             response.lifetime_unit = unit;
-            response.warn_of_lifetime = Some(warn);
+            response.warn_of_lifetime = Some(response::warn_of_lifetime);
         })
     }
 
