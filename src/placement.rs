@@ -39,7 +39,7 @@ pub(crate) struct Parameter<'a> {
 pub struct Placement {
     name: &'static str,
     write: fn(&Url, &[Parameter<'_>]) -> Result<Request, &'static str>,
-    /// Finds the name of a parameter that cannot be sent together with another.
+    /// As [`Placement::conflict`].
     conflict: fn(&mut dyn Iterator<Item = &str>) -> Option<String>,
 }
 
@@ -96,7 +96,8 @@ impl Placement {
         self.name
     }
 
-    /// Finds the name of a parameter that cannot be sent together with another of these names.
+    /// Returns what an error calls a parameter that cannot be sent together with others of these names, if there is
+    /// one: its name, or `with N names` for a JSON Pointer that is nested too deeply.
     pub(crate) fn conflict(self, names: &mut dyn Iterator<Item = &str>) -> Option<String> {
         (self.conflict)(names)
     }
@@ -189,7 +190,8 @@ fn write_members(writer: &mut JsonWriter, members: &[(&[Cow<'_, str>], &Paramete
     }
 }
 
-/// Finds a member that is set twice, is inside one that is not an object, or is nested too deeply.
+/// Returns the name of a member that is set twice or is inside one that is not an object, or the number of names in a
+/// pointer that is nested too deeply.
 fn conflicting_pointer(names: &mut dyn Iterator<Item = &str>) -> Option<String> {
     let mut paths: Vec<_> = names.map(json::path).collect();
     if let Some(deep) = paths.iter().find(|path| path.len() > MAX_DEPTH) {

@@ -54,17 +54,28 @@ pub(crate) const TIMESTAMP: LifetimeUnit = LifetimeUnit {
     problem: "no time in the future, as a date of RFC 3339 or in seconds since 1970",
 };
 
-/// Returns the remaining lifetime of a JWT by its `exp`. `date` is the server's time, if known.
+/// Returns the lifetime of a JWT, which ends at its `exp`. `date` is the server's time, if known.
+///
+/// A server may hand out a token that is some minutes old, and its own clock says how old. Ours may be wrong, so it is
+/// used last:
+///
+/// | the token has `iat` | `date` is known | the lifetime begins at |
+/// |---|---|---|
+/// | yes | yes | the later of both |
+/// | yes | no | `iat` |
+/// | no | yes | `date` |
+/// | no | no | `now` |
+///
+/// No server grants an expired token, so a time that is not before `exp` is wrong and does not count.
 pub(crate) fn of_jwt(token: &str, now: SystemTime, date: Option<SystemTime>) -> Option<Duration> {
     let claims = jwt::unverified_claims(token)?;
     let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
     let iat = claims.get("iat").and_then(|iat| seconds(&iat));
-    // A server may hand out a token that is some minutes old: its own clock says how old.
     let now = date.or(iat.is_none().then_some(now));
     let now = now.and_then(|now| now.duration_since(SystemTime::UNIX_EPOCH).ok());
     let lifetimes = [iat, now].into_iter().flatten();
     let lifetimes = lifetimes.filter_map(|begin| exp.checked_sub(begin));
-    lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // no server grants an expired token
+    lifetimes.filter(|lifetime| !lifetime.is_zero()).min()
 }
 
 /// Reads seconds, which servers write as a number, a string or a float. Zero, a negative number and anything unreadable

@@ -27,8 +27,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether many servers want it.
     pub is_common: bool,
-    /// The setting that it replaces, since both set the same thing. Two settings that take pairs do so for the same
-    /// name.
+    /// The setting that it replaces, since both set the same thing. If their values are `NAME=VALUE`, it replaces only
+    /// the values of the same name.
     pub instead_of: Option<&'static str>,
     apply: fn(Profile, &str) -> Result<Profile, Refusal>,
 }

@@ -18,7 +18,8 @@ use super::resolver::SystemResolver;
 use crate::error::{BoxError, says};
 use crate::message::{MAX_RESPONSE, Request, Response};
 
-/// Whoever answers, which could be anybody, would get the assertion.
+/// The refusal of an agent that verifies no certificate: anybody who answers in the server's place would get the
+/// assertion.
 const UNVERIFIED: &str = "this agent does not verify certificates (disable_verification): make one that does; \
     root_certs takes a server's own root";
 
