@@ -2,11 +2,38 @@
 
 use crate::error::says;
 
-/// A row: the response's error code, or its status if it has no code; a part of its description in lower case; what to
-/// do.
-///
-/// An empty code or part matches any. The first row that matches is used.
-pub(crate) type Hint = (&'static str, &'static str, &'static str);
+/// What to do about one error. The first row of a table that matches is used.
+pub(crate) struct Hint {
+    /// The error's code, or its status if it has no code. An empty text matches any.
+    code: &'static str,
+    /// A part of the error's description, in lower case. An empty text matches any.
+    words: &'static str,
+    advice: &'static str,
+}
+
+impl Hint {
+    /// About an error with this code, or with this status and no code.
+    pub(crate) const fn code(code: &'static str) -> Self {
+        Self {
+            code,
+            words: "",
+            advice: "",
+        }
+    }
+
+    /// About an error whose description has these words, which are in lower case.
+    pub(crate) const fn words(words: &'static str) -> Self {
+        Self::code("").and_words(words)
+    }
+
+    pub(crate) const fn and_words(self, words: &'static str) -> Self {
+        Self { words, ..self }
+    }
+
+    pub(crate) const fn advice(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
+    }
+}
 
 /// The status of a server that limits the number of requests (RFC 6585 §4).
 const LIMITED: &str = "429";
@@ -20,57 +47,28 @@ pub(crate) const RATE_LIMITED: &str =
 /// Many servers send one code for every cause, so that guessing reveals nothing.
 pub(crate) const COMMON: &[Hint] = &[
     // Authlib
-    (
-        "",
-        "jwt id is used before",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "",
-        "invalid jwt assertion",
-        "the server could not read the assertion: look for what changes requests on the way",
-    ),
+    Hint::words("jwt id is used before")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::words("invalid jwt assertion")
+        .advice("the server could not read the assertion: look for what changes requests on the way"),
     // oidc-provider
-    (
-        "invalid_request",
-        "no client authentication",
-        "name the client beside the grant: add the parameter client_id",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check client id, audience and this machine's clock, and that the server knows the key and its alg; the server's log may say more",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check issuer, subject, audience and this machine's clock, and that the server knows the key and its alg; the server's log may say more",
-    ),
-    (
-        "invalid_dpop_proof",
-        "",
-        "this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client",
-    ),
-    (
-        "use_dpop_nonce",
-        "",
-        "this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow this client the grant type at the server",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "the server does not take this grant: try the other of RFC 7523",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the server allows this client",
-    ),
+    Hint::code("invalid_request")
+        .and_words("no client authentication")
+        .advice("name the client beside the grant: add the parameter client_id"),
+    Hint::code("invalid_client")
+        .advice("check client id, audience and this machine's clock, and that the server knows the key and its alg; the server's log may say more"),
+    Hint::code("invalid_grant")
+        .advice("check issuer, subject, audience and this machine's clock, and that the server knows the key and its alg; the server's log may say more"),
+    Hint::code("invalid_dpop_proof")
+        .advice("this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client"),
+    Hint::code("use_dpop_nonce")
+        .advice("this server asks for DPoP (RFC 9449), which is not supported: switch it off for this client"),
+    Hint::code("unauthorized_client")
+        .advice("allow this client the grant type at the server"),
+    Hint::code("unsupported_grant_type")
+        .advice("the server does not take this grant: try the other of RFC 7523"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the server allows this client"),
 ];
 
 /// Returns the advice of the first row that matches an error response.
@@ -83,7 +81,8 @@ pub(crate) fn hint(
     let key = code.map_or_else(|| status.to_string(), str::to_owned);
     let description = description.unwrap_or_default();
     // A server that limits requests says so by its status, whatever its code is.
-    let matches = |k: &str| k.is_empty() || k == key || k == LIMITED && status == 429;
-    let row = (table.iter()).find(|(k, part, _)| matches(k) && says(description, part));
-    row.map(|(.., advice)| *advice)
+    let has_code = |code: &str| code.is_empty() || code == key || code == LIMITED && status == 429;
+    let mut rows = table.iter();
+    let row = rows.find(|row| has_code(row.code) && says(description, row.words))?;
+    Some(row.advice)
 }

@@ -341,38 +341,19 @@ const OAUTH_LIMITS: Limits = Limits {
 
 /// Apple sends `invalid_client` for every cause, without a description.
 const OAUTH_HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check the key id, that team id and client id are not swapped, and the audience: Apple Ads has https://appleid.apple.com, Business Manager the URL with /v2/",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "the scope is searchadsorg, business.api or school.api, as the client id begins",
-    ),
-    (
-        "invalid_request",
-        "",
-        "a parameter is missing or written wrongly: take out what was added to the request",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "give the API account its permissions in Apple's console",
-    ),
+    Hint::code("invalid_client")
+        .advice("check the key id, that team id and client id are not swapped, and the audience: Apple Ads has https://appleid.apple.com, Business Manager the URL with /v2/"),
+    Hint::code("invalid_scope")
+        .advice("the scope is searchadsorg, business.api or school.api, as the client id begins"),
+    Hint::code("invalid_request")
+        .advice("a parameter is missing or written wrongly: take out what was added to the request"),
+    Hint::code("unauthorized_client")
+        .advice("give the API account its permissions in Apple's console"),
 ];
 
 /// Apple Maps sends no error codes: these are HTTP statuses.
 const MAPS_HINTS: &[Hint] = &[
-    (
-        "401",
-        "",
-        "check that the key id and the team id are not swapped, and this machine's clock",
-    ),
-    (
-        "429",
-        "",
-        "the calls of this day are used up: ask Apple for a larger quota",
-    ),
+    Hint::code("401")
+        .advice("check that the key id and the team id are not swapped, and this machine's clock"),
+    Hint::code("429").advice("the calls of this day are used up: ask Apple for a larger quota"),
 ];

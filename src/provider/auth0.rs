@@ -88,35 +88,18 @@ const LIMITS: Limits = Limits {
 
 /// From the server's document. Not verified against a list of errors, because Auth0 publishes none for these.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check that the domain is the tenant's own, that the application has this key with this algorithm, and this machine's clock",
-    ),
-    (
-        "access_denied",
-        "service not found",
-        "check the API's identifier: this tenant has no such API",
-    ),
-    (
-        "access_denied",
-        "",
-        "authorize the application for the API, on the API's tab Machine to Machine Applications",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow the application the grant type Client Credentials",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the API's identifier, and that the application uses Private Key JWT",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "authorize the application for these scopes of the API",
-    ),
-    ("too_many_requests", "", RATE_LIMITED),
+    Hint::code("invalid_client")
+        .advice("check that the domain is the tenant's own, that the application has this key with this algorithm, and this machine's clock"),
+    Hint::code("access_denied")
+        .and_words("service not found")
+        .advice("check the API's identifier: this tenant has no such API"),
+    Hint::code("access_denied")
+        .advice("authorize the application for the API, on the API's tab Machine to Machine Applications"),
+    Hint::code("unauthorized_client")
+        .advice("allow the application the grant type Client Credentials"),
+    Hint::code("invalid_request")
+        .advice("check the API's identifier, and that the application uses Private Key JWT"),
+    Hint::code("invalid_scope")
+        .advice("authorize the application for these scopes of the API"),
+    Hint::code("too_many_requests").advice(RATE_LIMITED),
 ];

@@ -88,34 +88,16 @@ const LIMITS: Limits = Limits {
 
 /// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "",
-        "check that kid is the id of an enabled key of this service account, that the account is enabled, the client ID, and this machine's clock",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check client ID and client secret, and that the application is of the type server-to-server",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "use an application of the type server-to-server, which owns the service account",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "give scopes as the vendor lists them, with one space between them",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "use an application of the type server-to-server",
-    ),
-    (
-        "invalid_request",
-        "",
-        "send the client secret in one place alone: HTTP Basic, or parameters",
-    ),
+    Hint::code("invalid_grant")
+        .advice("check that kid is the id of an enabled key of this service account, that the account is enabled, the client ID, and this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("check client ID and client secret, and that the application is of the type server-to-server"),
+    Hint::code("unauthorized_client")
+        .advice("use an application of the type server-to-server, which owns the service account"),
+    Hint::code("invalid_scope")
+        .advice("give scopes as the vendor lists them, with one space between them"),
+    Hint::code("unsupported_grant_type")
+        .advice("use an application of the type server-to-server"),
+    Hint::code("invalid_request")
+        .advice("send the client secret in one place alone: HTTP Basic, or parameters"),
 ];

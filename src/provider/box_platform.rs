@@ -125,36 +125,22 @@ const TAKE_BOTH: &str = "take client id and client secret from the config.json o
 
 /// From the server's document of errors and from users' reports.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "'exp' claim",
-        "check this machine's clock; exp lies at most 60 seconds ahead of Box's",
-    ),
-    (
-        "invalid_grant",
-        "'jti' claim",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "invalid_grant",
-        "'sub' claim",
-        "check enterprise id or user id: an enterprise id is no user id, and an app without app users may ask for its enterprise alone",
-    ),
-    (
-        "invalid_grant",
-        "'iss' claim",
-        "check the client id, and take key and key id from the same config.json",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check client id, enterprise id or user id, key id and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "let an administrator authorize the app in the Admin Console, and again after its scopes or keys change",
-    ),
-    ("invalid_client", "", TAKE_BOTH),
-    ("invalid_request", "", TAKE_BOTH),
+    Hint::code("invalid_grant")
+        .and_words("'exp' claim")
+        .advice("check this machine's clock; exp lies at most 60 seconds ahead of Box's"),
+    Hint::code("invalid_grant")
+        .and_words("'jti' claim")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::code("invalid_grant")
+        .and_words("'sub' claim")
+        .advice("check enterprise id or user id: an enterprise id is no user id, and an app without app users may ask for its enterprise alone"),
+    Hint::code("invalid_grant")
+        .and_words("'iss' claim")
+        .advice("check the client id, and take key and key id from the same config.json"),
+    Hint::code("invalid_grant")
+        .advice("check client id, enterprise id or user id, key id and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("let an administrator authorize the app in the Admin Console, and again after its scopes or keys change"),
+    Hint::code("invalid_client").advice(TAKE_BOTH),
+    Hint::code("invalid_request").advice(TAKE_BOTH),
 ];

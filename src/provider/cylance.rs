@@ -142,26 +142,13 @@ const LIMITS: Limits = Limits {
 
 /// From the vendor's table of statuses and from users' reports. The responses have no error codes.
 const HINTS: &[Hint] = &[
-    (
-        "400",
-        "",
-        "check that exp lies at most 30 minutes after iat, and this machine's clock",
-    ),
-    (
-        "401",
-        "",
-        "check tenant id, application id, secret and region, and this machine's clock",
-    ),
-    (
-        "403",
-        "",
-        "give the application the scopes that are asked for",
-    ),
-    ("404", "", "check the base URL and the application id"),
-    (
-        "409",
-        "",
-        "the request conflicts with existing data: ask the vendor, no document says when",
-    ),
-    ("429", "", RATE_LIMITED),
+    Hint::code("400")
+        .advice("check that exp lies at most 30 minutes after iat, and this machine's clock"),
+    Hint::code("401")
+        .advice("check tenant id, application id, secret and region, and this machine's clock"),
+    Hint::code("403").advice("give the application the scopes that are asked for"),
+    Hint::code("404").advice("check the base URL and the application id"),
+    Hint::code("409")
+        .advice("the request conflicts with existing data: ask the vendor, no document says when"),
+    Hint::code("429").advice(RATE_LIMITED),
 ];

@@ -105,50 +105,28 @@ const BARE_HOST: &str = "DocuSign wants a bare host as audience: set it to accou
 
 /// From the server's document and from users' reports.
 const HINTS: &[Hint] = &[
-    (
-        "consent_required",
-        "",
-        "let the user or an administrator open https://HOST/oauth/auth?response_type=code&scope=signature%20impersonation&client_id=INTEGRATION_KEY&redirect_uri=REDIRECT_URI once in a browser",
-    ),
-    (
-        "invalid_grant",
-        "no_valid_keys_or_signatures",
-        "sign with the private key that was shown when the key pair of this integration key was made",
-    ),
-    (
-        "invalid_grant",
-        "issuer_not_found",
-        "check the integration key and the environment: demo and production have integration keys of their own",
-    ),
-    (
-        "invalid_grant",
-        "user_not_found",
-        "the subject is the user's API user ID, not the account's, and of this environment",
-    ),
-    ("invalid_grant", "expired", "check this machine's clock"),
-    (
-        "invalid_grant",
-        "",
-        "check integration key, user id, environment, key and this machine's clock",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the integration key and the environment",
-    ),
-    (
-        "invalid_request",
-        "",
-        "set the audience to the bare host, account.docusign.com or account-d.docusign.com",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for signature and impersonation, and for what the user has consented to",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "check the integration key, and that it has an RSA key pair",
-    ),
+    Hint::code("consent_required")
+        .advice("let the user or an administrator open https://HOST/oauth/auth?response_type=code&scope=signature%20impersonation&client_id=INTEGRATION_KEY&redirect_uri=REDIRECT_URI once in a browser"),
+    Hint::code("invalid_grant")
+        .and_words("no_valid_keys_or_signatures")
+        .advice("sign with the private key that was shown when the key pair of this integration key was made"),
+    Hint::code("invalid_grant")
+        .and_words("issuer_not_found")
+        .advice("check the integration key and the environment: demo and production have integration keys of their own"),
+    Hint::code("invalid_grant")
+        .and_words("user_not_found")
+        .advice("the subject is the user's API user ID, not the account's, and of this environment"),
+    Hint::code("invalid_grant")
+        .and_words("expired")
+        .advice("check this machine's clock"),
+    Hint::code("invalid_grant")
+        .advice("check integration key, user id, environment, key and this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("check the integration key and the environment"),
+    Hint::code("invalid_request")
+        .advice("set the audience to the bare host, account.docusign.com or account-d.docusign.com"),
+    Hint::code("invalid_scope")
+        .advice("ask for signature and impersonation, and for what the user has consented to"),
+    Hint::code("unauthorized_client")
+        .advice("check the integration key, and that it has an RSA key pair"),
 ];

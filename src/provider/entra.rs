@@ -145,52 +145,29 @@ const NO_RESOURCE: &str = "check the resource in the scope: this tenant has no s
 
 /// From the server's document of errors, whose numbers appear in the descriptions.
 const HINTS: &[Hint] = &[
-    (
-        "",
-        "aadsts700027:",
-        "upload this certificate to the app, check that it has not expired, and that the key is the certificate's",
-    ),
-    ("", "aadsts700024:", "check this machine's clock"),
-    ("", "aadsts7000214:", REVOKED),
-    ("", "aadsts7000277:", REVOKED),
-    (
-        "",
-        "aadsts1000502:",
-        "the certificate is not valid now: make another one, and upload it to the app",
-    ),
-    (
-        "",
-        "aadsts700016:",
-        "check client id, tenant and cloud: this tenant has no such app, or its administrator has not consented",
-    ),
-    ("", "aadsts70011:", SET_SCOPE),
-    ("", "aadsts1002012:", SET_SCOPE),
-    ("", "aadsts500011:", NO_RESOURCE),
-    (
-        "",
-        "aadsts90002:",
-        "check the tenant, and the cloud: US Government and China have their own",
-    ),
-    (
-        "",
-        "aadsts53003:",
-        "a policy of Conditional Access blocks the app: ask the tenant's administrator",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check that the app has this certificate, that the key is the certificate's, and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "check client id, tenant and cloud, and that the app is allowed to use client credentials",
-    ),
-    ("invalid_scope", "", SET_SCOPE),
-    ("invalid_resource", "", NO_RESOURCE),
-    (
-        "invalid_request",
-        "",
-        "check tenant, cloud and scope: the description says what is wrong with the request",
-    ),
+    Hint::words("aadsts700027:")
+        .advice("upload this certificate to the app, check that it has not expired, and that the key is the certificate's"),
+    Hint::words("aadsts700024:")
+        .advice("check this machine's clock"),
+    Hint::words("aadsts7000214:").advice(REVOKED),
+    Hint::words("aadsts7000277:").advice(REVOKED),
+    Hint::words("aadsts1000502:")
+        .advice("the certificate is not valid now: make another one, and upload it to the app"),
+    Hint::words("aadsts700016:")
+        .advice("check client id, tenant and cloud: this tenant has no such app, or its administrator has not consented"),
+    Hint::words("aadsts70011:").advice(SET_SCOPE),
+    Hint::words("aadsts1002012:").advice(SET_SCOPE),
+    Hint::words("aadsts500011:").advice(NO_RESOURCE),
+    Hint::words("aadsts90002:")
+        .advice("check the tenant, and the cloud: US Government and China have their own"),
+    Hint::words("aadsts53003:")
+        .advice("a policy of Conditional Access blocks the app: ask the tenant's administrator"),
+    Hint::code("invalid_client")
+        .advice("check that the app has this certificate, that the key is the certificate's, and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("check client id, tenant and cloud, and that the app is allowed to use client credentials"),
+    Hint::code("invalid_scope").advice(SET_SCOPE),
+    Hint::code("invalid_resource").advice(NO_RESOURCE),
+    Hint::code("invalid_request")
+        .advice("check tenant, cloud and scope: the description says what is wrong with the request"),
 ];

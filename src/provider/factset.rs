@@ -78,24 +78,12 @@ const LIMITS: Limits = Limits {
 
 /// The codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check that clientId and jwk are of one configuration file that is still active, and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "make the configuration file of a confidential client",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "leave the scope out, or ask for scopes that the client has",
-    ),
-    (
-        "invalid_request",
-        "",
-        "look for what changes requests on the way",
-    ),
+    Hint::code("invalid_client")
+        .advice("check that clientId and jwk are of one configuration file that is still active, and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("make the configuration file of a confidential client"),
+    Hint::code("invalid_scope")
+        .advice("leave the scope out, or ask for scopes that the client has"),
+    Hint::code("invalid_request")
+        .advice("look for what changes requests on the way"),
 ];

@@ -109,35 +109,17 @@ const LIMITS: Limits = Limits {
 
 /// The codes are the first words of the descriptions.
 const HINTS: &[Hint] = &[
-    (
-        "",
-        "invalid_custom_token",
-        "check that the key file is of this project and that its key is not deleted, and this machine's clock",
-    ),
-    (
-        "",
-        "credential_mismatch",
-        "take the web API key and the key file of one project",
-    ),
-    (
-        "",
-        "api key",
-        "check the web API key, and that it allows the Identity Toolkit API and this machine",
-    ),
-    (
-        "",
-        "app check",
-        "the project enforces App Check: take it back for Authentication, or use another project",
-    ),
-    (
-        "",
-        "configuration_not_found",
-        "switch Authentication on in the Firebase console",
-    ),
-    (
-        "",
-        "user_disabled",
-        "enable the user in the Firebase console",
-    ),
-    ("429", "", RATE_LIMITED),
+    Hint::words("invalid_custom_token")
+        .advice("check that the key file is of this project and that its key is not deleted, and this machine's clock"),
+    Hint::words("credential_mismatch")
+        .advice("take the web API key and the key file of one project"),
+    Hint::words("api key")
+        .advice("check the web API key, and that it allows the Identity Toolkit API and this machine"),
+    Hint::words("app check")
+        .advice("the project enforces App Check: take it back for Authentication, or use another project"),
+    Hint::words("configuration_not_found")
+        .advice("switch Authentication on in the Firebase console"),
+    Hint::words("user_disabled")
+        .advice("enable the user in the Firebase console"),
+    Hint::code("429").advice(RATE_LIMITED),
 ];

@@ -96,34 +96,17 @@ const LIMITS: Limits = Limits {
 
 /// From the document, and from the source of the vendor's client.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_scope",
-        "unsupported scope for service account",
-        "leave these scopes out, or give them to the service account",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the service account has, such as fr:idm:*",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check that the audience has its port, :443, the ID and the key of the service account, and this machine's clock",
-    ),
-    (
-        "invalid_client",
-        "",
-        "the parameter client_id is service-account, and is no client's own",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the tenant URL, and that the parameter client_id is service-account",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "check the tenant URL: service accounts are of the root realm",
-    ),
+    Hint::code("invalid_scope")
+        .and_words("unsupported scope for service account")
+        .advice("leave these scopes out, or give them to the service account"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the service account has, such as fr:idm:*"),
+    Hint::code("invalid_grant")
+        .advice("check that the audience has its port, :443, the ID and the key of the service account, and this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("the parameter client_id is service-account, and is no client's own"),
+    Hint::code("invalid_request")
+        .advice("check the tenant URL, and that the parameter client_id is service-account"),
+    Hint::code("unauthorized_client")
+        .advice("check the tenant URL: service accounts are of the root realm"),
 ];

@@ -151,51 +151,32 @@ const ERROR_KIND_RULES: &[ErrorKindRule] = &[ErrorKindRule::unavailable("", "rat
 
 /// From the server's document and from users' reports. The responses have no error codes.
 const HINTS: &[Hint] = &[
-    (
-        "401",
-        "could not be decoded",
-        "check that the key is one of this App's private keys, and this machine's clock",
-    ),
-    (
-        "401",
-        "too far in the future",
-        "check this machine's clock; exp lies at most ten minutes ahead of GitHub's",
-    ),
-    (
-        "401",
-        "'exp'",
-        "check this machine's clock: the assertion has expired",
-    ),
-    (
-        "401",
-        "'iat'",
-        "check this machine's clock: iat is always sent as a whole number of its seconds",
-    ),
-    (
-        "401",
-        "must generate a public key",
-        "the App has no private key: make one in its settings",
-    ),
-    (
-        "401",
-        "",
-        "check the client id, that the key is one of this App's private keys, and this machine's clock",
-    ),
-    (
-        "403",
-        "suspended",
-        "the installation is suspended: its owner can take that back in the settings of the installation",
-    ),
-    ("403", "rate limit", RATE_LIMITED),
-    (
-        "404",
-        "",
-        "check the client id, and that the installation is one of this App: GET /app/installations lists them",
-    ),
-    (
-        "422",
-        "",
-        "ask for repositories of this installation, and for permissions that its owner has accepted",
-    ),
-    ("429", "", RATE_LIMITED),
+    Hint::code("401")
+        .and_words("could not be decoded")
+        .advice("check that the key is one of this App's private keys, and this machine's clock"),
+    Hint::code("401")
+        .and_words("too far in the future")
+        .advice("check this machine's clock; exp lies at most ten minutes ahead of GitHub's"),
+    Hint::code("401")
+        .and_words("'exp'")
+        .advice("check this machine's clock: the assertion has expired"),
+    Hint::code("401")
+        .and_words("'iat'")
+        .advice("check this machine's clock: iat is always sent as a whole number of its seconds"),
+    Hint::code("401")
+        .and_words("must generate a public key")
+        .advice("the App has no private key: make one in its settings"),
+    Hint::code("401")
+        .advice("check the client id, that the key is one of this App's private keys, and this machine's clock"),
+    Hint::code("403")
+        .and_words("suspended")
+        .advice("the installation is suspended: its owner can take that back in the settings of the installation"),
+    Hint::code("403")
+        .and_words("rate limit")
+        .advice(RATE_LIMITED),
+    Hint::code("404")
+        .advice("check the client id, and that the installation is one of this App: GET /app/installations lists them"),
+    Hint::code("422")
+        .advice("ask for repositories of this installation, and for permissions that its owner has accepted"),
+    Hint::code("429").advice(RATE_LIMITED),
 ];

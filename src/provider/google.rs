@@ -190,49 +190,26 @@ const LIMITS: Limits = Limits {
 
 /// From Google's reference of errors.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "short-lived token",
-        "check this machine's clock; exp lies an hour ahead at most",
-    ),
-    (
-        "invalid_grant",
-        "invalid jwt signature",
-        "the key is deleted, disabled or of another account: compare private_key_id with the account's keys",
-    ),
-    (
-        "invalid_grant",
-        "account not found",
-        "the service account is deleted, or the key file is of another one: make a new key file",
-    ),
-    (
-        "invalid_grant",
-        "email",
-        "the subject names no user: check its spelling",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "in the Admin console delegate to the account's numeric client_id, with exactly these scopes; that takes up to a day",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "give whole scope URLs with one space between them; for an ID token the whole https URL of the service",
-    ),
-    (
-        "access_denied",
-        "",
-        "add the scope to the delegation in the Admin console",
-    ),
-    (
-        "disabled_client",
-        "",
-        "the account is switched off: enable it in the console",
-    ),
-    (
-        "deleted_client",
-        "",
-        "the account is deleted: make another one, and a key file of it",
-    ),
+    Hint::code("invalid_grant")
+        .and_words("short-lived token")
+        .advice("check this machine's clock; exp lies an hour ahead at most"),
+    Hint::code("invalid_grant")
+        .and_words("invalid jwt signature")
+        .advice("the key is deleted, disabled or of another account: compare private_key_id with the account's keys"),
+    Hint::code("invalid_grant")
+        .and_words("account not found")
+        .advice("the service account is deleted, or the key file is of another one: make a new key file"),
+    Hint::code("invalid_grant")
+        .and_words("email")
+        .advice("the subject names no user: check its spelling"),
+    Hint::code("unauthorized_client")
+        .advice("in the Admin console delegate to the account's numeric client_id, with exactly these scopes; that takes up to a day"),
+    Hint::code("invalid_scope")
+        .advice("give whole scope URLs with one space between them; for an ID token the whole https URL of the service"),
+    Hint::code("access_denied")
+        .advice("add the scope to the delegation in the Admin console"),
+    Hint::code("disabled_client")
+        .advice("the account is switched off: enable it in the console"),
+    Hint::code("deleted_client")
+        .advice("the account is deleted: make another one, and a key file of it"),
 ];

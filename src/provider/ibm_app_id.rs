@@ -97,34 +97,16 @@ const LIMITS: Limits = Limits {
 
 /// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "",
-        "check that the custom identity provider has the public key of this very key and is enabled, the audience, and this machine's clock",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check clientId and secret, which are of one application of this instance",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "enable the custom identity provider in App ID",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check oauthServerUrl, and that issuer and user are set",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the application has",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "enable the custom identity provider in App ID",
-    ),
+    Hint::code("invalid_grant")
+        .advice("check that the custom identity provider has the public key of this very key and is enabled, the audience, and this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("check clientId and secret, which are of one application of this instance"),
+    Hint::code("unauthorized_client")
+        .advice("enable the custom identity provider in App ID"),
+    Hint::code("invalid_request")
+        .advice("check oauthServerUrl, and that issuer and user are set"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the application has"),
+    Hint::code("unsupported_grant_type")
+        .advice("enable the custom identity provider in App ID"),
 ];

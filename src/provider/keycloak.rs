@@ -101,75 +101,44 @@ const LIMITS: Limits = Limits {
 
 /// From the server's source.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "invalid token audience",
-        "set the audience to the realm's issuer, as the realm's metadata prints it",
-    ),
-    (
-        "invalid_client",
-        "multiple audiences",
-        "set the audience to one text: the realm's issuer",
-    ),
-    (
-        "invalid_client",
-        "token reuse",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "invalid_client",
-        "too far in the future",
-        "send iat, or shorten the lifetime of the assertion",
-    ),
-    (
-        "invalid_client",
-        "claim is required",
-        "leave sub, exp and jti as the profile sets them",
-    ),
-    (
-        "invalid_client",
-        "issued in the future",
-        "check this machine's clock",
-    ),
-    ("invalid_client", "not active", "check this machine's clock"),
-    (
-        "invalid_client",
-        "unable to load public key",
-        "import the certificate, or set the JWKS URL, on the client's tab Keys; where that has many keys, set the key id",
-    ),
-    (
-        "invalid_client",
-        "signature algorithm",
-        "sign with the algorithm that is set in the client's tab Credentials, or change it there",
-    ),
-    (
-        "invalid_client",
-        "",
-        "set the client's authenticator to Signed JWT, and check client id, realm, key and this machine's clock; the server's log says more",
-    ),
-    (
-        "unauthorized_client",
-        "service account",
-        "switch on Service account roles for the client",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "switch on Client authentication and Service account roles for the client, and check its key",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "add the scopes to the client's tab Client scopes",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the parameters that are added: client_id must be that of the assertion",
-    ),
-    (
-        "Realm does not exist",
-        "",
-        "check the base URL, with or without /auth, and the realm",
-    ),
+    Hint::code("invalid_client")
+        .and_words("invalid token audience")
+        .advice("set the audience to the realm's issuer, as the realm's metadata prints it"),
+    Hint::code("invalid_client")
+        .and_words("multiple audiences")
+        .advice("set the audience to one text: the realm's issuer"),
+    Hint::code("invalid_client")
+        .and_words("token reuse")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::code("invalid_client")
+        .and_words("too far in the future")
+        .advice("send iat, or shorten the lifetime of the assertion"),
+    Hint::code("invalid_client")
+        .and_words("claim is required")
+        .advice("leave sub, exp and jti as the profile sets them"),
+    Hint::code("invalid_client")
+        .and_words("issued in the future")
+        .advice("check this machine's clock"),
+    Hint::code("invalid_client")
+        .and_words("not active")
+        .advice("check this machine's clock"),
+    Hint::code("invalid_client")
+        .and_words("unable to load public key")
+        .advice("import the certificate, or set the JWKS URL, on the client's tab Keys; where that has many keys, set the key id"),
+    Hint::code("invalid_client")
+        .and_words("signature algorithm")
+        .advice("sign with the algorithm that is set in the client's tab Credentials, or change it there"),
+    Hint::code("invalid_client")
+        .advice("set the client's authenticator to Signed JWT, and check client id, realm, key and this machine's clock; the server's log says more"),
+    Hint::code("unauthorized_client")
+        .and_words("service account")
+        .advice("switch on Service account roles for the client"),
+    Hint::code("unauthorized_client")
+        .advice("switch on Client authentication and Service account roles for the client, and check its key"),
+    Hint::code("invalid_scope")
+        .advice("add the scopes to the client's tab Client scopes"),
+    Hint::code("invalid_request")
+        .advice("check the parameters that are added: client_id must be that of the assertion"),
+    Hint::code("Realm does not exist")
+        .advice("check the base URL, with or without /auth, and the realm"),
 ];

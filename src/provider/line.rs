@@ -99,30 +99,15 @@ const LIMITS: Limits = Limits {
 
 /// From users' reports: LINE documents no causes.
 const HINTS: &[Hint] = &[
-    ("429", "", RATE_LIMITED),
-    (
-        "",
-        "limit",
-        "the channel has all the tokens v2.1 that may live at once: ask for stateless ones, share one by a token store, or shorten token_exp",
-    ),
-    (
-        "invalid_client",
-        "",
-        "the key id or the key is of another channel: compare the key id with LINE's console; check this machine's clock too",
-    ),
-    (
-        "invalid_request",
-        "",
-        "if others get tokens, the channel may have all the tokens v2.1 that may live at once; else check the channel id",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "take out what was added to the request",
-    ),
-    (
-        "400",
-        "",
-        "check key id and channel id; the channel may also have all the tokens v2.1 that may live at once",
-    ),
+    Hint::code("429").advice(RATE_LIMITED),
+    Hint::words("limit")
+        .advice("the channel has all the tokens v2.1 that may live at once: ask for stateless ones, share one by a token store, or shorten token_exp"),
+    Hint::code("invalid_client")
+        .advice("the key id or the key is of another channel: compare the key id with LINE's console; check this machine's clock too"),
+    Hint::code("invalid_request")
+        .advice("if others get tokens, the channel may have all the tokens v2.1 that may live at once; else check the channel id"),
+    Hint::code("unsupported_grant_type")
+        .advice("take out what was added to the request"),
+    Hint::code("400")
+        .advice("check key id and channel id; the channel may also have all the tokens v2.1 that may live at once"),
 ];

@@ -78,34 +78,16 @@ const LIMITS: Limits = Limits {
 
 /// The meaning of each code is from users' reports, not verified against the document.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "client id, client secret and key have to be of one app: copy all three from the Developer Console",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check this machine's clock, and that the service account is of this app and has its domain",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "give the app these scopes in the Developer Console",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the service account with its domain, the scope and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "the app has to be active in the Developer Console, and to have a service account",
-    ),
-    (
-        "access_denied",
-        "",
-        "the app has to be active in the Developer Console, and to have these scopes",
-    ),
+    Hint::code("invalid_client")
+        .advice("client id, client secret and key have to be of one app: copy all three from the Developer Console"),
+    Hint::code("invalid_grant")
+        .advice("check this machine's clock, and that the service account is of this app and has its domain"),
+    Hint::code("invalid_scope")
+        .advice("give the app these scopes in the Developer Console"),
+    Hint::code("invalid_request")
+        .advice("check the service account with its domain, the scope and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("the app has to be active in the Developer Console, and to have a service account"),
+    Hint::code("access_denied")
+        .advice("the app has to be active in the Developer Console, and to have these scopes"),
 ];

@@ -120,46 +120,22 @@ const LIMITS: Limits = Limits {
 
 /// Canvas puts the cause into the description; Moodle sends only a code.
 const HINTS: &[Hint] = &[
-    (
-        "",
-        "jws signature invalid",
-        "the platform has another public key for this tool, or none: check the client id, and that the tool's key set has this key id",
-    ),
-    (
-        "",
-        "jwk error",
-        "the tool's key set cannot be read: its URL has to answer {\"keys\": [...]} to the platform",
-    ),
-    (
-        "",
-        "'aud'",
-        "set the audience of the registration: it may be another URL than the token endpoint",
-    ),
-    ("", "'iat'", "check this machine's clock"),
-    ("", "'exp'", "check this machine's clock"),
-    (
-        "invalid_client",
-        "",
-        "check the client id, the audience of the registration, and that the platform has this public key",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "the administrator has to allow the tool these services",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the audience of the registration, the scope and this machine's clock",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "check that the token endpoint is the one of the registration",
-    ),
-    (
-        "400",
-        "",
-        "check the audience of the registration, and that the platform has this public key",
-    ),
+    Hint::words("jws signature invalid")
+        .advice("the platform has another public key for this tool, or none: check the client id, and that the tool's key set has this key id"),
+    Hint::words("jwk error")
+        .advice("the tool's key set cannot be read: its URL has to answer {\"keys\": [...]} to the platform"),
+    Hint::words("'aud'")
+        .advice("set the audience of the registration: it may be another URL than the token endpoint"),
+    Hint::words("'iat'").advice("check this machine's clock"),
+    Hint::words("'exp'").advice("check this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("check the client id, the audience of the registration, and that the platform has this public key"),
+    Hint::code("invalid_scope")
+        .advice("the administrator has to allow the tool these services"),
+    Hint::code("invalid_request")
+        .advice("check the audience of the registration, the scope and this machine's clock"),
+    Hint::code("unsupported_grant_type")
+        .advice("check that the token endpoint is the one of the registration"),
+    Hint::code("400")
+        .advice("check the audience of the registration, and that the platform has this public key"),
 ];

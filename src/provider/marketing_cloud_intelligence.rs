@@ -150,14 +150,8 @@ pub(super) const PROVIDER: Provider = Provider {
 
 /// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check that key and serviceAccountId are of one credential file, and this machine's clock",
-    ),
-    (
-        "invalid_request",
-        "",
-        "if the server finds no parameters, send them in the query (placement), as its document shows it",
-    ),
+    Hint::code("invalid_client")
+        .advice("check that key and serviceAccountId are of one credential file, and this machine's clock"),
+    Hint::code("invalid_request")
+        .advice("if the server finds no parameters, send them in the query (placement), as its document shows it"),
 ];

@@ -105,64 +105,28 @@ const LIMITS: Limits = Limits {
 
 /// The descriptions begin with numbers, and end with a trace id that support asks for.
 const HINTS: &[Hint] = &[
-    (
-        "",
-        "mp-100",
-        "the client id is misspelt, or of the other environment: copy it from Samarbeidsportalen",
-    ),
-    (
-        "",
-        "mp-110",
-        "the audience is of the other environment: it is the issuer, with a slash at its end",
-    ),
-    (
-        "",
-        "mp-120",
-        "the certificate is of the other environment: production takes no test certificates, and test none of production",
-    ),
-    (
-        "",
-        "mp-121",
-        "the registered key has expired, a year after it was posted: post the public key again",
-    ),
-    (
-        "",
-        "mp-011",
-        "the assertion has a claim that Maskinporten does not know, or a line end: look at what was added",
-    ),
-    (
-        "",
-        "claim aud",
-        "the audience is the issuer of this environment, with a slash at its end",
-    ),
-    (
-        "",
-        "client authentication failed",
-        "check the client id, the key id, and that both are of this environment",
-    ),
-    (
-        "invalid_altinn_customer_configuration",
-        "",
-        "compare the system user in Altinn with the request: client id, organisation number and external reference",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check this machine's clock, which may be wrong by ten seconds at most, the client id, and the key id",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "the client has no right to this scope: its owner has to give it, and the client has to add it",
-    ),
-    (
-        "invalid_request",
-        "",
-        "look at the assertion: a claim is missing, or has another form than Maskinporten wants",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the client id, the key id, and that both are of this environment",
-    ),
+    Hint::words("mp-100")
+        .advice("the client id is misspelt, or of the other environment: copy it from Samarbeidsportalen"),
+    Hint::words("mp-110")
+        .advice("the audience is of the other environment: it is the issuer, with a slash at its end"),
+    Hint::words("mp-120")
+        .advice("the certificate is of the other environment: production takes no test certificates, and test none of production"),
+    Hint::words("mp-121")
+        .advice("the registered key has expired, a year after it was posted: post the public key again"),
+    Hint::words("mp-011")
+        .advice("the assertion has a claim that Maskinporten does not know, or a line end: look at what was added"),
+    Hint::words("claim aud")
+        .advice("the audience is the issuer of this environment, with a slash at its end"),
+    Hint::words("client authentication failed")
+        .advice("check the client id, the key id, and that both are of this environment"),
+    Hint::code("invalid_altinn_customer_configuration")
+        .advice("compare the system user in Altinn with the request: client id, organisation number and external reference"),
+    Hint::code("invalid_grant")
+        .advice("check this machine's clock, which may be wrong by ten seconds at most, the client id, and the key id"),
+    Hint::code("invalid_scope")
+        .advice("the client has no right to this scope: its owner has to give it, and the client has to add it"),
+    Hint::code("invalid_request")
+        .advice("look at the assertion: a claim is missing, or has another form than Maskinporten wants"),
+    Hint::code("invalid_client")
+        .advice("check the client id, the key id, and that both are of this environment"),
 ];

@@ -116,29 +116,14 @@ const LIMITS: Limits = Limits {
 
 /// The document describes the errors of the login audit trail, not those of this request.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check that the key signs PS256 or ES256, that kid is the certificate ID of the mapping, that its certificate is valid (two years at most), and the account ID; the login audit trail says more",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check that the claim scope is set, and that exp lies less than an hour after iat",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check that entity and role of the mapping are active; the login audit trail says more",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the integration record allows",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "check Client Credentials (Machine to Machine) Grant in the integration record",
-    ),
+    Hint::code("invalid_client")
+        .advice("check that the key signs PS256 or ES256, that kid is the certificate ID of the mapping, that its certificate is valid (two years at most), and the account ID; the login audit trail says more"),
+    Hint::code("invalid_request")
+        .advice("check that the claim scope is set, and that exp lies less than an hour after iat"),
+    Hint::code("invalid_grant")
+        .advice("check that entity and role of the mapping are active; the login audit trail says more"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the integration record allows"),
+    Hint::code("unauthorized_client")
+        .advice("check Client Credentials (Machine to Machine) Grant in the integration record"),
 ];

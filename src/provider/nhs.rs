@@ -92,80 +92,36 @@ const LIMITS: Limits = Limits {
 
 /// The server names the cause in the description.
 const HINTS: &[Hint] = &[
-    (
-        "",
-        "'alg' header",
-        "the key has to sign RS512: an RSA key, with the algorithm RS512",
-    ),
-    (
-        "",
-        "'kid' header",
-        "register the public key for this application in this environment, and set the key id to its kid, such as test-1",
-    ),
-    ("", "'typ' header", "leave typ as it is: JWT"),
-    (
-        "",
-        "'exp' claim",
-        "check this machine's clock: exp lies five minutes ahead at most",
-    ),
-    (
-        "",
-        "'jti' claim",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "",
-        "'aud' claim",
-        "the audience is the token endpoint of this environment: check the environment",
-    ),
-    (
-        "",
-        "'iss'/'sub'",
-        "iss and sub are the API key of the application: check it, and that it is of this environment",
-    ),
-    (
-        "",
-        "register a public key",
-        "upload the public key as a JWKS for this application, or host it and register its URL",
-    ),
-    (
-        "",
-        "jwks endpoint",
-        "the registered URL of the JWKS does not answer: host it where the NHS can reach it, or upload it",
-    ),
-    (
-        "",
-        "signature verification failed",
-        "the key id is of another key: sign with the private key of the registered public key",
-    ),
-    (
-        "",
-        "malformed jwt",
-        "the server could not read the assertion: look for what changes requests on the way",
-    ),
-    (
-        "public_key error",
-        "",
-        "check the public key that is registered for this application in this environment",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the API key, and that it is of this environment",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the environment, the API key and the key id",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "take out what was added to the request",
-    ),
-    (
-        "401",
-        "",
-        "check the API key, and that the application is approved for this interface",
-    ),
+    Hint::words("'alg' header")
+        .advice("the key has to sign RS512: an RSA key, with the algorithm RS512"),
+    Hint::words("'kid' header")
+        .advice("register the public key for this application in this environment, and set the key id to its kid, such as test-1"),
+    Hint::words("'typ' header")
+        .advice("leave typ as it is: JWT"),
+    Hint::words("'exp' claim")
+        .advice("check this machine's clock: exp lies five minutes ahead at most"),
+    Hint::words("'jti' claim")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::words("'aud' claim")
+        .advice("the audience is the token endpoint of this environment: check the environment"),
+    Hint::words("'iss'/'sub'")
+        .advice("iss and sub are the API key of the application: check it, and that it is of this environment"),
+    Hint::words("register a public key")
+        .advice("upload the public key as a JWKS for this application, or host it and register its URL"),
+    Hint::words("jwks endpoint")
+        .advice("the registered URL of the JWKS does not answer: host it where the NHS can reach it, or upload it"),
+    Hint::words("signature verification failed")
+        .advice("the key id is of another key: sign with the private key of the registered public key"),
+    Hint::words("malformed jwt")
+        .advice("the server could not read the assertion: look for what changes requests on the way"),
+    Hint::code("public_key error")
+        .advice("check the public key that is registered for this application in this environment"),
+    Hint::code("invalid_client")
+        .advice("check the API key, and that it is of this environment"),
+    Hint::code("invalid_request")
+        .advice("check the environment, the API key and the key id"),
+    Hint::code("unsupported_grant_type")
+        .advice("take out what was added to the request"),
+    Hint::code("401")
+        .advice("check the API key, and that the application is approved for this interface"),
 ];

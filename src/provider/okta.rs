@@ -125,72 +125,42 @@ const DPOP: &str = "this app requires DPoP (RFC 9449), which is not supported: s
 
 /// From the server's list of errors.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "audience claim",
-        "the audience is the URL that is called: use one domain for both, Okta's or the custom one",
-    ),
-    (
-        "invalid_client",
-        "kid is invalid",
-        "set the key id that Okta shows for this key among the app's public keys",
-    ),
-    (
-        "invalid_client",
-        "signature is invalid",
-        "sign with the private key of a public key that the app has",
-    ),
-    (
-        "invalid_client",
-        "too far into the future",
-        "check this machine's clock; exp lies an hour ahead at most",
-    ),
-    ("invalid_client", "is expired", "check this machine's clock"),
-    (
-        "invalid_client",
-        "issued before the current time",
-        "check this machine's clock, or leave iat out",
-    ),
-    (
-        "invalid_client",
-        "already been used",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "invalid_client",
-        "private_key_jwt",
-        "set the app's client authentication to Public key / Private key, and sign with a private key",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check client id, domain and this machine's clock, and that the app has this public key",
-    ),
-    (
-        "consent_required",
-        "",
-        "grant the app the scopes on its tab Okta API Scopes",
-    ),
-    (
-        "access_denied",
-        "",
-        "let an access policy of the authorization server allow this app the scopes",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes of this authorization server: okta.* are the organization's own, all others a custom one's",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow the app the grant type Client Credentials",
-    ),
-    ("invalid_dpop_proof", "", DPOP),
-    ("use_dpop_nonce", "", DPOP),
-    (
-        "429",
-        "",
-        "keep a token as long as it lives: an app has a share of the organization's rate limit",
-    ),
+    Hint::code("invalid_client")
+        .and_words("audience claim")
+        .advice("the audience is the URL that is called: use one domain for both, Okta's or the custom one"),
+    Hint::code("invalid_client")
+        .and_words("kid is invalid")
+        .advice("set the key id that Okta shows for this key among the app's public keys"),
+    Hint::code("invalid_client")
+        .and_words("signature is invalid")
+        .advice("sign with the private key of a public key that the app has"),
+    Hint::code("invalid_client")
+        .and_words("too far into the future")
+        .advice("check this machine's clock; exp lies an hour ahead at most"),
+    Hint::code("invalid_client")
+        .and_words("is expired")
+        .advice("check this machine's clock"),
+    Hint::code("invalid_client")
+        .and_words("issued before the current time")
+        .advice("check this machine's clock, or leave iat out"),
+    Hint::code("invalid_client")
+        .and_words("already been used")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::code("invalid_client")
+        .and_words("private_key_jwt")
+        .advice("set the app's client authentication to Public key / Private key, and sign with a private key"),
+    Hint::code("invalid_client")
+        .advice("check client id, domain and this machine's clock, and that the app has this public key"),
+    Hint::code("consent_required")
+        .advice("grant the app the scopes on its tab Okta API Scopes"),
+    Hint::code("access_denied")
+        .advice("let an access policy of the authorization server allow this app the scopes"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes of this authorization server: okta.* are the organization's own, all others a custom one's"),
+    Hint::code("unauthorized_client")
+        .advice("allow the app the grant type Client Credentials"),
+    Hint::code("invalid_dpop_proof").advice(DPOP),
+    Hint::code("use_dpop_nonce").advice(DPOP),
+    Hint::code("429")
+        .advice("keep a token as long as it lives: an app has a share of the organization's rate limit"),
 ];

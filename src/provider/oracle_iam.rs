@@ -85,29 +85,14 @@ const LIMITS: Limits = Limits {
 
 /// The document does not describe the server's errors. These are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check client ID and domain URL, that the certificate is imported as trusted client certificate of the application under the alias that is kid, and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow the application the grant type client credentials",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for one API's scope that the application has, or for urn:opc:idm:__myscopes__",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "allow the application the grant type client credentials",
-    ),
-    (
-        "invalid_request",
-        "",
-        "set a scope, such as urn:opc:idm:__myscopes__",
-    ),
+    Hint::code("invalid_client")
+        .advice("check client ID and domain URL, that the certificate is imported as trusted client certificate of the application under the alias that is kid, and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("allow the application the grant type client credentials"),
+    Hint::code("invalid_scope")
+        .advice("ask for one API's scope that the application has, or for urn:opc:idm:__myscopes__"),
+    Hint::code("invalid_grant")
+        .advice("allow the application the grant type client credentials"),
+    Hint::code("invalid_request")
+        .advice("set a scope, such as urn:opc:idm:__myscopes__"),
 ];

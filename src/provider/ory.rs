@@ -134,65 +134,33 @@ const ERROR_KIND_RULES: &[ErrorKindRule] = &[
 
 /// From the server's source and its document of errors.
 const HINTS: &[Hint] = &[
-    ("error", "token is expired", "check this machine's clock"),
-    (
-        "error",
-        "token used before issued",
-        "check this machine's clock",
-    ),
-    (
-        "error",
-        "token is not valid yet",
-        "check this machine's clock",
-    ),
-    (
-        "jti_known",
-        "",
-        "the server got this assertion twice: look for what repeats requests on the way",
-    ),
-    (
-        "",
-        "must match the authorization server",
-        "set urls.self.issuer of the server to its public URL, or that URL as audience",
-    ),
-    (
-        "",
-        "signing key with kid",
-        "add the public key to the client's JWKS under this kid",
-    ),
-    (
-        "",
-        "signing algorithm",
-        "choose the algorithm that the client is registered with: token_endpoint_auth_signing_alg",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check client ID, audience and this machine's clock, and that the client's method is private_key_jwt",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check that issuer, subject, key and scopes are those of a registered trust relationship, and this machine's clock",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the client is registered with",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "register the client with this grant type",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "register the client with this grant type",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check kid, and that the assertion has jti, iat and exp",
-    ),
+    Hint::code("error")
+        .and_words("token is expired")
+        .advice("check this machine's clock"),
+    Hint::code("error")
+        .and_words("token used before issued")
+        .advice("check this machine's clock"),
+    Hint::code("error")
+        .and_words("token is not valid yet")
+        .advice("check this machine's clock"),
+    Hint::code("jti_known")
+        .advice("the server got this assertion twice: look for what repeats requests on the way"),
+    Hint::words("must match the authorization server")
+        .advice("set urls.self.issuer of the server to its public URL, or that URL as audience"),
+    Hint::words("signing key with kid")
+        .advice("add the public key to the client's JWKS under this kid"),
+    Hint::words("signing algorithm")
+        .advice("choose the algorithm that the client is registered with: token_endpoint_auth_signing_alg"),
+    Hint::code("invalid_client")
+        .advice("check client ID, audience and this machine's clock, and that the client's method is private_key_jwt"),
+    Hint::code("invalid_grant")
+        .advice("check that issuer, subject, key and scopes are those of a registered trust relationship, and this machine's clock"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the client is registered with"),
+    Hint::code("unauthorized_client")
+        .advice("register the client with this grant type"),
+    Hint::code("unsupported_grant_type")
+        .advice("register the client with this grant type"),
+    Hint::code("invalid_request")
+        .advice("check kid, and that the assertion has jti, iat and exp"),
 ];

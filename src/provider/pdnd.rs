@@ -123,24 +123,12 @@ const LIMITS: Limits = Limits {
 
 /// One code for every cause: the portal's tool says which.
 const HINTS: &[Hint] = &[
-    (
-        "015-0008",
-        "",
-        "paste an assertion into \"Debug client assertion\" in the portal, which names the mistake: another environment's audience, a key id that is not of this client, a purpose that is not active or not the client's, a clock that is wrong",
-    ),
-    (
-        "",
-        "unable to generate a token",
-        "paste an assertion into \"Debug client assertion\" in the portal, which names the mistake",
-    ),
-    (
-        "400",
-        "",
-        "paste an assertion into \"Debug client assertion\" in the portal, which names the mistake",
-    ),
-    (
-        "429",
-        "",
-        "keep a voucher as long as it lives, and wait before asking for another",
-    ),
+    Hint::code("015-0008")
+        .advice("paste an assertion into \"Debug client assertion\" in the portal, which names the mistake: another environment's audience, a key id that is not of this client, a purpose that is not active or not the client's, a clock that is wrong"),
+    Hint::words("unable to generate a token")
+        .advice("paste an assertion into \"Debug client assertion\" in the portal, which names the mistake"),
+    Hint::code("400")
+        .advice("paste an assertion into \"Debug client assertion\" in the portal, which names the mistake"),
+    Hint::code("429")
+        .advice("keep a voucher as long as it lives, and wait before asking for another"),
 ];

@@ -141,102 +141,56 @@ fn organization_and_user(token: &AccessToken) -> Option<(&str, &str)> {
 
 /// Error codes and descriptions are from the document and from users' reports.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "audience",
-        "set the audience the org expects: login.salesforce.com, test.salesforce.com or its My Domain",
-    ),
-    (
-        "invalid_grant",
-        "invalid assertion",
-        "upload the certificate of this very key to the app, and check the consumer key",
-    ),
-    (
-        "invalid_grant",
-        "hasn't approved",
-        "pre-authorise the user in the app, and check the audience; a new app takes ten minutes",
-    ),
-    (
-        "invalid_grant",
-        "authentication failure",
-        "check the username, the login URL, and that the user may log in by API",
-    ),
-    (
-        "invalid_grant",
-        "ip restricted",
-        "allow this machine's address and these login hours in the user's profile",
-    ),
-    (
-        "invalid_grant",
-        "login hours",
-        "allow this machine's address and these login hours in the user's profile",
-    ),
-    (
-        "invalid_grant",
-        "login rate exceeded",
-        "keep a token as long as it lives: a user has 3,600 logins an hour",
-    ),
-    ("invalid_grant", "expired", "check this machine's clock"),
-    (
-        "invalid_grant",
-        "",
-        "check username, audience, this machine's clock, and the certificate in the app",
-    ),
-    (
-        "invalid_app_access",
-        "",
-        "give the user's profile or permission set access to the app",
-    ),
+    Hint::code("invalid_grant")
+        .and_words("audience")
+        .advice("set the audience the org expects: login.salesforce.com, test.salesforce.com or its My Domain"),
+    Hint::code("invalid_grant")
+        .and_words("invalid assertion")
+        .advice("upload the certificate of this very key to the app, and check the consumer key"),
+    Hint::code("invalid_grant")
+        .and_words("hasn't approved")
+        .advice("pre-authorise the user in the app, and check the audience; a new app takes ten minutes"),
+    Hint::code("invalid_grant")
+        .and_words("authentication failure")
+        .advice("check the username, the login URL, and that the user may log in by API"),
+    Hint::code("invalid_grant")
+        .and_words("ip restricted")
+        .advice("allow this machine's address and these login hours in the user's profile"),
+    Hint::code("invalid_grant")
+        .and_words("login hours")
+        .advice("allow this machine's address and these login hours in the user's profile"),
+    Hint::code("invalid_grant")
+        .and_words("login rate exceeded")
+        .advice("keep a token as long as it lives: a user has 3,600 logins an hour"),
+    Hint::code("invalid_grant")
+        .and_words("expired")
+        .advice("check this machine's clock"),
+    Hint::code("invalid_grant")
+        .advice("check username, audience, this machine's clock, and the certificate in the app"),
+    Hint::code("invalid_app_access")
+        .advice("give the user's profile or permission set access to the app"),
     // an earlier document misspells the code
-    (
-        "invalid_app_acess",
-        "",
-        "give the user's profile or permission set access to the app",
-    ),
-    (
-        "invalid_client_id",
-        "",
-        "check the consumer key, and that the login URL is of its org",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the consumer key, and that the app allows this flow",
-    ),
-    (
-        "invalid_client_credentials",
-        "",
-        "check the consumer key, and that the app allows this flow",
-    ),
-    (
-        "invalid_request",
-        "refresh_token scope",
-        "add refresh_token to the app's scopes and pre-authorise the user; that takes ten minutes",
-    ),
-    (
-        "app_not_found",
-        "",
-        "use the org's My Domain as login URL and as audience",
-    ),
-    ("inactive_user", "", "activate the user, or use another"),
-    (
-        "inactive_org",
-        "",
-        "the org is locked, closed or suspended: ask Salesforce",
-    ),
-    (
-        "rate_limit_exceeded",
-        "",
-        "keep a token as long as it lives: a user has 3,600 logins an hour",
-    ),
-    (
-        "redirect_uri_mismatch",
-        "",
-        "the app uses another flow: allow it the JWT bearer flow",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "allow the app the JWT bearer flow, and check the login URL",
-    ),
+    Hint::code("invalid_app_acess")
+        .advice("give the user's profile or permission set access to the app"),
+    Hint::code("invalid_client_id")
+        .advice("check the consumer key, and that the login URL is of its org"),
+    Hint::code("invalid_client")
+        .advice("check the consumer key, and that the app allows this flow"),
+    Hint::code("invalid_client_credentials")
+        .advice("check the consumer key, and that the app allows this flow"),
+    Hint::code("invalid_request")
+        .and_words("refresh_token scope")
+        .advice("add refresh_token to the app's scopes and pre-authorise the user; that takes ten minutes"),
+    Hint::code("app_not_found")
+        .advice("use the org's My Domain as login URL and as audience"),
+    Hint::code("inactive_user")
+        .advice("activate the user, or use another"),
+    Hint::code("inactive_org")
+        .advice("the org is locked, closed or suspended: ask Salesforce"),
+    Hint::code("rate_limit_exceeded")
+        .advice("keep a token as long as it lives: a user has 3,600 logins an hour"),
+    Hint::code("redirect_uri_mismatch")
+        .advice("the app uses another flow: allow it the JWT bearer flow"),
+    Hint::code("unsupported_grant_type")
+        .advice("allow the app the JWT bearer flow, and check the login URL"),
 ];

@@ -56,29 +56,15 @@ const LIMITS: Limits = Limits {
 
 /// From the vendor's client, and the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "client_assertion_type is missing",
-        "send the parameters as a form: the API client is set to private_key_jwt, and the server found no assertion",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the client ID, that the API client is set to private_key_jwt and has the certificate of this very key, and this machine's clock",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "give the API client the scope, and its roles the tenant",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "give the API client the roles that the scope needs",
-    ),
-    (
-        "invalid_request",
-        "",
-        "look for what changes requests on the way",
-    ),
+    Hint::code("invalid_client")
+        .and_words("client_assertion_type is missing")
+        .advice("send the parameters as a form: the API client is set to private_key_jwt, and the server found no assertion"),
+    Hint::code("invalid_client")
+        .advice("check the client ID, that the API client is set to private_key_jwt and has the certificate of this very key, and this machine's clock"),
+    Hint::code("invalid_scope")
+        .advice("give the API client the scope, and its roles the tenant"),
+    Hint::code("unauthorized_client")
+        .advice("give the API client the roles that the scope needs"),
+    Hint::code("invalid_request")
+        .advice("look for what changes requests on the way"),
 ];

@@ -78,34 +78,16 @@ const LIMITS: Limits = Limits {
 
 /// About errors, the document says only that a parameter is missing or wrong. The rows are the codes of RFC 6749 §5.2.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check client ID, issuer and subject against the JWT of the application in the administration console, that the issuer's JWKS has the key under this kid, the audience, and this machine's clock",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow the application the grant type client credentials",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "allow the application the grant type client credentials",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "leave the scope out, or ask for scopes that the application has",
-    ),
-    (
-        "invalid_request",
-        "",
-        "a parameter is missing or wrong: check client ID, and token_format, which is jwt or opaque",
-    ),
-    (
-        "400",
-        "",
-        "a parameter is missing or wrong: check client ID, and token_format, which is jwt or opaque",
-    ),
+    Hint::code("invalid_client")
+        .advice("check client ID, issuer and subject against the JWT of the application in the administration console, that the issuer's JWKS has the key under this kid, the audience, and this machine's clock"),
+    Hint::code("unauthorized_client")
+        .advice("allow the application the grant type client credentials"),
+    Hint::code("unsupported_grant_type")
+        .advice("allow the application the grant type client credentials"),
+    Hint::code("invalid_scope")
+        .advice("leave the scope out, or ask for scopes that the application has"),
+    Hint::code("invalid_request")
+        .advice("a parameter is missing or wrong: check client ID, and token_format, which is jwt or opaque"),
+    Hint::code("400")
+        .advice("a parameter is missing or wrong: check client ID, and token_format, which is jwt or opaque"),
 ];

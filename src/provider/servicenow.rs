@@ -114,44 +114,21 @@ const ERROR_KIND_RULES: &[ErrorKindRule] =
 
 /// From users' reports: the answer is the same for every cause.
 const HINTS: &[Hint] = &[
-    (
-        "server_error",
-        "access_denied",
-        "check that the key id is in the JWT verifier map, that the subject is in the user field, the audience, and this machine's clock; the system log says more under JWT",
-    ),
-    (
-        "access_denied",
-        "",
-        "check that the key id is in the JWT verifier map, that the subject is in the user field, the audience, and this machine's clock; the system log says more under JWT",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the client id and the client secret: only a public client goes without one",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check that the key id is in the JWT verifier map, the subject and this machine's clock",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check the client id, the client secret and the subject",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "allow the application the JWT bearer grant in the application registry",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "make the application as an OAuth JWT API endpoint for external clients",
-    ),
-    (
-        "server_error",
-        "",
-        "the instance could not answer; its system log says more under OAuth and JWT",
-    ),
+    Hint::code("server_error")
+        .and_words("access_denied")
+        .advice("check that the key id is in the JWT verifier map, that the subject is in the user field, the audience, and this machine's clock; the system log says more under JWT"),
+    Hint::code("access_denied")
+        .advice("check that the key id is in the JWT verifier map, that the subject is in the user field, the audience, and this machine's clock; the system log says more under JWT"),
+    Hint::code("invalid_client")
+        .advice("check the client id and the client secret: only a public client goes without one"),
+    Hint::code("invalid_grant")
+        .advice("check that the key id is in the JWT verifier map, the subject and this machine's clock"),
+    Hint::code("invalid_request")
+        .advice("check the client id, the client secret and the subject"),
+    Hint::code("unauthorized_client")
+        .advice("allow the application the JWT bearer grant in the application registry"),
+    Hint::code("unsupported_grant_type")
+        .advice("make the application as an OAuth JWT API endpoint for external clients"),
+    Hint::code("server_error")
+        .advice("the instance could not answer; its system log says more under OAuth and JWT"),
 ];

@@ -108,39 +108,18 @@ const LIMITS: Limits = Limits {
 
 /// The causes of `invalid_client` are from servers' documents and users' reports: no server names the cause.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_client",
-        "",
-        "check that the server has this public key by now (Epic takes an hour, its sandbox half a day), the key id, that alg is the registered one, that aud is the token endpoint to the letter, and this machine's clock",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "ask for scopes that the app is approved for, in the form of the server's version: .rs or .read",
-    ),
-    (
-        "invalid_request",
-        "",
-        "a parameter is missing or given twice: take out what was added to the request",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "register the app for backend services: it may be a user's app",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "the server took the request for another grant: take out what was added to it",
-    ),
-    (
-        "",
-        "invalid jwt",
-        "the key id is of another organisation's key, or the client token has expired: Medicare wants the token itself as client id",
-    ),
-    (
-        "401",
-        "",
-        "check the key id, the client id and this machine's clock",
-    ),
+    Hint::code("invalid_client")
+        .advice("check that the server has this public key by now (Epic takes an hour, its sandbox half a day), the key id, that alg is the registered one, that aud is the token endpoint to the letter, and this machine's clock"),
+    Hint::code("invalid_scope")
+        .advice("ask for scopes that the app is approved for, in the form of the server's version: .rs or .read"),
+    Hint::code("invalid_request")
+        .advice("a parameter is missing or given twice: take out what was added to the request"),
+    Hint::code("unauthorized_client")
+        .advice("register the app for backend services: it may be a user's app"),
+    Hint::code("invalid_grant")
+        .advice("the server took the request for another grant: take out what was added to it"),
+    Hint::words("invalid jwt")
+        .advice("the key id is of another organisation's key, or the client token has expired: Medicare wants the token itself as client id"),
+    Hint::code("401")
+        .advice("check the key id, the client id and this machine's clock"),
 ];

@@ -164,31 +164,19 @@ const SET_KEY: &str = "set this public key at the user: compare RSA_PUBLIC_KEY_F
 /// From the server's list of errors. Most answers have only the first number; an administrator finds the other one with
 /// `SYSTEM$GET_LOGIN_FAILURE_DETAILS`.
 const HINTS: &[Hint] = &[
-    (
-        "394300",
-        "",
-        "check the user: it is the login name, which may differ from the name",
-    ),
-    (
-        "394302",
-        "",
+    Hint::code("394300")
+        .advice("check the user: it is the login name, which may differ from the name"),
+    Hint::code("394302").advice(
         "check this machine's clock: the assertion came more than a minute after it was signed",
     ),
-    ("394303", "", "check this machine's clock"),
-    ("394304", "", SET_KEY),
-    ("394306", "", SET_KEY),
-    (
-        "394307",
-        "",
-        "check the account: the assertion names another one than the URL",
-    ),
-    ("390144", "", COMPARE),
-    ("", "jwt token is invalid", COMPARE),
-    ("invalid_client", "", CHECK),
-    ("invalid_grant", "", CHECK),
-    (
-        "invalid_scope",
-        "",
-        "check the host of the service's endpoint, and that the user may use the role",
-    ),
+    Hint::code("394303").advice("check this machine's clock"),
+    Hint::code("394304").advice(SET_KEY),
+    Hint::code("394306").advice(SET_KEY),
+    Hint::code("394307").advice("check the account: the assertion names another one than the URL"),
+    Hint::code("390144").advice(COMPARE),
+    Hint::words("jwt token is invalid").advice(COMPARE),
+    Hint::code("invalid_client").advice(CHECK),
+    Hint::code("invalid_grant").advice(CHECK),
+    Hint::code("invalid_scope")
+        .advice("check the host of the service's endpoint, and that the user may use the role"),
 ];

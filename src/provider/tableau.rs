@@ -138,57 +138,35 @@ const LIMITS: Limits = Limits {
 
 /// From the vendor's tables. The number in brackets ends the detail of the sign-in error.
 const HINTS: &[Hint] = &[
-    (
-        "401001",
-        "(5)",
-        "check the user's name with its case: on Tableau Cloud it is an e-mail address",
-    ),
-    (
-        "401001",
-        "(16)",
-        "let exp lie at most ten minutes ahead, and check the user's name, the site, and this machine's clock",
-    ),
-    (
-        "401001",
-        "(126)",
-        "check the client id, and that the connected app is enabled",
-    ),
-    (
-        "401001",
-        "(127)",
-        "check the secret id, which is kid, and the secret value",
-    ),
-    (
-        "401001",
-        "(10083)",
-        "the header needs kid, which is the secret id, and iss, which is the client id",
-    ),
-    (
-        "401001",
-        "(10084)",
-        "check the secret value, that the connected app is enabled, the user and the scopes",
-    ),
-    (
-        "401001",
-        "(10096)",
-        "let exp lie at most ten minutes ahead, and send no assertion twice",
-    ),
-    (
-        "401001",
-        "",
-        "check that the connected app is enabled, secret id and secret value, the user's name with its case, the site, and this machine's clock",
-    ),
-    (
-        "401002",
-        "",
-        "give the connected app and the assertion the scopes of the call",
-    ),
-    ("400000", "", "check the API version and the site"),
-    ("404002", "", "the user is not on this site"),
-    (
-        "405000",
-        "",
-        "write the server URL with the pod of Tableau Cloud, such as 10ax, and with https",
-    ),
-    ("429", "", RATE_LIMITED),
+    Hint::code("401001")
+        .and_words("(5)")
+        .advice("check the user's name with its case: on Tableau Cloud it is an e-mail address"),
+    Hint::code("401001")
+        .and_words("(16)")
+        .advice("let exp lie at most ten minutes ahead, and check the user's name, the site, and this machine's clock"),
+    Hint::code("401001")
+        .and_words("(126)")
+        .advice("check the client id, and that the connected app is enabled"),
+    Hint::code("401001")
+        .and_words("(127)")
+        .advice("check the secret id, which is kid, and the secret value"),
+    Hint::code("401001")
+        .and_words("(10083)")
+        .advice("the header needs kid, which is the secret id, and iss, which is the client id"),
+    Hint::code("401001")
+        .and_words("(10084)")
+        .advice("check the secret value, that the connected app is enabled, the user and the scopes"),
+    Hint::code("401001")
+        .and_words("(10096)")
+        .advice("let exp lie at most ten minutes ahead, and send no assertion twice"),
+    Hint::code("401001")
+        .advice("check that the connected app is enabled, secret id and secret value, the user's name with its case, the site, and this machine's clock"),
+    Hint::code("401002")
+        .advice("give the connected app and the assertion the scopes of the call"),
+    Hint::code("400000")
+        .advice("check the API version and the site"),
+    Hint::code("404002").advice("the user is not on this site"),
+    Hint::code("405000")
+        .advice("write the server URL with the pod of Tableau Cloud, such as 10ax, and with https"),
+    Hint::code("429").advice(RATE_LIMITED),
 ];

@@ -97,70 +97,27 @@ const CLOCK: &str = "check this machine's clock and the server's";
 
 /// From the source of the server's plug-in and its library. The errors have no codes.
 const HINTS: &[Hint] = &[
-    ("", "missing role", "name a role, or set a default role"),
-    (
-        "",
-        "could not be found",
-        "check the name of the role, the mount and the namespace",
-    ),
-    (
-        "",
-        "no audiences bound",
-        "leave the audience out, or bind it: bound_audiences of the role",
-    ),
-    (
-        "",
-        "audience",
-        "set one of the role's bound_audiences as audience",
-    ),
-    (
-        "",
-        "invalid issuer",
-        "set the issuer that bound_issuer of the method names",
-    ),
-    (
-        "",
-        "invalid subject",
-        "set the subject that bound_subject of the role names",
-    ),
-    (
-        "",
-        "(alg)",
-        "sign with one of jwt_supported_algs of the method",
-    ),
-    ("", "(exp)", CLOCK),
-    ("", "(nbf)", CLOCK),
-    ("", "(iat)", CLOCK),
-    (
-        "",
-        "error validating token",
-        "check jwt_validation_pubkeys or the JWKS of the method",
-    ),
-    (
-        "",
-        "error validating claims",
-        "compare the claims with bound_claims and bound_subject of the role",
-    ),
-    (
-        "",
-        "not found in token",
-        "set the claim that the role's user_claim names, such as the subject",
-    ),
-    (
-        "403",
-        "",
-        "check the namespace, and that the method is enabled at this mount",
-    ),
-    (
-        "404",
-        "",
-        "check the namespace, and that the method is enabled at this mount",
-    ),
-    ("429", "", RATE_LIMITED),
-    (
-        "503",
-        "",
-        "the server is sealed or in maintenance: ask its administrator",
-    ),
-    ("400", "", "check role, mount and claims"),
+    Hint::words("missing role").advice("name a role, or set a default role"),
+    Hint::words("could not be found")
+        .advice("check the name of the role, the mount and the namespace"),
+    Hint::words("no audiences bound")
+        .advice("leave the audience out, or bind it: bound_audiences of the role"),
+    Hint::words("audience").advice("set one of the role's bound_audiences as audience"),
+    Hint::words("invalid issuer").advice("set the issuer that bound_issuer of the method names"),
+    Hint::words("invalid subject").advice("set the subject that bound_subject of the role names"),
+    Hint::words("(alg)").advice("sign with one of jwt_supported_algs of the method"),
+    Hint::words("(exp)").advice(CLOCK),
+    Hint::words("(nbf)").advice(CLOCK),
+    Hint::words("(iat)").advice(CLOCK),
+    Hint::words("error validating token")
+        .advice("check jwt_validation_pubkeys or the JWKS of the method"),
+    Hint::words("error validating claims")
+        .advice("compare the claims with bound_claims and bound_subject of the role"),
+    Hint::words("not found in token")
+        .advice("set the claim that the role's user_claim names, such as the subject"),
+    Hint::code("403").advice("check the namespace, and that the method is enabled at this mount"),
+    Hint::code("404").advice("check the namespace, and that the method is enabled at this mount"),
+    Hint::code("429").advice(RATE_LIMITED),
+    Hint::code("503").advice("the server is sealed or in maintenance: ask its administrator"),
+    Hint::code("400").advice("check role, mount and claims"),
 ];

@@ -86,20 +86,11 @@ const LIMITS: Limits = Limits {
 
 /// From users' reports. The responses have no error codes.
 const HINTS: &[Hint] = &[
-    (
-        "401",
-        "",
-        "check the guest issuer ID, that its secret is decoded from base64, and this machine's clock; new guest issuers cannot be made",
-    ),
-    (
-        "400",
-        "",
-        "check that guest ID and display name are set, and this machine's clock",
-    ),
-    (
-        "403",
-        "",
-        "the guest issuer may not do this: use a service app with guest management",
-    ),
-    ("429", "", RATE_LIMITED),
+    Hint::code("401")
+        .advice("check the guest issuer ID, that its secret is decoded from base64, and this machine's clock; new guest issuers cannot be made"),
+    Hint::code("400")
+        .advice("check that guest ID and display name are set, and this machine's clock"),
+    Hint::code("403")
+        .advice("the guest issuer may not do this: use a service app with guest management"),
+    Hint::code("429").advice(RATE_LIMITED),
 ];

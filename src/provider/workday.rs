@@ -88,34 +88,16 @@ const LIMITS: Limits = Limits {
 
 /// From users' reports; no public document describes the errors.
 const HINTS: &[Hint] = &[
-    (
-        "invalid_grant",
-        "",
-        "check that the API client has the x509 certificate of this very key, that the audience is wd, that the integration system user is active and not locked, and this machine's clock",
-    ),
-    (
-        "invalid_client",
-        "",
-        "check the client ID, and that the API client is active and of the grant type JWT bearer",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "register the API client with the grant type JWT bearer",
-    ),
-    (
-        "unsupported_grant_type",
-        "",
-        "register the API client with the grant type JWT bearer",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "give the API client the functional areas that are asked for",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check host URL and tenant, which the report View API Clients shows",
-    ),
+    Hint::code("invalid_grant")
+        .advice("check that the API client has the x509 certificate of this very key, that the audience is wd, that the integration system user is active and not locked, and this machine's clock"),
+    Hint::code("invalid_client")
+        .advice("check the client ID, and that the API client is active and of the grant type JWT bearer"),
+    Hint::code("unauthorized_client")
+        .advice("register the API client with the grant type JWT bearer"),
+    Hint::code("unsupported_grant_type")
+        .advice("register the API client with the grant type JWT bearer"),
+    Hint::code("invalid_scope")
+        .advice("give the API client the functional areas that are asked for"),
+    Hint::code("invalid_request")
+        .advice("check host URL and tenant, which the report View API Clients shows"),
 ];

@@ -81,26 +81,15 @@ const LIMITS: Limits = Limits {
 
 /// The codes are those of gRPC. The document does not describe the errors.
 const HINTS: &[Hint] = &[
-    (
-        "16",
-        "",
-        "check that the key signs PS256, that kid is the id of the authorized key, and this machine's clock",
-    ),
-    (
-        "3",
-        "",
-        "check that the key signs PS256, and that exp lies at most an hour after iat",
-    ),
-    (
-        "5",
-        "",
-        "the service account or its key is deleted: make a new key file",
-    ),
-    (
-        "7",
-        "",
-        "the service account may not do this: check that it is active",
-    ),
-    ("8", "", RATE_LIMITED),
-    ("401", "", "check the key and this machine's clock"),
+    Hint::code("16")
+        .advice("check that the key signs PS256, that kid is the id of the authorized key, and this machine's clock"),
+    Hint::code("3")
+        .advice("check that the key signs PS256, and that exp lies at most an hour after iat"),
+    Hint::code("5")
+        .advice("the service account or its key is deleted: make a new key file"),
+    Hint::code("7")
+        .advice("the service account may not do this: check that it is active"),
+    Hint::code("8").advice(RATE_LIMITED),
+    Hint::code("401")
+        .advice("check the key and this machine's clock"),
 ];

@@ -81,47 +81,25 @@ const LIMITS: Limits = Limits {
 
 /// Versions since 4 answer 500 to anything that is wrong with an assertion: see zitadel/zitadel#12692.
 const HINTS: &[Hint] = &[
-    (
-        "server_error",
-        "errors.internal",
-        "this may be a fault of Zitadel's, or its answer to an assertion that it refuses: check that the audience is the instance's own URL, the user id, that the key is a service user's, and this machine's clock",
-    ),
-    (
-        "",
-        "audience",
-        "the audience is the issuer of the metadata: https:// and the instance's external domain, without a slash at its end",
-    ),
-    ("", "issuedat", "check this machine's clock"),
-    ("", "in the future", "check this machine's clock"),
-    ("", "expired", "check this machine's clock"),
-    (
-        "",
-        "signature",
-        "the key is deleted, expired or of another user: compare keyId with the user's keys",
-    ),
-    (
-        "invalid_scope",
-        "",
-        "the scope needs openid, and whatever else it names has to exist",
-    ),
-    (
-        "invalid_client",
-        "",
-        "this is about a client: check that the key is a service user's, and no application's",
-    ),
-    (
-        "invalid_grant",
-        "",
-        "check user id, key id, audience and this machine's clock",
-    ),
-    (
-        "invalid_request",
-        "",
-        "check user id, key id, audience and this machine's clock, and that the scope has openid",
-    ),
-    (
-        "unauthorized_client",
-        "",
-        "check that the user is a service user, and active",
-    ),
+    Hint::code("server_error")
+        .and_words("errors.internal")
+        .advice("this may be a fault of Zitadel's, or its answer to an assertion that it refuses: check that the audience is the instance's own URL, the user id, that the key is a service user's, and this machine's clock"),
+    Hint::words("audience")
+        .advice("the audience is the issuer of the metadata: https:// and the instance's external domain, without a slash at its end"),
+    Hint::words("issuedat").advice("check this machine's clock"),
+    Hint::words("in the future")
+        .advice("check this machine's clock"),
+    Hint::words("expired").advice("check this machine's clock"),
+    Hint::words("signature")
+        .advice("the key is deleted, expired or of another user: compare keyId with the user's keys"),
+    Hint::code("invalid_scope")
+        .advice("the scope needs openid, and whatever else it names has to exist"),
+    Hint::code("invalid_client")
+        .advice("this is about a client: check that the key is a service user's, and no application's"),
+    Hint::code("invalid_grant")
+        .advice("check user id, key id, audience and this machine's clock"),
+    Hint::code("invalid_request")
+        .advice("check user id, key id, audience and this machine's clock, and that the scope has openid"),
+    Hint::code("unauthorized_client")
+        .advice("check that the user is a service user, and active"),
 ];
