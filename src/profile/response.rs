@@ -58,21 +58,21 @@ pub(crate) struct ResponseMap {
 pub(crate) struct ErrorKindRule {
     pub(crate) code: Cow<'static, str>,
     /// A part of the description, in lower case.
-    pub(crate) part: Cow<'static, str>,
+    pub(crate) words: &'static str,
     pub(crate) kind: ErrorKind,
 }
 
 impl ErrorKindRule {
-    pub(crate) const fn unavailable(code: &'static str, part: &'static str) -> Self {
-        Self::new(code, part, ErrorKind::Unavailable)
+    pub(crate) const fn unavailable(code: &'static str, words: &'static str) -> Self {
+        Self::new(code, words, ErrorKind::Unavailable)
     }
-    pub(crate) const fn denied(code: &'static str, part: &'static str) -> Self {
-        Self::new(code, part, ErrorKind::Denied)
+    pub(crate) const fn denied(code: &'static str, words: &'static str) -> Self {
+        Self::new(code, words, ErrorKind::Denied)
     }
-    const fn new(code: &'static str, part: &'static str, kind: ErrorKind) -> Self {
+    const fn new(code: &'static str, words: &'static str, kind: ErrorKind) -> Self {
         Self {
             code: Cow::Borrowed(code),
-            part: Cow::Borrowed(part),
+            words,
             kind,
         }
     }
@@ -109,9 +109,9 @@ impl ResponseMap {
 
     /// Returns the kind of an error by its words, or `None` if only its status says it.
     pub(crate) fn kind_of(&self, code: &str, description: &str) -> Option<ErrorKind> {
-        let kinds = self.error_kind_rules.iter().chain(TEMPORARY);
-        let mut kinds = kinds.filter(|row| row.code == code && says(description, &row.part));
-        kinds.next().map(|row| row.kind)
+        let mut rules = self.error_kind_rules.iter().chain(TEMPORARY);
+        let rule = rules.find(|rule| rule.code == code && says(description, rule.words));
+        rule.map(|rule| rule.kind)
     }
 }
 

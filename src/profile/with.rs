@@ -421,10 +421,10 @@ impl Profile {
     }
 
     fn with_kind_of_error(self, code: Cow<'static, str>, kind: ErrorKind) -> Self {
-        let part = Cow::Borrowed("");
+        let words = "";
         self.map_response(|response| {
-            let kinds = response.error_kind_rules.to_mut();
-            kinds.insert(0, ErrorKindRule { code, part, kind }); // the first that matches counts
+            let rules = response.error_kind_rules.to_mut();
+            rules.insert(0, ErrorKindRule { code, words, kind }); // the first that matches counts
         })
     }
 
