@@ -41,8 +41,6 @@ pub fn response(input: &[u8]) {
 
     let members = json_object(status, &body);
     let expected = expected(name == "cylance", status, &body, members.as_ref());
-    let encoding = response.header("Content-Encoding").map(str::trim);
-    let is_encoded = encoding.is_some_and(|name| !name.eq_ignore_ascii_case("identity"));
     let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
     let is_plain = |value: &str| value.chars().all(|c| matches!(c, ' '..='~'));
     let is_invisible = |(name, value): (&str, &str)| is_challenge(name) && !is_plain(value);
@@ -53,7 +51,7 @@ pub fn response(input: &[u8]) {
     let denial = Denial {
         is_salesforce: name == "salesforce",
         // A body that cannot be read says nothing, so the challenge counts.
-        may_be_by_challenge: members.is_none() && !is_long && (body.is_empty() || !is_encoded),
+        may_be_by_challenge: members.is_none() && !is_long,
         has_invisible_words: is_invisible_body || response.headers().any(is_invisible),
     };
     let token = members
