@@ -39,8 +39,8 @@ pub(crate) struct ResponseMap {
     pub(crate) token_header: TokenHeader,
     pub(crate) lifetime_member: Cow<'static, str>,
     pub(crate) lifetime_unit: LifetimeUnit,
-    /// [`warn_of_lifetime`] if the caller named the lifetime member, whose absence is then a mistake. It is a function so
-    /// that only a program that names one contains it.
+    /// [`warn_of_lifetime`] if the caller named the lifetime member, since its absence is then a mistake. It is a
+    /// function so that only a program that names a member contains it.
     pub(crate) warn_of_lifetime: Option<fn(&AssumedLifetime<'_>)>,
     /// Whether the `exp` of the token itself is read if the response names no lifetime and the token is a JWT.
     pub(crate) reads_token_exp: bool,
@@ -179,8 +179,9 @@ pub(crate) struct AssumedLifetime<'a> {
     pub(crate) lifetime: Duration,
 }
 
-/// Logs that the lifetime member is absent or cannot be read. Quotes no value: a member that was named by mistake may be
-/// the token.
+/// Logs that the lifetime member is absent or cannot be read.
+///
+/// It quotes no value: a member that was named by mistake may be the token.
 pub(crate) fn warn_of_lifetime(assumed: &AssumedLifetime<'_>) {
     let member = &assumed.map.lifetime_member;
     let problem = match assumed.body.find(member) {
