@@ -89,7 +89,7 @@ impl Discovery {
                 })),
                 None => Err(Error::config(
                     "the audience is to be the issuer, which this metadata URL does not name: \
-                    give Endpoint::issuer, or Audience::Fixed",
+                    give the issuer in its place, or the audience as a text",
                 )),
             },
         },

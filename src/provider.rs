@@ -126,7 +126,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ),
     (
         "irs",
-        "the IRS wants two assertions in one request, one of the user and one of the client, which is not supported: sign each with Profile::assertion, and send the request yourself",
+        "the IRS wants two assertions in one request, one of the user and one of the client, which is not supported: make each assertion without sending it, and send the request yourself",
     ),
 ];
 

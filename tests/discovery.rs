@@ -845,7 +845,7 @@ fn audience_issuer_by_a_url_that_names_no_issuer_is_refused_before_a_request() {
             assert_eq!(
                 error.to_string(),
                 "the audience is to be the issuer, which this metadata URL does not name: \
-                give Endpoint::issuer, or Audience::Fixed"
+                give the issuer in its place, or the audience as a text"
             );
         }
     }

@@ -79,7 +79,7 @@ pub(super) const PROVIDER: Provider = Provider {
 const LIMITS: Limits = Limits {
     check: |profile| match &profile.audience {
         Audience::TokenEndpoint | Audience::Issuer => {
-            Err("Workday wants wd as audience, which Profile::workday sets")
+            Err("Workday wants wd as audience, which is the default")
         }
         _ => Ok(()),
     },
