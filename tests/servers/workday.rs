@@ -47,7 +47,7 @@ fn workday_limits_are_known() {
     let profile = workday().with_audience(Audience::TokenEndpoint);
     assert_eq!(
         refused(profile.assertion(&rsa_key(), now())),
-        "Workday wants wd as audience, which Profile::workday sets"
+        "Workday wants wd as audience, which is the default"
     );
     let text = refused(workday().assertion(&ec_key(), now()));
     assert!(text.starts_with("this server accepts RS256"), "{text}");
