@@ -134,8 +134,8 @@ const QUOTE_LEN: usize = 16;
 /// Bytes with white space do not count: an input may have our own sentences, but no secret has white space.
 #[track_caller]
 fn assert_not_quoted(text: &str, secret: impl AsRef<[u8]>) {
-    /// Names of ciphers, which an input may have and our sentences have too.
-    const OURS: &[u8] = b"CAMELLIA-128-CBC CAMELLIA-192-CBC CAMELLIA-256-CBC";
+    /// Names of ciphers and of parameters, which an input may have and our sentences and `Debug` have too.
+    const OURS: &[u8] = b"CAMELLIA-128-CBC CAMELLIA-192-CBC CAMELLIA-256-CBC client_assertion_type";
     let is_solid = |run: &&[u8]| !run.iter().any(u8::is_ascii_whitespace);
     let runs: HashSet<_> = secret
         .as_ref()
