@@ -10,6 +10,8 @@ use crate::{
 
 const ENDPOINT: &str = "https://as.example.com/token?tenant=7";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The most names in a pointer to a member of a JSON body.
+const MAX_DEPTH: usize = 32;
 
 /// Sends the parameters that `input` lists: a scope, which may be empty, and then pairs of name and value.
 pub fn parameters(input: &[u8]) {
@@ -45,7 +47,8 @@ pub fn parameters(input: &[u8]) {
         };
         let is_json = placement == Placement::JSON;
         let is_repeated = is_repeated || is_json && paths.iter().enumerate().any(is_in_other);
-        let is_invalid = is_repeated || scope.as_ref().is_some_and(|scope| !is_scope(scope));
+        let is_deep = is_json && paths.iter().any(|path| path.len() > MAX_DEPTH);
+        let is_invalid = is_repeated || is_deep || scope.as_ref().is_some_and(|scope| !is_scope(scope));
         let key = key();
         let exchange = match Exchange::new(&profile, &key, now()) {
             Ok(exchange) => exchange,
