@@ -48,7 +48,8 @@ pub fn parameters(input: &[u8]) {
         let is_json = placement == Placement::JSON;
         let is_repeated = is_repeated || is_json && paths.iter().enumerate().any(is_in_other);
         let is_deep = is_json && paths.iter().any(|path| path.len() > MAX_DEPTH);
-        let is_invalid = is_repeated || is_deep || scope.as_ref().is_some_and(|scope| !is_scope(scope));
+        let is_invalid =
+            is_repeated || is_deep || scope.as_ref().is_some_and(|scope| !is_scope(scope));
         let key = key();
         let exchange = match Exchange::new(&profile, &key, now()) {
             Ok(exchange) => exchange,

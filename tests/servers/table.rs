@@ -74,7 +74,7 @@ fn unsupported_server_has_a_reason_and_no_provider() {
     for (name, reason, advice) in [
         ("adobe", "ended", "OAuth Server-to-Server"),
         ("helseid", "DPoP", "libraries"),
-        ("irs", "two assertions", "Profile::assertion"),
+        ("irs", "two assertions", "send the request yourself"),
     ] {
         let why = unsupported(name).unwrap();
         assert!(why.contains(reason) && why.contains(advice), "{why}");
