@@ -5,7 +5,7 @@
 
 use dudect_bencher::rand::RngExt as _;
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
-use jwt_bearer::{RsaKey, Signer as _};
+use jwt_bearer::{RingRsaKey, RsaKey, Signer};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs1v15::SigningKey;
@@ -16,7 +16,7 @@ const KEY: &[u8] = include_bytes!("../../../tests/data/keys/rsa-2048.der");
 /// The key of RFC 7515 §A.2, with the same number of bits and the same public exponent.
 const OTHER: &str = include_str!("../../../fuzz/seeds/pem/pkcs8.pem");
 
-/// Signatures of a run, both classes together. At 2.5 ms each, a run takes half a minute.
+/// Signatures of a run, both classes together. At 2 ms each, a run takes half a minute.
 const SAMPLES: usize = 12_000;
 
 /// As long as the header and claims of a usual assertion.
@@ -25,6 +25,10 @@ const FIXED: Message = [b'a'; 256];
 
 fn key() -> RsaKey {
     RsaKey::from_der(KEY).expect("the key is valid")
+}
+
+fn ring_key() -> RingRsaKey {
+    RingRsaKey::from_der(KEY).expect("the key is valid")
 }
 
 fn classes(rng: &mut BenchRng) -> Vec<Class> {
@@ -47,7 +51,7 @@ fn messages(rng: &mut BenchRng) -> Vec<(Class, Message)> {
 }
 
 /// Signs random messages with another key in each class.
-fn sign_with_keys(left: &RsaKey, right: &RsaKey, runner: &mut CtRunner, rng: &mut BenchRng) {
+fn sign_with_keys<S: Signer>(left: &S, right: &S, runner: &mut CtRunner, rng: &mut BenchRng) {
     for class in classes(rng) {
         let message: Message = rng.random();
         let key = match class {
@@ -76,6 +80,19 @@ fn fixed_or_random_message(runner: &mut CtRunner, rng: &mut BenchRng) {
     }
 }
 
+fn ring_one_key_or_another(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let other = RingRsaKey::from_pem(OTHER).expect("the key is valid");
+    sign_with_keys(&ring_key(), &other, runner, rng);
+}
+
+/// `ring` does not blind.
+fn ring_fixed_or_random_message(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let key = ring_key();
+    for (class, message) in messages(rng) {
+        runner.run_one(class, || key.sign(&message));
+    }
+}
+
 /// A control: without random numbers, `rsa` does not blind.
 fn fixed_or_random_message_unblinded(runner: &mut CtRunner, rng: &mut BenchRng) {
     let key = RsaPrivateKey::from_pkcs1_der(KEY).expect("the key is valid");
@@ -89,5 +106,7 @@ ctbench_main!(
     same_key_read_twice,
     one_key_or_another,
     fixed_or_random_message,
-    fixed_or_random_message_unblinded
+    fixed_or_random_message_unblinded,
+    ring_one_key_or_another,
+    ring_fixed_or_random_message
 );
