@@ -245,7 +245,6 @@ impl<'a> Settings<'a> {
         for secret in secrets {
             let is_shown = |shown: &&str| {
                 let mut runs = shown.as_bytes().windows(QUOTE_LEN);
-                let secret = secret.to_uppercase();
                 runs.any(|run| {
                     secret
                         .as_bytes()
