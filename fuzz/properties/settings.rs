@@ -60,6 +60,7 @@ pub fn settings(input: &[u8]) {
     };
     assert!(is_complete, "{}: {values:?} was accepted", provider.name);
 
+    let shown_before = debug(&profile);
     let mut all: Vec<(&str, &str)> = Vec::new();
     for (name, value) in &settings {
         let expected = is_valid(name, value);
@@ -76,7 +77,11 @@ pub fn settings(input: &[u8]) {
             }
         }
     }
-    let settings = Settings { provider, all };
+    let settings = Settings {
+        provider,
+        shown_before,
+        all,
+    };
     let secrets: Vec<_> = settings
         .secrets()
         .chain(secret_inputs(provider, &values))
@@ -202,6 +207,8 @@ fn assert_value_hidden(text: &str, name: &str, value: &str) {
 /// The settings that were accepted, in their order.
 struct Settings<'a> {
     provider: &'a Provider,
+    /// What `Debug` shows of the profile without them.
+    shown_before: String,
     all: Vec<(&'a str, &'a str)>,
 }
 
@@ -241,7 +248,8 @@ impl<'a> Settings<'a> {
         });
         let inputs = inputs.iter();
         let inputs = inputs.filter(|(name, _)| !is_secret_input(self.provider, name));
-        let shown: Vec<_> = names.chain(inputs.map(|(_, value)| *value)).collect();
+        let shown = names.chain(inputs.map(|(_, value)| *value));
+        let shown: Vec<_> = shown.chain([&*self.shown_before]).collect();
         for secret in secrets {
             let is_shown = |shown: &&str| {
                 let mut runs = shown.as_bytes().windows(QUOTE_LEN);
