@@ -68,7 +68,6 @@ pub fn claims(input: &[u8]) {
         subject.as_ref(),
         audience.as_ref(),
         text_of(&claims, "tid"),
-        typ.as_ref(),
     ];
     let is_invalid = texts.into_iter().flatten().any(|text| !is_valid_name(text))
         || scope.as_ref().is_some_and(|scope| !is_scope(scope))

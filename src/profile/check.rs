@@ -150,7 +150,6 @@ impl Profile {
             ("subject", self.subject.as_deref()),
             ("audience", aud.map(String::as_str)),
             ("claim tid", tid.as_deref().map(String::as_str)),
-            ("typ", self.typ.as_deref()),
         ];
         for (what, text) in texts {
             let Some(text) = text else { continue };
@@ -165,6 +164,9 @@ impl Profile {
                 _ => continue,
             };
             return Err(Error::config(format!("{what} {problem}")));
+        }
+        if self.typ.as_deref() == Some("") {
+            return Err(Error::config("typ is empty"));
         }
         let scope_token = |t: &str| {
             !t.is_empty()
