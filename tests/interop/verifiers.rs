@@ -713,30 +713,22 @@ fn case() -> impl Strategy<Value = Case> {
     let claims = prop::collection::btree_map(own(), json(), 0..8);
     // `jsonwebtoken` accepts only strings in the header.
     let header = prop::collection::btree_map(own(), text(), 0..3);
+    let typ = prop::option::of(text().prop_filter("empty", |typ| !typ.is_empty()));
     let key = 0..BITS.len() + SECRETS.len();
-    (
-        key,
-        texts,
-        times,
-        jti,
-        claims,
-        prop::option::of(text()),
-        header,
+    (key, texts, times, jti, claims, typ, header).prop_map(
+        |(key, (issuer, subject, audience), (exp, iat), jti, claims, typ, header)| Case {
+            key,
+            issuer,
+            subject,
+            audience,
+            exp,
+            iat: iat.or((jti == Jti::Omit).then_some(0)), // the profile needs one of them
+            jti,
+            claims,
+            typ,
+            header,
+        },
     )
-        .prop_map(
-            |(key, (issuer, subject, audience), (exp, iat), jti, claims, typ, header)| Case {
-                key,
-                issuer,
-                subject,
-                audience,
-                exp,
-                iat: iat.or((jti == Jti::Omit).then_some(0)), // the profile needs one of them
-                jti,
-                claims,
-                typ,
-                header,
-            },
-        )
 }
 
 impl Case {
