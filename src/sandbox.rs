@@ -310,7 +310,7 @@ impl Server {
     /// Returns the assertion that one of the [servers](crate::sandbox#servers) accepted last, or `None` if it accepted
     /// none.
     ///
-    /// A test can read from it what a client sent. The empty name stands for the servers without a base URL.
+    /// A test can read from it what a client sent. The empty name means the servers without a base URL.
     pub fn last_assertion(&self, name: &str) -> Option<String> {
         let state = self.shared.state();
         state.accepted_assertions.get(name).cloned()
