@@ -87,6 +87,8 @@ impl Answer {
             return String::new(); // closing with unread bytes resets the connection
         }
         stream.set_read_timeout(Some(CLIENT_LIMIT)).unwrap();
+        // Under wine, a write to a client that has disconnected may never end.
+        stream.set_write_timeout(Some(CLIENT_LIMIT)).unwrap();
         let request = read(&stream).unwrap_or_default();
         match self {
             Self::Bytes(bytes) => drop(stream.write_all(&bytes)),
