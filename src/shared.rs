@@ -106,6 +106,7 @@ impl SharedTokens {
             is_usable: true,
             number: self.sessions.fetch_add(1, Ordering::Relaxed),
             is_locked: false,
+            logged: None,
         }
     }
 
@@ -289,6 +290,8 @@ struct StoreSession<'s> {
     is_usable: bool,
     number: u64,
     is_locked: bool,
+    /// The problem that was logged last. A wait for a lock meets the same one at every poll.
+    logged: Option<String>,
 }
 
 impl StoreSession<'_> {
@@ -300,7 +303,7 @@ impl StoreSession<'_> {
         let token = match entry.decode(&bytes, now.wall) {
             Ok(token) => token,
             Err(why) => {
-                warn!("{server:?}: token store: what it holds is ignored: {why}");
+                self.warn(format!("what it holds is ignored: {why}"));
                 return None;
             }
         };
@@ -409,13 +412,19 @@ impl StoreSession<'_> {
         None
     }
 
-    fn record(&self, what: &str, error: &str) {
+    fn record(&mut self, what: &str, error: &str) {
         let failure = format!("{what} failed: {}", redact::redact(error, &[]));
-        warn!(
-            "{:?}: token store: {failure}",
-            self.fetcher.profile.endpoint
-        );
-        self.fetcher.state().store_error = Some(failure);
+        self.fetcher.state().store_error = Some(failure.clone());
+        self.warn(failure);
+    }
+
+    /// Logs a problem, unless it is the one that was logged last.
+    fn warn(&mut self, problem: String) {
+        if self.logged.as_ref() != Some(&problem) {
+            let server = &self.fetcher.profile.endpoint;
+            warn!("{server:?}: token store: {problem}");
+            self.logged = Some(problem);
+        }
     }
 
     fn limit(&self) -> Duration {

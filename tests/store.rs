@@ -1348,3 +1348,22 @@ fn lock_wait_is_logged_once() {
         assert_eq!(waits.count(), 1, "{lines:?}");
     });
 }
+
+#[test]
+fn stored_token_that_cannot_be_used_is_logged_once_during_a_lock_wait() {
+    for (fault, text) in [("", "what it holds is ignored"), ("load", "load failed")] {
+        let mut fixture = Fixture::new();
+        get_token(&fixture.process());
+        fixture.store.overwrite(b"something else");
+        fixture.store.lock_all(); // and never releases it
+        fixture.store.faulty_call = fault;
+        logged(|lines| {
+            assert_eq!(get_token(&fixture.process()), "t2");
+            let loads = fixture.store.calls().into_iter();
+            assert!(loads.filter(|call| *call == "load").count() > 50);
+            let lines = lines.lock().unwrap();
+            let logged = lines.iter().filter(|line| line.contains(text));
+            assert_eq!(logged.count(), 1, "{lines:?}");
+        });
+    }
+}
