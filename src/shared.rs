@@ -159,11 +159,20 @@ impl SharedTokens {
         let fetcher = session.fetcher;
         let mut give_up_at = context.deadline;
         let mut poll = FIRST_POLL;
+        let cached = context.best.clone();
         let mut found = None;
         loop {
-            if let Some(loaded) = session.load(context.best.as_ref()) {
-                context.consider(&loaded, fetcher.now());
-                found = Some(loaded);
+            match session.load(context.best.as_ref()) {
+                LoadOutcome::Token(loaded) => {
+                    context.consider(&loaded, fetcher.now());
+                    found = Some(loaded);
+                }
+                // If there was a token, another process has removed it, perhaps because the API refused it.
+                LoadOutcome::NoToken => {
+                    found = None;
+                    context.best.clone_from(&cached);
+                }
+                LoadOutcome::StoreFailed => {} // a token found before may still be there
             }
             let now = fetcher.now();
             // Shorter once there is a token that is only to be refreshed.
@@ -201,6 +210,14 @@ enum WaitOutcome {
     Found(CachedToken),
     /// This process fetches, with a token to fall back on if there is one.
     FetchNow { fallback: Option<CachedToken> },
+}
+
+/// What the store has.
+enum LoadOutcome {
+    Token(CachedToken),
+    /// No token that can be used.
+    NoToken,
+    StoreFailed,
 }
 
 /// Who has the lock.
@@ -296,15 +313,19 @@ struct StoreSession<'s> {
 
 impl StoreSession<'_> {
     /// Loads a token that is neither expired nor rejected. `best` is the best token of this process.
-    fn load(&mut self, best: Option<&CachedToken>) -> Option<CachedToken> {
-        let bytes = self.load_bytes()?;
+    fn load(&mut self, best: Option<&CachedToken>) -> LoadOutcome {
+        let bytes = match self.load_bytes() {
+            Some(Some(bytes)) => bytes,
+            Some(None) => return LoadOutcome::NoToken,
+            None => return LoadOutcome::StoreFailed,
+        };
         let (fetcher, entry) = (self.fetcher, &self.entry);
         let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
         let token = match entry.decode(&bytes, now.wall) {
             Ok(token) => token,
             Err(why) => {
                 self.warn(format!("what it holds is ignored: {why}"));
-                return None;
+                return LoadOutcome::NoToken;
             }
         };
         // The wall clock dates it: a monotonic clock means nothing to another process.
@@ -321,16 +342,17 @@ impl StoreSession<'_> {
             },
         };
         if cached.has_expired(now) || self.shared.rejected.contains(&cached.token) {
-            return None;
+            return LoadOutcome::NoToken;
         }
         debug!("{server:?}: token store: a token, {age:?} old");
-        Some(cached)
+        LoadOutcome::Token(cached)
     }
 
-    fn load_bytes(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+    /// Returns what is stored, or `None` if the store fails.
+    fn load_bytes(&mut self) -> Option<Option<Zeroizing<Vec<u8>>>> {
         self.call("load", |store, name, time| {
             Ok(store.load(name, time)?.map(Zeroizing::new))
-        })?
+        })
     }
 
     fn try_lock(&mut self) -> LockState {
@@ -374,7 +396,8 @@ impl StoreSession<'_> {
         let mut is_removed = false;
         for entry in [Some(self.entry.clone()), former].into_iter().flatten() {
             self.entry = entry.clone();
-            let bytes = self.load_bytes().filter(|bytes| is_wanted(&entry, bytes));
+            let bytes = self.load_bytes().flatten();
+            let bytes = bytes.filter(|bytes| is_wanted(&entry, bytes));
             is_removed |= bytes.is_some_and(|bytes| self.remove(bytes).is_some());
         }
         is_removed

@@ -812,10 +812,40 @@ fn slow_signer_that_uses_up_the_timeout_prevents_the_request() {
                     (takes, error.kind(), error.is_retryable()),
                     (30, Network, true)
                 );
-                assert_eq!(error.to_string(), "as.example.com: no answer in time");
+                assert_eq!(error.to_string(), "no time is left to send a request");
             }
         }
     }
+}
+
+#[test]
+fn request_without_time_is_not_sent_and_its_error_blames_no_host() {
+    let discovered = || client_at(Endpoint::issuer("https://as.example.com").unwrap());
+    let error = |profile, timeout| {
+        let (clock, asked) = (
+            Arc::new(ManualClock::new(now())),
+            Arc::<AtomicUsize>::default(),
+        );
+        let (time, count) = (clock.clone(), asked.clone());
+        let transport = move |_: &Request, _: Duration| {
+            count.fetch_add(1, SeqCst);
+            time.advance(timeout);
+            Ok(Response::new(404, ""))
+        };
+        let source = TokenSource::with_transport(transport, profile, hmac()).unwrap();
+        let source = source.with_clock(clock).with_timeout(timeout);
+        let error = source.token().unwrap_err();
+        assert!(error.is_timeout() && error.is_retryable(), "{error}");
+        (error.to_string(), asked.load(SeqCst))
+    };
+    let unsent = "no time is left to send a request";
+    assert_eq!(error(client(), Duration::ZERO), (unsent.to_owned(), 0));
+    assert_eq!(error(discovered(), Duration::ZERO), (unsent.to_owned(), 0));
+
+    let (text, requests) = error(discovered(), secs(5));
+    assert!(text.contains("metadata is not there"), "{text}");
+    assert!(text.contains(unsent), "{text}");
+    assert_eq!(requests, 1);
 }
 
 #[test]

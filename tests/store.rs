@@ -903,6 +903,51 @@ fn refreshable_token_is_returned_when_the_lock_is_taken_and_the_server_is_silent
     assert!(fixture.elapsed() < secs(300));
 }
 
+/// Another process removes the stored token while a process waits for the lock: its API has refused it.
+#[test]
+fn stored_token_that_is_removed_during_the_lock_wait_is_no_fallback() {
+    /// A store whose third load and later ones have another outcome.
+    struct Changed(
+        Store,
+        AtomicUsize,
+        fn() -> Result<Option<Vec<u8>>, BoxError>,
+    );
+    impl TokenStore for Changed {
+        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+            match self.1.fetch_add(1, SeqCst) {
+                0 | 1 => self.0.load(name, time),
+                _ => self.2(),
+            }
+        }
+        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
+            self.0.save(name, b, l, t)
+        }
+        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+            self.0.remove(name, bytes, time)
+        }
+        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
+            self.0.try_lock(name, time)
+        }
+    }
+    let outcome = |load: fn() -> Result<Option<Vec<u8>>, BoxError>| {
+        let fixture = Fixture::new();
+        get_token(&fixture.process());
+        fixture.clock.advance(secs(250));
+        fixture.store.lock_all(); // and never releases it
+        fixture.respond_with(503, "");
+        let store = Changed(fixture.store.clone(), AtomicUsize::default(), load);
+        let token = fixture.process().with_store(store).unwrap().token();
+        (token, fixture.request_count() - 1)
+    };
+    let (removed, attempts) = outcome(|| Ok(None));
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(attempts, 3, "no token is left to serve meanwhile");
+
+    let (unreadable, attempts) = outcome(|| Err("out of order".into()));
+    assert_eq!(unreadable.unwrap().secret(), "t1");
+    assert_eq!(attempts, 1);
+}
+
 // ---- identity ----
 
 #[test]
