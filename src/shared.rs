@@ -24,12 +24,10 @@ use crate::token::AccessToken;
 
 /// The longest time for one call to a store: a stored token has to cost less than an exchange.
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
-/// A call gets at most one eighth of the caller's remaining time.
+/// A call in a fetch gets at most one eighth of the caller's remaining time.
 const TIME_LEFT_DIVISOR: u32 = 8;
-/// Saving a token gets at least this much time, because the lock is released afterwards.
+/// Saving a token gets at least this much time, and so does releasing the lock afterwards: a late token is shared too.
 const MIN_SAVE_TIME: Duration = Duration::from_millis(50);
-/// The time for calls outside a fetch: each gets [`MAX_CALL_TIME`].
-const TIME_WITHOUT_FETCH: Duration = MAX_CALL_TIME.saturating_mul(TIME_LEFT_DIVISOR);
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(10);
 /// The longest pause while another process fetches: its token is soon noticed.
@@ -97,7 +95,7 @@ impl SharedTokens {
         }))
     }
 
-    fn session<'s>(&'s self, fetcher: &'s Fetcher, deadline: Instant) -> StoreSession<'s> {
+    fn session<'s>(&'s self, fetcher: &'s Fetcher, deadline: Option<Instant>) -> StoreSession<'s> {
         StoreSession {
             shared: self,
             entry: self.current_entry(fetcher),
@@ -247,9 +245,9 @@ impl SharedFetch for SharedTokens {
         fetcher: &Fetcher,
         mut context: FetchContext,
     ) -> Result<CachedToken, FetchFailure> {
-        let mut session = self.session(fetcher, context.deadline);
+        let mut session = self.session(fetcher, Some(context.deadline));
         // No other fetch is current, so all these locks are left over.
-        self.release(session.limit(), |_| true);
+        self.release(session.call_limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
             WaitOutcome::Found(cached) => {
                 let earlier_error = fetcher.state().last_error.take();
@@ -276,7 +274,7 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove_rejected(&self, fetcher: &Fetcher) {
-        let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
+        let mut session = self.session(fetcher, None);
         session.remove_each(|entry, bytes| {
             let token = entry.decode(bytes, fetcher.clock.now());
             token.is_ok_and(|token| self.rejected.contains(&token))
@@ -284,8 +282,8 @@ impl SharedFetch for SharedTokens {
     }
 
     fn remove(&self, fetcher: &Fetcher) -> bool {
-        let mut session = self.session(fetcher, fetcher.now().deadline_in(TIME_WITHOUT_FETCH));
-        self.release(session.limit(), |_| true); // of a fetch that `clear` cancelled
+        let mut session = self.session(fetcher, None);
+        self.release(session.call_limit(), |_| true); // of a fetch that `clear` cancelled
         session.remove_each(|_, _| true)
     }
 }
@@ -302,7 +300,8 @@ struct StoreSession<'s> {
     shared: &'s SharedTokens,
     entry: Arc<StoreEntry>,
     fetcher: &'s Fetcher,
-    deadline: Instant,
+    /// The deadline of the fetch, if it is one.
+    deadline: Option<Instant>,
     /// False once a call timed out, panicked or got no thread: the store is not called again in this session.
     is_usable: bool,
     number: u64,
@@ -350,13 +349,15 @@ impl StoreSession<'_> {
 
     /// Returns what is stored, or `None` if the store fails.
     fn load_bytes(&mut self) -> Option<Option<Zeroizing<Vec<u8>>>> {
-        self.call("load", |store, name, time| {
+        self.call(self.call_limit(), "load", |store, name, time| {
             Ok(store.load(name, time)?.map(Zeroizing::new))
         })
     }
 
     fn try_lock(&mut self) -> LockState {
-        match self.call("lock", |store, name, time| store.try_lock(name, time)) {
+        match self.call(self.call_limit(), "lock", |store, name, time| {
+            store.try_lock(name, time)
+        }) {
             Some(Some(lock)) => {
                 let session = self.number;
                 self.shared.locks().push(HeldLock { session, lock });
@@ -372,11 +373,10 @@ impl StoreSession<'_> {
     fn save(&mut self, cached: &CachedToken, cancellation: FetchCancellation) {
         let now = self.fetcher.now();
         let lifetime = cached.remaining_lifetime(now);
-        let least = now.deadline_in(MIN_SAVE_TIME.saturating_mul(TIME_LEFT_DIVISOR));
-        self.deadline = self.deadline.max(least);
         match self.entry.encode(&cached.token) {
             Ok(bytes) => {
-                self.call("save", move |store, name, time| {
+                let limit = self.call_limit().max(MIN_SAVE_TIME);
+                self.call(limit, "save", move |store, name, time| {
                     let saved = store.save(name, &bytes, lifetime, time);
                     let done = saved.and_then(|()| match cancellation.is_cancelled() {
                         // `clear` looked into the store before the token was saved.
@@ -404,7 +404,7 @@ impl StoreSession<'_> {
     }
 
     fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Option<()> {
-        self.call("remove", move |store, name, time| {
+        self.call(self.call_limit(), "remove", move |store, name, time| {
             let removed = store.remove(name, &bytes, time);
             removed.map_err(|error| without_token(&error, &bytes))
         })
@@ -413,13 +413,14 @@ impl StoreSession<'_> {
     /// Calls the store within a time limit. A failure is only recorded.
     fn call<T: Send + 'static>(
         &mut self,
+        limit: Duration,
         what: &str,
         call: impl FnOnce(&dyn TokenStore, &str, Duration) -> Result<T, BoxError> + Send + 'static,
     ) -> Option<T> {
         if !self.is_usable {
             return None;
         }
-        let (limit, store) = (self.limit(), self.shared.store.clone());
+        let store = self.shared.store.clone();
         let name = self.entry.name().to_owned();
         let returned = self.shared.time_limit.run(limit, move || {
             call(&*store, &name, limit).map_err(|error| error.to_string())
@@ -450,8 +451,11 @@ impl StoreSession<'_> {
         }
     }
 
-    fn limit(&self) -> Duration {
-        let left = self.fetcher.now().time_until(self.deadline);
+    fn call_limit(&self) -> Duration {
+        let Some(deadline) = self.deadline else {
+            return MAX_CALL_TIME;
+        };
+        let left = self.fetcher.now().time_until(deadline);
         let part = left.checked_div(TIME_LEFT_DIVISOR).unwrap_or_default();
         part.min(MAX_CALL_TIME)
     }
@@ -466,9 +470,9 @@ fn without_token(error: &BoxError, bytes: &[u8]) -> BoxError {
 impl Drop for StoreSession<'_> {
     fn drop(&mut self) {
         if self.is_locked {
+            let limit = self.call_limit().max(MIN_SAVE_TIME);
             let number = self.number;
-            self.shared
-                .release(self.limit(), |session| session == number);
+            self.shared.release(limit, |session| session == number);
         }
     }
 }
