@@ -161,16 +161,16 @@ impl SharedTokens {
         let mut found = None;
         loop {
             match session.load(context.best.as_ref()) {
-                LoadOutcome::Token(loaded) => {
+                Ok(Some(loaded)) => {
                     context.consider(&loaded, fetcher.now());
                     found = Some(loaded);
                 }
                 // If there was a token, another process has removed it, perhaps because the API refused it.
-                LoadOutcome::NoToken => {
+                Ok(None) => {
                     found = None;
                     context.best.clone_from(&cached);
                 }
-                LoadOutcome::StoreFailed => {} // a token found before may still be there
+                Err(StoreFailed) => {} // a token found before may still be there
             }
             let now = fetcher.now();
             // Shorter once there is a token that is only to be refreshed.
@@ -187,8 +187,8 @@ impl SharedTokens {
             }
             match session.try_lock() {
                 // A token may have been saved just before the lock was released: it is loaded next.
-                LockState::Ours => {}
-                LockState::OtherProcess => {
+                Ok(LockState::Ours) => {}
+                Ok(LockState::OtherProcess) => {
                     if poll == FIRST_POLL {
                         let server = &fetcher.profile.endpoint;
                         debug!("{server:?}: token store: another process fetches, {left:?} for it");
@@ -196,7 +196,7 @@ impl SharedTokens {
                     fetcher.clock.sleep(poll.min(left));
                     poll = poll.saturating_mul(2).min(MAX_POLL);
                 }
-                LockState::StoreFailed => return WaitOutcome::FetchNow { fallback: found },
+                Err(StoreFailed) => return WaitOutcome::FetchNow { fallback: found },
             }
         }
     }
@@ -210,20 +210,14 @@ enum WaitOutcome {
     FetchNow { fallback: Option<CachedToken> },
 }
 
-/// What the store has.
-enum LoadOutcome {
-    Token(CachedToken),
-    /// No token that can be used.
-    NoToken,
-    StoreFailed,
-}
-
 /// Who has the lock.
 enum LockState {
     Ours,
     OtherProcess,
-    StoreFailed,
 }
+
+/// A call to the store failed, which has been recorded.
+struct StoreFailed;
 
 /// Returns how long to wait for another process: the time left minus one exchange, but at least half of it. In a
 /// refresh it is half of the cached token's remaining lifetime, at most 10 seconds.
@@ -312,11 +306,9 @@ struct StoreSession<'s> {
 
 impl StoreSession<'_> {
     /// Loads a token that is neither expired nor rejected. `best` is the best token of this process.
-    fn load(&mut self, best: Option<&CachedToken>) -> LoadOutcome {
-        let bytes = match self.load_bytes() {
-            Some(Some(bytes)) => bytes,
-            Some(None) => return LoadOutcome::NoToken,
-            None => return LoadOutcome::StoreFailed,
+    fn load(&mut self, best: Option<&CachedToken>) -> Result<Option<CachedToken>, StoreFailed> {
+        let Some(bytes) = self.load_bytes()? else {
+            return Ok(None);
         };
         let (fetcher, entry) = (self.fetcher, &self.entry);
         let (server, now) = (&fetcher.profile.endpoint, fetcher.now());
@@ -324,7 +316,7 @@ impl StoreSession<'_> {
             Ok(token) => token,
             Err(why) => {
                 self.warn(format!("what it holds is ignored: {why}"));
-                return LoadOutcome::NoToken;
+                return Ok(None);
             }
         };
         // The wall clock dates it: a monotonic clock means nothing to another process.
@@ -341,32 +333,27 @@ impl StoreSession<'_> {
             },
         };
         if cached.has_expired(now) || self.shared.rejected.contains(&cached.token) {
-            return LoadOutcome::NoToken;
+            return Ok(None);
         }
         debug!("{server:?}: token store: a token, {age:?} old");
-        LoadOutcome::Token(cached)
+        Ok(Some(cached))
     }
 
-    /// Returns what is stored, or `None` if the store fails.
-    fn load_bytes(&mut self) -> Option<Option<Zeroizing<Vec<u8>>>> {
+    fn load_bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreFailed> {
         self.call(self.call_limit(), "load", |store, name, time| {
             Ok(store.load(name, time)?.map(Zeroizing::new))
         })
     }
 
-    fn try_lock(&mut self) -> LockState {
-        match self.call(self.call_limit(), "lock", |store, name, time| {
-            store.try_lock(name, time)
-        }) {
-            Some(Some(lock)) => {
-                let session = self.number;
-                self.shared.locks().push(HeldLock { session, lock });
-                self.is_locked = true;
-                LockState::Ours
-            }
-            Some(None) => LockState::OtherProcess,
-            None => LockState::StoreFailed,
-        }
+    fn try_lock(&mut self) -> Result<LockState, StoreFailed> {
+        let try_lock = |store: &dyn TokenStore, name: &str, time| store.try_lock(name, time);
+        let Some(lock) = self.call(self.call_limit(), "lock", try_lock)? else {
+            return Ok(LockState::OtherProcess);
+        };
+        let session = self.number;
+        self.shared.locks().push(HeldLock { session, lock });
+        self.is_locked = true;
+        Ok(LockState::Ours)
     }
 
     /// Saves a token, and removes it again if the fetch was cancelled meanwhile.
@@ -376,7 +363,7 @@ impl StoreSession<'_> {
         match self.entry.encode(&cached.token) {
             Ok(bytes) => {
                 let limit = self.call_limit().max(MIN_SAVE_TIME);
-                self.call(limit, "save", move |store, name, time| {
+                let _ = self.call(limit, "save", move |store, name, time| {
                     let saved = store.save(name, &bytes, lifetime, time);
                     let done = saved.and_then(|()| match cancellation.is_cancelled() {
                         // `clear` looked into the store before the token was saved.
@@ -396,29 +383,29 @@ impl StoreSession<'_> {
         let mut is_removed = false;
         for entry in [Some(self.entry.clone()), former].into_iter().flatten() {
             self.entry = entry.clone();
-            let bytes = self.load_bytes().flatten();
+            let bytes = self.load_bytes().ok().flatten();
             let bytes = bytes.filter(|bytes| is_wanted(&entry, bytes));
-            is_removed |= bytes.is_some_and(|bytes| self.remove(bytes).is_some());
+            is_removed |= bytes.is_some_and(|bytes| self.remove(bytes).is_ok());
         }
         is_removed
     }
 
-    fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Option<()> {
+    fn remove(&mut self, bytes: Zeroizing<Vec<u8>>) -> Result<(), StoreFailed> {
         self.call(self.call_limit(), "remove", move |store, name, time| {
             let removed = store.remove(name, &bytes, time);
             removed.map_err(|error| without_token(&error, &bytes))
         })
     }
 
-    /// Calls the store within a time limit. A failure is only recorded.
+    /// Calls the store within a time limit. Records a failure.
     fn call<T: Send + 'static>(
         &mut self,
         limit: Duration,
         what: &str,
         call: impl FnOnce(&dyn TokenStore, &str, Duration) -> Result<T, BoxError> + Send + 'static,
-    ) -> Option<T> {
+    ) -> Result<T, StoreFailed> {
         if !self.is_usable {
-            return None;
+            return Err(StoreFailed);
         }
         let store = self.shared.store.clone();
         let name = self.entry.name().to_owned();
@@ -426,14 +413,14 @@ impl StoreSession<'_> {
             call(&*store, &name, limit).map_err(|error| error.to_string())
         });
         match returned {
-            Ok(Ok(value)) => return Some(value),
+            Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => self.record(what, &error),
             Err(error) => {
                 self.is_usable = false;
                 self.record(what, &error.to_string());
             }
         }
-        None
+        Err(StoreFailed)
     }
 
     fn record(&mut self, what: &str, error: &str) {
