@@ -18,7 +18,7 @@ use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgenc
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
 use crate::signer::CurrentSigner;
-use crate::store::{RejectedTokens, StoreEntry, StoreLock, TokenStore};
+use crate::store::{RejectedTokens, StoreEntries, StoreEntry, StoreLock, TokenStore};
 use crate::time_limit::TimeLimit;
 use crate::token::AccessToken;
 
@@ -49,7 +49,7 @@ pub(crate) trait SharedFetch: Send + Sync {
 /// The tokens of one identity in a store.
 pub(crate) struct SharedTokens {
     store: Arc<dyn TokenStore>,
-    entries: Mutex<Entries>,
+    entries: StoreEntries,
     rejected: RejectedTokens,
     time_limit: TimeLimit,
     /// The lock of the current fetch, and left-over locks, which the next fetch releases: those of hung fetches, and
@@ -57,12 +57,6 @@ pub(crate) struct SharedTokens {
     locks: Mutex<Vec<HeldLock>>,
     /// Counts sessions, to tell them apart.
     sessions: AtomicU64,
-}
-
-/// The entries of the key that signs now, and of the key that it replaced.
-struct Entries {
-    current: Arc<StoreEntry>,
-    former: Option<Arc<StoreEntry>>,
 }
 
 /// A lock, and the session that took it.
@@ -84,10 +78,7 @@ impl SharedTokens {
         })?;
         Ok(Box::new(Self {
             store: Arc::new(store),
-            entries: Mutex::new(Entries {
-                current: Arc::new(StoreEntry::new(identity)),
-                former: None,
-            }),
+            entries: StoreEntries::new(identity),
             rejected: RejectedTokens::default(),
             time_limit: TimeLimit::default(),
             locks: Mutex::default(),
@@ -117,15 +108,7 @@ impl SharedTokens {
             true => fetcher.profile.identity(&*signer),
             false => None,
         };
-        let mut entries = self.entries();
-        if let Some(identity) = identity.filter(|identity| !entries.current.is_for(identity)) {
-            let current = Arc::new(StoreEntry::new(identity));
-            entries.former = Some(mem::replace(&mut entries.current, current));
-        }
-        entries.current.clone()
-    }
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.current(identity)
     }
 
     /// Releases the locks of the sessions for which `may_release` is true.
@@ -379,7 +362,7 @@ impl StoreSession<'_> {
 
     /// Removes what the store has for this key, and for the one that it replaced. Returns whether there was anything.
     fn remove_each(&mut self, is_wanted: impl Fn(&StoreEntry, &[u8]) -> bool) -> bool {
-        let former = self.shared.entries().former.clone();
+        let former = self.shared.entries.former();
         let mut is_removed = false;
         for entry in [Some(self.entry.clone()), former].into_iter().flatten() {
             self.entry = entry.clone();

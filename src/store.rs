@@ -4,9 +4,9 @@
 //! hand out a token of another identity, one that could forge a header, or one that has expired or lives forever. Keys,
 //! assertions and failures are never stored.
 
-use std::str;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+use std::{mem, str};
 
 use zeroize::Zeroizing;
 
@@ -159,17 +159,48 @@ impl RejectedTokens {
     }
 }
 
+/// The entries of the key that signs now, and of the key that it replaced.
+pub(crate) struct StoreEntries(Mutex<Entries>);
+
+struct Entries {
+    current: Arc<StoreEntry>,
+    former: Option<Arc<StoreEntry>>,
+}
+
+impl StoreEntries {
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self(Mutex::new(Entries {
+            current: Arc::new(StoreEntry { identity }),
+            former: None,
+        }))
+    }
+
+    /// Returns the current entry, which is of this identity if there is one.
+    pub(crate) fn current(&self, identity: Option<Identity>) -> Arc<StoreEntry> {
+        let mut entries = self.entries();
+        if let Some(identity) = identity.filter(|identity| !entries.current.is_for(identity)) {
+            let current = Arc::new(StoreEntry { identity });
+            entries.former = Some(mem::replace(&mut entries.current, current));
+        }
+        entries.current.clone()
+    }
+
+    pub(crate) fn former(&self) -> Option<Arc<StoreEntry>> {
+        self.entries().former.clone()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The entry of one identity in a store: its name, and the conversion of its token to bytes and back.
 pub(crate) struct StoreEntry {
     identity: Identity,
 }
 
 impl StoreEntry {
-    pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity }
-    }
-
-    pub(crate) fn is_for(&self, identity: &Identity) -> bool {
+    fn is_for(&self, identity: &Identity) -> bool {
         self.identity.text == identity.text
     }
 
@@ -278,7 +309,9 @@ mod tests {
         let profile = Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint);
         let key = HmacKey::new("secret").unwrap();
         let identity = profile.with_subject(subject).identity(&key);
-        StoreEntry::new(identity.unwrap())
+        StoreEntry {
+            identity: identity.unwrap(),
+        }
     }
     fn token() -> AccessToken {
         let members =
