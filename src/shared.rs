@@ -134,6 +134,7 @@ impl SharedTokens {
 
     /// Waits for another process's token, until this process has the lock, the store fails or the limit passes.
     fn wait(&self, session: &mut StoreSession<'_>, context: &mut FetchContext) -> WaitOutcome {
+        // Whoever wants a new token fetches it whatever others do, so no lock is taken.
         if context.wanted == Wanted::NewToken {
             return WaitOutcome::FetchNow { fallback: None };
         }
