@@ -46,12 +46,12 @@ pub(crate) struct Fetcher {
     pub(crate) clock_tolerance: Option<u64>,
     /// Returns a random number from 0 to 1.
     pub(crate) jitter: fn() -> f64,
-    pub(crate) state: Mutex<SourceState>,
+    pub(crate) state: Mutex<FetcherState>,
 }
 
 /// What a source remembers between fetches, and what its status reports.
 #[derive(Clone, Default)]
-pub(crate) struct SourceState {
+pub(crate) struct FetcherState {
     /// The profile with the endpoint that discovery found.
     resolved: Option<Arc<Profile>>,
     /// The `iat` of every assertion without `jti`, in seconds, sorted. A token every five minutes takes a megabyte a
@@ -66,11 +66,11 @@ pub(crate) struct SourceState {
     pub(crate) exchanges: u64,
     pub(crate) failures: u64,
     pub(crate) last_error: Option<Error>,
-    /// Set by `shared`.
+    /// Why the token store failed last, if there is one.
     pub(crate) store_error: Option<String>,
 }
 
-impl SourceState {
+impl FetcherState {
     /// Forgets everything but what protects the server: no assertion is sent twice, and tokens are a second apart.
     ///
     /// Returns the forgotten state, to be dropped without the lock: the source of an error is foreign code.
@@ -353,7 +353,7 @@ impl Fetcher {
     fn update_unless_cancelled<T>(
         &self,
         run: &FetchRun,
-        update: impl FnOnce(&mut SourceState) -> T,
+        update: impl FnOnce(&mut FetcherState) -> T,
     ) -> Option<T> {
         let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
         let is_cancelled = run.cancellation.is_cancelled();
@@ -361,7 +361,7 @@ impl Fetcher {
     }
 
     #[inline(never)] // a dozen callers would have a copy each
-    pub(crate) fn state(&self) -> MutexGuard<'_, SourceState> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, FetcherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner) // complete at every unlock
     }
 }
