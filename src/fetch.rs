@@ -9,7 +9,7 @@ use std::{io, mem};
 use log::{debug, warn};
 
 use self::run::FetchRun;
-pub(crate) use self::run::MAX_ATTEMPT_TIME;
+pub(crate) use self::run::MAX_REQUEST_TIME;
 use crate::clock::{Clock, Moment};
 use crate::discovery::EndpointSearch;
 use crate::endpoint::EndpointKind;
@@ -296,7 +296,7 @@ impl Fetcher {
     /// Returns the response, and by how many seconds the server's clock is ahead.
     fn send(&self, request: &Request, run: &FetchRun) -> io::Result<(Response, Option<i64>)> {
         let sent = self.now();
-        let time = sent.time_until(run.deadline).min(run.max_time);
+        let time = sent.time_until(run.deadline).min(run.max_request_time);
         if time.is_zero() {
             let message = "no time was left to ask";
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Moment;
 use crate::error::{BoxError, Error};
-use crate::fetch::{Fetcher, MAX_ATTEMPT_TIME};
+use crate::fetch::{Fetcher, MAX_REQUEST_TIME};
 use crate::fetch_context::{FetchCancellation, FetchContext, FetchFailure, Urgency};
 use crate::redact;
 use crate::schedule::{CachedToken, Freshness, Wanted};
@@ -209,10 +209,10 @@ fn wait_limit(now: Moment, context: &FetchContext) -> Duration {
     match context.urgency(now) {
         Urgency::CallersWait => {
             let left = now.time_until(context.deadline);
-            left.saturating_sub(MAX_ATTEMPT_TIME).max(left.mul_f64(0.5))
+            left.saturating_sub(MAX_REQUEST_TIME).max(left.mul_f64(0.5))
         }
         Urgency::Refresh { remaining_lifetime } => {
-            remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME)
+            remaining_lifetime.mul_f64(0.5).min(MAX_REQUEST_TIME)
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::schedule;
 use crate::token::AccessToken;
 
 /// The longest time for one request: a token endpoint that needs longer is broken.
-pub(crate) const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(10);
+pub(crate) const MAX_REQUEST_TIME: Duration = Duration::from_secs(10);
 /// The shortest time for one request: with less it would only time out, and hide why the last one failed.
-const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(50);
-/// How often a request that did not complete is sent, each time newly signed.
+const MIN_REQUEST_TIME: Duration = Duration::from_millis(50);
+/// How many attempts one fetch makes, each newly signed. An attempt may have several requests: for metadata, and to
+/// exchange once more by the server's clock.
 const MAX_ATTEMPTS: u32 = 3;
 /// The part of a call's time after which a timeout is conclusive. With less, the caller may have begun late, or the
 /// token may have been refreshed shortly before its end.
@@ -28,7 +29,7 @@ pub(super) struct FetchRun {
     max_attempts: u32,
     pub(super) deadline: Instant,
     /// The longest time for one request.
-    pub(super) max_time: Duration,
+    pub(super) max_request_time: Duration,
     /// A timeout that had at least this much time is the server's fault, and is remembered for all callers.
     conclusive_time: Duration,
     /// The assertions that were sent: a server's text may repeat any of them.
@@ -38,14 +39,15 @@ pub(super) struct FetchRun {
 }
 
 impl FetchRun {
-    /// Returns a run for the cache. A refresh makes one attempt, in half of the cached token's remaining lifetime.
+    /// Returns a run for the cache. A refresh makes one attempt, each request of which gets half of the cached token's
+    /// remaining lifetime.
     pub(super) fn for_cache(context: &FetchContext, urgency: Urgency) -> Self {
-        let (purpose, max_attempts, max_time) = match urgency {
-            Urgency::CallersWait => ("fetch", MAX_ATTEMPTS, MAX_ATTEMPT_TIME),
+        let (purpose, max_attempts, max_request_time) = match urgency {
+            Urgency::CallersWait => ("fetch", MAX_ATTEMPTS, MAX_REQUEST_TIME),
             Urgency::Refresh { remaining_lifetime } => (
                 "refresh",
                 1,
-                remaining_lifetime.mul_f64(0.5).min(MAX_ATTEMPT_TIME),
+                remaining_lifetime.mul_f64(0.5).min(MAX_REQUEST_TIME),
             ),
         };
         Self {
@@ -54,11 +56,11 @@ impl FetchRun {
             attempt: 1,
             max_attempts,
             deadline: context.deadline,
-            max_time,
+            max_request_time,
             conclusive_time: context
                 .timeout
                 .mul_f64(CONCLUSIVE_PART)
-                .min(MAX_ATTEMPT_TIME),
+                .min(MAX_REQUEST_TIME),
             assertions: Vec::new(),
             cached: context.best.as_ref().map(|best| best.token.clone()),
         }
@@ -76,8 +78,8 @@ impl FetchRun {
             attempt: 1,
             max_attempts: MAX_ATTEMPTS,
             deadline,
-            max_time: MAX_ATTEMPT_TIME,
-            conclusive_time: MAX_ATTEMPT_TIME,
+            max_request_time: MAX_REQUEST_TIME,
+            conclusive_time: MAX_REQUEST_TIME,
             assertions: Vec::new(),
             cached,
         }
@@ -105,7 +107,7 @@ impl FetchRun {
             Some(retry_after) => retry_after.min(schedule::MAX_OBEYED_RETRY_AFTER),
             None => schedule::backoff(self.attempt.saturating_sub(1), jitter),
         };
-        let has_time = pause.saturating_add(MIN_ATTEMPT_TIME) < time_left;
+        let has_time = pause.saturating_add(MIN_REQUEST_TIME) < time_left;
         has_time.then_some(pause)
     }
 
@@ -116,7 +118,7 @@ impl FetchRun {
         time_at_start: Duration,
         time_left: Duration,
     ) -> FailureScope {
-        let is_short = self.max_time < self.conclusive_time;
+        let is_short = self.max_request_time < self.conclusive_time;
         let began_late = time_at_start < self.conclusive_time && time_left.is_zero();
         match self.attempt == 1 && error.is_timeout() && (is_short || began_late) {
             true => FailureScope::FetchingCaller,
