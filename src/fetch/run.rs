@@ -118,11 +118,20 @@ impl FetchRun {
         time_at_start: Duration,
         time_left: Duration,
     ) -> FailureScope {
-        let is_short = self.max_request_time < self.conclusive_time;
-        let began_late = time_at_start < self.conclusive_time && time_left.is_zero();
-        match self.attempt == 1 && error.is_timeout() && (is_short || began_late) {
+        let had_time = self.attempt > 1 || self.had_conclusive_time(time_at_start, time_left);
+        match error.is_timeout() && !had_time {
             true => FailureScope::FetchingCaller,
             false => FailureScope::AllCallers,
         }
+    }
+
+    /// Returns whether the first attempt had so much time that a timeout is the server's fault.
+    fn had_conclusive_time(&self, time_at_start: Duration, time_left: Duration) -> bool {
+        if self.max_request_time < self.conclusive_time {
+            return false; // a refresh shortly before the token's end
+        }
+        // A call of 30 s that waited 29 s for another caller began with 1 s. If the request took all of it, the server
+        // may only be slow. If time is left, the transport has given up by a limit of its own.
+        time_at_start >= self.conclusive_time || !time_left.is_zero()
     }
 }
