@@ -112,7 +112,7 @@ impl<'p> Exchange<'p> {
     pub(crate) fn key_id(&self) -> Option<&str> {
         self.signer.key_id()
     }
-    pub(crate) fn shared_assertion(&self) -> Arc<Assertion> {
+    pub(crate) fn assertion_arc(&self) -> Arc<Assertion> {
         self.assertion.clone()
     }
     /// Returns the request, to be sent once.

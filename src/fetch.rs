@@ -254,7 +254,7 @@ impl Fetcher {
         }
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {attempt}: {error}"))?;
-        let assertion = exchange.shared_assertion();
+        let assertion = exchange.assertion_arc();
         let kid = exchange.key_id().unwrap_or("-").to_owned();
         let issued = self.now();
         let outcome = match self.send(exchange.request(), run) {
