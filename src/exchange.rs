@@ -159,7 +159,7 @@ impl<'p> Exchange<'p> {
                         body: &members,
                         server: &self.profile.endpoint,
                         signer: &self.signer,
-                        secrets: &all(&secrets, other_secrets),
+                        secrets: &secret_texts(&secrets, other_secrets),
                         lifetime,
                     });
                 }
@@ -204,12 +204,12 @@ impl<'p> Exchange<'p> {
     }
 
     /// Makes the error of a request that did not complete.
-    pub(crate) fn failed(self, cause: io::Error, other_secrets: &[&str]) -> Error {
+    pub(crate) fn into_network_error(self, cause: io::Error, other_secrets: &[&str]) -> Error {
         let (_, query) = self.request.url().split_once('?').unwrap_or_default();
         let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
         // Each secret by itself, and all parameters as they were sent.
         let own = self.secrets();
-        let mut secrets = all(&own, other_secrets);
+        let mut secrets = secret_texts(&own, other_secrets);
         secrets.extend([query, body]);
         Error::network(self.request.authority(), cause).without_secrets(&secrets)
     }
@@ -344,7 +344,7 @@ impl<'p> Exchange<'p> {
         other_secrets: &[&str],
     ) -> Error {
         let secrets = self.secrets_and_tokens(body);
-        let secrets = all(&secrets, other_secrets);
+        let secrets = secret_texts(&secrets, other_secrets);
         let message = match message {
             // This text names members of the response.
             Cow::Owned(text) => self.signer.redact_text(&text, &secrets).into(),
@@ -392,7 +392,7 @@ struct TokenResponse {
 }
 
 /// Returns all secrets in the form that the redacting functions take.
-fn all<'a>(own: &'a [Zeroizing<String>], others: &[&'a str]) -> Vec<&'a str> {
+fn secret_texts<'a>(own: &'a [Zeroizing<String>], others: &[&'a str]) -> Vec<&'a str> {
     let mut secrets: Vec<_> = own.iter().map(|secret| secret.as_str()).collect();
     secrets.extend(others);
     secrets
@@ -407,7 +407,7 @@ impl fmt::Debug for Exchange<'_> {
 }
 
 /// Returns the assertion as the access token of a self-signed profile, or `None` for any other profile.
-pub(crate) fn self_signed(
+pub(crate) fn self_signed_token(
     profile: &Profile,
     signer: &dyn Signer,
     now: SystemTime,

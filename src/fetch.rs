@@ -248,9 +248,9 @@ impl Fetcher {
         let (server, purpose, attempt) = (&profile.endpoint, run.purpose, run.attempt);
         let (now, server_now) = self.time_to_sign(profile, run.deadline)?;
         let issued = self.now(); // a signer may be slow
-        if let Some(token) = exchange::self_signed(profile, &*self.signer, now, server_now)? {
+        if let Some(token) = exchange::self_signed_token(profile, &*self.signer, now, server_now)? {
             debug!("{server:?}: {purpose}: a token for {:?}", token.lifetime());
-            return Ok(self.cached_token(token, issued, issued));
+            return Ok(self.new_cached_token(token, issued, issued));
         }
         let exchange = Exchange::with_server_time(profile, &*self.signer, now, server_now)
             .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {attempt}: {error}"))?;
@@ -259,7 +259,7 @@ impl Fetcher {
         let issued = self.now();
         let outcome = match self.send(exchange.request(), run) {
             Ok((response, offset)) => exchange.read_with(response, offset, &run.secrets()),
-            Err(cause) => Err(exchange.failed(cause, &run.secrets())),
+            Err(cause) => Err(exchange.into_network_error(cause, &run.secrets())),
         };
         let received = self.now();
         let jti = assertion.jti().unwrap_or("-");
@@ -275,10 +275,10 @@ impl Fetcher {
             self.update_unless_cancelled(run, |state| state.resolved = None);
         }
         run.assertions.push(assertion);
-        outcome.map(|token| self.cached_token(token, issued, received))
+        outcome.map(|token| self.new_cached_token(token, issued, received))
     }
 
-    pub(crate) fn cached_token(
+    pub(crate) fn new_cached_token(
         &self,
         token: AccessToken,
         issued: Moment,

@@ -313,7 +313,7 @@ impl StoreSession<'_> {
             Some(same) => same.clone(),
             None => CachedToken {
                 is_own: false,
-                ..fetcher.cached_token(token, now.minus(age), now.minus(age))
+                ..fetcher.new_cached_token(token, now.minus(age), now.minus(age))
             },
         };
         if cached.has_expired(now) || self.shared.rejected.contains(&cached.token) {
