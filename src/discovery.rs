@@ -40,8 +40,8 @@ pub(crate) struct ExpectedIssuer<'a> {
     allows_slash: bool,
 }
 
-/// Sends a request.
-pub(crate) type SendRequest<'a> = dyn FnMut(&Request) -> io::Result<Response> + 'a;
+/// Sends a request. The outer error says why it was not sent.
+pub(crate) type SendRequest<'a> = dyn FnMut(&Request) -> Result<io::Result<Response>, Error> + 'a;
 
 /// A token endpoint, and the issuer that its metadata names.
 pub(crate) type FoundEndpoint = (Url, Option<String>);
@@ -111,7 +111,8 @@ fn discover(
     for request in requests {
         let location = format!("{}{}", request.authority(), request.uri().path());
         let error = match send(&request) {
-            Err(cause) => {
+            Err(unsent) => return Err(joined(failed, unsent)),
+            Ok(Err(cause)) => {
                 let (_, query) = request.url().split_once('?').unwrap_or_default();
                 // A server that was not reached will not serve the other document either.
                 let is_unreached = failed.is_none() && !was_reached(&cause);
@@ -126,7 +127,7 @@ fn discover(
                 }
                 error
             }
-            Ok(response) => {
+            Ok(Ok(response)) => {
                 let error = match search.read(&response) {
                     Ok(found) => return Ok(found),
                     Err(error) => error.with_context(&format!("{location}: ")),
@@ -138,10 +139,7 @@ fn discover(
                 error
             }
         };
-        failed = Some(match failed {
-            None => error,
-            Some(first) => joined(first, error),
-        });
+        failed = Some(joined(failed, error));
     }
     let none = || Error::config("there is no metadata document to read"); // never: each way has one
     Err(failed.unwrap_or_else(none))
@@ -244,7 +242,10 @@ fn may_be_shown(issuer: &str) -> bool {
 }
 
 /// Joins the errors of two documents. The first decides the kind if it is retryable, else the second.
-fn joined(first: Error, second: Error) -> Error {
+fn joined(first: Option<Error>, second: Error) -> Error {
+    let Some(first) = first else {
+        return second;
+    };
     let (decisive, other) = match first.is_retryable() {
         true => (first, second),
         false => (second, first),

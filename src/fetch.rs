@@ -193,7 +193,11 @@ impl Fetcher {
         let EndpointKind::Discovered { url, discovery } = self.profile.endpoint.kind() else {
             return Ok(self.profile.clone());
         };
-        let mut send = |request: &Request| Ok(self.send(request, run)?.0);
+        let mut send = |request: &Request| {
+            let time = run.request_time(self.now())?;
+            let sent = self.send(request, time, run);
+            Ok(sent.map(|(response, _)| response))
+        };
         let own = self.profile.secret_values();
         let mut secrets = run.secrets();
         secrets.extend(own.iter().map(|secret| secret.as_str()));
@@ -257,7 +261,8 @@ impl Fetcher {
         let assertion = exchange.assertion_arc();
         let kid = exchange.key_id().unwrap_or("-").to_owned();
         let issued = self.now();
-        let outcome = match self.send(exchange.request(), run) {
+        let time = run.request_time(issued)?;
+        let outcome = match self.send(exchange.request(), time, run) {
             Ok((response, offset)) => exchange.read_with(response, offset, &run.secrets()),
             Err(cause) => Err(exchange.into_network_error(cause, &run.secrets())),
         };
@@ -294,13 +299,13 @@ impl Fetcher {
     }
 
     /// Returns the response, and by how many seconds the server's clock is ahead.
-    fn send(&self, request: &Request, run: &FetchRun) -> io::Result<(Response, Option<i64>)> {
+    fn send(
+        &self,
+        request: &Request,
+        time: Duration,
+        run: &FetchRun,
+    ) -> io::Result<(Response, Option<i64>)> {
         let sent = self.now();
-        let time = sent.time_until(run.deadline).min(run.max_request_time);
-        if time.is_zero() {
-            let message = "no time was left to ask";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
-        }
         let response = self.transport.send(request, time)?;
         let round_trip = self.now().since(sent);
         let middle = sent.wall.checked_add(round_trip.mul_f64(0.5));

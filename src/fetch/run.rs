@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::fetch_context::{FailureScope, FetchCancellation, FetchContext, Urgency};
 use crate::jwt::Assertion;
@@ -29,7 +30,7 @@ pub(super) struct FetchRun {
     max_attempts: u32,
     pub(super) deadline: Instant,
     /// The longest time for one request.
-    pub(super) max_request_time: Duration,
+    max_request_time: Duration,
     /// A timeout that had at least this much time is the server's fault, and is remembered for all callers.
     conclusive_time: Duration,
     /// The assertions that were sent: a server's text may repeat any of them.
@@ -90,6 +91,14 @@ impl FetchRun {
         let assertions = self.assertions.iter().map(|assertion| assertion.secret());
         let cached = self.cached.iter().map(AccessToken::secret);
         assertions.chain(cached).collect()
+    }
+
+    /// Returns how long a request that is sent now may take.
+    pub(super) fn request_time(&self, now: Moment) -> Result<Duration, Error> {
+        match now.time_until(self.deadline).min(self.max_request_time) {
+            Duration::ZERO => Err(Error::out_of_time()),
+            time => Ok(time),
+        }
     }
 
     /// Returns the pause before the next attempt, or `None` if this error ends the fetch.
