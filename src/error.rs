@@ -137,6 +137,10 @@ impl Error {
         }
     }
 
+    /// Returns why a request did not complete, as a kind of [`io::Error`].
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.0.io
+    }
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self::from_message(kind, message.into())
     }
@@ -213,21 +217,6 @@ impl Error {
         }
         self
     }
-    /// Returns whether the endpoint is gone, so that its metadata must be read again.
-    pub(crate) fn endpoint_is_gone(&self) -> bool {
-        // Frameworks write `"error":"Not Found"` into their own pages.
-        let is_oauth_code = |code: &str| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let is_denial = self.kind() == ErrorKind::Denied && self.code().is_none_or(is_oauth_code);
-        let moved = matches!(self.status(), Some(300..=399 | 404 | 410))
-            && matches!(self.kind(), ErrorKind::Protocol | ErrorKind::Denied)
-            && !is_denial;
-        let absent = matches!(
-            self.0.io,
-            Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
-        );
-        moved || absent
-    }
-
     fn error_response(&self) -> Option<&ErrorResponse> {
         self.0.response.as_deref()
     }

@@ -180,7 +180,7 @@ impl Fetcher {
         let resolved = self.state().resolved.clone();
         if let Some(resolved) = resolved {
             let outcome = self.with_clock_correction(&resolved, run);
-            if !outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
+            if !outcome.as_ref().is_err_and(endpoint_is_gone) {
                 return outcome;
             }
         }
@@ -276,7 +276,7 @@ impl Fetcher {
                 Err(error) => error.to_string(),
             }
         );
-        if outcome.as_ref().is_err_and(Error::endpoint_is_gone) {
+        if outcome.as_ref().is_err_and(endpoint_is_gone) {
             self.update_unless_cancelled(run, |state| state.resolved = None);
         }
         run.assertions.push(assertion);
@@ -369,4 +369,24 @@ impl Fetcher {
     pub(crate) fn state(&self) -> MutexGuard<'_, FetcherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner) // complete at every unlock
     }
+}
+
+/// Returns whether the token endpoint is gone, so that its metadata must be read again.
+fn endpoint_is_gone(error: &Error) -> bool {
+    let is_moved = matches!(error.status(), Some(300..=399 | 404 | 410));
+    match error.kind() {
+        ErrorKind::Network => matches!(
+            error.io_kind(),
+            Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+        ),
+        ErrorKind::Protocol => is_moved,
+        // A denial with an OAuth code, or with none, is of the endpoint itself. Frameworks write `"error":"Not Found"`
+        // into their own pages.
+        ErrorKind::Denied => is_moved && error.code().is_some_and(|code| !is_oauth_code(code)),
+        _ => false,
+    }
+}
+
+fn is_oauth_code(code: &str) -> bool {
+    code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
