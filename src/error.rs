@@ -60,9 +60,11 @@ pub enum ErrorKind {
     Key,
     /// A URL, claim, parameter or duration is out of range.
     Config,
-    /// The request did not complete: connection, host name, certificate or time limit.
+    /// The request did not complete: connection, host name, certificate or time limit. If it was the time limit,
+    /// [`is_timeout`](Error::is_timeout) is true.
     Network,
-    /// Another caller's fetch did not finish within the time of this call.
+    /// Another caller's fetch did not finish within the time of this call. A request that times out is
+    /// [`Network`](Self::Network).
     Timeout,
     /// The authorization server answered, and refused.
     Denied,
