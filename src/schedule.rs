@@ -92,7 +92,7 @@ pub(crate) enum Wanted {
 impl Wanted {
     pub(crate) const ANY_TOKEN: Self = Self::Lifetime(Duration::ZERO);
 
-    /// Returns whether a cached token is what the caller wants.
+    /// Returns whether a cached token is what the caller wants. Whether it has expired is for the caller to check.
     pub(crate) fn accepts(self, cached: &CachedToken, now: Moment) -> bool {
         match self {
             // Nearly every call accepts any lifetime, which costs nothing here.
