@@ -9,6 +9,9 @@ use crate::token::AccessToken;
 /// A token is refreshed this long before its end, or a quarter of its lifetime if that is shorter: time for one
 /// attempt, and for the difference between our clock and the API's.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+/// The part of its lifetime by which a token may be refreshed earlier still, so that a fleet that was started together
+/// does not refresh together. A token of an hour is refreshed one to seven minutes before its end.
+const REFRESH_JITTER: f64 = 0.1;
 /// A token counts as fresh this long after its receipt, even if it has expired: at most one exchange a second.
 const MIN_FRESH: Duration = Duration::from_secs(1);
 /// A token that was received less than this long ago is not replaced: the next one would be no better, and every call
@@ -20,6 +23,8 @@ const DENIAL_TTL: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest backoff of our own, so that a server that is back is noticed soon.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The part by which a backoff is longer or shorter, so that a fleet does not come back all at once.
+const BACKOFF_JITTER: f64 = 0.2;
 /// The longest `Retry-After` that is obeyed; after that the server is asked anyway.
 pub(crate) const MAX_OBEYED_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
@@ -108,19 +113,19 @@ impl Wanted {
 
 /// Returns the age from which a token is refreshable.
 ///
-/// `jitter` is drawn from 0 to 1 once per token, so that processes that were started together do not refresh
-/// together.
+/// `jitter` is drawn from 0 to 1 once per token.
 pub(crate) fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
     let margin = lifetime.mul_f64(0.25).min(REFRESH_MARGIN);
     lifetime
         .saturating_sub(margin)
-        .saturating_sub(lifetime.mul_f64(jitter / 10.0))
+        .saturating_sub(lifetime.mul_f64(jitter * REFRESH_JITTER))
 }
 
-/// Returns the wait after a failure that follows `earlier_failures` others, varied by a fifth.
+/// Returns the wait after a failure that follows `earlier_failures` others. `jitter` is drawn from 0 to 1.
 pub(crate) fn backoff(earlier_failures: u32, jitter: f64) -> Duration {
     let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(earlier_failures));
-    doubled.min(MAX_BACKOFF).mul_f64(0.8 + 0.4 * jitter)
+    let factor = 1.0 - BACKOFF_JITTER + 2.0 * BACKOFF_JITTER * jitter;
+    doubled.min(MAX_BACKOFF).mul_f64(factor)
 }
 
 /// Returns how long a failed fetch is remembered, and so keeps others from starting.
