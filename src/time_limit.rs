@@ -55,27 +55,25 @@ impl TimeLimit {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CallError> {
         let running = Running::begin(self).ok_or(CallError::TooMany)?;
-        let outcome = Arc::new((Mutex::new(CallState::Pending), Condvar::new()));
-        let to = outcome.clone();
+        let slot = Arc::new((Mutex::new(CallState::Pending), Condvar::new()));
+        let slot_of_call = slot.clone();
         let run = move || {
-            let outcome = CallState::Panicked;
-            let running = Some(running);
             let mut handover = Handover {
-                to,
-                outcome,
-                running,
+                slot: slot_of_call,
+                state: CallState::Panicked,
+                running: Some(running),
             };
-            handover.outcome = CallState::Returned(call());
+            handover.state = CallState::Returned(call());
         };
         thread::Builder::new()
             .spawn(run)
             .map_err(CallError::NoThread)?;
-        let (outcome, ended) = &*outcome;
-        let pending = |outcome: &mut CallState<T>| matches!(outcome, CallState::Pending);
-        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = ended.wait_timeout_while(outcome, limit, pending);
-        let mut outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
-        match mem::replace(&mut *outcome, CallState::Abandoned) {
+        let (state, ended) = &*slot;
+        let guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_pending = |state: &mut CallState<T>| matches!(state, CallState::Pending);
+        let waited = ended.wait_timeout_while(guard, limit, is_pending);
+        let mut guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match mem::replace(&mut *guard, CallState::Abandoned) {
             CallState::Returned(returned) => Ok(returned),
             CallState::Panicked => Err(CallError::Panicked),
             CallState::Pending | CallState::Abandoned => Err(CallError::TimedOut),
@@ -107,26 +105,26 @@ enum CallState<T> {
     Abandoned,
 }
 
-/// Hands the outcome of a call to the caller when it is dropped, which a panic does too.
+/// Hands the state of a call to the caller when it is dropped, which a panic does too.
 struct Handover<T> {
-    to: Arc<(Mutex<CallState<T>>, Condvar)>,
-    outcome: CallState<T>,
+    slot: Arc<(Mutex<CallState<T>>, Condvar)>,
+    state: CallState<T>,
     running: Option<Running>,
 }
 
 impl<T> Drop for Handover<T> {
     fn drop(&mut self) {
-        let (outcome, ended) = &*self.to;
-        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let ours = mem::replace(&mut self.outcome, CallState::Panicked);
-        let is_waited_for = matches!(*outcome, CallState::Pending);
+        let (state, ended) = &*self.slot;
+        let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = mem::replace(&mut self.state, CallState::Panicked);
+        let is_waited_for = matches!(*guard, CallState::Pending);
         if is_waited_for {
-            *outcome = ours;
+            *guard = ours;
             self.running = None; // before the caller goes on, because it may call again
-            drop(outcome);
+            drop(guard);
             ended.notify_one();
         } else {
-            drop(outcome); // a late value is dropped here, as part of the call, without the lock
+            drop(guard); // a late value is dropped here, as part of the call, without the lock
             drop(ours);
         }
     }
