@@ -19,15 +19,9 @@
 //! - A fetch that still runs [`OVERTIME`] after its deadline **hangs**: a signer or a transport took longer. The next
 //!   caller that needs a token replaces it. Until then its outcome is used, if there is one.
 //! - A fetch is **cancelled** when another one replaces it or the cache is cleared; its [`FetchCancellation`] says so.
-//!   It runs to its end, and its own caller gets the outcome, but no other caller does.
 //!
-//! | state | written by | removed by |
-//! |---|---|---|
-//! | cached token, remembered failure | fetch in flight | `clear`, and `invalidate` if it is this very token |
-//! | what a source remembers (`fetch`) | any fetch that is not cancelled | `clear` |
-//! | used `iat`, time of the last token (`fetch`) | any fetch, for the server's sake | nothing |
-//! | stored token (`shared`) | fetch in flight, which removes it if cancelled meanwhile | `clear`, `invalidate` |
-//! | lock in the store (`shared`) | fetch in flight | its end, the fetch that replaces it, or `clear` |
+//! Only the fetch in flight writes the cached token and the remembered failure. `clear` removes both, and `invalidate`
+//! the cached token if it is this very one.
 //!
 //! No lock of the cache is held while a fetch runs or a clock is read.
 

@@ -1,4 +1,8 @@
 //! Fetches one token over the network: retries, endpoint rediscovery, clock correction, one exchange.
+//!
+//! Any fetch that is not cancelled writes what is remembered between fetches, and `clear` removes it. Two things
+//! protect the server, so a cancelled fetch writes them too, and nothing removes them: each used `iat`, and the time of
+//! the last token.
 
 mod run;
 

@@ -49,7 +49,9 @@ impl FetchContext {
     }
 }
 
-/// Says whether a fetch was cancelled; the documentation of the module `cache` says what that means.
+/// Says whether a fetch was cancelled: whether another fetch replaced it, or the cache was cleared.
+///
+/// A cancelled fetch runs to its end. Its own caller gets the outcome, but no other caller does.
 #[derive(Clone)]
 pub(crate) struct FetchCancellation {
     is_cleared: Arc<AtomicBool>,

@@ -2,6 +2,9 @@
 //!
 //! A store that fails never prevents a token. Its failures are logged, and so are tokens that it cannot have got from
 //! this crate. A call that takes too long is abandoned. A wait for another process ends in time for an exchange.
+//!
+//! Only the fetch in flight saves a token, and removes it again if it was cancelled meanwhile. It keeps the lock
+//! until it ends, another fetch replaces it, or the source is cleared. `clear` and `invalidate` remove stored tokens.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -15,7 +15,7 @@ use crate::random;
 use crate::time_limit::TimeLimit;
 
 /// A lock expires after this time if its owner has died or never received the reply. It is longer than the default call
-/// (30 s), so that the lock outlives the fetch that it protects. Other processes stop waiting earlier (`wait_limit`).
+/// (30 s), so that the lock outlives the fetch that it protects. Other processes stop waiting earlier.
 /// The lock of a call with a longer timeout may expire during its fetch.
 const LOCK_TTL: Duration = Duration::from_secs(35);
 /// The time limit for releasing a lock, which expires anyway.
