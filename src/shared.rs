@@ -174,8 +174,8 @@ impl SharedTokens {
             }
             match session.try_lock() {
                 // A token may have been saved just before the lock was released: it is loaded next.
-                Ok(LockState::Ours) => {}
-                Ok(LockState::OtherProcess) => {
+                Ok(true) => {}
+                Ok(false) => {
                     if poll == FIRST_POLL {
                         let server = &fetcher.profile.endpoint;
                         debug!("{server:?}: token store: another process fetches, {left:?} for it");
@@ -195,12 +195,6 @@ enum WaitOutcome {
     Found(CachedToken),
     /// This process fetches, with a token to fall back on if there is one.
     FetchNow { fallback: Option<CachedToken> },
-}
-
-/// Who has the lock.
-enum LockState {
-    Ours,
-    OtherProcess,
 }
 
 /// A call to the store failed, which has been recorded.
@@ -332,15 +326,16 @@ impl StoreSession<'_> {
         })
     }
 
-    fn try_lock(&mut self) -> Result<LockState, StoreFailed> {
+    /// Returns whether this process has the lock now, and no other one has it.
+    fn try_lock(&mut self) -> Result<bool, StoreFailed> {
         let try_lock = |store: &dyn TokenStore, name: &str, time| store.try_lock(name, time);
         let Some(lock) = self.call(self.call_limit(), "lock", try_lock)? else {
-            return Ok(LockState::OtherProcess);
+            return Ok(false);
         };
         let session = self.number;
         self.shared.locks().push(HeldLock { session, lock });
         self.is_locked = true;
-        Ok(LockState::Ours)
+        Ok(true)
     }
 
     /// Saves a token, and removes it again if the fetch was cancelled meanwhile.
