@@ -27,7 +27,7 @@ impl Url {
     pub(crate) fn parse(text: String) -> Result<Self, &'static str> {
         let text = Zeroizing::new(text);
         if text.contains(['"', '\'']) {
-            return Err("holds a stray quote, as the printed document does: remove it");
+            return Err("holds a quote, perhaps copied from a document: remove it");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("holds white space or a character that must be percent-encoded");

@@ -421,8 +421,8 @@ fn unusable_metadata_is_refused_with_its_reason() {
                 "token_endpoint",
                 json!("https://idp.intelligence.salesforce.com/us1/token\""),
             ),
-            "the token_endpoint of the metadata holds a stray quote, as the printed document \
-            does: remove it (status 200)",
+            "the token_endpoint of the metadata holds a quote, perhaps copied from a document: \
+            remove it (status 200)",
         ),
         (
             by_metadata(),

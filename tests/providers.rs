@@ -10,9 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::ErrorKind::{Config, Denied, Key, Protocol, Unavailable};
 use jwt_bearer::{
-    Audience, Endpoint, Error, Exchange, HmacKey, Jti, Placement, Profile, Request, Response,
-    ScopePlacement, TokenSource, cylance as aurora, marketing_cloud_intelligence as mci,
-    salesforce as platform,
+    AssertionPlacement, Audience, Endpoint, Error, Exchange, HmacKey, Jti, Placement, Profile,
+    Request, Response, ScopePlacement, TokenSource, cylance as aurora,
+    marketing_cloud_intelligence as mci, salesforce as platform,
 };
 use serde_json::{Value, json};
 
@@ -178,14 +178,14 @@ fn mci_credentials_error_names_what_is_missing_and_quotes_nothing() {
 
 #[test]
 fn stray_quote_printed_in_the_mci_documentation_is_named() {
-    let stray = "holds a stray quote, as the printed document does: remove it";
+    let stray = "holds a quote, perhaps copied from a document: remove it";
     let printed = "https://idp.intelligence.salesforce.com\"";
     let endpoint = format!("{}\"", mci::US1);
     let mut file = credential_file();
     file["discoveryEndpoint"] = json!("https://idp.intelligence.salesforce.com/us1\"");
     is_refused(
         marketing().with_audience(fixed(printed)),
-        "audience begins or ends with a quote, as printed documents do: remove it",
+        "audience begins or ends with a quote, perhaps copied from a document: remove it",
     );
     let by_file = mci::credentials(file.to_string()).map(|_| ());
     fails(by_file, &format!("metadata document {stray}"));
@@ -938,7 +938,7 @@ fn endpoint_url_is_https_or_http_to_loopback() {
     let plain = "is not https (http is for loopback alone)";
     let user = "holds a user name or password";
     let space = "holds white space or a character that must be percent-encoded";
-    let quote = "holds a stray quote, as the printed document does: remove it";
+    let quote = "holds a quote, perhaps copied from a document: remove it";
     let port = "has no proper host and port";
     let scheme = "has no scheme and host: write https://...";
     let none = "is not a URL";
@@ -1083,6 +1083,23 @@ fn claim_header_member_or_parameter_set_twice_is_refused() {
         let text = "is set twice, is inside another parameter, or is nested too deeply";
         is_refused(json, &format!("parameter {name} {text}"));
     }
+    for placement in [Placement::FORM, Placement::JSON] {
+        let assertion_as = |name: &str| {
+            grant()
+                .with_assertion_placement(AssertionPlacement::Parameter(name.to_owned().into()))
+                .with_placement(placement)
+        };
+        is_accepted(assertion_as("scope"));
+        is_refused(
+            assertion_as("scope").with_scope("a"),
+            &format!("parameter scope {own}"),
+        );
+        for name in ["resource", "audience"] {
+            is_accepted(assertion_as(name));
+            let text = format!("parameter {name} {own}");
+            is_refused(assertion_as(name).with_parameter(name, "x"), &text);
+        }
+    }
     // A member within `scope` conflicts with a scope, and with nothing else.
     let nested = client()
         .with_parameter("/scope/project", "p")
@@ -1110,7 +1127,7 @@ fn issuer_subject_audience_and_tenant_refuse_blank_or_quoted_text() {
     let cylance = |app: &str| Profile::cylance(aurora::NORTH_AMERICA, "tenant", app).unwrap();
     let tenant = |tenant: &str| Profile::cylance(aurora::NORTH_AMERICA, tenant, "app").unwrap();
     let blank = "begins or ends with white space, or holds a control character";
-    let quote = "begins or ends with a quote, as printed documents do: remove it";
+    let quote = "begins or ends with a quote, perhaps copied from a document: remove it";
     for (text, wrong) in [
         ("", "is empty"),
         ("id\n", blank),

@@ -156,7 +156,7 @@ impl Profile {
             let problem = match text {
                 "" => "is empty",
                 text if text.starts_with('"') || text.ends_with('"') => {
-                    "begins or ends with a quote, as printed documents do: remove it"
+                    "begins or ends with a quote, perhaps copied from a document: remove it"
                 }
                 text if text.trim() != text || text.contains(char::is_control) => {
                     "begins or ends with white space, or holds a control character"
@@ -223,16 +223,15 @@ impl Profile {
             AssertionPlacement::Parameter(name) => Some(&**name),
             AssertionPlacement::Bearer => None,
         };
+        let scope = self.has_scope_parameter().then_some("scope");
+        let own = assertion.into_iter().chain(scope);
+        check_unique("parameter", &[], &mut own.clone())?;
         let names = self.parameters.iter().map(|parameter| &*parameter.name);
-        let mut once = names.clone().filter(|name| !REPEATABLE.contains(name));
+        let may_repeat = |name: &&str| REPEATABLE.contains(name) && assertion != Some(*name);
+        let mut once = names.clone().filter(|name| !may_repeat(name));
         let reserved = ["scope", assertion.unwrap_or("scope")];
         check_unique("parameter", &reserved, &mut once)?;
-        let has_scope = self.has_scope_parameter() && assertion != Some("scope");
-        let scope = has_scope.then_some("scope");
-        match self
-            .placement
-            .conflict(&mut names.chain(assertion).chain(scope))
-        {
+        match self.placement.conflict(&mut names.chain(own)) {
             None => Ok(()),
             Some(name) => Err(Error::config(format!(
                 "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
