@@ -7,8 +7,10 @@ use super::Response;
 /// The longest `Retry-After` that is reported, a year: callers add it to a clock, which overflows.
 const MAX_REPORTED_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A rate limit is reset within a year: a larger number is a Unix time.
-const MAX_RESET_IN: Duration = MAX_REPORTED_RETRY_AFTER;
+/// A rate limit is reset within a year: a larger number of seconds is a Unix time.
+const MAX_RESET_IN: u64 = MAX_REPORTED_RETRY_AFTER.as_secs();
+/// The latest Unix time that is read, in the year 5138: a larger number is in another unit.
+const MAX_RESET_AT: u64 = 100_000_000_000;
 
 impl Response {
     /// Returns how long the server asks to wait: `Retry-After` (RFC 9110 §10.2.3), else until its rate limit is reset.
@@ -16,7 +18,7 @@ impl Response {
         // A date is compared with the server's clock, else with ours.
         let now = self.date().or(now);
         let read = |value: &str| {
-            seconds(value).or_else(|| {
+            number(value).map(Duration::from_secs).or_else(|| {
                 let date = httpdate::parse_http_date(value).ok()?;
                 Some(date.duration_since(now?).unwrap_or_default()) // the date may have passed
             })
@@ -35,30 +37,49 @@ impl Response {
         let lines = self.headers().filter(|(name, _)| is_field(name));
         let in_lines = lines.flat_map(|(_, line)| {
             // draft-ietf-httpapi-ratelimit-headers lists policies and what remains of each: `"day";r=0;t=30`.
-            let policies = split_unquoted(line, ',');
-            let policies = policies.map(|p| (number(p, ';', "r"), number(p, ';', "t")));
-            let policies = policies.filter(|(remaining, _)| remaining.is_some());
+            let policies = split_unquoted(line, ',').map(|policy| Quota {
+                remaining: parameter(policy, ';', "r"),
+                reset: parameter(policy, ';', "t"),
+            });
+            let policies = policies.filter(|quota| quota.remaining.is_some());
             // Its older versions have one policy: `limit=9, remaining=0, reset=30`, or a field for each of these.
-            let value = |name| number(line, ',', name);
-            policies.chain([(value("remaining"), value("reset"))])
+            policies.chain([Quota {
+                remaining: parameter(line, ',', "remaining"),
+                reset: parameter(line, ',', "reset"),
+            }])
         });
-        let fields = ["RateLimit", "X-RateLimit", "X-Rate-Limit"].map(|name| {
-            let value = |suffix| seconds(self.header(&[name, suffix].concat())?.trim());
-            (value("-Remaining"), value("-Reset"))
-        });
-        let exhausted = in_lines.chain(fields).filter(|(remaining, _)| {
-            // If a server does not say what remains, the status says that it is nothing.
-            remaining.map_or(self.status == 429, |remaining| remaining.is_zero())
-        });
-        // Some servers (Okta, GitHub) write a Unix time, others the seconds that are left.
-        let pauses = exhausted.filter_map(|(_, reset)| match reset? > MAX_RESET_IN {
-            true => {
-                let reset = SystemTime::UNIX_EPOCH.checked_add(reset?)?;
-                Some(reset.duration_since(now?).unwrap_or_default())
+        let in_fields = ["RateLimit", "X-RateLimit", "X-Rate-Limit"].map(|name| {
+            let value = |suffix| number(self.header(&[name, suffix].concat())?.trim());
+            Quota {
+                remaining: value("-Remaining"),
+                reset: value("-Reset"),
             }
-            false => reset,
         });
-        pauses.max()
+        let exhausted = in_lines.chain(in_fields).filter(|quota| {
+            // If a server does not say what remains, the status says that it is nothing.
+            quota.remaining.map_or(self.status == 429, |left| left == 0)
+        });
+        exhausted.filter_map(|quota| quota.reset_in(now)).max()
+    }
+}
+
+/// What a server says of one of its rate limits.
+struct Quota {
+    /// How many requests are left.
+    remaining: Option<u64>,
+    /// In how many seconds the limit is reset, or the Unix time of that (Okta, GitHub).
+    reset: Option<u64>,
+}
+
+impl Quota {
+    fn reset_in(&self, now: Option<SystemTime>) -> Option<Duration> {
+        let reset = self.reset.filter(|reset| *reset < MAX_RESET_AT)?;
+        let seconds = Duration::from_secs(reset);
+        if reset <= MAX_RESET_IN {
+            return Some(seconds);
+        }
+        let at = SystemTime::UNIX_EPOCH.checked_add(seconds)?;
+        Some(at.duration_since(now?).unwrap_or_default())
     }
 }
 
@@ -77,18 +98,18 @@ fn split_unquoted(field: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the number in the parameter `name` of a structured field.
-fn number(field: &str, separator: char, name: &str) -> Option<Duration> {
+fn parameter(field: &str, separator: char, name: &str) -> Option<u64> {
     split_unquoted(field, separator).find_map(|parameter| {
         let (found, value) = parameter.split_once('=')?;
-        (found.trim() == name).then(|| seconds(value.trim()))?
+        (found.trim() == name).then(|| number(value.trim()))?
     })
 }
 
-/// Parses whole seconds; a number that is too large is the longest time.
+/// Parses a whole number; one that is too large is the largest.
 #[inline(never)] // each of its callers would have a copy
-fn seconds(text: &str) -> Option<Duration> {
+fn number(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    is_number.then(|| text.parse().map_or(Duration::MAX, Duration::from_secs))
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -113,6 +134,7 @@ mod tests {
             ("RateLimit", "limit=100, remaining=0, reset=50", Some(50)),
             ("RateLimit", "limit=100", None),
             ("RateLimit-Reset", "soon", None),
+            ("X-RateLimit-Reset", "1700000001000", None), // milliseconds
             ("X-RateLimit-Reset", "99999999999999999999999", None), // no time that a clock has
         ] {
             assert_eq!(wait(429, &[(header, value)]), expected, "{header}: {value}");
