@@ -47,8 +47,8 @@ impl Profile {
     /// The response is the token itself, and names no lifetime, so five minutes are assumed. The token's header is
     /// `Authorization: Snowflake Token="..."`.
     ///
-    /// The server is `https://ACCOUNT.snowflakecomputing.com`. In China and behind a private link it is another one,
-    /// which [`with_endpoint`](Self::with_endpoint) sets.
+    /// The server is `https://ACCOUNT.snowflakecomputing.com`, or the host that is given as `account` if that is one of
+    /// `snowflakecomputing.com` or, in China, `snowflakecomputing.cn`.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if the account does not form a valid host name.
@@ -57,8 +57,12 @@ impl Profile {
         user: impl AsRef<str>,
         service: impl Into<String>,
     ) -> Result<Self, Error> {
-        let host = account.as_ref().to_lowercase().replace('_', "-"); // no host name has an underscore
-        let url = format!("https://{host}.snowflakecomputing.com");
+        let account_host = host(account.as_ref()).to_lowercase().replace('_', "-"); // no host name has an underscore
+        let domain = match account_host.contains(".snowflakecomputing.") {
+            true => "",
+            false => ".snowflakecomputing.com",
+        };
+        let url = format!("https://{account_host}{domain}");
         let profile = Self {
             endpoint: Endpoint::at_path("account", &url, "/oauth/token")?,
             assertion_lifetime: Some(Duration::from_secs(60)),

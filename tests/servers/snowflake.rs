@@ -94,6 +94,41 @@ fn snowflake_service_token_is_asked_for_as_documented() {
     assert!(text.contains("&scope=abc-myorg-account123.snowflakecomputing.app&assertion="));
 }
 
+/// People copy the account from a browser.
+#[test]
+fn snowflake_account_may_be_its_host() {
+    for (account, host, name) in [
+        (
+            "xy12345.us-east-1",
+            "xy12345.us-east-1.snowflakecomputing.com",
+            "XY12345",
+        ),
+        (
+            "https://myorg-account_1.snowflakecomputing.com/console",
+            "myorg-account-1.snowflakecomputing.com",
+            "MYORG-ACCOUNT_1",
+        ),
+        (
+            "xy12345.us-east-1.privatelink.snowflakecomputing.com",
+            "xy12345.us-east-1.privatelink.snowflakecomputing.com",
+            "XY12345",
+        ),
+        (
+            "xy12345.cn-northwest-1.aws.snowflakecomputing.cn",
+            "xy12345.cn-northwest-1.aws.snowflakecomputing.cn",
+            "XY12345",
+        ),
+    ] {
+        let profile = exchange(account, &[]).unwrap();
+        let text = request(&profile, &rsa_key());
+        let start = format!("POST https://{host}/oauth/token\n");
+        assert!(text.starts_with(&start), "{account}: {text}");
+        let assertion = profile.assertion(&rsa_key(), now()).unwrap();
+        let sub = decoded(assertion.secret()).claims["sub"].clone();
+        assert_eq!(sub, format!("{name}.JSMITH"));
+    }
+}
+
 #[test]
 fn snowflake_limits_are_refused() {
     let long = Duration::from_secs(3601);
@@ -110,8 +145,8 @@ fn snowflake_limits_are_refused() {
     }
     let text = refused(snowflake("xy12345").assertion(&ec_key(), now()));
     assert!(text.contains("this server accepts RS256"), "{text}");
-    let text = refused(exchange("https://xy12345", &[]));
-    assert_eq!(text, "account has no proper host and port");
+    let text = refused(exchange("xy 12345", &[]));
+    assert_eq!(text, "account holds white space or a character that must be percent-encoded");
 }
 
 #[test]
