@@ -307,12 +307,16 @@ fn json_or_text(setting: &str, name: &str, text: &str) -> Result<Value, Error> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    // `IgnoredAny` checks no range, so it accepts a number that is merely too large.
-    let is_number = serde_json::from_str::<IgnoredAny>(text).is_ok();
-    let problem = match text.trim_start().starts_with(['{', '[', '"']) {
-        _ if is_number => "the number is too large",
-        true => "the value begins as JSON does and is none",
-        false => return Ok(Value::from(text)),
+    // `IgnoredAny` checks no range and no depth.
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    let begins_as_json = text.trim_start().starts_with(['{', '[', '"']);
+    let problem = match (begins_as_json, is_json) {
+        (true, true) => {
+            "the value has a number that is too large, half of a surrogate pair, or too many levels"
+        }
+        (true, false) => "the value begins as JSON does and is none",
+        (false, true) => "the number is too large",
+        (false, false) => return Ok(Value::from(text)),
     };
     let name = shown(name);
     Err(Error::config(format!(
@@ -347,6 +351,8 @@ mod tests {
 
     #[test]
     fn setting_of_unknown_name_or_form_says_what_is_expected() {
+        let unreadable = "claim n: the value has a number that is too large, half of a surrogate pair, or too many \
+            levels: write a text as \"...\"";
         for (name, value, expected) in [
             (
                 "placement",
@@ -366,6 +372,18 @@ mod tests {
                 "claim",
                 "S3cret={",
                 "claim NAME: the value begins as JSON does and is none: write a text as \"...\"",
+            ),
+            (
+                "claim",
+                "n=-1e999",
+                "claim n: the number is too large: write a text as \"...\"",
+            ),
+            ("claim", "n={\"a\":1e999}", unreadable),
+            ("claim", "n=\"\\ud800\"", unreadable),
+            (
+                "claim",
+                &format!("n={}{}", "[".repeat(200), "]".repeat(200)),
+                unreadable,
             ),
             ("json-param", "n=x", "json-param n: the value is not JSON"),
             ("text-response", "no", "text-response: expected yes"),
