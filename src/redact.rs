@@ -63,51 +63,51 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
 /// The texts are not shortened here, because the signer may redact them too: a cut through a secret before its removal
 /// would leave a part of it.
 pub(crate) fn redact_pair(texts: [&str; 2], secrets: &[&str]) -> [String; 2] {
-    let [text, other] = texts;
-    let texts = [characters(text), characters(other)];
-    let mut is_secret = vec![false; texts.iter().map(Vec::len).sum()];
+    let [text, other] = texts.map(|text| without_escapes(text.chars()).collect::<Vec<_>>());
+    let both = [&*text, &*other].concat();
+    let mut is_secret = vec![false; both.len()];
     for secret in secrets {
-        let is_significant = significance(secret);
-        let secret = significant_chars(secret, is_significant);
-        let (length, secret_windows) = windows(&secret);
-        // The significant characters of both texts, one after another, and where each byte comes from.
-        let (mut found, mut positions) = (String::new(), Vec::new());
-        for (at, c) in texts.iter().flatten().enumerate() {
-            if is_significant(c) {
-                found.push(*c);
-                positions.resize(found.len(), at);
-            }
-        }
-        let places = positions.windows(length);
-        for (window, place) in found.as_bytes().windows(length).zip(places) {
-            let ends = (place.first(), place.last());
-            if let (true, (Some(first), Some(last))) = (secret_windows.contains(window), ends) {
-                // Anything between the characters of the secret is removed too.
-                let range = is_secret.get_mut(*first..=*last);
-                range.unwrap_or_default().fill(true);
-            }
-        }
+        mark(&both, secret, &mut is_secret);
     }
-    let mut is_secret = is_secret.into_iter();
-    let mut without_secrets = |text: &[char]| {
-        let mut kept = String::new();
-        let mut is_masked = false;
-        for (c, is_secret) in text.iter().zip(is_secret.by_ref()) {
-            match is_secret {
-                false => kept.push(*c),
-                true if !is_masked => kept.push_str(MASK),
-                true => {}
-            }
-            is_masked = is_secret;
-        }
-        visible(&kept)
-    };
-    let [text, other] = &texts;
-    [without_secrets(text), without_secrets(other)]
+    let (in_text, in_other) = is_secret.split_at(text.len());
+    [masked(&text, in_text), masked(&other, in_other)].map(|text| visible(&text))
 }
 
-fn characters(text: &str) -> Vec<char> {
-    without_escapes(text.chars()).collect()
+/// Sets the mark of each character that is part of a window of `secret`, and of those between such characters.
+fn mark(text: &[char], secret: &str, is_secret: &mut [bool]) {
+    let is_significant = significance(secret);
+    let secret = significant_chars(secret, is_significant);
+    let (length, secret_windows) = windows(&secret);
+    // The significant characters one after another, and where each of their bytes comes from.
+    let (mut significant, mut positions) = (String::new(), Vec::new());
+    for (at, c) in text.iter().enumerate().filter(|(_, c)| is_significant(c)) {
+        significant.push(*c);
+        positions.resize(significant.len(), at);
+    }
+    let windows = significant.as_bytes().windows(length);
+    for (window, positions) in windows.zip(positions.windows(length)) {
+        if let (true, [first, .., last]) = (secret_windows.contains(window), positions) {
+            let range = is_secret.get_mut(*first..=*last);
+            range.unwrap_or_default().fill(true);
+        }
+    }
+}
+
+/// Returns a text with one mask in place of each run of marked characters.
+fn masked(text: &[char], is_secret: &[bool]) -> String {
+    let mut masked = String::new();
+    for run in text
+        .iter()
+        .zip(is_secret)
+        .collect::<Vec<_>>()
+        .chunk_by(|a, b| a.1 == b.1)
+    {
+        match run {
+            [(_, true), ..] => masked.push_str(MASK),
+            kept => masked.extend(kept.iter().map(|(c, _)| **c)),
+        }
+    }
+    masked
 }
 
 /// Drops the control sequences of terminals (ECMA-48 §5.4), whose letters would separate those of a secret.
@@ -122,6 +122,7 @@ fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = cha
             };
             if is_sequence {
                 while text.next_if(|c| matches!(c, '\u{30}'..='\u{3f}')).is_some() {}
+                while text.next_if(|c| matches!(c, '\u{20}'..='\u{2f}')).is_some() {}
                 text.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
             }
         }
