@@ -90,7 +90,7 @@ impl<'p> Exchange<'p> {
         };
         let url = url.map_err(Error::config)?;
         let signer = CurrentSigner::of(signer);
-        let assertion = profile.assertion_of(&signer, server_now)?;
+        let assertion = profile.assertion_by(&signer, server_now)?;
         let parameters = profile.parameters(&assertion);
         let request = profile.placement.write(url, &parameters);
         let request = request

@@ -214,7 +214,7 @@ impl Fetcher {
             redact: &redact,
         };
         let found = (discovery.discover)(&search, (discovery.requests)(url)?, &mut send)?;
-        let resolved = Arc::new(self.profile.with_found(found)?);
+        let resolved = Arc::new(self.profile.with_found_endpoint(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
         self.update_unless_cancelled(run, |state| state.resolved = Some(resolved.clone()));
         Ok(resolved)

@@ -13,7 +13,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::hint::Hint;
-use self::response::SharedResponseMap;
+use self::response::StandardOrOwn;
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::message::RequestHeaders;
 use crate::placement::Placement;
@@ -87,7 +87,7 @@ pub struct Profile {
     pub(crate) encoded_secrets: Vec<Zeroizing<String>>,
 
     // The response.
-    pub(crate) response: SharedResponseMap,
+    pub(crate) response: StandardOrOwn,
     pub(crate) hints: &'static [Hint],
 }
 
@@ -270,7 +270,7 @@ impl Profile {
             placement: Placement::FORM,
             request_headers: Vec::new(),
             encoded_secrets: Vec::new(),
-            response: SharedResponseMap::Standard,
+            response: StandardOrOwn::Standard,
             hints: hint::COMMON,
         }
     }

@@ -59,11 +59,11 @@ impl Reason {
         let first =
             |pointers: &[&str]| pointers.iter().find_map(|pointer| body?.find_text(pointer));
         let own = |member: &str| body?.find(member).and_then(text_or_integer);
-        let hint = body.and_then(|body| body.text("hint"));
+        let more = body.and_then(|body| body.text("hint")); // of league/oauth2-server
         let own_description = map.error_description_member.as_deref().and_then(own);
-        let description = match (own_description.or_else(|| first(DESCRIPTIONS)), hint) {
-            (Some(text), Some(hint)) => Some(Zeroizing::new([&*text, " ", &*hint].concat())),
-            (text, hint) => text.or(hint),
+        let description = match (own_description.or_else(|| first(DESCRIPTIONS)), more) {
+            (Some(text), Some(more)) => Some(Zeroizing::new([&*text, " ", &*more].concat())),
+            (text, more) => text.or(more),
         };
         Self {
             code: own(&map.error_member)

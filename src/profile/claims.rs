@@ -51,11 +51,11 @@ impl Profile {
     /// [`Config`](crate::ErrorKind::Config) if the profile cannot work, or its audience needs metadata that has not
     /// been read; [`Key`](crate::ErrorKind::Key) if the signer fails.
     pub fn assertion(&self, signer: &dyn Signer, now: SystemTime) -> Result<Assertion, Error> {
-        self.assertion_of(&CurrentSigner::of(signer), now)
+        self.assertion_by(&CurrentSigner::of(signer), now)
     }
 
     /// Returns a new assertion signed by `signer`.
-    pub(crate) fn assertion_of(
+    pub(crate) fn assertion_by(
         &self,
         signer: &CurrentSigner<'_>,
         now: SystemTime,
@@ -65,13 +65,13 @@ impl Profile {
             Jti::Uuid => Some(random::uuid()?),
             Jti::Hex => Some(random::uuid_hex()?),
         };
-        self.assertion_at(&**signer, now, jti)
+        self.assertion_with_jti(&**signer, now, jti)
     }
 
     /// Returns the assertion with this `jti`, so that tests can compare it byte for byte.
     ///
     /// The claims are `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, then the others sorted by name.
-    pub(crate) fn assertion_at(
+    pub(crate) fn assertion_with_jti(
         &self,
         signer: &dyn Signer,
         now: SystemTime,
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn marketing_cloud_intelligence_assertion_matches_vector() {
         let jti = "45911cd010b846f9810b150c969b0007";
-        let ours = mci().assertion_at(&rsa_key(), at(1_690_129_371), Some(jti.to_owned()));
+        let ours = mci().assertion_with_jti(&rsa_key(), at(1_690_129_371), Some(jti.to_owned()));
         let ours = ours.unwrap();
         assert_equals_vector(&ours, "mci");
         assert_eq!(
@@ -313,10 +313,11 @@ mod tests {
             .without_typ()
             .with_assertion_lifetime(Duration::from_secs(180));
         let ours = bare
-            .assertion_at(&rsa_key(), at(1_700_000_000), None)
+            .assertion_with_jti(&rsa_key(), at(1_700_000_000), None)
             .unwrap();
         assert_equals_vector(&ours, "salesforce");
-        let ours = salesforce().assertion_at(&rsa_key(), at(1_700_000_000), Some(UUID.to_owned()));
+        let ours =
+            salesforce().assertion_with_jti(&rsa_key(), at(1_700_000_000), Some(UUID.to_owned()));
         assert_eq!(
             ours.unwrap().secret(),
             include_str!("../../tests/data/salesforce.jwt").trim_end()
@@ -326,7 +327,7 @@ mod tests {
     #[test]
     fn cylance_assertion_matches_vector() {
         let (profile, key) = cylance();
-        let ours = profile.assertion_at(&key, at(1_700_000_000), Some(UUID.to_owned()));
+        let ours = profile.assertion_with_jti(&key, at(1_700_000_000), Some(UUID.to_owned()));
         let ours = ours.unwrap();
         assert_equals_vector(&ours, "cylance");
         assert_eq!(
@@ -367,7 +368,7 @@ mod tests {
             .with_scope_placement(ScopePlacement::ClaimArray("scp".into()));
         let key = rsa_key().with_key_id("k1");
         let ours = profile
-            .assertion_at(&key, at(0), Some("j".to_owned()))
+            .assertion_with_jti(&key, at(0), Some("j".to_owned()))
             .unwrap();
         let text = |n| {
             let bytes = URL_SAFE_NO_PAD.decode(ours.secret().split('.').nth(n).unwrap());

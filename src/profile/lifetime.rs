@@ -71,11 +71,11 @@ pub(crate) fn of_jwt(token: &str, now: SystemTime, date: Option<SystemTime>) -> 
     let claims = jwt::unverified_claims(token)?;
     let exp = claims.get("exp").and_then(|exp| seconds(&exp))?;
     let iat = claims.get("iat").and_then(|iat| seconds(&iat));
-    let now = date.or(iat.is_none().then_some(now));
-    let now = now.and_then(|now| now.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let lifetimes = [iat, now].into_iter().flatten();
-    let lifetimes = lifetimes.filter_map(|begin| exp.checked_sub(begin));
-    lifetimes.filter(|lifetime| !lifetime.is_zero()).min()
+    let reference = date.or(iat.is_none().then_some(now));
+    let reference = reference.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let beginnings = [iat, reference].into_iter().flatten();
+    let lifetimes = beginnings.filter_map(|beginning| exp.checked_sub(beginning));
+    lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // of the latest beginning
 }
 
 /// Reads seconds, which servers write as a number, a string or a float. Zero, a negative number and anything unreadable

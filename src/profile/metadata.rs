@@ -37,11 +37,11 @@ impl Profile {
             secrets: &[],
             redact: &|text| redact(text, &[]),
         };
-        self.with_found(search.read(response)?)
+        self.with_found_endpoint(search.read(response)?)
     }
 
     /// Returns the same profile with the token endpoint that discovery found.
-    pub(crate) fn with_found(&self, (url, issuer): FoundEndpoint) -> Result<Self, Error> {
+    pub(crate) fn with_found_endpoint(&self, (url, issuer): FoundEndpoint) -> Result<Self, Error> {
         let resolved = Self {
             endpoint: Endpoint::resolved(url, issuer),
             ..self.clone()

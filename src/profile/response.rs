@@ -56,8 +56,9 @@ pub(crate) struct ResponseMap {
 /// What an error means if its status says otherwise.
 #[derive(Clone)]
 pub(crate) struct ErrorKindRule {
+    /// The error's code. An empty text matches only an error without a code (in a `Hint` it matches any).
     pub(crate) code: Cow<'static, str>,
-    /// A part of the description, in lower case.
+    /// A part of the description, in lower case. An empty text matches any.
     pub(crate) words: &'static str,
     pub(crate) kind: ErrorKind,
 }
@@ -115,14 +116,14 @@ impl ResponseMap {
     }
 }
 
-/// The response map of a profile. Most servers follow the standard, and their profiles share one map.
+/// The response map of a profile: that of RFC 6749, which most servers follow, or its own.
 #[derive(Clone)]
-pub(crate) enum SharedResponseMap {
+pub(crate) enum StandardOrOwn {
     Standard,
     Own(Arc<ResponseMap>),
 }
 
-impl SharedResponseMap {
+impl StandardOrOwn {
     /// Returns the map with one change. Clones of the profile keep theirs.
     pub(crate) fn with(self, change: impl FnOnce(&mut ResponseMap)) -> Self {
         let mut own = match self {
@@ -134,13 +135,13 @@ impl SharedResponseMap {
     }
 }
 
-impl From<ResponseMap> for SharedResponseMap {
+impl From<ResponseMap> for StandardOrOwn {
     fn from(map: ResponseMap) -> Self {
         Self::Own(map.into())
     }
 }
 
-impl Deref for SharedResponseMap {
+impl Deref for StandardOrOwn {
     type Target = ResponseMap;
 
     fn deref(&self) -> &ResponseMap {

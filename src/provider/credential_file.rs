@@ -78,6 +78,12 @@ impl ParsedFile {
         self.0.find_text(member).filter(|_| !member.is_empty())
     }
 
+    /// Returns the text of a member that must be there.
+    pub(super) fn required_text(&self, member: &str) -> Result<Zeroizing<String>, Error> {
+        let text = self.text(member);
+        text.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
+    }
+
     /// Returns the value of an input: a text, or `yes` for a flag that is `true`.
     fn value(&self, member: &str) -> Option<Zeroizing<String>> {
         let is_on = self.0.find(member) == Some("true");
@@ -87,11 +93,11 @@ impl ParsedFile {
 
     /// Returns the key: PEM, or a JWK, which may be a JSON object.
     pub(super) fn key(&self, member: &str) -> Result<Zeroizing<String>, Error> {
-        let object = || self.0.find(member).filter(|json| json.starts_with('{'));
-        let key = self
-            .text(member)
-            .or_else(|| object().map(|json| json.to_owned().into()));
-        key.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
+        let object = self.0.find(member).filter(|json| json.starts_with('{'));
+        match object {
+            Some(json) => Ok(json.to_owned().into()),
+            None => self.required_text(member),
+        }
     }
 
     /// Returns the profile for the inputs in the file and the given ones. A given input replaces the file's, and also

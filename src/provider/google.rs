@@ -19,7 +19,7 @@ use crate::signer::Algorithm;
 pub const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 
 /// Prefixes of Google's token endpoints. Old key files have the second one.
-const GOOGLE: &[&str] = &[
+const TOKEN_ENDPOINT_PREFIXES: &[&str] = &[
     "https://oauth2.googleapis.com/",
     "https://accounts.google.com/",
 ];
@@ -102,7 +102,7 @@ pub(super) const PROVIDER: Provider = Provider {
     inputs: &[CLIENT_EMAIL, TOKEN_URI],
     credential_file: Some(&KEY_FILE),
     construct: |inputs| {
-        at(
+        with_token_endpoint(
             inputs.get("token-endpoint"),
             Profile::google(inputs.text("client-email")),
         )
@@ -127,7 +127,7 @@ pub(super) const ID_TOKEN: Provider = Provider {
     construct: |inputs| {
         let target_audience = inputs.text("target-audience");
         let profile = Profile::google_id_token(inputs.text("client-email"), target_audience);
-        at(inputs.get("token-endpoint"), profile)
+        with_token_endpoint(inputs.get("token-endpoint"), profile)
     },
     ..Provider::NEW
 };
@@ -153,12 +153,14 @@ pub(super) const SELF_SIGNED: Provider = Provider {
 
 /// Sets the token endpoint, if one is given. A server that is not Google's also becomes the audience, so that it cannot
 /// use the assertion at Google.
-fn at(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> {
+fn with_token_endpoint(token_endpoint: Option<&str>, profile: Profile) -> Result<Profile, Error> {
     let Some(url) = token_endpoint else {
         return Ok(profile);
     };
     let profile = profile.with_endpoint(Endpoint::token(url)?);
-    let is_google = GOOGLE.iter().any(|prefix| url.starts_with(prefix));
+    let is_google = TOKEN_ENDPOINT_PREFIXES
+        .iter()
+        .any(|prefix| url.starts_with(prefix));
     Ok(match is_google {
         true => profile,
         false => profile.with_audience(Audience::TokenEndpoint),

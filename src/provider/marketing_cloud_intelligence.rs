@@ -71,14 +71,13 @@ impl Profile {
 #[cfg(feature = "rsa")]
 pub fn credentials(json: impl AsRef<[u8]>) -> Result<(Profile, RsaKey), Error> {
     let file = ParsedFile::parse(json.as_ref())?;
-    let text = |member: &str| {
-        let text = file.text(member);
-        text.ok_or_else(|| Error::config(format!("the credential file has no text {member}")))
-    };
-    let endpoint = Endpoint::metadata(text("discoveryEndpoint")?.to_string())?;
-    let profile =
-        Profile::marketing_cloud_intelligence(endpoint, text("serviceAccountId")?.as_str());
-    Ok((profile, RsaKey::from_pem(&*text("privateKey")?)?))
+    let endpoint = Endpoint::metadata(file.required_text("discoveryEndpoint")?.to_string())?;
+    let client_id = file.required_text("serviceAccountId")?;
+    let profile = Profile::marketing_cloud_intelligence(endpoint, client_id.as_str());
+    Ok((
+        profile,
+        RsaKey::from_pem(&*file.required_text("privateKey")?)?,
+    ))
 }
 
 pub(super) const PROVIDER: Provider = Provider {
