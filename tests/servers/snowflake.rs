@@ -146,7 +146,10 @@ fn snowflake_limits_are_refused() {
     let text = refused(snowflake("xy12345").assertion(&ec_key(), now()));
     assert!(text.contains("this server accepts RS256"), "{text}");
     let text = refused(exchange("xy 12345", &[]));
-    assert_eq!(text, "account holds white space or a character that must be percent-encoded");
+    assert_eq!(
+        text,
+        "account holds white space or a character that must be percent-encoded"
+    );
 }
 
 #[test]
