@@ -69,18 +69,7 @@ const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 #[test]
 fn modules_name_only_earlier_modules() {
     let files = files();
-    let lib = fs::read_to_string(format!("{SRC}/lib.rs")).unwrap();
-    // Where the modules of "store/file" are declared: `store` in lib.rs, and `file` in store.rs.
-    let places = |file: &str| -> Vec<_> {
-        let ends = file.match_indices('/').map(|(end, _)| end);
-        let parents = ends.map(|end| &files[&file[..end]]);
-        let declared = [&lib].into_iter().chain(parents).zip(file.split('/'));
-        let places = declared.map(|(parent, module)| {
-            let place = parent.find(&format!("mod {module};\n"));
-            place.unwrap_or_else(|| panic!("{file} is declared in no module"))
-        });
-        places.collect()
-    };
+    let places = |file: &str| places(file, &files);
     // A module and those in its folder may name each other, and so may the servers, which are in alphabetical order.
     let is_earlier = |named: &str, by: &str| {
         if [named, by].iter().all(|file| file.starts_with("provider/")) {
@@ -104,6 +93,21 @@ fn modules_name_only_earlier_modules() {
             );
         }
     }
+}
+
+#[test]
+fn design_lists_the_files_in_their_order() {
+    let files = files();
+    let mut in_order: Vec<_> = files.keys().collect();
+    in_order.retain(|file| !file.starts_with("provider/")); // one for each server
+    in_order.sort_by_cached_key(|file| places(file, &files));
+    let design = include_str!("../docs/design.md");
+    let (_, table) = design.split_once("| Module |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = table.lines().filter_map(|row| row.split(" | ").next());
+    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let listed: Vec<_> = names.filter(|name| files.contains_key(*name)).collect();
+    assert_eq!(listed, in_order);
 }
 
 #[test]
@@ -222,6 +226,19 @@ fn files() -> BTreeMap<String, String> {
         }
     }
     files
+}
+
+/// Where the modules of a file are declared: those of "store/file" are `store` in lib.rs, and `file` in store.rs.
+fn places(file: &str, files: &BTreeMap<String, String>) -> Vec<usize> {
+    let lib = fs::read_to_string(format!("{SRC}/lib.rs")).unwrap();
+    let ends = file.match_indices('/').map(|(end, _)| end);
+    let parents = ends.map(|end| &files[&file[..end]]);
+    let declared = [&lib].into_iter().chain(parents).zip(file.split('/'));
+    let places = declared.map(|(parent, module)| {
+        let place = parent.find(&format!("mod {module};\n"));
+        place.unwrap_or_else(|| panic!("{file} is declared in no module"))
+    });
+    places.collect()
 }
 
 /// The paths in `code`: of `use a::{b, c::d}` these are `a::b` and `a::c::d`.
