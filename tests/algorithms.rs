@@ -49,6 +49,29 @@ fn jsonwebtoken_verifies(signer: &dyn Signer, public: &DecodingKey) {
 }
 
 #[test]
+fn algorithm_is_shown_and_compared_by_its_name() {
+    let names = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+    for (algorithm, name) in RSA_ALGORITHMS.iter().zip(names) {
+        assert_eq!(algorithm.name().name(), name);
+        assert_eq!(algorithm.to_string(), name);
+        assert_eq!(format!("{algorithm:?}"), format!("RsaAlgorithm::{name}"));
+        let equal = RSA_ALGORITHMS.iter().filter(|other| *other == algorithm);
+        assert_eq!(equal.count(), 1);
+    }
+    let all = [
+        HmacAlgorithm::HS256,
+        HmacAlgorithm::HS384,
+        HmacAlgorithm::HS512,
+    ];
+    for (algorithm, name) in all.iter().zip(["HS256", "HS384", "HS512"]) {
+        assert_eq!(algorithm.name().name(), name);
+        assert_eq!(algorithm.to_string(), name);
+        assert_eq!(format!("{algorithm:?}"), format!("HmacAlgorithm::{name}"));
+        assert_eq!(all.iter().filter(|other| *other == algorithm).count(), 1);
+    }
+}
+
+#[test]
 fn jsonwebtoken_verifies_each_algorithm_of_an_rsa_key() {
     let public = DecodingKey::from_rsa_pem(RSA_PUBLIC.as_bytes()).unwrap();
     for algorithm in RSA_ALGORITHMS {
@@ -476,6 +499,12 @@ fn ecdsa_numbers_are_padded_to_the_size_of_the_curve() {
         ecdsa_signature_from_der(Algorithm::Es256, der).unwrap(),
         expected
     );
+    let mut expected = [0; 96];
+    (expected[47], expected[95]) = (1, 0xff);
+    assert_eq!(
+        ecdsa_signature_from_der(Algorithm::Es384, der).unwrap(),
+        expected
+    );
     let mut expected = [0; 132];
     (expected[65], expected[131]) = (1, 0xff);
     assert_eq!(
@@ -493,6 +522,9 @@ fn what_is_no_ecdsa_signature_is_refused() {
         b"\x30\x03\x02\x01\x01",
         &long,
         b"\x30\x06\x02\x01\x01\x04\x01\x01",
+        b"\x30\x06\x02\x01\x00\x02\x01\x01",     // zero
+        b"\x30\x06\x02\x01\xff\x02\x01\x01",     // negative
+        b"\x30\x07\x02\x02\x00\x7f\x02\x01\x01", // longer than it can be
     ] {
         refuses(
             ecdsa_signature_from_der(Algorithm::Es256, der),

@@ -95,6 +95,23 @@ fn replaced_key_signs_the_next_assertion_with_its_key_id() {
     );
 }
 
+/// A caller that signs by itself has no `current` signer.
+#[test]
+fn key_file_signs_as_its_key_does() {
+    let fixture = Fixture::new();
+    let (file, key) = (fixture.key(), RsaKey::from_der(FIRST).unwrap());
+    assert_eq!(file.algorithm(), key.algorithm());
+    assert_eq!(file.key_id(), None);
+    assert_eq!(
+        file.sign(b"message").unwrap(),
+        key.sign(b"message").unwrap()
+    );
+    let words = ["code".to_owned(), "description".to_owned()];
+    assert_eq!(file.redact(words.clone()), words);
+    let shown = format!("KeyFile({:?})", fixture.path);
+    assert_eq!(format!("{file:?}"), shown);
+}
+
 #[test]
 fn identity_follows_the_file() {
     let fixture = Fixture::new();

@@ -1023,6 +1023,128 @@ fn endpoint_url_is_https_or_http_to_loopback() {
     }
 }
 
+// What a response means
+
+#[test]
+fn named_members_of_an_error_response_have_code_and_reason() {
+    let profile = grant()
+        .with_error_member("/status/code")
+        .with_error_description_member("why");
+    let refusal = |status: u16, body: Value| {
+        let error = read(&profile, Response::new(status, body.to_string())).unwrap_err();
+        assert_eq!(error.kind(), Denied, "{error}");
+        let words = [error.code(), error.description()];
+        words.map(|words| words.unwrap_or_default().to_owned())
+    };
+    let body = json!({"status": {"code": 17}, "why": "unknown user", "error": "x", "error_description": "y"});
+    for status in [200, 400, 403] {
+        assert_eq!(refusal(status, body.clone()), ["17", "unknown user"]);
+    }
+    // The reason alone refuses only with a status that does.
+    assert_eq!(refusal(401, json!({"why": "no"})), ["", "no"]);
+    let granted = json!({"access_token": "t", "why": "because", "error": "0"});
+    assert_eq!(read(&profile, ok(&granted)).unwrap().secret(), "t");
+}
+
+#[test]
+fn error_code_has_the_meaning_that_the_caller_gives_it() {
+    let refusal = |profile: &Profile, status: u16, code: &str| {
+        let body = json!({ "error": code }).to_string();
+        let error = read(profile, Response::new(status, body)).unwrap_err();
+        (error.kind(), error.is_retryable())
+    };
+    let profile = grant()
+        .with_unavailable_error("try_later")
+        .with_denied_error("server_error");
+    assert_eq!(refusal(&grant(), 400, "try_later"), (Denied, false));
+    assert_eq!(refusal(&grant(), 500, "server_error"), (Unavailable, true));
+    for status in [200, 400, 500] {
+        assert_eq!(refusal(&profile, status, "try_later"), (Unavailable, true));
+        assert_eq!(refusal(&profile, status, "server_error"), (Denied, false));
+    }
+    assert_eq!(refusal(&profile, 400, "invalid_grant"), (Denied, false));
+    // The last of two meanings counts.
+    let profile = profile.with_denied_error("try_later");
+    assert_eq!(refusal(&profile, 503, "try_later"), (Denied, false));
+}
+
+#[test]
+fn exp_of_the_token_is_read_if_the_caller_wants_it() {
+    let token = jwt(&json!({"exp": NOW + 1200}));
+    let response = || ok(&json!({ "access_token": token }));
+    let lifetime = |profile: &Profile| life(&read(profile, response()).unwrap()).as_secs();
+    assert_eq!(lifetime(&grant()), 300);
+    assert_eq!(lifetime(&grant().with_token_exp(true)), 1200);
+    let off = grant().with_token_exp(true).with_token_exp(false);
+    assert_eq!(lifetime(&off), 300);
+}
+
+#[test]
+fn request_header_that_cannot_be_sent_is_refused_and_not_quoted() {
+    let unsendable = "cannot be sent: check its name, and that its value is one line of ASCII";
+    for (name, value, shown) in [
+        ("X-Id", "a\nb", "X-Id"),
+        ("X-Id", "\u{e4}", "X-Id"),
+        ("my secret", "x", "NAME"),
+        ("", "x", "NAME"),
+    ] {
+        let profile = grant().with_request_header(name, value);
+        is_refused(profile, &format!("request header {shown} {unsendable}"));
+    }
+    let bearer = grant().with_assertion_placement(AssertionPlacement::Bearer);
+    is_accepted(bearer.clone().with_request_header("X-Id", "x"));
+    is_refused(
+        bearer.with_request_header("authorization", "Basic eDp5"),
+        "request header authorization carries the assertion already",
+    );
+}
+
+#[test]
+fn placement_is_shown_and_compared_by_its_name() {
+    let all = [
+        Placement::FORM,
+        Placement::JSON,
+        Placement::QUERY,
+        Placement::GET,
+    ];
+    assert_eq!(format!("{all:?}"), "[form, json, query, get]");
+    for (n, one) in all.iter().enumerate() {
+        for (m, other) in all.iter().enumerate() {
+            assert_eq!(one == other, n == m);
+        }
+    }
+}
+
+#[test]
+fn self_signed_profile_is_no_exchange_and_needs_an_audience_of_its_own() {
+    let own = Profile::self_signed("svc", Audience::Fixed("https://api.example.com".to_owned()));
+    fails(
+        Exchange::new(&own, &hmac(), now()),
+        "there is no token endpoint: the assertion itself is the access token",
+    );
+    for audience in [Audience::TokenEndpoint, Audience::Issuer] {
+        is_refused(
+            Profile::self_signed("svc", audience),
+            "without a token endpoint the audience is a fixed text or left out",
+        );
+    }
+}
+
+#[test]
+fn scope_is_a_claim_as_the_setting_says() {
+    let claim = |setting: &str| {
+        let profile = grant().with_scope("a b");
+        let profile = profile.with_setting("scope-placement", setting).unwrap();
+        let assertion = profile.assertion(&hmac(), now()).unwrap();
+        let claims = claims(assertion.secret());
+        claims.get("scp").cloned().unwrap_or_default()
+    };
+    assert_eq!(claim("scp=spaces"), json!("a b"));
+    assert_eq!(claim("scp=commas"), json!("a,b"));
+    assert_eq!(claim("scp=array"), json!(["a", "b"]));
+    assert_eq!(claim("parameter"), Value::Null);
+}
+
 #[test]
 fn claim_header_member_or_parameter_set_twice_is_refused() {
     let own = "is set twice, or has a setting of its own";
