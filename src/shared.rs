@@ -74,7 +74,7 @@ impl SharedTokens {
         store: impl TokenStore + 'static,
     ) -> Result<Box<dyn SharedFetch>, Error> {
         let signer = CurrentSigner::of(&*fetcher.signer);
-        let identity = fetcher.profile.identity(&*signer).ok_or_else(|| {
+        let identity = fetcher.profile.token_identity(&*signer).ok_or_else(|| {
             Error::config(
                 "a token store needs a signer that says which key it is: implement Signer::identity",
             )
@@ -108,7 +108,7 @@ impl SharedTokens {
         // A key that is never replaced has one identity.
         let signer = CurrentSigner::of(&*fetcher.signer);
         let identity = match signer.may_be_replaced() {
-            true => fetcher.profile.identity(&*signer),
+            true => fetcher.profile.token_identity(&*signer),
             false => None,
         };
         self.entries.current(identity)

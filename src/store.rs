@@ -14,7 +14,7 @@ use crate::error::BoxError;
 use crate::json::{self, JsonObject};
 use crate::jwt;
 use crate::profile::MAX_TOKEN_LIFETIME;
-use crate::profile::identity::Identity;
+use crate::profile::identity::TokenIdentity;
 use crate::token::AccessToken;
 
 #[cfg(all(feature = "file-store", unix))]
@@ -168,7 +168,7 @@ struct Entries {
 }
 
 impl StoreEntries {
-    pub(crate) fn new(identity: Identity) -> Self {
+    pub(crate) fn new(identity: TokenIdentity) -> Self {
         Self(Mutex::new(Entries {
             current: Arc::new(StoreEntry { identity }),
             former: None,
@@ -176,7 +176,7 @@ impl StoreEntries {
     }
 
     /// Returns the current entry, which is of this identity if there is one.
-    pub(crate) fn current(&self, identity: Option<Identity>) -> Arc<StoreEntry> {
+    pub(crate) fn current(&self, identity: Option<TokenIdentity>) -> Arc<StoreEntry> {
         let mut entries = self.entries();
         if let Some(identity) = identity.filter(|identity| !entries.current.is_for(identity)) {
             let current = Arc::new(StoreEntry { identity });
@@ -196,11 +196,11 @@ impl StoreEntries {
 
 /// The entry of one identity in a store: its name, and the conversion of its token to bytes and back.
 pub(crate) struct StoreEntry {
-    identity: Identity,
+    identity: TokenIdentity,
 }
 
 impl StoreEntry {
-    fn is_for(&self, identity: &Identity) -> bool {
+    fn is_for(&self, identity: &TokenIdentity) -> bool {
         self.identity.text == identity.text
     }
 
@@ -308,7 +308,7 @@ mod tests {
         let endpoint = Endpoint::token("https://as.example.com/token").unwrap();
         let profile = Profile::jwt_bearer(endpoint, "issuer", Audience::TokenEndpoint);
         let key = HmacKey::new("secret").unwrap();
-        let identity = profile.with_subject(subject).identity(&key);
+        let identity = profile.with_subject(subject).token_identity(&key);
         StoreEntry {
             identity: identity.unwrap(),
         }

@@ -1,4 +1,4 @@
-//! Computes the identity of a profile and a key, which names one token in a store.
+//! Computes the identity of a token from a profile and the identity of a key. It names the token in a store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::token::TokenHeader;
 
 /// Identifies one token among all others.
 #[derive(Debug)]
-pub(crate) struct Identity {
+pub(crate) struct TokenIdentity {
     /// Everything that distinguishes two tokens, in JSON. Identities are compared by this text.
     pub(crate) text: String,
     /// The SHA-256 of the text in hexadecimal digits.
     pub(crate) name: String,
-    /// The header that carries the token to an API.
+    /// The header that carries the token to an API, which the store does not keep.
     pub(crate) header: TokenHeader,
 }
 
@@ -31,7 +31,7 @@ impl Profile {
     ///
     /// A store keeps the identity next to the token, so it contains no secret: the values of claims, header members and
     /// parameters, and the endpoint's query, are replaced by a SHA-256 of the key's identity and the value.
-    pub(crate) fn identity(&self, signer: &dyn Signer) -> Option<Identity> {
+    pub(crate) fn token_identity(&self, signer: &dyn Signer) -> Option<TokenIdentity> {
         // There is no `..`: whoever adds a field must decide whether tokens differ by it.
         let Self {
             endpoint,
@@ -141,7 +141,7 @@ impl Profile {
         let text = serde_json::to_string(&members).unwrap_or_default();
         let name = hex(jwt::sha256(text.as_bytes()));
         let header = response.token_header.clone();
-        Some(Identity { text, name, header })
+        Some(TokenIdentity { text, name, header })
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
         HmacKey::new("secret").unwrap()
     }
     fn identity_text(profile: &Profile) -> String {
-        profile.identity(&key()).unwrap().text
+        profile.token_identity(&key()).unwrap().text
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
             HmacKey::new("secret2").unwrap(),
         ];
         for key in keys {
-            assert!(!identities.contains(&profile().identity(&key).unwrap().text));
+            assert!(!identities.contains(&profile().token_identity(&key).unwrap().text));
         }
     }
 
