@@ -50,7 +50,7 @@ use self::material::{CONVERT, SEVERAL_KEYS};
 use self::material::{Encrypted, KeyMaterial};
 use crate::error::Error;
 
-/// Reads a key in any format. In a JWK set it is the key with this ID, or the first one that may sign.
+/// Reads a key in any format. Of several JWKs it is the one with this ID, or the first one that may sign.
 ///
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): there is no such private key. The message says what there is instead.

@@ -381,6 +381,100 @@ fn id_names_a_key_that_is_not_in_a_set_or_has_no_id() {
     );
 }
 
+/// A set is an array; a key alone may be beside an array of something else, before or after it.
+#[test]
+fn id_names_a_key_alone_beside_any_array() {
+    let jwk = with(rfc7515_a2(), "kid", "2025");
+    for json in [
+        json!({ "aud": ["x"], "jwk": jwk }),
+        json!({ "jwk": jwk, "zzz": ["x"] }),
+        json!({ "aud": [public(jwk!("rsa-2048"))], "jwk": jwk.to_string() }),
+        json!({ "keys": jwk }),
+        json!([{ "app": ["x"], "jwk": jwk }]),
+    ] {
+        let key = Key::read_with_id(json.to_string(), "2026").unwrap();
+        assert_eq!(key.key_id(), Some("2026"), "{json}");
+    }
+}
+
+#[test]
+fn key_with_the_id_is_found_among_keys_at_any_place() {
+    let rsa = with(rfc7515_a2(), "kid", "2025");
+    let ed25519 = with(jwk!("rfc8037-a1"), "kid", "2026");
+    let unnamed = jwk!("rsa-2048");
+    let damaged = with(rsa.clone(), "d", "%%%%");
+    for json in [
+        json!({ "a": rsa, "b": ed25519 }),
+        json!({ "a": unnamed, "b": ed25519 }),
+        json!({ "a": damaged, "b": ed25519 }),
+        json!({ "a": { "jwk": rsa }, "keys": [ed25519] }),
+        json!({ "aud": ["x"], "keys": [rsa, ed25519], "z": unnamed }),
+        json!([{ "jwk": rsa }, { "jwk": ed25519 }]),
+        json!([{ "keys": [rsa] }, { "keys": [unnamed, ed25519] }]),
+        json!([[rsa], [[ed25519]]]),
+        json!([rsa.to_string(), ed25519.to_string()]),
+        json!({ "keys": json!([rsa.to_string(), STANDARD.encode(ed25519.to_string())]).to_string() }),
+    ] {
+        let key = Key::read_with_id(json.to_string(), "2026").unwrap();
+        assert!(matches!(key, Key::Ed25519(_)), "{json}");
+        assert_eq!(key.repairs(), [""; 0]);
+        let error = Key::read_with_id(json.to_string(), "2027").unwrap_err();
+        let message = error.to_string();
+        let start = "no private key of this set has the ID 2027; their IDs are ";
+        assert!(
+            message.starts_with(start) && message.ends_with("2026"),
+            "{json}: {message}"
+        );
+    }
+    for set in [
+        json!({ "aud": ["x"], "keys": [rsa], "z": "x" }),
+        json!([rsa.to_string()]),
+        json!([[rsa]]),
+    ] {
+        let error = Key::read_with_id(set.to_string(), "2026").unwrap_err();
+        is_key_error(
+            &error,
+            "no private key of this set has the ID 2026; their IDs are 2025",
+        );
+    }
+}
+
+#[test]
+fn id_is_not_compared_with_those_of_keys_that_do_not_sign() {
+    let encrypts = with(with(jwk!("rsa-2048"), "use", "enc"), "kid", "2024");
+    let signs = with(rfc7515_a2(), "kid", "2025");
+    for json in [
+        json!({ "encryption": encrypts, "signature": signs }),
+        json!({ "keys": [encrypts, rfc7515_a2()] }),
+    ] {
+        let key = Key::read_with_id(json.to_string(), "2026").unwrap();
+        assert_eq!(
+            key.thumbprint(),
+            Key::read(rfc7515_a2().to_string()).unwrap().thumbprint()
+        );
+    }
+    let set = json!({ "keys": [encrypts, signs] }).to_string();
+    let error = Key::read_with_id(&set, "2024").unwrap_err();
+    is_key_error(
+        &error,
+        "no private key of this set has the ID 2024; their IDs are 2025",
+    );
+    let set = json!({ "keys": [encrypts] }).to_string();
+    let error = Key::read_with_id(&set, "2026").unwrap_err();
+    is_key_error(&error, "this JWK is not for signing: its use is not sig");
+}
+
+#[test]
+fn several_keys_with_the_id_are_reported() {
+    let [one, other] = [rfc7515_a2(), jwk!("rsa-2048")].map(|jwk| with(jwk, "kid", "2026"));
+    let set = json!({ "keys": [one, with(other.clone(), "kid", "2025"), other] }).to_string();
+    let key = Key::read_with_id(set, "2026").unwrap();
+    assert_eq!(
+        key.repairs(),
+        ["there were several private keys: the first one is used"]
+    );
+}
+
 #[test]
 fn first_key_of_a_set_that_may_sign_is_taken() {
     // HL7's samples have the public key first, with its own key_ops.

@@ -66,7 +66,8 @@ impl Key {
     /// Reads a private key as [`read`](Self::read) does, and sets its `kid`. In a JWK set, it is the key that has this
     /// `kid` (RFC 7517 §4.5).
     ///
-    /// If no private key of the set has a `kid`, it is the first that may sign, as in `read`.
+    /// Several JWKs at other places of a file are chosen from in the same way. If no private key has a `kid`, it is the
+    /// first that may sign, as in `read`. A single key that is not in a set may have another `kid`, which is replaced.
     ///
     /// # Errors
     /// Those of [`read`](Self::read), and of the same kind: the private keys of a set have other IDs. The message lists

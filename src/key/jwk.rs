@@ -66,13 +66,13 @@ const BASE64_OF_JSON: [&str; 5] = ["ey", "ew", "W3", "Wy", "Ww"];
 /// The members that only an RSA private key has (RFC 7518 §6.3.2).
 const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
 
-/// Returns the first private key or shared secret that may sign. In a set it is the one with this ID, unless none of
-/// the set's private keys has an ID.
+/// Returns the first private key or shared secret that may sign, or the one with this ID, wherever it is.
 ///
-/// Returns `None` if this is not JSON, or is JSON with a PEM in it.
+/// If no key has this ID, a key that is alone and in no set is returned whatever its ID is, and so is the first of
+/// several keys if none of them has an ID. Returns `None` if this is not JSON, or is JSON with a PEM in it.
 ///
 /// # Errors
-/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign, or a set has keys with other IDs only. The
+/// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign, or a set or several keys with other IDs. The
 /// message says what it has.
 pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMaterial>, Error> {
     if bytes.len() > MAX_TEXT {
@@ -84,17 +84,12 @@ pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMater
         None => str::from_utf8(bytes).unwrap_or_default(),
     };
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0'));
-    let mut search = JwkSearch {
-        key_id,
-        ..JwkSearch::default()
-    };
-    let mut found = search.text(text, MAX_DEPTH)?;
+    let mut search = JwkSearch::with_id(key_id);
+    let mut found = search.text(text, false, MAX_DEPTH)?;
     if found.is_none() && key_id.is_some() {
-        if !search.other_ids.is_empty() {
-            return Err(search.no_key_with_id());
-        }
-        search = JwkSearch::default();
-        found = search.text(text, MAX_DEPTH)?;
+        search.check_other_ids()?;
+        search = JwkSearch::with_id(None);
+        found = search.text(text, false, MAX_DEPTH)?;
     }
     if let Some(mut material) = found {
         if utf16.is_some() {
@@ -125,11 +120,12 @@ pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
 /// A search for a key to sign with, and what it found on the way.
 #[derive(Default)]
 struct JwkSearch<'i> {
-    /// The ID of the key to find in a set.
+    /// The ID of the key to find.
     key_id: Option<&'i str>,
-    is_in_set: bool,
-    /// The IDs of the private keys that were passed over.
-    other_ids: Vec<String>,
+    /// The IDs of the keys that may sign and were passed over, because each has another ID or none.
+    other_ids: Vec<Option<String>>,
+    /// Whether one of these keys is in a set.
+    has_set: bool,
     is_json: bool,
     has_public_key: bool,
     /// Why the first private key was not used.
@@ -138,17 +134,31 @@ struct JwkSearch<'i> {
 
 type SearchResult = Result<Option<KeyMaterial>, Error>;
 
-impl JwkSearch<'_> {
-    fn no_key_with_id(&self) -> Error {
-        let ids: Vec<_> = self.other_ids.iter().map(|id| shorten(id)).collect();
-        let [id, ids] = [self.key_id.unwrap_or_default(), &*ids.join(", ")];
-        Error::key(format!(
-            "no private key of this set has the ID {id}; their IDs are {ids}"
-        ))
+impl<'i> JwkSearch<'i> {
+    fn with_id(key_id: Option<&'i str>) -> Self {
+        Self {
+            key_id,
+            ..Self::default()
+        }
     }
 
-    /// Searches a text that may be JSON: as it is, with escaped quotes, or in base64.
-    fn text(&mut self, text: &str, depth: u8) -> SearchResult {
+    /// Checks that the keys that were passed over have no IDs, or that there is only one and it is in no set.
+    fn check_other_ids(&self) -> Result<(), Error> {
+        let ids = self.other_ids.iter().flatten();
+        let ids: Vec<_> = ids.map(|id| shorten(id)).collect();
+        let is_alone = self.other_ids.len() == 1 && !self.has_set;
+        if is_alone || ids.is_empty() {
+            return Ok(());
+        }
+        let [id, ids] = [self.key_id.unwrap_or_default(), &*ids.join(", ")];
+        Err(Error::key(format!(
+            "no private key of this set has the ID {id}; their IDs are {ids}"
+        )))
+    }
+
+    /// Searches a text that may be JSON: as it is, with escaped quotes, or in base64. `is_in_set` says whether it is an
+    /// element of an array.
+    fn text(&mut self, text: &str, is_in_set: bool, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
         };
@@ -160,25 +170,25 @@ impl JwkSearch<'_> {
         if text.starts_with(['{', '[', '"']) {
             let inner = text.trim_start_matches(|c: char| c.is_whitespace() || "{[".contains(c));
             return match inner.starts_with('\\') {
-                true => self.text(&unescape_json(text), depth), // copied out of a string
-                false => self.json(text, depth),
+                true => self.text(&unescape_json(text), is_in_set, depth), // copied out of a string
+                false => self.json(text, is_in_set, depth),
             };
         }
         if BASE64_OF_JSON.iter().any(|start| text.starts_with(start)) {
             let decoded = decode_either_base64(text.as_bytes()).unwrap_or_default();
             if let Ok(decoded) = str::from_utf8(&decoded) {
-                return self.text(decoded, depth);
+                return self.text(decoded, is_in_set, depth);
             }
         }
         Ok(None)
     }
 
     /// Searches an object or an array and the values in it, or a string.
-    fn json(&mut self, json: &str, depth: u8) -> SearchResult {
+    fn json(&mut self, json: &str, is_in_set: bool, depth: u8) -> SearchResult {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
         };
-        let values: Vec<&str> = match json.trim_start().chars().next() {
+        let (values, are_in_set): (Vec<&str>, bool) = match json.trim_start().chars().next() {
             Some('{') => {
                 let Some(members) = json::sorted_members(json) else {
                     return Ok(None);
@@ -186,27 +196,32 @@ impl JwkSearch<'_> {
                 let object = Jwk(members);
                 self.is_json = true;
                 if let Some(kty) = object.text("kty") {
-                    return self.jwk(&object, &kty);
+                    return self.jwk(&object, &kty, is_in_set);
                 }
-                object.0.into_iter().map(|(_, value)| value).collect()
+                let values = object.0.into_iter().map(|(_, value)| value);
+                (values.collect(), false)
             }
             Some('[') => {
                 let Some(elements) = json::elements(json) else {
                     return Ok(None);
                 };
                 self.is_json = true;
-                self.is_in_set = true;
-                elements
+                (elements, true)
             }
-            Some('"') => return self.text(&decode_json_string(json).unwrap_or_default(), depth),
+            Some('"') => {
+                let text = decode_json_string(json).unwrap_or_default();
+                return self.text(&text, is_in_set, depth);
+            }
             _ => return Ok(None),
         };
         let mut values = values.into_iter();
         while let Some(value) = values.next() {
-            if let Some(mut found) = self.json(value, depth)? {
-                let mut others = values.map(|other| Self::default().json(other, depth));
+            if let Some(mut found) = self.json(value, are_in_set, depth)? {
+                let key_id = self.key_id;
+                let mut others =
+                    values.map(|other| Self::with_id(key_id).json(other, are_in_set, depth));
                 let has_other = others.any(|other| matches!(other, Ok(Some(_))));
-                if has_other && self.key_id.is_none() && !found.repairs.contains(&SEVERAL_KEYS) {
+                if has_other && !found.repairs.contains(&SEVERAL_KEYS) {
                     found.repairs.push(SEVERAL_KEYS);
                 }
                 return Ok(Some(found));
@@ -215,31 +230,33 @@ impl JwkSearch<'_> {
         Ok(None)
     }
 
-    /// Reads a JWK, unless it is a public one or not for signing.
-    fn jwk(&mut self, jwk: &Jwk<'_>, kty: &str) -> SearchResult {
+    /// Reads a JWK, unless it is a public one, not for signing, or has another ID than the one to find.
+    fn jwk(&mut self, jwk: &Jwk<'_>, kty: &str, is_in_set: bool) -> SearchResult {
         let has = |name: &&str| jwk.get(name).is_some();
         if kty != "oct" && !has(&"d") && !RSA_FACTORS.iter().any(has) {
             self.has_public_key = true;
             return Ok(None);
         }
-        if self.is_in_set && self.key_id.is_some() {
-            let key_id = jwk.key_id()?;
-            if key_id.as_deref() != self.key_id {
-                self.other_ids.extend(key_id);
-                return Ok(None);
-            }
-        }
         let key_type = jwk
             .key_type(kty)
             .and_then(|key_type| Ok((key_type, jwk.algorithm()?)));
-        match key_type {
-            // A damaged key is an error: the search does not go on to another one.
-            Ok((key_type, algorithm)) => jwk.material(key_type, algorithm).map(Some),
+        let (key_type, algorithm) = match key_type {
+            Ok(found) => found,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
-                Ok(None)
+                return Ok(None);
+            }
+        };
+        if self.key_id.is_some() {
+            let key_id = jwk.key_id()?;
+            if key_id.as_deref() != self.key_id {
+                self.other_ids.push(key_id);
+                self.has_set |= is_in_set;
+                return Ok(None);
             }
         }
+        // A damaged key is an error: the search does not go on to another one.
+        jwk.material(key_type, algorithm).map(Some)
     }
 }
 
