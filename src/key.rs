@@ -2,6 +2,8 @@
 //!
 //! Whether the parts belong together is checked when a key is made from them. Each module names only those above it.
 
+pub(crate) mod refusal;
+
 pub(crate) mod material;
 
 pub(crate) mod der;
@@ -45,8 +47,6 @@ pub(crate) mod public_reader;
 
 #[cfg(feature = "encrypted-keys")]
 use self::encrypted::WRONG_PASSPHRASE;
-#[cfg(feature = "encrypted-keys")]
-use self::material::{CONVERT, SEVERAL_KEYS};
 use self::material::{Encrypted, KeyMaterial};
 use crate::error::Error;
 
@@ -108,7 +108,7 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
             pkcs12::decrypt_first_key(store, passphrase.unwrap_or_default())
         }
         (Encrypted::Pkcs8(info), Some(passphrase)) => {
-            encrypted::decrypt(info, passphrase, CONVERT).map(only)
+            encrypted::decrypt(info, passphrase, refusal::CONVERT).map(only)
         }
         (Encrypted::Pem(body, dek_info), Some(passphrase)) => {
             proc_type::decrypt(body, dek_info, passphrase).map(only)
@@ -121,7 +121,7 @@ fn decrypt(encrypted: Encrypted<'_>, passphrase: Option<&[u8]>) -> Result<KeyMat
     })?;
     let mut material = from_der(&key, None)?;
     if has_others {
-        material.repairs.push(SEVERAL_KEYS);
+        material.repairs.push(pem::SEVERAL_KEYS);
     }
     Ok(material)
 }

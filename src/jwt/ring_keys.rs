@@ -19,10 +19,9 @@ use super::rsa_algorithm::{RsaAlgorithm, RsaPolicy};
 use super::rsa_key::has_matching_exponents;
 use crate::error::{BoxError, Error};
 use crate::key::der::{bit_length, without_leading_zeros};
-use crate::key::material::{
-    Curve, EC_INCONSISTENT, INCONSISTENT, KeyMaterial, KeyParts, PSS_KEY, RsaParts,
-};
+use crate::key::material::{Curve, KeyMaterial, KeyParts, RsaParts};
 use crate::key::public_key::{PublicKey, UNCOMPRESSED};
+use crate::key::refusal;
 use crate::signer::{Algorithm, Signer};
 
 const NO_POINT: &str =
@@ -64,14 +63,14 @@ impl EcKey {
         // Some tools leave out leading zeros of the number, some add them.
         let digits = without_leading_zeros(&parts.d);
         let zeros = curve.bytes().checked_sub(digits.len());
-        let zeros = zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?;
+        let zeros = zeros.ok_or_else(|| Error::key(refusal::EC_INCONSISTENT))?;
         let mut d = Zeroizing::new(Vec::with_capacity(curve.bytes()));
         d.resize(zeros, 0);
         d.extend_from_slice(digits);
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::from_private_key_and_public_key(how, &d, &point, &random);
         Ok(Self {
-            key: key.map_err(|_| Error::key(EC_INCONSISTENT))?,
+            key: key.map_err(|_| Error::key(refusal::EC_INCONSISTENT))?,
             curve,
             key_id: material.key_id,
             repairs: material.repairs,
@@ -205,7 +204,7 @@ impl RingRsaKey {
     fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {
         match material.restriction {
             None => Self::new(material),
-            Some(_) => Err(Error::key(PSS_KEY)),
+            Some(_) => Err(Error::key(refusal::IS_PSS_KEY)),
         }
     }
     /// Returns the algorithms that the key may sign, the usual one first.
@@ -292,7 +291,7 @@ fn key_pair(parts: &RsaParts) -> Result<RsaKeyPair, Error> {
         dQ: dq,
         qInv: q_inverse,
     });
-    key.map_err(|_| Error::key(INCONSISTENT))
+    key.map_err(|_| Error::key(refusal::RSA_INCONSISTENT))
 }
 
 /// 65537, big-endian.

@@ -16,8 +16,9 @@ use super::rsa_algorithm::{RsaAlgorithm, RsaPolicy};
 use crate::error::{BoxError, Error};
 #[cfg(all(feature = "cli", feature = "ring"))]
 use crate::key::material::SecretBytes;
-use crate::key::material::{INCONSISTENT, KeyMaterial, PSS_KEY, RsaParts};
+use crate::key::material::{KeyMaterial, RsaParts};
 use crate::key::public_key::PublicKey;
+use crate::key::refusal;
 use crate::signer::{Algorithm, Signer};
 
 /// The sizes of RSA keys in bits. RFC 7518 §3.3 requires 2048 or more, because shorter keys can be broken. A signature
@@ -71,7 +72,7 @@ impl RsaKey {
     fn with_rs256(material: KeyMaterial) -> Result<Self, Error> {
         match material.restriction {
             None => Self::with_policy(material, RsaPolicy::RS256),
-            Some(_) => Err(Error::key(PSS_KEY)),
+            Some(_) => Err(Error::key(refusal::IS_PSS_KEY)),
         }
     }
     fn with_policy(material: KeyMaterial, policy: RsaPolicy) -> Result<Self, Error> {
@@ -106,7 +107,7 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
         .chain([&parts.d])
         .map(|number| number.len());
     if parts.d.is_empty() || lengths.max() > Some(parts.n.len()) {
-        return Err(Error::key(INCONSISTENT));
+        return Err(Error::key(refusal::RSA_INCONSISTENT));
     }
     // The larger prime comes first: `rsa` adds the first one to a difference of two remainders until it is positive,
     // which takes as many steps as q is larger than p.
@@ -119,7 +120,7 @@ fn from_parts(parts: &RsaParts) -> Result<RsaPrivateKey, Error> {
     let key = RsaPrivateKey::from_components(modulus, exponent, d, primes);
     let key = key.map_err(|_| match parts.primes.is_empty() {
         true => Error::key(NO_PRIMES),
-        false => Error::key(INCONSISTENT),
+        false => Error::key(refusal::RSA_INCONSISTENT),
     })?;
     check_primes(&key)?;
     Ok(key)
@@ -157,7 +158,7 @@ fn check_public(modulus: &BigUint, exponent: &BigUint) -> Result<(), Error> {
     }
     match RsaPublicKey::new_with_max_size(modulus.clone(), exponent.clone(), most) {
         Ok(_) => Ok(()),
-        Err(rsa::Error::InvalidModulus) => Err(Error::key(INCONSISTENT)),
+        Err(rsa::Error::InvalidModulus) => Err(Error::key(refusal::RSA_INCONSISTENT)),
         Err(_) => Err(Error::key(WRONG_EXPONENT)),
     }
 }
@@ -167,7 +168,7 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
     let least = half.saturating_sub(MAX_PRIME_SKEW);
     let most = half.saturating_add(MAX_PRIME_SKEW);
     let [p, q] = key.primes() else {
-        return Err(Error::key(INCONSISTENT)); // never: two were given, or computed
+        return Err(Error::key(refusal::RSA_INCONSISTENT)); // never: two were given, or computed
     };
     let (p, q) = (p.bits(), q.bits());
     if ![p, q].iter().all(|size| (least..=most).contains(size)) {
@@ -179,7 +180,7 @@ fn check_primes(key: &RsaPrivateKey) -> Result<(), Error> {
     // slow and always wrong.
     match key.qinv() {
         Some(_) => Ok(()),
-        None => Err(Error::key(INCONSISTENT)),
+        None => Err(Error::key(refusal::RSA_INCONSISTENT)),
     }
 }
 

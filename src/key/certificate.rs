@@ -14,10 +14,11 @@ use super::der::{
     sequence, split_sequence,
 };
 use super::encoding::{decode_either_base64, decode_utf16};
-use super::material::{CERTIFICATE_REQUEST, SecretBytes};
+use super::material::SecretBytes;
 use super::oid;
 use super::pem;
 use super::public_key::RSA_ALGORITHM_ID;
+use super::refusal;
 use crate::error::Error;
 use crate::signer::Signer;
 
@@ -25,14 +26,14 @@ use crate::signer::Signer;
 const MAX_FILE: usize = 1024 * 1024;
 
 const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
-const TOO_LONG: &str = "this is too long for a certificate";
+const TOO_LONG_FOR_CERTIFICATE: &str = "this is too long for a certificate";
 const NO_BLOCK: &str = "there is no certificate in this PEM";
 const DAMAGED_PEM: &str = "this PEM is cut off or damaged";
-const PKCS7_PEM: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs -in FILE -out \
+const IN_PKCS7_PEM: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -print_certs -in FILE -out \
      NEW";
-const PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -in FILE \
+const IN_PKCS12: &str = "this is a PKCS#12 store: export its certificate with openssl pkcs12 -in FILE \
     -nokeys -clcerts -out NEW (an old store also needs -legacy)";
-const PKCS7: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs \
+const IN_PKCS7: &str = "this is a PKCS#7 file: export its certificates with openssl pkcs7 -inform DER -print_certs \
      -in FILE -out NEW";
 
 /// The certificate of a key, for servers that find the key by it: Entra, Oracle, Maskinporten, SWIFT.
@@ -65,7 +66,7 @@ impl Certificate {
     pub fn read(bytes: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bytes = bytes.as_ref();
         if bytes.len() > MAX_FILE {
-            return Err(Error::key(TOO_LONG));
+            return Err(Error::key(TOO_LONG_FOR_CERTIFICATE));
         }
         let files = match certificates_in_pem(bytes) {
             Some(files) => files.map_err(Error::key)?,
@@ -126,7 +127,7 @@ impl fmt::Debug for Certificate {
 /// A private key may be in the text, so its copies are wiped.
 fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static str>> {
     let text = decode_utf16(bytes).unwrap_or_else(|| pem::without_invalid_utf8(bytes));
-    let (mut found, mut refusal) = (Vec::new(), NO_BLOCK);
+    let (mut found, mut message) = (Vec::new(), NO_BLOCK);
     for block in pem::blocks(&text) {
         let Ok(block) = block else {
             return Some(Err(DAMAGED_PEM));
@@ -138,14 +139,16 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
                     Err(_) => return Some(Err(DAMAGED_PEM)),
                 }
             }
-            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => refusal = CERTIFICATE_REQUEST,
-            "PKCS7" => refusal = PKCS7_PEM,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+                message = refusal::IS_CERTIFICATE_REQUEST
+            }
+            "PKCS7" => message = IN_PKCS7_PEM,
             _ => {}
         }
     }
     match (found.is_empty(), text.contains(pem::BEGIN)) {
         (false, _) => Some(Ok(found)),
-        (true, true) => Some(Err(refusal)),
+        (true, true) => Some(Err(message)),
         (true, false) => None,
     }
 }
@@ -162,10 +165,10 @@ fn certificate(bytes: &[u8]) -> Result<&[u8], &'static str> {
     match tags.as_slice() {
         [SEQUENCE, SEQUENCE, BIT_STRING] if public_key(whole).is_some() => Ok(whole),
         // A request has no issuer and no times (RFC 2986 §4.1).
-        [SEQUENCE, SEQUENCE, BIT_STRING] => Err(CERTIFICATE_REQUEST),
+        [SEQUENCE, SEQUENCE, BIT_STRING] => Err(refusal::IS_CERTIFICATE_REQUEST),
         // RFC 7292 §4 and RFC 2315 §7.
-        [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE] => Err(PKCS12),
-        [OBJECT_IDENTIFIER, CONTEXT_0] => Err(PKCS7),
+        [INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE] => Err(IN_PKCS12),
+        [OBJECT_IDENTIFIER, CONTEXT_0] => Err(IN_PKCS7),
         _ => Err(NO_CERTIFICATE),
     }
 }

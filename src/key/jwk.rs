@@ -11,12 +11,10 @@ use zeroize::Zeroizing;
 
 use super::der::without_leading_zeros;
 use super::encoding::{decode_either_base64, decode_json_string, decode_utf16, unescape_json};
-use super::material::{
-    Curve, EC_INCONSISTENT, ED448_KEY, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MULTI_PRIME,
-    OTHER_CURVE, P521, RsaParts, SECP256K1, SEVERAL_KEYS, SecretBytes,
-};
+use super::material::{Curve, EcParts, Ed25519Parts, KeyMaterial, KeyParts, RsaParts, SecretBytes};
 use super::pem;
 use super::public_key::UNCOMPRESSED;
+use super::refusal;
 use crate::error::Error;
 use crate::json;
 use crate::redact::shorten;
@@ -28,12 +26,12 @@ const MAX_TEXT: usize = 1024 * 1024;
 /// time. A JWK in a set, quoted in a settings file, has 5 levels.
 const MAX_DEPTH: u8 = 12;
 
-const PUBLIC: &str = "this JWK is a public key: its private key has a member d";
-pub(super) const NO_KEY: &str = "this is JSON without a key in it";
-const DAMAGED: &str = "this begins as JSON does, and is cut off or damaged";
+const PUBLIC_JWK: &str = "this JWK is a public key: its private key has a member d";
+pub(super) const JSON_WITHOUT_KEY: &str = "this is JSON without a key in it";
+const DAMAGED_JSON: &str = "this begins as JSON does, and is cut off or damaged";
 pub(super) const OTHER_KTY: &str = "the kty of this JWK is none of RSA, EC, OKP and oct";
 const OTHER_USE: &str = "this JWK is not for signing: its use is not sig";
-const OTHER_KEY_OPS: &str = "this JWK is not for signing: its key_ops lack sign";
+const KEY_OPS_LACK_SIGN: &str = "this JWK is not for signing: its key_ops lack sign";
 const ENCRYPTING_ALG: &str = "this JWK is not for signing: its alg encrypts";
 const OTHER_ALG: &str = "the alg of this JWK is not one that this crate signs";
 const KEY_AGREEMENT: &str = "this JWK is not for signing: its curve is for key agreement";
@@ -47,14 +45,14 @@ const ENCRYPTING: &[&str] = &[
 const EC_CURVES: &[(&str, Result<Curve, &str>)] = &[
     ("P-256", Ok(Curve::P256)),
     ("P-384", Ok(Curve::P384)),
-    ("P-521", Err(P521)),
-    ("secp256k1", Err(SECP256K1)),
+    ("P-521", Err(refusal::IS_ON_P521)),
+    ("secp256k1", Err(refusal::IS_ON_SECP256K1)),
 ];
 
 /// Curves of key pairs that are octets, by the value of `crv` (RFC 8037 §2).
 const OKP_CURVES: &[(&str, Result<(), &str>)] = &[
     ("Ed25519", Ok(())),
-    ("Ed448", Err(ED448_KEY)),
+    ("Ed448", Err(refusal::IS_ED448_KEY)),
     ("X25519", Err(KEY_AGREEMENT)),
     ("X448", Err(KEY_AGREEMENT)),
 ];
@@ -100,16 +98,16 @@ pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMater
     match search.refusal {
         _ if text.contains("PRIVATE KEY-----") => Ok(None), // a PEM beside a public JWK, or alone
         Some(refusal) => Err(Error::key(refusal)),
-        None if search.has_public_key => Err(Error::key(PUBLIC)),
-        None if search.is_json && text.starts_with(['{', '[']) => Err(Error::key(NO_KEY)),
-        None if text.starts_with('{') => Err(Error::key(DAMAGED)),
+        None if search.has_public_key => Err(Error::key(PUBLIC_JWK)),
+        None if search.is_json && text.starts_with(['{', '[']) => Err(Error::key(JSON_WITHOUT_KEY)),
+        None if text.starts_with('{') => Err(Error::key(DAMAGED_JSON)),
         None => Ok(None),
     }
 }
 
 pub(super) fn ec_curve(crv: &str) -> Result<Curve, &'static str> {
     let row = EC_CURVES.iter().find(|(name, _)| *name == crv);
-    row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)
+    row.map_or(Err(refusal::IS_ON_OTHER_CURVE), |(_, curve)| *curve)
 }
 
 pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
@@ -221,8 +219,8 @@ impl<'i> JwkSearch<'i> {
                 let mut others =
                     values.map(|other| Self::with_id(key_id).json(other, are_in_set, depth));
                 let has_other = others.any(|other| matches!(other, Ok(Some(_))));
-                if has_other && !found.repairs.contains(&SEVERAL_KEYS) {
-                    found.repairs.push(SEVERAL_KEYS);
+                if has_other && !found.repairs.contains(&pem::SEVERAL_KEYS) {
+                    found.repairs.push(pem::SEVERAL_KEYS);
                 }
                 return Ok(Some(found));
             }
@@ -278,7 +276,7 @@ impl<'t> Jwk<'t> {
     pub(super) fn parse(json: &'t str) -> Result<Self, Error> {
         json::sorted_members(json)
             .map(Self)
-            .ok_or_else(|| Error::key(DAMAGED))
+            .ok_or_else(|| Error::key(DAMAGED_JSON))
     }
 
     /// Returns the JSON of a member that is neither `null` nor empty.
@@ -315,7 +313,7 @@ impl<'t> Jwk<'t> {
 
     /// Returns the type of the key, or why it does not sign.
     fn key_type(&self, kty: &str) -> Result<KeyType, &'static str> {
-        self.check_operation(&["sign"], OTHER_KEY_OPS)?;
+        self.check_operation(&["sign"], KEY_OPS_LACK_SIGN)?;
         let crv = self.text("crv").unwrap_or_default();
         match kty {
             "RSA" => Ok(KeyType::Rsa),
@@ -371,7 +369,7 @@ impl<'t> Jwk<'t> {
 
     fn rsa(&self, repairs: &mut Vec<&'static str>) -> Result<RsaParts, Error> {
         if self.get("oth").is_some() {
-            return Err(Error::key(MULTI_PRIME));
+            return Err(Error::key(refusal::IS_MULTI_PRIME));
         }
         let [mut n, mut e] = [self.number("n")?, self.number("e")?];
         let mut parts = RsaParts {
@@ -409,7 +407,7 @@ impl<'t> Jwk<'t> {
     pub(super) fn coordinate(&self, name: &str, curve: Curve) -> Result<Vec<u8>, Error> {
         let number = self.number(name)?;
         let zeros = curve.bytes().checked_sub(number.len());
-        let mut coordinate = vec![0; zeros.ok_or_else(|| Error::key(EC_INCONSISTENT))?];
+        let mut coordinate = vec![0; zeros.ok_or_else(|| Error::key(refusal::EC_INCONSISTENT))?];
         coordinate.extend_from_slice(&number);
         Ok(coordinate)
     }

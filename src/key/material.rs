@@ -1,42 +1,12 @@
-//! The parts of a key, as a file has them, and the messages for what is not one.
+//! The parts of a key, as a file has them.
 
 use zeroize::Zeroizing;
 
+use super::refusal;
 use crate::signer::Algorithm;
 
 /// A number or a secret of a key. It is wiped when it is dropped.
 pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
-
-pub(crate) const EC_KEY: &str = "this is an EC key; RS256 needs RSA";
-pub(crate) const ED25519_KEY: &str = "this is an Ed25519 key; RS256 needs RSA";
-pub(crate) const PSS_KEY: &str = "this RSA key is restricted to PSS; RS256 needs PKCS#1 v1.5";
-pub(crate) const ED448_KEY: &str = "this key is on the curve Ed448; Ed25519 is supported";
-pub(crate) const DSA_KEY: &str = "this is a DSA key: JWTs are signed with RSA, EC or Ed25519 keys";
-pub(crate) const PUBLIC_KEY: &str = "this is a public key";
-pub(crate) const CERTIFICATE: &str = "this is a certificate";
-pub(crate) const CERTIFICATE_REQUEST: &str = "this is a certificate request";
-/// A repair: nothing says which key was meant.
-pub(crate) const SEVERAL_KEYS: &str = "there were several private keys: the first one is used";
-pub(crate) const CUT_OFF: &str = "this key is cut off in the middle";
-pub(crate) const TOO_LONG: &str = "this is too long for a key";
-pub(crate) const OPENSSH_KEY: &str = "this key is in OpenSSH's own format: convert a copy of the file, which is overwritten, with \
-     ssh-keygen -p -m PEM -f COPY (an Ed25519 key stays as it is: make another with openssl \
-     genpkey -algorithm ed25519 -out NEW)";
-pub(crate) const INCONSISTENT: &str = "the parts of this RSA key do not belong together";
-pub(crate) const EC_INCONSISTENT: &str = "the parts of this EC key do not belong together";
-pub(crate) const MULTI_PRIME: &str = "this RSA key has more than two primes; keys of two are taken";
-pub(crate) const P521: &str = "this EC key is on the curve P-521; P-256 and P-384 are supported";
-pub(crate) const SECP256K1: &str =
-    "this EC key is on the curve secp256k1; P-256 and P-384 are supported";
-pub(crate) const OTHER_CURVE: &str =
-    "this EC key is on another curve; P-256 and P-384 are supported";
-pub(crate) const ENCRYPTED: &str = "this key is encrypted: a passphrase is needed";
-/// What to do about a key whose encryption is not supported.
-pub(crate) const CONVERT: &str = "convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE \
-    -out NEW (an old cipher also needs -provider legacy -provider default)";
-
-pub(crate) const PKCS12: &str = "this is a PKCS#12 store: export its key with openssl pkcs12 -in \
-    FILE -nocerts -nodes -out NEW (an old store also needs -legacy)";
 
 /// A private key that a passphrase protects.
 #[derive(Clone, Copy)]
@@ -53,11 +23,11 @@ impl Encrypted<'_> {
     /// Returns the message for a key whose passphrase is missing.
     pub(crate) fn without_passphrase(self) -> &'static str {
         match self {
-            Self::Pkcs8(_) | Self::Pem(..) => ENCRYPTED,
+            Self::Pkcs8(_) | Self::Pem(..) => refusal::IS_ENCRYPTED,
             Self::Pkcs12(_) if cfg!(feature = "encrypted-keys") => {
                 "this is a PKCS#12 store: a passphrase is needed, or an empty one if it has none"
             }
-            Self::Pkcs12(_) => PKCS12,
+            Self::Pkcs12(_) => refusal::IS_PKCS12_STORE,
         }
     }
 }
@@ -126,8 +96,8 @@ impl KeyParts {
     pub(crate) fn rsa(self) -> Result<RsaParts, &'static str> {
         match self {
             Self::Rsa(parts) => Ok(parts),
-            Self::Ec(_) => Err(EC_KEY),
-            Self::Ed25519(_) => Err(ED25519_KEY),
+            Self::Ec(_) => Err(refusal::IS_EC_KEY),
+            Self::Ed25519(_) => Err(refusal::IS_ED25519_KEY),
             Self::Hmac(_) => Err("this JWK is the secret of an HMAC; RS256 needs RSA"),
         }
     }

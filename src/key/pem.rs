@@ -11,11 +11,9 @@ use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
 use super::encoding::decode_utf16;
-use super::material::{
-    CERTIFICATE, CERTIFICATE_REQUEST, CUT_OFF, DSA_KEY, DekInfo, OPENSSH_KEY, PUBLIC_KEY,
-    SEVERAL_KEYS, TOO_LONG,
-};
+use super::material::DekInfo;
 use super::proc_type;
+use super::refusal;
 use crate::error::Error;
 
 /// The longest text that is searched for a key, in bytes. A bundle of all public root certificates is a fifth of that.
@@ -28,7 +26,9 @@ const DASHES: &str = "-----";
 /// Columns of the base64 in a PEM (RFC 7468 §2).
 const COLUMNS: usize = 64;
 
+/// Repairs that other readers report too. If there are several keys, nothing says which one was meant.
 pub(super) const UTF_16: &str = "the text was UTF-16";
+pub(super) const SEVERAL_KEYS: &str = "there were several private keys: the first one is used";
 
 /// The DER of a private key and what was repaired in its text.
 pub(crate) struct DecodedKey {
@@ -53,34 +53,34 @@ const OTHER_LABELS: &[(&str, &str)] = &[
         "these are the parameters of an EC key without the key: the block EC PRIVATE KEY is \
          missing",
     ),
-    ("DSA PRIVATE KEY", DSA_KEY),
-    ("OPENSSH PRIVATE KEY", OPENSSH_KEY),
+    ("DSA PRIVATE KEY", refusal::IS_DSA_KEY),
+    ("OPENSSH PRIVATE KEY", refusal::IS_OPENSSH_KEY),
     (
         "PGP PRIVATE KEY BLOCK",
         "this is an OpenPGP key: JWTs are signed with RSA, EC or Ed25519 keys in PEM, DER or JWK",
     ),
-    ("PUBLIC KEY", PUBLIC_KEY),
-    ("RSA PUBLIC KEY", PUBLIC_KEY),
-    ("CERTIFICATE", CERTIFICATE),
-    ("X509 CERTIFICATE", CERTIFICATE),
-    ("TRUSTED CERTIFICATE", CERTIFICATE),
-    ("CERTIFICATE REQUEST", CERTIFICATE_REQUEST),
-    ("NEW CERTIFICATE REQUEST", CERTIFICATE_REQUEST),
+    ("PUBLIC KEY", refusal::IS_PUBLIC_KEY),
+    ("RSA PUBLIC KEY", refusal::IS_PUBLIC_KEY),
+    ("CERTIFICATE", refusal::IS_CERTIFICATE),
+    ("X509 CERTIFICATE", refusal::IS_CERTIFICATE),
+    ("TRUSTED CERTIFICATE", refusal::IS_CERTIFICATE),
+    ("CERTIFICATE REQUEST", refusal::IS_CERTIFICATE_REQUEST),
+    ("NEW CERTIFICATE REQUEST", refusal::IS_CERTIFICATE_REQUEST),
 ];
 
 /// Messages for text without any PEM block, by its first characters.
 const OTHER_PREFIXES: &[(&str, &str)] = &[
     ("{", "this is JSON without a PEM in it"),
-    ("ssh-", PUBLIC_KEY),
+    ("ssh-", refusal::IS_PUBLIC_KEY),
     (
         "PuTTY-",
         "this is a PuTTY key: export it with puttygen FILE -O private-openssh -o NEW, or in \
          PuTTYgen by Conversions, Export OpenSSH key",
     ),
-    ("---- BEGIN SSH2 PUBLIC KEY", PUBLIC_KEY),
+    ("---- BEGIN SSH2 PUBLIC KEY", refusal::IS_PUBLIC_KEY),
     // The bodies of an OpenSSH private key and of a public one, without their markers.
-    ("b3BlbnNzaC1rZXktdjE", OPENSSH_KEY),
-    ("AAAAB3NzaC1yc2E", PUBLIC_KEY),
+    ("b3BlbnNzaC1rZXktdjE", refusal::IS_OPENSSH_KEY),
+    ("AAAAB3NzaC1yc2E", refusal::IS_PUBLIC_KEY),
     (
         "<RSAKeyValue",
         "this is an XML key of .NET: export it with ExportPkcs8PrivateKeyPem",
@@ -145,7 +145,7 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
 /// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
 pub(crate) fn decode_first_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
     if bytes.len() > MAX_TEXT {
-        return Err(Error::key(TOO_LONG));
+        return Err(Error::key(refusal::TOO_LONG));
     }
     if let Some(text) = decode_utf16(bytes) {
         let mut key = decode_text(&text)?;
@@ -332,7 +332,7 @@ impl<'t> Block<'t> {
                 after,
             })
         };
-        Some(parts().ok_or_else(|| Error::key(CUT_OFF)))
+        Some(parts().ok_or_else(|| Error::key(refusal::CUT_OFF)))
     }
 
     /// Returns the label with one space between its words, even if the label was wrapped.
@@ -359,7 +359,7 @@ impl<'t> Block<'t> {
         let der = decode_base64(body).map_err(|error| {
             Error::key(match error {
                 DecodeError::InvalidByte(..) => "this key holds characters that are not base64",
-                _ => CUT_OFF,
+                _ => refusal::CUT_OFF,
             })
         })?;
         let mut repairs = surrounding_repairs(self.before, self.whole);

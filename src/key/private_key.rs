@@ -9,18 +9,15 @@ use super::der::{
     BIT_STRING, CONTEXT_0, CONTEXT_1, CONTEXT_2, DerError, Element, IMPLICIT_1, INTEGER, NULL,
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, split_sequence, without_leading_zeros,
 };
-use super::material::{
-    CERTIFICATE, CERTIFICATE_REQUEST, CUT_OFF, Curve, DSA_KEY, EC_INCONSISTENT, ED448_KEY, EcParts,
-    Ed25519Parts, Encrypted, INCONSISTENT, KeyMaterial, KeyParts, MULTI_PRIME, OPENSSH_KEY,
-    OTHER_CURVE, P521, PKCS12, PUBLIC_KEY, RsaParts, SECP256K1, TOO_LONG,
-};
+use super::material::{Curve, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts, RsaParts};
 use super::oid;
+use super::refusal;
 use crate::signer::Algorithm;
 
 /// The longest DER that is read, in bytes. A key is at most 5 thousand bytes; a PKCS#12 store is longer.
 const MAX_DER: usize = 1024 * 1024;
 
-const NO_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
+const NO_PRIVATE_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
 
 /// The mask of PSS, 1.2.840.113549.1.1.8 (RFC 4055 §2.2).
@@ -28,7 +25,7 @@ const MGF1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08";
 
 /// Kinds of keys that cannot sign a JWT here, by object identifier (RFC 3279 §2.3.2, RFC 8410 §3).
 const OTHER_KINDS: &[(&[u8], &str)] = &[
-    (b"\x2a\x86\x48\xce\x38\x04\x01", DSA_KEY),
+    (b"\x2a\x86\x48\xce\x38\x04\x01", refusal::IS_DSA_KEY),
     (
         b"\x2b\x65\x6e",
         "this is an X25519 key, which is for key agreement: JWTs are signed with RSA, EC or \
@@ -39,7 +36,7 @@ const OTHER_KINDS: &[(&[u8], &str)] = &[
         "this is an X448 key, which is for key agreement: JWTs are signed with RSA, EC or Ed25519 \
          keys",
     ),
-    (b"\x2b\x65\x71", ED448_KEY),
+    (b"\x2b\x65\x71", refusal::IS_ED448_KEY),
 ];
 const OTHER_KIND: &str = "this is a key of another kind: JWTs are signed with RSA, EC or Ed25519 \
     keys";
@@ -57,8 +54,8 @@ const OTHER_PSS: &str = "this RSA key is restricted to PSS parameters that JWS d
 pub(super) const CURVES: &[(&[u8], Result<Curve, &str>)] = &[
     (b"\x2a\x86\x48\xce\x3d\x03\x01\x07", Ok(Curve::P256)),
     (b"\x2b\x81\x04\x00\x22", Ok(Curve::P384)),
-    (b"\x2b\x81\x04\x00\x23", Err(P521)),
-    (b"\x2b\x81\x04\x00\x0a", Err(SECP256K1)),
+    (b"\x2b\x81\x04\x00\x23", Err(refusal::IS_ON_P521)),
+    (b"\x2b\x81\x04\x00\x0a", Err(refusal::IS_ON_SECP256K1)),
     (
         b"\x2b\x81\x04\x00\x21",
         Err("this EC key is on the curve P-224; P-256 and P-384 are supported"),
@@ -82,8 +79,8 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
          with openssl pkcs12 -in key.p12 -nocerts -nodes -out NEW",
     ),
     // Firefox writes PKCS#12 in BER with indefinite lengths; these bytes are the start of that, with the version.
-    (b"\x30\x80\x02\x01\x03", PKCS12),
-    (b"openssh-key-v1\0", OPENSSH_KEY),
+    (b"\x30\x80\x02\x01\x03", refusal::IS_PKCS12_STORE),
+    (b"openssh-key-v1\0", refusal::IS_OPENSSH_KEY),
     (
         b"\0\0\0\x07ssh-rsa",
         "this is a key in the format of SSH agents: take the key file, and convert a copy of it \
@@ -118,7 +115,7 @@ pub(crate) enum ParsedKey<'d> {
 /// A message that says what the bytes are instead.
 pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
     if bytes.len() > MAX_DER {
-        return Err(TOO_LONG);
+        return Err(refusal::TOO_LONG);
     }
     let (elements, rest) =
         split_sequence(bytes).map_err(|error| name_of_other_file(bytes, error))?;
@@ -130,18 +127,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
             pkcs8(algorithm, key, others)?
         }
         ([INTEGER, OCTET_STRING, ..], elements) => plain(KeyParts::Ec(sec1(elements, None))),
-        ([INTEGER, INTEGER], _) => return Err(PUBLIC_KEY), // n and e (RFC 8017 §A.1.1)
+        ([INTEGER, INTEGER], _) => return Err(refusal::IS_PUBLIC_KEY), // n and e (RFC 8017 §A.1.1)
         ([INTEGER, INTEGER, ..], elements) => pkcs1(elements)?,
         // RFC 7292 §4
         ([INTEGER, SEQUENCE] | [INTEGER, SEQUENCE, SEQUENCE], _) => {
             return Ok(ParsedKey::Encrypted(Encrypted::Pkcs12(whole)));
         }
-        ([SEQUENCE, BIT_STRING], _) => return Err(PUBLIC_KEY), // RFC 5280 §4.1.2.7
+        ([SEQUENCE, BIT_STRING], _) => return Err(refusal::IS_PUBLIC_KEY), // RFC 5280 §4.1.2.7
         ([SEQUENCE, OCTET_STRING], _) => {
             return Ok(ParsedKey::Encrypted(Encrypted::Pkcs8(whole)));
         }
         ([SEQUENCE, SEQUENCE, ..], [first, ..]) => return Err(certificate_or_request(first)),
-        _ => return Err(NO_KEY),
+        _ => return Err(NO_PRIVATE_KEY),
     };
     if !rest.is_empty() {
         material.repairs.push(TRAILING_BYTES);
@@ -159,14 +156,17 @@ fn plain(parts: KeyParts) -> KeyMaterial {
     }
 }
 
+/// Messages that may be wrong about bytes that are not text.
+const VAGUE: [&str; 3] = [NO_PRIVATE_KEY, refusal::RSA_INCONSISTENT, refusal::CUT_OFF];
+
 /// Returns the message for bytes that are not text although PEM was expected.
 pub(crate) fn instead_of_pem(bytes: &[u8]) -> &'static str {
     match parse(bytes) {
         Ok(ParsedKey::Encrypted(Encrypted::Pkcs12(_))) => match cfg!(feature = "encrypted-keys") {
             true => "this is a PKCS#12 store, not PEM text",
-            false => PKCS12,
+            false => refusal::IS_PKCS12_STORE,
         },
-        Err(name) if ![NO_KEY, INCONSISTENT, CUT_OFF].contains(&name) => name,
+        Err(name) if !VAGUE.contains(&name) => name,
         _ if bytes.starts_with(&[0x30]) => "this is DER, not PEM text",
         _ => "this is not text",
     }
@@ -180,14 +180,15 @@ fn pkcs8(
 ) -> Result<KeyMaterial, &'static str> {
     let public = others.iter().find(|element| element.tag == IMPLICIT_1);
     let public = public.copied().and_then(bit_string);
-    let algorithm = elements(algorithm.value).map_err(|_| NO_KEY)?;
+    let algorithm = elements(algorithm.value).map_err(|_| NO_PRIVATE_KEY)?;
     let (kind, parameters) = match algorithm.as_slice() {
         [kind, parameters @ ..] => (kind.value, parameters.first()),
-        [] => return Err(NO_KEY),
+        [] => return Err(NO_PRIVATE_KEY),
     };
     match kind {
         oid::RSA | oid::RSA_PSS => {
-            let (elements, rest) = split_sequence(key.value).map_err(|_| INCONSISTENT)?;
+            let (elements, rest) =
+                split_sequence(key.value).map_err(|_| refusal::RSA_INCONSISTENT)?;
             let mut material = pkcs1(&elements)?;
             match (kind, parameters) {
                 (oid::RSA_PSS, parameters) => {
@@ -203,7 +204,7 @@ fn pkcs8(
             Ok(material)
         }
         oid::EC => {
-            let elements = sequence(key.value).map_err(|_| EC_INCONSISTENT);
+            let elements = sequence(key.value).map_err(|_| refusal::EC_INCONSISTENT);
             let parts = elements.and_then(|elements| sec1(&elements, parameters));
             Ok(plain(KeyParts::Ec(parts.map(|parts| EcParts {
                 point: parts.point.or(public),
@@ -263,10 +264,10 @@ fn pss_algorithms(parameters: Option<&Element<'_>>) -> Option<&'static [Algorith
 /// structure.
 fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts, &'static str> {
     let [version, d, others @ ..] = elements else {
-        return Err(EC_INCONSISTENT);
+        return Err(refusal::EC_INCONSISTENT);
     };
     if version.value != [1] || d.tag != OCTET_STRING {
-        return Err(EC_INCONSISTENT);
+        return Err(refusal::EC_INCONSISTENT);
     }
     let explicit = |tag| {
         let element = others.iter().find(|element| element.tag == tag)?;
@@ -276,13 +277,13 @@ fn sec1(elements: &[Element<'_>], outer: Option<&Element<'_>>) -> Result<EcParts
     let mut names = names.into_iter().flatten().filter(|name| name.tag != NULL);
     let name = names.next().ok_or("this EC key does not name its curve")?;
     if names.any(|other| other.value != name.value) {
-        return Err(EC_INCONSISTENT);
+        return Err(refusal::EC_INCONSISTENT);
     }
     if name.tag == SEQUENCE {
         return Err(EXPLICIT_CURVE);
     }
     let row = CURVES.iter().find(|(curve, _)| *curve == name.value);
-    let curve = row.map_or(Err(OTHER_CURVE), |(_, curve)| *curve)?;
+    let curve = row.map_or(Err(refusal::IS_ON_OTHER_CURVE), |(_, curve)| *curve)?;
     Ok(EcParts {
         curve,
         d: d.value.to_vec().into(),
@@ -300,19 +301,19 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
     if let [_, _, subgroup, _, _, _] = elements {
         // OpenSSL's format of DSA keys: version, p, q, g and two more numbers; q has 160 bits or more.
         if subgroup.value.len() >= 20 {
-            return Err(DSA_KEY);
+            return Err(refusal::IS_DSA_KEY);
         }
     }
     let [version, n, e, d, others @ ..] = elements else {
-        return Err(INCONSISTENT);
+        return Err(refusal::RSA_INCONSISTENT);
     };
     match version.value {
         [0] => (),
-        [1] => return Err(MULTI_PRIME),
-        _ => return Err(INCONSISTENT),
+        [1] => return Err(refusal::IS_MULTI_PRIME),
+        _ => return Err(refusal::RSA_INCONSISTENT),
     }
     if others.len() > 5 || elements.iter().any(|element| element.tag != INTEGER) {
-        return Err(INCONSISTENT);
+        return Err(refusal::RSA_INCONSISTENT);
     }
     let [n, e, d] = [n, e, d].map(|number| without_leading_zeros(number.value).to_vec());
     let mut parts = RsaParts {
@@ -340,8 +341,8 @@ fn pkcs1(elements: &[Element<'_>]) -> Result<KeyMaterial, &'static str> {
 /// §4.1), a certificate six or more (RFC 5280 §4.1).
 fn certificate_or_request(first: &Element<'_>) -> &'static str {
     match elements(first.value) {
-        Ok(elements) if elements.len() <= 4 => CERTIFICATE_REQUEST,
-        _ => CERTIFICATE,
+        Ok(elements) if elements.len() <= 4 => refusal::IS_CERTIFICATE_REQUEST,
+        _ => refusal::IS_CERTIFICATE,
     }
 }
 
@@ -352,11 +353,11 @@ fn name_of_other_file(bytes: &[u8], error: DerError) -> &'static str {
         .find(|(first, _)| bytes.starts_with(first));
     match (row, bytes, error) {
         (Some((_, name)), _, _) => name,
-        (None, [] | [0x30, ..], DerError::CutOff) => CUT_OFF,
+        (None, [] | [0x30, ..], DerError::CutOff) => refusal::CUT_OFF,
         // After a power loss, a file system may keep the length of a file but not its content.
         _ if bytes.iter().all(|byte| *byte == 0) => {
             "this is nothing but zero bytes: copy the file again"
         }
-        _ => NO_KEY,
+        _ => NO_PRIVATE_KEY,
     }
 }

@@ -4,7 +4,8 @@
 //! way: MD5 over the passphrase and a salt, which is the beginning of the IV.
 
 use super::encoding::decode_hex;
-use super::material::{CONVERT, Cipher, DekInfo};
+use super::material::{Cipher, DekInfo};
+use super::refusal::CONVERT;
 #[cfg(feature = "encrypted-keys")]
 use super::{block_cipher, derivation, encrypted::WRONG_PASSPHRASE, material::SecretBytes};
 

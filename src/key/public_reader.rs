@@ -20,7 +20,7 @@ const NO_PUBLIC_KEY: &str = "this is not a public key in PEM, DER or JWK, and no
 const DAMAGED: &str = "this public key is cut off or damaged";
 const COMPRESSED: &str = "this EC public key is compressed: write it in full with openssl ec -pubin -in FILE \
      -conv_form uncompressed -pubout -out NEW";
-const OTHER_KEY_OPS: &str = "this JWK is not for signatures: its key_ops lack verify";
+const KEY_OPS_LACK_VERIFY: &str = "this JWK is not for signatures: its key_ops lack verify";
 const OTHER_KIND: &str =
     "this public key is of another kind than RSA, EC on P-256 or P-384, and Ed25519";
 
@@ -62,9 +62,11 @@ impl PublicKeyOfFile {
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let jwk = Jwk::parse(json)?;
         // A private key may be for signing only, and its public key verifies what it signs.
-        jwk.check_operation(&["verify", "sign"], OTHER_KEY_OPS)
+        jwk.check_operation(&["verify", "sign"], KEY_OPS_LACK_VERIFY)
             .map_err(Error::key)?;
-        let kty = jwk.text("kty").ok_or_else(|| Error::key(jwk::NO_KEY))?;
+        let kty = jwk
+            .text("kty")
+            .ok_or_else(|| Error::key(jwk::JSON_WITHOUT_KEY))?;
         let crv = jwk.text("crv").unwrap_or_default();
         let key = match kty.as_str() {
             "RSA" => rsa(&jwk.number("n")?, &jwk.number("e")?),
