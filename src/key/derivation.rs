@@ -34,7 +34,7 @@ pub(super) fn openssl_pem(passphrase: &[u8], salt: &[u8], length: usize) -> Secr
 }
 
 /// Derives a key of PKCS#12 (RFC 7292 §B.2) from one of [`pkcs12_passphrases`].
-pub(super) fn pkcs12<D: Digest + BlockSizeUser>(
+pub(super) fn pkcs12_key<D: Digest + BlockSizeUser>(
     purpose: u8,
     passphrase: &[u8],
     salt: &[u8],

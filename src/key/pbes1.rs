@@ -4,7 +4,7 @@ use md5::Md5;
 use sha1::Sha1;
 
 use super::block_cipher;
-use super::derivation::{CIPHER_IV, CIPHER_KEY, pbkdf1, pkcs12, pkcs12_passphrases};
+use super::derivation::{CIPHER_IV, CIPHER_KEY, pbkdf1, pkcs12_key, pkcs12_passphrases};
 use super::material::{Cipher, SecretBytes};
 
 /// What derives the key and the initialization vector.
@@ -19,27 +19,31 @@ pub(super) enum Derivation {
 pub(super) type KnownScheme = Result<(Derivation, Cipher), &'static str>;
 
 /// The object identifiers of all schemes, without the last number: pkcs-5 and pkcs-12PbeIds.
-const PKCS5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
-const PKCS12: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
+const PKCS5_PREFIX: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x05";
+const PKCS12_PREFIX: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01";
 
 /// RFC 8018 §A.3 and RFC 7292 §C. RC2 and RC4 would be two more packages for keys that are rare.
 const SCHEMES: &[(&[u8], u8, KnownScheme)] = &[
-    (PKCS5, 1, Err("pbeWithMD2AndDES-CBC")),
-    (PKCS5, 3, Ok((Derivation::Pbkdf1Md5, Cipher::Des))),
-    (PKCS5, 4, Err("pbeWithMD2AndRC2-CBC")),
-    (PKCS5, 6, Err("pbeWithMD5AndRC2-CBC")),
-    (PKCS5, 10, Ok((Derivation::Pbkdf1Sha1, Cipher::Des))),
-    (PKCS5, 11, Err("pbeWithSHA1AndRC2-CBC")),
-    (PKCS12, 1, Err("pbeWithSHA1And128BitRC4")),
-    (PKCS12, 2, Err("pbeWithSHA1And40BitRC4")),
-    (PKCS12, 3, Ok((Derivation::Pkcs12Sha1, Cipher::TripleDes))),
+    (PKCS5_PREFIX, 1, Err("pbeWithMD2AndDES-CBC")),
+    (PKCS5_PREFIX, 3, Ok((Derivation::Pbkdf1Md5, Cipher::Des))),
+    (PKCS5_PREFIX, 4, Err("pbeWithMD2AndRC2-CBC")),
+    (PKCS5_PREFIX, 6, Err("pbeWithMD5AndRC2-CBC")),
+    (PKCS5_PREFIX, 10, Ok((Derivation::Pbkdf1Sha1, Cipher::Des))),
+    (PKCS5_PREFIX, 11, Err("pbeWithSHA1AndRC2-CBC")),
+    (PKCS12_PREFIX, 1, Err("pbeWithSHA1And128BitRC4")),
+    (PKCS12_PREFIX, 2, Err("pbeWithSHA1And40BitRC4")),
     (
-        PKCS12,
+        PKCS12_PREFIX,
+        3,
+        Ok((Derivation::Pkcs12Sha1, Cipher::TripleDes)),
+    ),
+    (
+        PKCS12_PREFIX,
         4,
         Ok((Derivation::Pkcs12Sha1, Cipher::TripleDesOfTwoKeys)),
     ),
-    (PKCS12, 5, Err("pbeWithSHA1And128BitRC2-CBC")),
-    (PKCS12, 6, Err("pbeWithSHA1And40BitRC2-CBC")),
+    (PKCS12_PREFIX, 5, Err("pbeWithSHA1And128BitRC2-CBC")),
+    (PKCS12_PREFIX, 6, Err("pbeWithSHA1And40BitRC2-CBC")),
 ];
 
 /// Returns the scheme with this object identifier, or `None` if the identifier is unknown.
@@ -69,8 +73,8 @@ pub(super) fn decrypt(
         Derivation::Pkcs12Sha1 => pkcs12_passphrases(passphrase)
             .iter()
             .find_map(|passphrase| {
-                let key = pkcs12::<Sha1>(CIPHER_KEY, passphrase, salt, rounds, key_length);
-                let iv = pkcs12::<Sha1>(CIPHER_IV, passphrase, salt, rounds, iv_length);
+                let key = pkcs12_key::<Sha1>(CIPHER_KEY, passphrase, salt, rounds, key_length);
+                let iv = pkcs12_key::<Sha1>(CIPHER_IV, passphrase, salt, rounds, iv_length);
                 block_cipher::decrypt(cipher, &key, &iv, ciphertext)
             }),
     }

@@ -13,15 +13,15 @@ use super::cost::check_rounds;
 use super::der::{
     CONTEXT_0, Element, OCTET_STRING, elements, saturating_u64, sequence, split_first,
 };
-use super::derivation::{MAC_KEY, pkcs12, pkcs12_passphrases};
+use super::derivation::{MAC_KEY, pkcs12_key, pkcs12_passphrases};
 use super::encrypted::{self, WRONG_PASSPHRASE};
 use super::material::SecretBytes;
 use super::oid;
 
-const CONVERT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
+const EXPORT: &str = "export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW (an old cipher also needs \
      -legacy)";
-const INCONSISTENT: &str = "the parts of this PKCS#12 store do not belong together";
-const NO_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
+const STORE_INCONSISTENT: &str = "the parts of this PKCS#12 store do not belong together";
+const STORE_WITHOUT_KEY: &str = "there is no private key in this PKCS#12 store, at least not in a part that is \
     read: export it with openssl pkcs12 -in FILE -nocerts -nodes -out NEW";
 const UNKNOWN_MAC: &str = "the MAC of this PKCS#12 store is not HMAC with SHA-1, SHA-256, SHA-384 or \
     SHA-512 and a key as in RFC 7292: export its key with openssl pkcs12 -in FILE -nocerts -nodes \
@@ -43,21 +43,21 @@ pub(super) fn decrypt_first_key(
     store: &[u8],
     passphrase: &[u8],
 ) -> Result<(SecretBytes, bool), String> {
-    let store = sequence(store).map_err(|_| INCONSISTENT)?;
+    let store = sequence(store).map_err(|_| STORE_INCONSISTENT)?;
     let [_version, contents, mac @ ..] = store.as_slice() else {
-        return Err(INCONSISTENT.into());
+        return Err(STORE_INCONSISTENT.into());
     };
-    let contents = data(contents).ok_or(INCONSISTENT)?;
+    let contents = data(contents).ok_or(STORE_INCONSISTENT)?;
     if let [mac, ..] = mac {
         Mac::read(mac)
-            .ok_or(INCONSISTENT)?
+            .ok_or(STORE_INCONSISTENT)?
             .verify(contents, passphrase)?;
     }
     let bags = key_bags(contents);
-    let (bag, value) = *bags.first().ok_or(NO_KEY)?;
+    let (bag, value) = *bags.first().ok_or(STORE_WITHOUT_KEY)?;
     let key = match bag {
         KEY_BAG => value.to_vec().into(),
-        _ => encrypted::decrypt(value, passphrase, CONVERT)?,
+        _ => encrypted::decrypt(value, passphrase, EXPORT)?,
     };
     Ok((key, bags.len() > 1))
 }
@@ -115,7 +115,7 @@ impl<'d> Mac<'d> {
     /// # Errors
     /// A message: the passphrase is wrong or costs too much, or the MAC is unknown.
     fn verify(&self, contents: &[u8], passphrase: &[u8]) -> Result<(), String> {
-        check_rounds(self.rounds, "the MAC of PKCS#12", CONVERT)?;
+        check_rounds(self.rounds, "the MAC of PKCS#12", EXPORT)?;
         let is_valid = match self.hash {
             SHA_1 => Self::is_valid::<Sha1>,
             oid::SHA_256 => Self::is_valid::<Sha256>,
@@ -134,7 +134,7 @@ impl<'d> Mac<'d> {
 
     fn is_valid<D: Digest + BlockSizeUser>(&self, contents: &[u8], passphrase: &[u8]) -> bool {
         let length = <D as Digest>::output_size();
-        let key = pkcs12::<D>(MAC_KEY, passphrase, self.salt, self.rounds, length);
+        let key = pkcs12_key::<D>(MAC_KEY, passphrase, self.salt, self.rounds, length);
         let mac = SimpleHmac::<D>::new_from_slice(&key);
         mac.is_ok_and(|mac| mac.chain_update(contents).verify_slice(self.code).is_ok())
     }
