@@ -26,7 +26,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -119,11 +118,6 @@ impl Assertion {
     pub(crate) fn with_jti(self, jti: Option<String>) -> Self {
         Self { jti, ..self }
     }
-}
-
-/// Returns the SHA-256 hash of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 /// Returns the claims of a JWT without checking its signature. Use them as a hint, never as proof.

@@ -10,6 +10,8 @@ pub(crate) mod der;
 
 mod oid;
 
+pub(crate) mod hash;
+
 pub(crate) mod encoding;
 
 #[cfg(feature = "encrypted-keys")]

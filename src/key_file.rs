@@ -11,7 +11,7 @@ use log::warn;
 use zeroize::Zeroizing;
 
 use crate::error::{BoxError, Error};
-use crate::jwt::sha256;
+use crate::key::hash::sha256;
 use crate::redact::visible;
 use crate::signer::{Algorithm, Signer};
 

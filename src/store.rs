@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::BoxError;
 use crate::json::{self, JsonObject};
-use crate::jwt;
+use crate::key::hash::sha256;
 use crate::profile::MAX_TOKEN_LIFETIME;
 use crate::profile::identity::TokenIdentity;
 use crate::token::AccessToken;
@@ -288,7 +288,7 @@ impl StoreEntry {
 }
 
 fn hash(token: &AccessToken) -> [u8; 32] {
-    jwt::sha256(token.secret().as_bytes())
+    sha256(token.secret().as_bytes())
 }
 
 #[cfg(test)]

@@ -42,12 +42,10 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "sha2",
         &[
-            "jwt",
             "jwt/hmac_key",
             "jwt/rsa_algorithm",
-            "key/certificate",
+            "key/hash",
             "key/pkcs12",
-            "key/public_key",
         ],
     ),
     (

@@ -7,13 +7,13 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 
 use super::der::{
     BIT_STRING, CONTEXT_0, Element, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements, encode,
     sequence, split_sequence,
 };
 use super::encoding::{decode_either_base64, decode_utf16};
+use super::hash::sha256;
 use super::material::SecretBytes;
 use super::oid;
 use super::pem;
@@ -85,7 +85,7 @@ impl Certificate {
 
     /// Returns the value of `x5t#S256`: the SHA-256 hash of the certificate, in base64url (RFC 7515 §4.1.8).
     pub fn x5t_s256(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.der))
+        URL_SAFE_NO_PAD.encode(sha256(&self.der))
     }
     /// Returns the value of `x5t`: the SHA-1 hash of the certificate, in base64url (RFC 7515 §4.1.7).
     ///
@@ -108,7 +108,7 @@ impl Certificate {
     /// It is `false` for a shared secret, and for your own signer if its identity is not the SHA-256 hash of its public
     /// key in DER (`SubjectPublicKeyInfo`).
     pub fn is_of<S: Signer + ?Sized>(&self, signer: &S) -> bool {
-        let found = public_key(&self.der).map(|key| Sha256::digest(key).into());
+        let found = public_key(&self.der).map(|key| sha256(&key));
         found.is_some() && signer.identity() == found
     }
 }

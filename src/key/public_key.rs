@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 
 use super::der::{BIT_STRING, SEQUENCE, encode, encode_unsigned};
+use super::hash::sha256;
 use super::material::Curve;
 use super::pem;
 use crate::json;
@@ -89,7 +89,7 @@ impl PublicKey {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        URL_SAFE_NO_PAD.encode(Sha256::digest(json::encode_object(&members)))
+        URL_SAFE_NO_PAD.encode(sha256(&json::encode_object(&members)))
     }
 
     /// Returns `SHA256:` and the SHA-256 hash of the key in DER, in base64.
@@ -99,7 +99,7 @@ impl PublicKey {
 
     /// Returns the SHA-256 hash of the key in DER.
     pub(crate) fn identity(&self) -> [u8; 32] {
-        Sha256::digest(self.der()).into()
+        sha256(&self.der())
     }
 
     /// Returns the members from which a thumbprint is computed, sorted by name (RFC 7638 §3.2, RFC 8037 §2).

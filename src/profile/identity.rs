@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{AssertionPlacement, Audience, Issuer, Profile, ScopePlacement};
 use crate::endpoint::EndpointKind;
-use crate::jwt;
+use crate::key::hash::sha256;
 use crate::signer::Signer;
 use crate::token::TokenHeader;
 
@@ -139,7 +139,7 @@ impl Profile {
             ("scope placement", json!(scope_placement)),
         ]);
         let text = serde_json::to_string(&members).unwrap_or_default();
-        let name = hex(jwt::sha256(text.as_bytes()));
+        let name = hex(sha256(text.as_bytes()));
         let header = response.token_header.clone();
         Some(TokenIdentity { text, name, header })
     }
@@ -152,7 +152,7 @@ fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
 }
 
 fn hash(parts: &[&[u8]]) -> String {
-    hex(jwt::sha256(&Zeroizing::new(parts.concat())))
+    hex(sha256(&Zeroizing::new(parts.concat())))
 }
 
 fn hex(bytes: [u8; 32]) -> String {
