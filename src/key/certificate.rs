@@ -134,7 +134,7 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
         };
         match block.label().as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                match pem::decode_base64(block.body) {
+                match pem::decode_body(block.body) {
                     Ok(der) => found.push(der),
                     Err(_) => return Some(Err(DAMAGED_PEM)),
                 }

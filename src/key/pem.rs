@@ -241,7 +241,7 @@ fn is_json(text: &str) -> bool {
 /// Decodes the base64 of a whole PEM, or only the body of a PEM. Both are used when a variable of a build server holds
 /// a single line.
 fn decode_without_markers(text: &str) -> Result<DecodedKey, Error> {
-    let decoded = decode_base64(text).unwrap_or_default();
+    let decoded = decode_body(text).unwrap_or_default();
     let inner = str::from_utf8(&decoded)
         .ok()
         .filter(|inner| inner.contains(BEGIN));
@@ -356,7 +356,7 @@ impl<'t> Block<'t> {
             ));
         }
         // The decoder's own error is dropped because it quotes a byte of the key.
-        let der = decode_base64(body).map_err(|error| {
+        let der = decode_body(body).map_err(|error| {
             Error::key(match error {
                 DecodeError::InvalidByte(..) => "this key holds characters that are not base64",
                 _ => refusal::CUT_OFF,
@@ -375,10 +375,10 @@ impl<'t> Block<'t> {
     }
 }
 
-/// Decodes base64 with any separators between its lines.
+/// Decodes the base64 of a body with any separators between its lines.
 ///
 /// Each copy of the key is made in one allocation, because a growing buffer leaves parts of the key in freed memory.
-pub(super) fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+pub(super) fn decode_body(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
     let mut base64 = unescaped(text);
     base64.retain(|c| !is_separator(c));
     let mut bytes = Zeroizing::default();

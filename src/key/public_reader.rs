@@ -169,7 +169,7 @@ fn pem_body(text: &str) -> Option<Result<Vec<u8>, Error>> {
                 | "X509 CERTIFICATE"
                 | "TRUSTED CERTIFICATE"
         ) {
-            let der = pem::decode_base64(block.body).map(|der| der.to_vec());
+            let der = pem::decode_body(block.body).map(|der| der.to_vec());
             return Some(der.map_err(|_| Error::key(DAMAGED)));
         }
     }
