@@ -83,6 +83,8 @@ pub fn decode_utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
 }
 
 /// Decodes a JSON string (RFC 8259 §7).
+///
+/// Not `json::decode_string`: it decodes escapes into a buffer that grows, and leaves pieces of a key in freed memory.
 pub(crate) fn decode_json_string(json: &str) -> Option<Zeroizing<String>> {
     let escaped = json.trim().strip_prefix('"')?.strip_suffix('"')?;
     Some(unescape_json(escaped))
