@@ -118,7 +118,8 @@ pub(crate) struct RsaParts {
 impl RsaParts {
     /// Sets p, q, d modulo p - 1, d modulo q - 1 and the inverse of q modulo p. An empty number means that it is
     /// missing.
-    pub(crate) fn set_factors(&mut self, mut primes: Vec<SecretBytes>) {
+    pub(crate) fn set_factors(&mut self, factors: Vec<SecretBytes>) {
+        let mut primes = factors;
         let mut crt = primes.split_off(primes.len().min(2));
         crt.retain(|number| !number.is_empty());
         if primes.len() == 2 && primes.iter().all(|prime| !prime.is_empty()) {
