@@ -23,27 +23,27 @@ use crate::signer::{Algorithm, Signer};
 #[derive(Clone, Copy)]
 pub struct HmacAlgorithm {
     name: Algorithm,
-    tag: Tag,
+    compute_tag: ComputeTag,
 }
 
 /// Computes the tag of a message with a secret.
-type Tag = fn(&[u8], &[u8]) -> Result<Vec<u8>, InvalidLength>;
+type ComputeTag = fn(&[u8], &[u8]) -> Result<Vec<u8>, InvalidLength>;
 
 impl HmacAlgorithm {
     /// HMAC with SHA-256.
     pub const HS256: Self = Self {
         name: Algorithm::Hs256,
-        tag: compute_tag::<Hmac<Sha256>>,
+        compute_tag: compute_tag::<Hmac<Sha256>>,
     };
     /// HMAC with SHA-384.
     pub const HS384: Self = Self {
         name: Algorithm::Hs384,
-        tag: compute_tag::<Hmac<Sha384>>,
+        compute_tag: compute_tag::<Hmac<Sha384>>,
     };
     /// HMAC with SHA-512.
     pub const HS512: Self = Self {
         name: Algorithm::Hs512,
-        tag: compute_tag::<Hmac<Sha512>>,
+        compute_tag: compute_tag::<Hmac<Sha512>>,
     };
 
     /// Returns the name, which is the value of `alg`.
@@ -181,7 +181,7 @@ impl HmacKey {
         self
     }
     fn tag(&self, algorithm: HmacAlgorithm, message: &[u8]) -> Result<Vec<u8>, InvalidLength> {
-        let tag = (algorithm.tag)(&self.secret, message);
+        let tag = (algorithm.compute_tag)(&self.secret, message);
         // `hmac` leaves a padded copy of the secret there, and uses about 2,600 bytes with SHA-512.
         overwrite_stack::<4096>();
         tag
