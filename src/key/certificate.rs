@@ -14,16 +14,13 @@ use super::der::{
 };
 use super::encoding::{decode_either_base64, decode_utf16};
 use super::hash::sha256;
-use super::material::SecretBytes;
+use super::material::{MAX_FILE, SecretBytes};
 use super::oid;
 use super::pem;
 use super::public_key::RSA_ALGORITHM_ID;
 use super::refusal;
 use crate::error::Error;
 use crate::signer::Signer;
-
-/// The longest file that is read, in bytes. A bundle of all public root certificates is a fifth of that.
-const MAX_FILE: usize = 1024 * 1024;
 
 const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
 const TOO_LONG_FOR_CERTIFICATE: &str = "this is too long for a certificate";

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use super::der::without_leading_zeros;
 use super::encoding::{decode_either_base64, decode_json_string, decode_utf16, unescape_json};
-use super::material::{Curve, EcParts, Ed25519Parts, KeyMaterial, KeyParts, RsaParts, SecretBytes};
+use super::material::{
+    Curve, EcParts, Ed25519Parts, KeyMaterial, KeyParts, MAX_FILE, RsaParts, SecretBytes,
+};
 use super::pem;
 use super::public_key::UNCOMPRESSED;
 use super::refusal;
@@ -20,8 +22,6 @@ use crate::json;
 use crate::redact::shorten;
 use crate::signer::Algorithm;
 
-/// The longest text that is searched for a JWK, in bytes. A set of a hundred 8192-bit keys is two thirds of that.
-const MAX_TEXT: usize = 1024 * 1024;
 /// How many nested objects, arrays, texts and encodings are searched. Each level is read once more, so this bounds the
 /// time. A JWK in a set, quoted in a settings file, has 5 levels.
 const MAX_DEPTH: u8 = 12;
@@ -73,7 +73,7 @@ const RSA_FACTORS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
 /// Kind [`Key`](crate::ErrorKind::Key): the JSON has no key that may sign, or a set or several keys with other IDs. The
 /// message says what it has.
 pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMaterial>, Error> {
-    if bytes.len() > MAX_TEXT {
+    if bytes.len() > MAX_FILE {
         return Ok(None);
     }
     let utf16 = decode_utf16(bytes);

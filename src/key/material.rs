@@ -1,9 +1,14 @@
-//! The parts of a key, as a file has them.
+//! The parts of a key, as a file has them, and how long that file may be.
 
 use zeroize::Zeroizing;
 
 use super::refusal;
 use crate::signer::Algorithm;
+
+/// The longest file that is searched for a key or a certificate, in bytes.
+///
+/// A set of a hundred JWKs of 8192 bits is two thirds of that, and a bundle of all public root certificates a fifth.
+pub(crate) const MAX_FILE: usize = 1024 * 1024;
 
 /// A number or a secret of a key. It is wiped when it is dropped.
 pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;

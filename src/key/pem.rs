@@ -11,13 +11,10 @@ use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
 
 use super::encoding::decode_utf16;
-use super::material::DekInfo;
+use super::material::{DekInfo, MAX_FILE};
 use super::proc_type;
 use super::refusal;
 use crate::error::Error;
-
-/// The longest text that is searched for a key, in bytes. A bundle of all public root certificates is a fifth of that.
-const MAX_TEXT: usize = 1024 * 1024;
 
 pub(super) const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
@@ -144,7 +141,7 @@ const BLOCK_REPAIRS: &[(&str, fn(&Block<'_>) -> bool)] = &[
 /// # Errors
 /// Kind [`Key`](crate::ErrorKind::Key): there is no private key. The message says what there is instead.
 pub(crate) fn decode_first_key(bytes: &[u8]) -> Result<Option<DecodedKey>, Error> {
-    if bytes.len() > MAX_TEXT {
+    if bytes.len() > MAX_FILE {
         return Err(Error::key(refusal::TOO_LONG));
     }
     if let Some(text) = decode_utf16(bytes) {

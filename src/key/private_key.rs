@@ -9,13 +9,12 @@ use super::der::{
     BIT_STRING, CONTEXT_0, CONTEXT_1, CONTEXT_2, DerError, Element, IMPLICIT_1, INTEGER, NULL,
     OCTET_STRING, SEQUENCE, elements, sequence, split_first, split_sequence, without_leading_zeros,
 };
-use super::material::{Curve, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts, RsaParts};
+use super::material::{
+    Curve, EcParts, Ed25519Parts, Encrypted, KeyMaterial, KeyParts, MAX_FILE, RsaParts,
+};
 use super::oid;
 use super::refusal;
 use crate::signer::Algorithm;
-
-/// The longest DER that is read, in bytes. A key is at most 5 thousand bytes; a PKCS#12 store is longer.
-const MAX_DER: usize = 1024 * 1024;
 
 const NO_PRIVATE_KEY: &str = "this is not a private key in PKCS#8, PKCS#1 or SEC 1";
 const TRAILING_BYTES: &str = "bytes after the end of the key were ignored";
@@ -114,7 +113,7 @@ pub(crate) enum ParsedKey<'d> {
 /// # Errors
 /// A message that says what the bytes are instead.
 pub(crate) fn parse(bytes: &[u8]) -> Result<ParsedKey<'_>, &'static str> {
-    if bytes.len() > MAX_DER {
+    if bytes.len() > MAX_FILE {
         return Err(refusal::TOO_LONG);
     }
     let (elements, rest) =
