@@ -22,6 +22,9 @@ use super::refusal;
 use crate::error::Error;
 use crate::signer::Signer;
 
+/// Labels of certificates in PEM (RFC 7468 §5.1). The last two are OpenSSL's.
+pub(super) const LABELS: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+
 const NO_CERTIFICATE: &str = "this is not a certificate in PEM or DER";
 const TOO_LONG_FOR_CERTIFICATE: &str = "this is too long for a certificate";
 const NO_BLOCK: &str = "there is no certificate in this PEM";
@@ -130,12 +133,10 @@ fn certificates_in_pem(bytes: &[u8]) -> Option<Result<Vec<SecretBytes>, &'static
             return Some(Err(DAMAGED_PEM));
         };
         match block.label().as_str() {
-            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                match pem::decode_body(block.body) {
-                    Ok(der) => found.push(der),
-                    Err(_) => return Some(Err(DAMAGED_PEM)),
-                }
-            }
+            label if LABELS.contains(&label) => match pem::decode_body(block.body) {
+                Ok(der) => found.push(der),
+                Err(_) => return Some(Err(DAMAGED_PEM)),
+            },
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
                 message = refusal::IS_CERTIFICATE_REQUEST
             }

@@ -161,14 +161,9 @@ fn pem_body(text: &str) -> Option<Result<Vec<u8>, Error>> {
             return Some(Err(Error::key(DAMAGED)));
         };
         has_block = true;
-        if matches!(
-            block.label().as_str(),
-            "PUBLIC KEY"
-                | "RSA PUBLIC KEY"
-                | "CERTIFICATE"
-                | "X509 CERTIFICATE"
-                | "TRUSTED CERTIFICATE"
-        ) {
+        let label = block.label();
+        let is_key = matches!(label.as_str(), "PUBLIC KEY" | "RSA PUBLIC KEY");
+        if is_key || certificate::LABELS.contains(&label.as_str()) {
             let der = pem::decode_body(block.body).map(|der| der.to_vec());
             return Some(der.map_err(|_| Error::key(DAMAGED)));
         }
