@@ -100,6 +100,8 @@ pub(crate) fn unescape_json(text: &str) -> Zeroizing<String> {
         let mut chars = escape.chars();
         match chars.next() {
             Some(c @ ('"' | '\\' | '/')) => plain.push(c),
+            Some('b') => plain.push('\u{8}'),
+            Some('f') => plain.push('\u{c}'),
             Some('n') => plain.push('\n'),
             Some('r') => plain.push('\r'),
             Some('t') => plain.push('\t'),
@@ -160,6 +162,25 @@ mod tests {
         assert_eq!(decoded(decode_either_base64(b"-_8=")), bytes);
         assert!(decode_base64(b"-_8").is_none() && decode_base64url(b"+/8").is_none());
         assert!(decode_either_base64(b"-/8").is_none());
+    }
+
+    /// RFC 8259 §7, with its example of a character that is a pair of escapes. Half of a pair is no character.
+    #[test]
+    fn escapes_of_json_are_replaced() {
+        for (json, text) in [
+            (r#" "\"\\\/\b\f\n\r\t" "#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r#""\u0041\u00e9\u20AC""#, "A\u{e9}\u{20ac}"),
+            (r#""a\uD834\uDD1Eb""#, "a\u{1d11e}b"),
+            (r#""a\ud834b""#, "a\u{fffd}b"),
+            (r#""a\ud834\u0041""#, "a\u{fffd}A"),
+            (r#""\udd1e""#, "\u{fffd}"),
+            (r#""\ud834\u""#, "\u{fffd}\u{fffd}"),
+        ] {
+            assert_eq!(decode_json_string(json).unwrap().as_str(), text, "{json}");
+        }
+        for json in ["text", "\"text", "text\""] {
+            assert!(decode_json_string(json).is_none(), "{json}");
+        }
     }
 
     #[test]
