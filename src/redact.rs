@@ -122,7 +122,6 @@ fn without_escapes(text: impl Iterator<Item = char>) -> impl Iterator<Item = cha
             };
             if is_sequence {
                 while text.next_if(|c| matches!(c, '\u{30}'..='\u{3f}')).is_some() {}
-                while text.next_if(|c| matches!(c, '\u{20}'..='\u{2f}')).is_some() {}
                 text.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
             }
         }
