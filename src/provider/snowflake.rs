@@ -18,6 +18,9 @@ use crate::signer::Algorithm;
 /// The header that an API call needs in addition to the token of [`Profile::snowflake`], and its value.
 pub const TOKEN_TYPE: (&str, &str) = ("X-Snowflake-Authorization-Token-Type", "KEYPAIR_JWT");
 
+/// The domains of all accounts: in China, and elsewhere.
+const DOMAINS: [&str; 2] = [".snowflakecomputing.cn", ".snowflakecomputing.com"];
+
 impl Profile {
     /// Returns a profile for a token that a Snowflake user's key signs: nothing is exchanged.
     ///
@@ -51,14 +54,16 @@ impl Profile {
     /// `snowflakecomputing.com` or, in China, `snowflakecomputing.cn`.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) if the account does not form a valid host name.
+    /// [`Config`](crate::ErrorKind::Config) if the account does not form a valid host name, or is an address of
+    /// Snowsight.
     pub fn snowflake_exchange(
         account: impl AsRef<str>,
         user: impl AsRef<str>,
         service: impl Into<String>,
     ) -> Result<Self, Error> {
+        check_account(account.as_ref())?;
         let account_host = host(account.as_ref()).to_lowercase().replace('_', "-"); // no host name has an underscore
-        let domain = match account_host.contains(".snowflakecomputing.") {
+        let domain = match DOMAINS.iter().any(|domain| account_host.ends_with(domain)) {
             true => "",
             false => ".snowflakecomputing.com",
         };
@@ -79,6 +84,19 @@ impl Profile {
         profile
             .with_text_response()
             .with_token_header("Authorization: Snowflake Token=\"{}\"")
+    }
+}
+
+/// Snowsight, the web interface of all accounts, has one host for them.
+fn check_account(account: &str) -> Result<(), Error> {
+    match host(account)
+        .to_ascii_lowercase()
+        .ends_with(".snowflake.com")
+    {
+        true => Err(Error::config(
+            "account is an address of Snowsight: give the account identifier, such as myorg-account123",
+        )),
+        false => Ok(()),
     }
 }
 
@@ -119,6 +137,7 @@ pub(super) const PROVIDER: Provider = Provider {
                 "account and user are needed: neither may be empty",
             ));
         }
+        check_account(account)?;
         Ok(Profile::snowflake(account, user))
     },
     ..Provider::NEW

@@ -94,7 +94,7 @@ fn snowflake_service_token_is_asked_for_as_documented() {
     assert!(text.contains("&scope=abc-myorg-account123.snowflakecomputing.app&assertion="));
 }
 
-/// People copy the account from a browser.
+/// People copy the host of the account.
 #[test]
 fn snowflake_account_may_be_its_host() {
     for (account, host, name) in [
@@ -127,6 +127,22 @@ fn snowflake_account_may_be_its_host() {
         let sub = decoded(assertion.secret()).claims["sub"].clone();
         assert_eq!(sub, format!("{name}.JSMITH"));
     }
+    // No other host gets an assertion.
+    for account in [
+        "victim.snowflakecomputing.evil.example",
+        "snowflakecomputing.com.evil.example",
+        SERVICE,
+    ] {
+        let text = request(&exchange(account, &[]).unwrap(), &rsa_key());
+        let start = format!("POST https://{account}.snowflakecomputing.com/oauth/token\n");
+        assert!(text.starts_with(&start), "{account}: {text}");
+    }
+    let text =
+        "account is an address of Snowsight: give the account identifier, such as myorg-account123";
+    let snowsight = "https://app.snowflake.com/myorg/account123";
+    assert_eq!(refused(exchange(snowsight, &[])), text);
+    let inputs = [("account", snowsight), ("user", "jsmith")];
+    assert_eq!(refused(profile("snowflake", &inputs)), text);
 }
 
 #[test]
