@@ -351,10 +351,7 @@ fn key_of_a_set_is_found_by_its_id() {
             ["there were several private keys: the first one is used"]
         );
         let error = Key::read_with_id(&text, "2025").unwrap_err();
-        is_key_error(
-            &error,
-            "no private key of this set has the ID 2025; their IDs are 2026",
-        );
+        is_key_error(&error, "no private key has the ID 2025; their IDs are 2026");
     }
     // The key of RFC 7517 §A.3 that may sign has an ID, and the one before it has none.
     let set = include_str!("data/jwk/rfc7517-a3.json");
@@ -391,6 +388,7 @@ fn id_names_a_key_alone_beside_any_array() {
         json!({ "aud": [public(jwk!("rsa-2048"))], "jwk": jwk.to_string() }),
         json!({ "keys": jwk }),
         json!([{ "app": ["x"], "jwk": jwk }]),
+        json!({ "copy": STANDARD.encode(jwk.to_string()), "jwk": jwk }),
     ] {
         let key = Key::read_with_id(json.to_string(), "2026").unwrap();
         assert_eq!(key.key_id(), Some("2026"), "{json}");
@@ -420,7 +418,7 @@ fn key_with_the_id_is_found_among_keys_at_any_place() {
         assert_eq!(key.repairs(), [""; 0]);
         let error = Key::read_with_id(json.to_string(), "2027").unwrap_err();
         let message = error.to_string();
-        let start = "no private key of this set has the ID 2027; their IDs are ";
+        let start = "no private key has the ID 2027; their IDs are ";
         assert!(
             message.starts_with(start) && message.ends_with("2026"),
             "{json}: {message}"
@@ -432,10 +430,7 @@ fn key_with_the_id_is_found_among_keys_at_any_place() {
         json!([[rsa]]),
     ] {
         let error = Key::read_with_id(set.to_string(), "2026").unwrap_err();
-        is_key_error(
-            &error,
-            "no private key of this set has the ID 2026; their IDs are 2025",
-        );
+        is_key_error(&error, "no private key has the ID 2026; their IDs are 2025");
     }
 }
 
@@ -453,12 +448,17 @@ fn id_is_not_compared_with_those_of_keys_that_do_not_sign() {
             Key::read(rfc7515_a2().to_string()).unwrap().thumbprint()
         );
     }
-    let set = json!({ "keys": [encrypts, signs] }).to_string();
-    let error = Key::read_with_id(&set, "2024").unwrap_err();
-    is_key_error(
-        &error,
-        "no private key of this set has the ID 2024; their IDs are 2025",
-    );
+    // The key that is asked for must not be replaced by another one.
+    for json in [
+        json!({ "keys": [encrypts, signs] }),
+        json!({ "encryption": encrypts, "signature": signs }),
+    ] {
+        let error = Key::read_with_id(json.to_string(), "2024").unwrap_err();
+        is_key_error(&error, "this JWK is not for signing: its use is not sig");
+    }
+    let same_id = json!({ "keys": [encrypts, with(rfc7515_a2(), "kid", "2024")] });
+    let key = Key::read_with_id(same_id.to_string(), "2024").unwrap();
+    assert_eq!(key.key_id(), Some("2024"));
     let set = json!({ "keys": [encrypts] }).to_string();
     let error = Key::read_with_id(&set, "2026").unwrap_err();
     is_key_error(&error, "this JWK is not for signing: its use is not sig");

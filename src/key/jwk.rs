@@ -85,6 +85,9 @@ pub(crate) fn find(bytes: &[u8], key_id: Option<&str>) -> Result<Option<KeyMater
     let mut search = JwkSearch::with_id(key_id);
     let mut found = search.text(text, false, MAX_DEPTH)?;
     if found.is_none() && key_id.is_some() {
+        if let Some(refusal) = search.refusal_of_id {
+            return Err(Error::key(refusal));
+        }
         search.check_other_ids()?;
         search = JwkSearch::with_id(None);
         found = search.text(text, false, MAX_DEPTH)?;
@@ -120,7 +123,7 @@ pub(super) fn okp_curve(crv: &str) -> Result<(), &'static str> {
 struct JwkSearch<'i> {
     /// The ID of the key to find.
     key_id: Option<&'i str>,
-    /// The IDs of the keys that may sign and were passed over, because each has another ID or none.
+    /// The different IDs of the keys that may sign and were passed over, because each has another ID or none.
     other_ids: Vec<Option<String>>,
     /// Whether one of these keys is in a set.
     has_set: bool,
@@ -128,6 +131,8 @@ struct JwkSearch<'i> {
     has_public_key: bool,
     /// Why the first private key was not used.
     refusal: Option<&'static str>,
+    /// Why the key with the ID was not used.
+    refusal_of_id: Option<&'static str>,
 }
 
 type SearchResult = Result<Option<KeyMaterial>, Error>;
@@ -140,7 +145,7 @@ impl<'i> JwkSearch<'i> {
         }
     }
 
-    /// Checks that the keys that were passed over have no IDs, or that there is only one and it is in no set.
+    /// Checks that the keys that were passed over have no IDs, or that they have one and are in no set.
     fn check_other_ids(&self) -> Result<(), Error> {
         let ids = self.other_ids.iter().flatten();
         let ids: Vec<_> = ids.map(|id| shorten(id)).collect();
@@ -150,7 +155,7 @@ impl<'i> JwkSearch<'i> {
         }
         let [id, ids] = [self.key_id.unwrap_or_default(), &*ids.join(", ")];
         Err(Error::key(format!(
-            "no private key of this set has the ID {id}; their IDs are {ids}"
+            "no private key has the ID {id}; their IDs are {ids}"
         )))
     }
 
@@ -242,14 +247,19 @@ impl<'i> JwkSearch<'i> {
             Ok(found) => found,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
+                if self.key_id.is_some() && jwk.key_id()?.as_deref() == self.key_id {
+                    self.refusal_of_id.get_or_insert(refusal);
+                }
                 return Ok(None);
             }
         };
         if self.key_id.is_some() {
             let key_id = jwk.key_id()?;
             if key_id.as_deref() != self.key_id {
-                self.other_ids.push(key_id);
                 self.has_set |= is_in_set;
+                if !self.other_ids.contains(&key_id) {
+                    self.other_ids.push(key_id); // the same key may be there twice
+                }
                 return Ok(None);
             }
         }

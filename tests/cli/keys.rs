@@ -439,7 +439,7 @@ fn key_of_a_set_is_chosen_by_its_id() {
     }
     assertion("k3").assert_fails(
         3,
-        "jwt-bearer: set.json: no private key of this set has the ID k3; their IDs are k1, k2\n",
+        "jwt-bearer: set.json: no private key has the ID k3; their IDs are k1, k2\n",
     );
     // If no key has an ID, the option is the ID under which the key is registered.
     fixture.write("set.json", include_str!("../data/jwk/rfc7515-a2.json"));
