@@ -29,8 +29,10 @@ use crate::token::AccessToken;
 const MAX_CALL_TIME: Duration = Duration::from_secs(1);
 /// A call in a fetch gets at most one eighth of the caller's remaining time.
 const TIME_LEFT_DIVISOR: u32 = 8;
-/// Saving a token gets at least this much time, and so does releasing the lock afterwards: a late token is shared too.
+/// Saving a token gets at least this much time: a late token is shared too.
 const MIN_SAVE_TIME: Duration = Duration::from_millis(50);
+/// Releasing the lock gets at least this much: with [`MIN_SAVE_TIME`] less than the overtime of a fetch in the cache.
+const MIN_RELEASE_TIME: Duration = Duration::from_millis(25);
 /// The first pause while another process fetches; it doubles up to [`MAX_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(10);
 /// The longest pause while another process fetches: its token is soon noticed.
@@ -152,10 +154,12 @@ impl SharedTokens {
                     context.consider(&loaded, fetcher.now());
                     found = Some(loaded);
                 }
-                // If there was a token, another process has removed it, perhaps because the API refused it.
+                // A token that was there is gone: another process removed it, or it has expired.
                 Ok(None) => {
-                    found = None;
-                    context.best.clone_from(&cached);
+                    if found.take().is_some() {
+                        give_up_at = context.deadline;
+                        context.best.clone_from(&cached);
+                    }
                 }
                 Err(StoreFailed) => {} // a token found before may still be there
             }
@@ -225,8 +229,7 @@ impl SharedFetch for SharedTokens {
         self.release(session.call_limit(), |_| true);
         let fallback = match self.wait(&mut session, &mut context) {
             WaitOutcome::Found(cached) => {
-                let earlier_error = fetcher.state().last_error.take();
-                drop(earlier_error); // without the lock: its source is foreign code
+                fetcher.forget_error(&context.cancellation);
                 return Ok(cached);
             }
             WaitOutcome::FetchNow { fallback } => fallback,
@@ -439,7 +442,7 @@ fn without_token(error: &BoxError, bytes: &[u8]) -> BoxError {
 impl Drop for StoreSession<'_> {
     fn drop(&mut self) {
         if self.is_locked {
-            let limit = self.call_limit().max(MIN_SAVE_TIME);
+            let limit = self.call_limit().max(MIN_RELEASE_TIME);
             let number = self.number;
             self.shared.release(limit, |session| session == number);
         }
