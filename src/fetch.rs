@@ -2,7 +2,7 @@
 //!
 //! Any fetch that is not cancelled writes what is remembered between fetches, and `clear` removes it. Two things
 //! protect the server, so a cancelled fetch writes them too, and nothing removes them: each used `iat`, and the time of
-//! the last token.
+//! the last token. The last error of a token store is written by every fetch.
 
 mod run;
 
@@ -168,6 +168,17 @@ impl Fetcher {
         }
     }
 
+    /// Forgets the last error, because a token was found, unless the fetch was cancelled.
+    pub(crate) fn forget_error(&self, cancellation: &FetchCancellation) {
+        let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
+        let error = match cancellation.is_cancelled() {
+            true => None,
+            false => state.last_error.take(),
+        };
+        drop(state);
+        drop(error); // without the lock: its source is foreign code
+    }
+
     fn record(&self, error: Option<Error>, run: &FetchRun) {
         let earlier_error = self.update_unless_cancelled(run, |state| {
             match error {
@@ -265,7 +276,9 @@ impl Fetcher {
         let assertion = exchange.assertion_arc();
         let kid = exchange.key_id().unwrap_or("-").to_owned();
         let issued = self.now();
-        let time = run.request_time(issued)?;
+        let time = run
+            .request_time(issued)
+            .inspect_err(|error| debug!("{server:?}: {purpose}, attempt {attempt}: {error}"))?;
         let outcome = match self.send(exchange.request(), time, run) {
             Ok((response, offset)) => exchange.read_with(response, offset, &run.secrets()),
             Err(cause) => Err(exchange.into_network_error(cause, &run.secrets())),

@@ -184,7 +184,7 @@ impl TokenSource {
     /// Returns whether there was a token, even an expired one. A fetch that is under way is abandoned: the next caller
     /// begins another.
     pub fn clear(&self) -> bool {
-        let cached = self.cache.clear(); // first: it cancels all fetches, so that none changes the state from here on
+        let cached = self.cache.clear(); // first: it cancels all fetches, so that none changes what is cleared next
         let forgotten = self.fetcher.state().clear();
         drop(forgotten);
         let was_stored = self.shared.as_ref().is_some_and(|shared| {

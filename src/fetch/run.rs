@@ -31,7 +31,7 @@ pub(super) struct FetchRun {
     pub(super) deadline: Instant,
     /// The longest time for one request.
     max_request_time: Duration,
-    /// A timeout that had at least this much time is the server's fault, and is remembered for all callers.
+    /// A timeout that had at least this much time is remembered for all callers: the server, or the signer, is slow.
     conclusive_time: Duration,
     /// The assertions that were sent: a server's text may repeat any of them.
     pub(super) assertions: Vec<Arc<Assertion>>,
@@ -134,7 +134,7 @@ impl FetchRun {
         }
     }
 
-    /// Returns whether the first attempt had so much time that a timeout is the server's fault.
+    /// Returns whether the first attempt had so much time that a timeout is no fault of this caller.
     fn had_conclusive_time(&self, time_at_start: Duration, time_left: Duration) -> bool {
         if self.max_request_time < self.conclusive_time {
             return false; // a refresh shortly before the token's end
