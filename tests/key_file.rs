@@ -9,8 +9,8 @@ use std::{fs, io};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_bearer::{
-    Audience, Endpoint, ErrorKind, KeyFile, Profile, Request, Response, RsaKey, Signer as _,
-    TokenSource, Transport,
+    Audience, Endpoint, ErrorKind, HmacKey, KeyFile, Profile, Request, Response, RsaKey,
+    Signer as _, TokenSource, Transport,
 };
 
 const FIRST: &[u8] = include_bytes!("data/keys/rsa-2048.der");
@@ -106,10 +106,12 @@ fn key_file_signs_as_its_key_does() {
         file.sign(b"message").unwrap(),
         key.sign(b"message").unwrap()
     );
-    let words = ["code".to_owned(), "description".to_owned()];
-    assert_eq!(file.redact(words.clone()), words);
     let shown = format!("KeyFile({:?})", fixture.path);
     assert_eq!(format!("{file:?}"), shown);
+    fs::write(&fixture.path, "the secret of an HMAC key").unwrap();
+    let file = KeyFile::new(&fixture.path, |bytes| HmacKey::new(bytes)).unwrap();
+    let words = ["code", "not the secret of an HMAC key"].map(str::to_owned);
+    assert_eq!(file.redact(words), ["code", "not [..]"]);
 }
 
 #[test]

@@ -103,8 +103,9 @@ fn design_lists_the_files_in_their_order() {
     let (_, table) = design.split_once("| Module |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let rows = table.lines().filter_map(|row| row.split(" | ").next());
-    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
-    let listed: Vec<_> = names.filter(|name| files.contains_key(*name)).collect();
+    let listed: Vec<_> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .collect();
     assert_eq!(listed, in_order);
 }
 
