@@ -92,8 +92,9 @@ pub(crate) fn decode_json_string(json: &str) -> Option<Zeroizing<String>> {
 
 /// Replaces the escapes of JSON in a text. Unknown escapes are left out.
 pub(crate) fn unescape_json(text: &str) -> Zeroizing<String> {
-    // No escape is shorter than its character, so the text never grows and leaves no copies.
-    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    // No escape is shorter than its character, but for `\u` at the end, by one. So the text never grows and leaves no
+    // copies.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len().saturating_add(1)));
     let mut rest = text;
     while let Some((before, escape)) = rest.split_once('\\') {
         plain.push_str(before);

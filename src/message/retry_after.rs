@@ -9,7 +9,7 @@ const MAX_REPORTED_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A rate limit is reset within a year: a larger number of seconds is a Unix time.
 const MAX_RESET_IN: u64 = MAX_REPORTED_RETRY_AFTER.as_secs();
-/// The latest Unix time that is read, in the year 5138: a larger number is in another unit.
+/// The first Unix time that is not read, in the year 5138: so large a number is in another unit.
 const MAX_RESET_AT: u64 = 100_000_000_000;
 
 impl Response {

@@ -75,7 +75,7 @@ pub(crate) fn of_jwt(token: &str, now: SystemTime, date: Option<SystemTime>) -> 
     let reference = reference.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     let beginnings = [iat, reference].into_iter().flatten();
     let lifetimes = beginnings.filter_map(|beginning| exp.checked_sub(beginning));
-    lifetimes.filter(|lifetime| !lifetime.is_zero()).min() // of the latest beginning
+    lifetimes.filter(|lifetime| !lifetime.is_zero()).min()
 }
 
 /// Reads seconds, which servers write as a number, a string or a float. Zero, a negative number and anything unreadable
