@@ -58,6 +58,9 @@ fn error_format_json_is_one_object_of_what_is_known() {
     assert_eq!(outcome.status, 5);
     let offset = error["clock_offset"].as_i64().unwrap();
     assert!((3590..=3601).contains(&offset), "{error}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.starts_with("the server's clock is 3"), "{error}");
+    assert!(hint.contains("--correct-clock; check client id"), "{error}");
     for (member, value) in [
         ("kind", "denied".into()),
         ("code", "invalid_client".into()),

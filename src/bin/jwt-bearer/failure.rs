@@ -193,8 +193,8 @@ impl Failure {
 
     /// Returns the exit status, the message and the hints.
     pub(crate) fn into_parts(self) -> (u8, String, Vec<String>) {
-        let circumstances: Vec<_> = self.circumstances().collect();
-        let hints = [self.hints, circumstances].concat();
+        let mut hints: Vec<_> = self.clock().into_iter().collect();
+        hints.extend(self.hints.iter().cloned().chain(self.pause()));
         (self.status, self.message, hints)
     }
 
@@ -220,15 +220,24 @@ impl Failure {
             notes.iter().for_each(|note| print_message(note));
         }
         print_error(&self.message);
-        let hints = self.hints.iter().chain(&self.origin).cloned();
-        for hint in hints.chain(self.circumstances()).chain(self.sent()) {
+        for hint in self
+            .hints_with_clock()
+            .chain(self.pause())
+            .chain(self.sent())
+        {
             print_to_stderr(format!("  {}", escape_invisible(&hint)));
         }
         ExitCode::from(self.status)
     }
 
-    /// Returns what the server's response says about time, in sentences.
-    fn circumstances(&self) -> impl Iterator<Item = String> + use<> {
+    /// Returns the hints. If the clocks differ, that is the likely cause, and comes first.
+    fn hints_with_clock(&self) -> impl Iterator<Item = String> {
+        let hints = self.hints.iter().chain(&self.origin).cloned();
+        self.clock().into_iter().chain(hints)
+    }
+
+    /// Says how this machine's clock differs from the server's, if that may be why the server refuses.
+    fn clock(&self) -> Option<String> {
         let error = self.error.as_deref();
         let is_denied = error.is_some_and(|error| error.kind() == ErrorKind::Denied);
         let offset = error.and_then(Error::clock_offset).filter(|_| is_denied);
@@ -237,21 +246,25 @@ impl Failure {
             true => "set the clock that is wrong",
             false => "set the clock that is wrong, or sign by the server's with --correct-clock",
         };
-        let offset = offset.map(|seconds| {
+        offset.map(|seconds| {
             let (n, direction) = (
                 seconds.unsigned_abs(),
                 if seconds > 0 { "ahead of" } else { "behind" },
             );
             format!("the server's clock is {n} s {direction} this machine's: {advice}")
-        });
+        })
+    }
+
+    /// Says for how long the server asks to wait.
+    fn pause(&self) -> Option<String> {
+        let error = self.error.as_deref();
         // A date in the past asks for no pause.
         let pause = error
             .and_then(Error::server_retry_after)
             .map(|pause| pause.as_secs());
-        let pause = pause.filter(|seconds| *seconds > 0).map(|seconds| {
+        pause.filter(|seconds| *seconds > 0).map(|seconds| {
             format!("the server asks for a pause of {seconds} s before the next request")
-        });
-        offset.into_iter().chain(pause)
+        })
     }
 
     /// Says where the requests went, unless the message says it.
@@ -300,8 +313,7 @@ impl Failure {
             (None, 126..) => "command".to_owned(),
             (None, _) => "config".to_owned(),
         };
-        let hints = self.hints.iter().chain(&self.origin);
-        let hints: Vec<_> = hints.map(String::as_str).collect();
+        let hints: Vec<_> = self.hints_with_clock().collect();
         let requests = &self.requests;
         let pause = error.and_then(Error::server_retry_after);
         let members = [
