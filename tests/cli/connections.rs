@@ -412,11 +412,11 @@ fn fault_in_the_file_is_named_by_its_line() {
         ),
         (
             "[prod]\nprovider = \"sales-force\"\n",
-            ":2: there is no provider sales-force: is salesforce meant?\n",
+            ":2: the connection prod: there is no provider sales-force: is salesforce meant?\n",
         ),
         (
             "[prod]\nprovider = \"helseid\"\n",
-            ":2: HelseID binds every token to a key by DPoP (RFC 9449), which is not supported: use the libraries that HelseID publishes\n",
+            ":2: the connection prod: HelseID binds every token to a key by DPoP (RFC 9449), which is not supported: use the libraries that HelseID publishes\n",
         ),
         (
             "\nclient-id = \"S3cretS3cret\"\n",
@@ -465,6 +465,24 @@ fn fault_in_the_file_is_named_by_its_line() {
     // What does not use the file does not read it.
     run(&fixture, "demo", &[]);
     assert_eq!(run(&fixture, "man", &[]).status, 0);
+}
+
+#[test]
+fn unknown_provider_concerns_its_own_connection_alone() {
+    let fixture = Fixture::new();
+    let problem = "the connection old: there is no provider salesfroce: is salesforce meant?";
+    configure(
+        &fixture,
+        &format!("{PROD}\n[old]\nprovider = \"salesfroce\"\n"),
+    );
+    run(&fixture, "token prod", &[]).only_line();
+    assert_eq!(run(&fixture, "config prod", &[]).status, 0);
+    // Without a name, `config` checks all that it lists.
+    for command in ["token old", "config old", "assertion old", "config"] {
+        let outcome = run(&fixture, command, &[]);
+        assert_eq!(outcome.status, 3, "{outcome:?}");
+        assert!(outcome.err.contains(problem), "{outcome:?}");
+    }
 }
 
 #[test]

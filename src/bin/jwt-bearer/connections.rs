@@ -61,6 +61,8 @@ pub(crate) struct Connection {
     pub(crate) provider: Option<&'static Provider>,
     pub(crate) line: usize,
     pub(crate) provider_line: Option<usize>,
+    /// Why there is no such provider. It concerns only those who use the connection.
+    pub(crate) provider_problem: Option<String>,
     /// In the order of the file.
     pub(crate) options: Vec<ConnectionOption>,
 }
@@ -248,14 +250,18 @@ impl Connection {
             provider: None,
             line,
             provider_line: None,
+            provider_problem: None,
             options: Vec::new(),
         };
         for (key, value) in options {
             let line = line_of(key.span().start);
             let key = key.get_ref();
             if key == PROVIDER {
-                connection.provider = Some(provider(value).map_err(|message| (line, message))?);
                 connection.provider_line = Some(line);
+                match provider(value) {
+                    Ok(provider) => connection.provider = Some(provider),
+                    Err(problem) => connection.provider_problem = Some(problem),
+                }
                 continue;
             }
             let setting = SETTINGS.iter().find(|setting| setting.name == key);

@@ -136,6 +136,12 @@ fn named<'a>(options: &'a Command, name: &str) -> Option<&'a Arg> {
 pub(crate) fn check(command: &Command, connection: &Connection) -> Result<(), Failure> {
     let all = Connections::get();
     let name = &connection.name;
+    if let (Some(problem), Some(line)) = (&connection.provider_problem, connection.provider_line) {
+        let place = all.place(line);
+        return Err(Failure::config(format!(
+            "{place}: the connection {name}: {problem}"
+        )));
+    }
     let has_file = connection
         .options
         .iter()

@@ -73,6 +73,9 @@ pub(crate) fn about(connection: &Connection) -> String {
     let place = Connections::get().place(connection.line);
     match connection.provider {
         Some(provider) => format!("A connection to {}: {place}", provider.name),
+        None if connection.provider_problem.is_some() => {
+            format!("A connection to an unknown provider: {place}")
+        }
         None => format!("A connection by a credential file: {place}"),
     }
 }
