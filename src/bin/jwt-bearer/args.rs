@@ -198,8 +198,8 @@ pub(crate) enum Command {
     /// Runs an authorization server on loopback for tests of your own tools.
     ///
     /// Creates a key pair and a secret in a private temporary directory, prints commands that fetch tokens from the
-    /// server, and logs one line for each request. Ctrl-C stops the server and removes the directory. Not for
-    /// production.
+    /// server, and logs one line for each request. The server knows no other clients and keys than those it prints.
+    /// Ctrl-C stops the server and removes the directory. Not for production.
     #[command(after_help = "Example:\n  jwt-bearer sandbox --listen 127.0.0.1:8787")]
     Sandbox(SandboxOptions),
     /// Prints a shell completion script, which completes connections and file names too.
