@@ -126,8 +126,8 @@ fn system_error(code: i32) -> String {
 fn directory_as_file() -> String {
     match cfg!(windows) {
         true => format!(
-            "--key: {}: a file name is wanted, or - for standard input; what was given is not shown, since it may be a \
-             secret",
+            "--key: {}: a file name is wanted, or env:NAME for a variable, or - for standard input; what was \
+             given is not shown, since it may be a secret",
             system_error(5)
         ),
         false => format!(".: {}", system_error(21)),

@@ -20,8 +20,8 @@ fn key_as_argument_is_refused_and_not_repeated() {
     let fixture = Fixture::new();
     let mut command = fixture.command("token client-credentials --client-id c --discover {url}");
     let outcome = Outcome::of(command.args(["--key", &pem()]).output().unwrap());
-    let wanted =
-        ": a file name is wanted, not what is in it: write - and pipe it to standard input\n";
+    let wanted = ": a file name is wanted, not what is in it: write env:NAME and put it into a variable, or - and pipe \
+                  it to standard input\n";
     assert_eq!((outcome.status, outcome.out.as_str()), (2, ""));
     assert!(outcome.err.starts_with("jwt-bearer: --key: ") && outcome.err.ends_with(wanted));
     assert_eq!(outcome.err.lines().count(), 1);

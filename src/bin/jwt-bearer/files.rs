@@ -99,14 +99,15 @@ fn cannot_open(option: &str, path: &Path, error: &io::Error) -> Failure {
     let name = path.to_string_lossy();
     match is_content(&name) {
         true => Failure::usage(format!(
-            "{option}: {error}: a file name is wanted, not what is in it: write - and pipe it to standard input"
+            "{option}: {error}: a file name is wanted, not what is in it: write env:NAME and put it into a variable, or - and pipe it to \
+             standard input"
         )),
         false if path.extension().is_some_and(is_known) || is_in_directory(path) => {
             Failure::config(format!("{option}: {name}: {error}"))
         }
         false => Failure::config(format!(
-            "{option}: {error}: a file name is wanted, or - for standard input; what was given is not shown, since it \
-             may be a secret"
+            "{option}: {error}: a file name is wanted, or env:NAME for a variable, or - for standard input; what was \
+             given is not shown, since it may be a secret"
         )),
     }
 }
