@@ -29,6 +29,9 @@ pub fn configuration(file: &[u8]) {
             let lines: Vec<_> = text.split('\n').collect();
             for connection in &all {
                 assert_connection(connection, &lines);
+                if let Some(problem) = &connection.provider_problem {
+                    assert_hidden(problem, file, again.clone());
+                }
                 assert!(std::ptr::eq(
                     read.named(&connection.name).unwrap(),
                     *connection
@@ -63,10 +66,10 @@ fn assert_connection(connection: &Connection, lines: &[&str]) {
     );
     assert!(!["help", CREDENTIALS].contains(&&**name));
     assert_line(name, connection.line, lines);
-    assert_eq!(
-        connection.provider.is_some(),
-        connection.provider_line.is_some()
-    );
+    let is_named = connection.provider_line.is_some();
+    let (provider, problem) = (&connection.provider, &connection.provider_problem);
+    assert!(!(provider.is_some() && problem.is_some()));
+    assert_eq!(is_named, provider.is_some() || problem.is_some());
     if let Some(line) = connection.provider_line {
         assert_line("provider", line, lines);
     }
@@ -89,10 +92,11 @@ fn assert_line(name: &str, line: usize, lines: &[&str]) {
 fn assert_same(connection: &Connection, again: &Map<String, Value>, directory: &Path) {
     let mut members = again[&connection.name].as_object().unwrap().clone();
     let provider = members.remove("provider");
-    assert_eq!(
-        provider.as_ref().and_then(Value::as_str),
-        connection.provider.map(|provider| provider.name)
-    );
+    let named = provider.as_ref().and_then(Value::as_str);
+    match connection.provider_problem {
+        None => assert_eq!(named, connection.provider.map(|provider| provider.name)),
+        Some(_) => assert!(!PROVIDERS.iter().any(|known| Some(known.name) == named)),
+    }
     assert_eq!(connection.options.len(), members.len());
     for ConnectionOption { name, values, .. } in &connection.options {
         let setting = SETTINGS.iter().find(|setting| setting.name == name);
