@@ -224,14 +224,18 @@ impl Profile {
             AssertionPlacement::Bearer => None,
         };
         let scope = self.has_scope_parameter().then_some("scope");
-        let own = assertion.into_iter().chain(scope);
-        check_unique("parameter", &[], &mut own.clone())?;
+        if scope.is_some() && scope == assertion {
+            return Err(set_twice("parameter", "scope"));
+        }
         let names = self.parameters.iter().map(|parameter| &*parameter.name);
         let may_repeat = |name: &&str| REPEATABLE.contains(name) && assertion != Some(*name);
         let mut once = names.clone().filter(|name| !may_repeat(name));
         let reserved = ["scope", assertion.unwrap_or("scope")];
         check_unique("parameter", &reserved, &mut once)?;
-        match self.placement.conflict(&mut names.chain(own)) {
+        match self
+            .placement
+            .conflict(&mut names.chain(assertion).chain(scope))
+        {
             None => Ok(()),
             Some(name) => Err(Error::config(format!(
                 "parameter {name} is set twice, is inside another parameter, or is nested too deeply"
@@ -333,11 +337,14 @@ fn check_unique(
     for name in names {
         match seen.binary_search(&name) {
             Err(at) if !reserved.contains(&name) => seen.insert(at, name),
-            _ => {
-                let message = format!("{what} {name} is set twice, or has a setting of its own");
-                return Err(Error::config(message));
-            }
+            _ => return Err(set_twice(what, name)),
         }
     }
     Ok(())
+}
+
+fn set_twice(what: &str, name: &str) -> Error {
+    Error::config(format!(
+        "{what} {name} is set twice, or has a setting of its own"
+    ))
 }
