@@ -438,9 +438,12 @@ fn key_with_the_id_is_found_among_keys_at_any_place() {
 fn id_is_not_compared_with_those_of_keys_that_do_not_sign() {
     let encrypts = with(with(jwk!("rsa-2048"), "use", "enc"), "kid", "2024");
     let signs = with(rfc7515_a2(), "kid", "2025");
+    let mut numbered = encrypts.clone();
+    numbered["kid"] = json!(2024);
     for json in [
         json!({ "encryption": encrypts, "signature": signs }),
         json!({ "keys": [encrypts, rfc7515_a2()] }),
+        json!({ "keys": [numbered, with(rfc7515_a2(), "kid", "2026")] }),
     ] {
         let key = Key::read_with_id(json.to_string(), "2026").unwrap();
         assert_eq!(
