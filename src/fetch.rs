@@ -170,17 +170,12 @@ impl Fetcher {
 
     /// Forgets the last error, because a token was found, unless the fetch was cancelled.
     pub(crate) fn forget_error(&self, cancellation: &FetchCancellation) {
-        let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
-        let error = match cancellation.is_cancelled() {
-            true => None,
-            false => state.last_error.take(),
-        };
-        drop(state);
+        let error = self.update_unless_cancelled(cancellation, |state| state.last_error.take());
         drop(error); // without the lock: its source is foreign code
     }
 
     fn record(&self, error: Option<Error>, run: &FetchRun) {
-        let earlier_error = self.update_unless_cancelled(run, |state| {
+        let earlier_error = self.update_unless_cancelled(&run.cancellation, |state| {
             match error {
                 None => state.exchanges = state.exchanges.saturating_add(1),
                 Some(_) => state.failures = state.failures.saturating_add(1),
@@ -227,7 +222,9 @@ impl Fetcher {
         let found = (discovery.discover)(&search, (discovery.requests)(url)?, &mut send)?;
         let resolved = Arc::new(self.profile.with_found_endpoint(found)?);
         debug!("{:?} names {:?}", self.profile.endpoint, resolved.endpoint);
-        self.update_unless_cancelled(run, |state| state.resolved = Some(resolved.clone()));
+        self.update_unless_cancelled(&run.cancellation, |state| {
+            state.resolved = Some(resolved.clone())
+        });
         Ok(resolved)
     }
 
@@ -246,7 +243,8 @@ impl Fetcher {
             "{:?}: its clock differs from ours by {offset:+} s: signing by it",
             profile.endpoint
         );
-        let updated = self.update_unless_cancelled(run, |state| state.clock_correction = offset);
+        let updated = self
+            .update_unless_cancelled(&run.cancellation, |state| state.clock_correction = offset);
         if updated.is_none() {
             return outcome;
         }
@@ -294,7 +292,7 @@ impl Fetcher {
             }
         );
         if outcome.as_ref().is_err_and(endpoint_is_gone) {
-            self.update_unless_cancelled(run, |state| state.resolved = None);
+            self.update_unless_cancelled(&run.cancellation, |state| state.resolved = None);
         }
         run.assertions.push(assertion);
         outcome.map(|token| self.new_cached_token(token, issued, received))
@@ -329,7 +327,7 @@ impl Fetcher {
         let middle = middle.filter(|_| round_trip <= MAX_ROUND_TRIP);
         let offset = middle.and_then(|middle| response.clock_offset(middle));
         if offset.is_some() {
-            self.update_unless_cancelled(run, |state| state.clock_offset = offset);
+            self.update_unless_cancelled(&run.cancellation, |state| state.clock_offset = offset);
         }
         Ok((response, offset))
     }
@@ -374,12 +372,11 @@ impl Fetcher {
     /// Updates the state, or returns `None` if the fetch was cancelled.
     fn update_unless_cancelled<T>(
         &self,
-        run: &FetchRun,
+        cancellation: &FetchCancellation,
         update: impl FnOnce(&mut FetcherState) -> T,
     ) -> Option<T> {
         let mut state = self.state(); // first: `clear` cancels the fetch, and then clears the state
-        let is_cancelled = run.cancellation.is_cancelled();
-        (!is_cancelled).then(|| update(&mut state))
+        (!cancellation.is_cancelled()).then(|| update(&mut state))
     }
 
     #[inline(never)] // a dozen callers would have a copy each
