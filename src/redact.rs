@@ -95,17 +95,14 @@ fn mark(text: &[char], secret: &str, is_secret: &mut [bool]) {
 
 /// Returns a text with one mask in place of each run of marked characters.
 fn masked(text: &[char], is_secret: &[bool]) -> String {
-    let mut masked = String::new();
-    for run in text
-        .iter()
-        .zip(is_secret)
-        .collect::<Vec<_>>()
-        .chunk_by(|a, b| a.1 == b.1)
-    {
-        match run {
-            [(_, true), ..] => masked.push_str(MASK),
-            kept => masked.extend(kept.iter().map(|(c, _)| **c)),
+    let (mut masked, mut rest) = (String::new(), text);
+    for marks in is_secret.chunk_by(|mark, next| mark == next) {
+        let (run, after) = rest.split_at(marks.len());
+        match marks.first() {
+            Some(true) => masked.push_str(MASK),
+            _ => masked.extend(run),
         }
+        rest = after;
     }
     masked
 }
