@@ -18,8 +18,9 @@ use crate::signer::Algorithm;
 /// The header that an API call needs in addition to the token of [`Profile::snowflake`], and its value.
 pub const TOKEN_TYPE: (&str, &str) = ("X-Snowflake-Authorization-Token-Type", "KEYPAIR_JWT");
 
-/// The domains of all accounts: in China, and elsewhere.
-const DOMAINS: [&str; 2] = [".snowflakecomputing.cn", ".snowflakecomputing.com"];
+/// The domain of all accounts, except in China.
+const DOMAIN: &str = ".snowflakecomputing.com";
+const DOMAIN_IN_CHINA: &str = ".snowflakecomputing.cn";
 
 impl Profile {
     /// Returns a profile for a token that a Snowflake user's key signs: nothing is exchanged.
@@ -63,10 +64,8 @@ impl Profile {
     ) -> Result<Self, Error> {
         check_account(account.as_ref())?;
         let account_host = host(account.as_ref()).to_lowercase().replace('_', "-"); // no host name has an underscore
-        let domain = match DOMAINS.iter().any(|domain| account_host.ends_with(domain)) {
-            true => "",
-            false => ".snowflakecomputing.com",
-        };
+        let is_host = [DOMAIN, DOMAIN_IN_CHINA].map(|domain| account_host.ends_with(domain));
+        let domain = if is_host.contains(&true) { "" } else { DOMAIN };
         let url = format!("https://{account_host}{domain}");
         let profile = Self {
             endpoint: Endpoint::at_path("account", &url, "/oauth/token")?,
