@@ -782,51 +782,47 @@ fn token_that_came_late_is_saved_for_fifty_milliseconds_all_the_same() {
     assert_eq!(*store.0.lock().unwrap(), [Duration::from_millis(50)]);
 }
 
+/// A store that loads by a function.
+struct LoadsBy<F>(Store, F);
+
+impl<F> TokenStore for LoadsBy<F>
+where
+    F: Fn(&Store, &str, Duration) -> Result<Option<Vec<u8>>, BoxError> + Send + Sync,
+{
+    fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
+        (self.1)(&self.0, name, time)
+    }
+    fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
+        self.0.save(name, b, l, t)
+    }
+    fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
+        self.0.remove(name, bytes, time)
+    }
+    fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
+        self.0.try_lock(name, time)
+    }
+}
+
 #[test]
 fn token_of_the_process_that_holds_the_lock_is_waited_for() {
     let fixture = Fixture::new();
     let locked = fixture.store.clone();
     get_token(&fixture.process()); // the entry that the other process saves below
     let bytes = locked.only_entry();
-    let name = locked
-        .entries
-        .lock()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
     locked.lock_all();
     locked.entries.lock().unwrap().clear();
 
     // The other process saves its token before the sixth load.
     let loads = Arc::new(AtomicUsize::new(0));
-    struct SavedLater(Store, Arc<AtomicUsize>, String, Vec<u8>);
-    impl TokenStore for SavedLater {
-        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-            if self.1.fetch_add(1, SeqCst) == 5 {
-                self.0
-                    .entries
-                    .lock()
-                    .unwrap()
-                    .insert(self.2.clone(), self.3.clone());
-            }
-            self.0.load(name, time)
+    let count = loads.clone();
+    let saved_later = LoadsBy(locked, move |store: &Store, name: &str, time| {
+        if count.fetch_add(1, SeqCst) == 5 {
+            let mut entries = store.entries.lock().unwrap();
+            entries.insert(name.to_owned(), bytes.clone());
         }
-        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
-            self.0.save(name, b, l, t)
-        }
-        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
-            self.0.remove(name, bytes, time)
-        }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
-            self.0.try_lock(name, time)
-        }
-    }
-    let process = fixture
-        .process()
-        .with_store(SavedLater(locked, loads.clone(), name, bytes))
-        .unwrap();
+        store.load(name, time)
+    });
+    let process = fixture.process().with_store(saved_later).unwrap();
     assert_eq!(get_token(&process), "t1");
     assert_eq!((fixture.request_count(), loads.load(SeqCst)), (1, 6));
     assert_eq!(
@@ -906,36 +902,20 @@ fn refreshable_token_is_returned_when_the_lock_is_taken_and_the_server_is_silent
 /// Another process removes the stored token while a process waits for the lock: its API has refused it.
 #[test]
 fn stored_token_that_is_removed_during_the_lock_wait_is_no_fallback() {
-    /// A store whose third load and later ones have another outcome.
-    struct Changed(
-        Store,
-        AtomicUsize,
-        fn() -> Result<Option<Vec<u8>>, BoxError>,
-    );
-    impl TokenStore for Changed {
-        fn load(&self, name: &str, time: Duration) -> Result<Option<Vec<u8>>, BoxError> {
-            match self.1.fetch_add(1, SeqCst) {
-                0 | 1 => self.0.load(name, time),
-                _ => self.2(),
-            }
-        }
-        fn save(&self, name: &str, b: &[u8], l: Duration, t: Duration) -> Result<(), BoxError> {
-            self.0.save(name, b, l, t)
-        }
-        fn remove(&self, name: &str, bytes: &[u8], time: Duration) -> Result<(), BoxError> {
-            self.0.remove(name, bytes, time)
-        }
-        fn try_lock(&self, name: &str, time: Duration) -> Result<Option<StoreLock>, BoxError> {
-            self.0.try_lock(name, time)
-        }
-    }
     let outcome = |load: fn() -> Result<Option<Vec<u8>>, BoxError>| {
         let fixture = Fixture::new();
         get_token(&fixture.process());
         fixture.clock.advance(secs(250));
         fixture.store.lock_all(); // and never releases it
         fixture.respond_with(503, "");
-        let store = Changed(fixture.store.clone(), AtomicUsize::default(), load);
+        let loads = AtomicUsize::default();
+        let store = LoadsBy(
+            fixture.store.clone(),
+            move |store: &Store, name: &str, time| match loads.fetch_add(1, SeqCst) {
+                0 | 1 => store.load(name, time),
+                _ => load(),
+            },
+        );
         let token = fixture.process().with_store(store).unwrap().token();
         (token, fixture.request_count() - 1)
     };
