@@ -130,7 +130,7 @@ fn snowflake_account_may_be_its_host() {
     // No other host gets an assertion.
     for account in [
         "victim.snowflakecomputing.evil.example",
-        "snowflakecomputing.com.evil.example",
+        "victim.snowflakecomputing.com.evil.example",
         SERVICE,
     ] {
         let text = request(&exchange(account, &[]).unwrap(), &rsa_key());
