@@ -66,12 +66,12 @@ impl Key {
     /// Reads a private key as [`read`](Self::read) does, and sets its `kid`. In a JWK set, it is the key that has this
     /// `kid` (RFC 7517 §4.5).
     ///
-    /// Several JWKs at other places of a file are chosen from in the same way. If no key that may sign has a
-    /// `kid`, it is the first of them, as in `read`. A single key that is not in a set may have another `kid`, which is replaced.
+    /// Several JWKs at other places of a file are chosen from in the same way. If no key that may sign has a `kid`, it
+    /// is the first of them, as in `read`. A single key that is in no set may have another `kid`, which is replaced.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read), and of the same kind: the private keys have other IDs, which the message lists, or the one
-    /// with this ID is not for signing.
+    /// Those of [`read`](Self::read), and of the same kind: the private keys have other IDs, which the message lists,
+    /// or the key with this ID is not for signing.
     pub fn read_with_id(bytes: impl AsRef<[u8]>, key_id: &str) -> Result<Self, Error> {
         let material = key::read(bytes.as_ref(), None, Some(key_id))?;
         Ok(Self::new(material)?.with_key_id(key_id))
